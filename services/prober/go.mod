@@ -6,9 +6,11 @@ replace (
 	github.com/frogstats/uptime/gen => ../../gen
 	github.com/frogstats/uptime/internal => ../../internal
 	github.com/frogstats/uptime/services/accounts => ../../services/accounts
+	github.com/frogstats/uptime/services/alerts => ../../services/alerts
+	github.com/frogstats/uptime/services/events => ../../services/events
+	github.com/frogstats/uptime/services/gateway => ../../services/gateway
 	github.com/frogstats/uptime/services/monitors => ../../services/monitors
 	github.com/frogstats/uptime/services/prober => ../../services/prober
-	github.com/frogstats/uptime/services/events => ../../services/events
-	github.com/frogstats/uptime/services/alerts => ../../services/alerts
-	github.com/frogstats/uptime/services/gateway => ../../services/gateway
 )
+
+exclude golang.org/x/exp v0.0.0-20261011100332-faecfb24eb49
