@@ -135,7 +135,9 @@ func telemetryOptions(tp trace.TracerProvider, mp metric.MeterProvider) []otelgr
 }
 
 // RegisterService makes Server a grpc.ServiceRegistrar.
-func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) { s.grpc.RegisterService(desc, impl) }
+func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
+	s.grpc.RegisterService(desc, impl)
+}
 
 // Undeclared lists, sorted, the registered methods for which the policy names no access, and which are therefore denied to
 // everybody. A service's test wants it empty.
