@@ -1,0 +1,130 @@
+# Every chore of the repository. `make` alone lists them.
+# Running, testing and building need Go and Node only; the tools of the other
+# verbs are pinned in tools/ and are built into .bin/ when they are first needed.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+GO ?= go
+BIN := $(CURDIR)/.bin
+# The workspace's modules, and the tools' own that can be tidied: tools/buf cannot,
+# because a dependency that only its tests need is not to be had, and tools/lint
+# would need the tests of all linters.
+MODULES := . gen internal $(wildcard services/*)
+TOOL_MODULES := tools/plugins tools/testreport
+
+VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# The race detector needs a C compiler, which a bare machine may not have.
+RACE = $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race,)
+
+DATA ?= data
+LISTEN ?= 127.0.0.1:8080
+BENCH ?= .
+FUZZTIME ?= 30s
+TESTFLAGS ?=
+
+.PHONY: help
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: run
+run: build ## build and start the whole product on LISTEN, its data in DATA
+	bin/frogup serve --data $(DATA) --listen $(LISTEN)
+
+.PHONY: build
+build: ## build the static binary bin/frogup
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o bin/frogup ./cmd/frogup
+
+.PHONY: test
+test: $(BIN)/testreport ## run the tests of every module, with the race detector
+	@$(if $(RACE),,echo 'No C compiler: the race detector is off.')
+	$(GO) build $(RACE) work
+	@( rc=0; \
+	   $(GO) test $(RACE) -json -count=1 -timeout 8m $(TESTFLAGS) work || rc=1; \
+	   for m in $(TOOL_MODULES); do GOWORK=off $(GO) -C $$m test -json -count=1 -timeout 8m $(TESTFLAGS) ./... || rc=1; done; \
+	   exit $$rc ) | $(BIN)/testreport
+
+.PHONY: e2e
+e2e: ## run the end-to-end scenarios alone, with their output
+	$(GO) test $(RACE) -v -count=1 -timeout 30m $(TESTFLAGS) ./e2e/...
+
+.PHONY: bench
+bench: ## run the benchmarks that match BENCH and print their figures
+	@dirs=$$(grep -rl --include='*_test.go' '^func Benchmark' cmd bench e2e internal services 2>/dev/null | xargs -r dirname | sort -u | sed 's|^|./|'); \
+	 if [ -z "$$dirs" ]; then echo 'there are no benchmarks'; exit 0; fi; \
+	 $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -p 1 -timeout 60m $$dirs
+
+.PHONY: fuzz
+fuzz: ## fuzz every parser for FUZZTIME each
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' cmd e2e internal services 2>/dev/null | sort | \
+	 while IFS=: read -r file func; do \
+	   name=$${func#func }; echo "$$(dirname $$file) $$name"; \
+	   $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "./$$(dirname $$file)" </dev/null; \
+	 done
+
+.PHONY: generate
+generate: $(BIN)/buf $(BIN)/plugins ## regenerate gen/ from proto/
+	$(BIN)/buf generate
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint ## run the linters over every module
+	@for m in $(MODULES) $(TOOL_MODULES); do \
+	   echo "lint $$m"; \
+	   case $$m in tools/*) export GOWORK=off;; esac; \
+	   if [ -z "$$(cd $$m && $(GO) list ./... 2>/dev/null)" ]; then continue; fi; \
+	   (cd $$m && $(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); \
+	 done
+
+.PHONY: check
+check: check-go check-proto ## what CI checks beside the tests: vet, law, format, tidy, generated code
+
+.PHONY: check-go
+check-go:
+	$(GO) vet work
+	$(GO) test -count=1 ./internal/law/...
+	@bad=$$(find . -name '*.go' -not -path './gen/*' -not -path '*/node_modules/*' -print0 | xargs -0 gofmt -l); \
+	 if [ -n "$$bad" ]; then echo "not formatted by gofmt:"; echo "$$bad"; exit 1; fi
+	@for m in $(MODULES) $(TOOL_MODULES); do \
+	   echo "tidy and alone: $$m"; \
+	   GOWORK=off $(GO) -C $$m mod tidy -diff; \
+	   GOWORK=off $(GO) -C $$m vet ./... ; \
+	 done
+
+.PHONY: check-proto
+check-proto: $(BIN)/buf $(BIN)/plugins
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code proto
+	@PATH="$(BIN):$$PATH" tools/check-generated
+	@PATH="$(BIN):$$PATH" tools/check-breaking
+
+.PHONY: tidy
+tidy: ## tidy the go.mod of every module
+	@for m in $(MODULES) $(TOOL_MODULES); do echo "tidy $$m"; GOWORK=off $(GO) -C $$m mod tidy; done
+
+.PHONY: tools
+tools: $(BIN)/buf $(BIN)/plugins $(BIN)/golangci-lint $(BIN)/testreport ## build the pinned tools into .bin/
+
+# Each is built again when its go.mod or its sources changed. buf takes minutes the
+# first time.
+$(BIN)/buf: tools/buf/go.mod tools/buf/go.sum
+	GOWORK=off GOBIN=$(BIN) $(GO) -C tools/buf install tool
+	@touch $@
+
+$(BIN)/golangci-lint: tools/lint/go.mod tools/lint/go.sum
+	GOWORK=off GOBIN=$(BIN) $(GO) -C tools/lint install tool
+	@touch $@
+
+$(BIN)/plugins: tools/plugins/go.mod tools/plugins/go.sum $(wildcard tools/plugins/*/*.go)
+	GOWORK=off GOBIN=$(BIN) $(GO) -C tools/plugins install tool
+	@touch $@
+
+$(BIN)/testreport: tools/testreport/go.mod $(wildcard tools/testreport/*.go)
+	GOWORK=off GOBIN=$(BIN) $(GO) -C tools/testreport install .
+	@touch $@
+
+.PHONY: clean
+clean: ## remove what was built; data stays
+	rm -rf bin .bin

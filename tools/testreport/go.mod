@@ -1,0 +1,3 @@
+module github.com/frogstats/uptime/tools/testreport
+
+go 1.26.0
