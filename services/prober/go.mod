@@ -14,3 +14,21 @@ replace (
 )
 
 exclude golang.org/x/exp v0.0.0-20261011100332-faecfb24eb49
+
+require (
+	github.com/adhocore/gronx v1.20.4
+	github.com/andybalholm/brotli v1.2.8 // indirect
+	github.com/cenkalti/backoff/v5 v5.0.3
+	github.com/frogstats/uptime/gen v0.0.0
+	github.com/frogstats/uptime/internal v0.0.0
+	github.com/google/go-cmp v0.7.0 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
+	go.opentelemetry.io/otel v1.47.0
+	go.opentelemetry.io/otel/metric v1.47.0
+	go.uber.org/goleak v1.3.0 // indirect
+	golang.org/x/net v0.62.0 // indirect
+	golang.org/x/sync v0.24.0
+	google.golang.org/grpc v1.85.0
+	google.golang.org/protobuf v1.36.12
+	pgregory.net/rapid v1.3.0 // indirect
+)

@@ -1,0 +1,40 @@
+package prober
+
+import (
+	"errors"
+	"time"
+)
+
+// Config is what an operator chooses.
+type Config struct {
+	ProberID string // unique among the probers; required
+	Region   string // code of the region it stands in; required
+	Version  string // of the binary
+
+	MaxChecks        int           // checks in flight; 0 means 4096
+	MaxChecksPerHost int           // checks in flight per target host; 0 means 512
+	OutboxResults    int           // results kept while events cannot be reached; 0 means 500000
+	StopGrace        time.Duration // for checks in flight at a stop; 0 means 3 s
+	DrainGrace       time.Duration // for the uplink at a stop; 0 means 3 s
+}
+func (c Config) withDefaults() (Config, error) {
+	if c.ProberID == "" || c.Region == "" {
+		return c, errors.New("prober needs an id and a region")
+	}
+	if c.MaxChecks == 0 {
+		c.MaxChecks = 4096
+	}
+	if c.MaxChecksPerHost == 0 {
+		c.MaxChecksPerHost = 512
+	}
+	if c.OutboxResults == 0 {
+		c.OutboxResults = 500_000
+	}
+	if c.StopGrace == 0 {
+		c.StopGrace = 3 * time.Second
+	}
+	if c.DrainGrace == 0 {
+		c.DrainGrace = 3 * time.Second
+	}
+	return c, nil
+}

@@ -1,0 +1,140 @@
+package prober
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
+)
+
+const (
+	batchResults = 1000                  // most results in one message
+	batchLinger  = 20 * time.Millisecond // how long a small batch waits to grow
+)
+
+// uplink carries the outbox to the events service. On a new stream everything above
+// the stored mark is sent again; the receiver knows repeats.
+type uplink struct {
+	recorder eventsv1.RecorderServiceClient
+	hello    *eventsv1.RecordHello
+	outbox   Outbox
+	log      *slog.Logger
+
+	mu      sync.Mutex
+	stored  uint64
+	drained chan struct{} // closed and replaced whenever stored moves
+}
+
+func newUplink(conn grpc.ClientConnInterface, cfg Config, outbox Outbox, log *slog.Logger) *uplink {
+	return &uplink{
+		recorder: eventsv1.NewRecorderServiceClient(conn), outbox: outbox, log: log,
+		hello: &eventsv1.RecordHello{ProberId: cfg.ProberID, Region: cfg.Region}, drained: make(chan struct{}),
+	}
+}
+
+// run keeps a stream open until ctx ends.
+func (u *uplink) run(ctx context.Context) {
+	retry(ctx, func() bool {
+		began := time.Now()
+		err := u.stream(ctx)
+		if ctx.Err() == nil {
+			u.log.Warn("uplink lost", "error", err, "pending", u.outbox.Pending())
+		}
+		return time.Since(began) > time.Minute
+	})
+}
+
+// stream runs one stream until it breaks.
+func (u *uplink) stream(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := u.recorder.Record(ctx)
+	if err != nil {
+		return fmt.Errorf("open record stream: %w", err)
+	}
+	if err := stream.Send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Hello{Hello: u.hello}}); err != nil {
+		return fmt.Errorf("send hello: %w", err)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return u.receive(stream) })
+	g.Go(func() error { return u.send(ctx, stream) })
+	return g.Wait()
+}
+
+func (u *uplink) send(ctx context.Context, stream eventsv1.RecorderService_RecordClient) error {
+	after := u.outbox.Stored()
+	for {
+		first, results, err := u.outbox.Read(ctx, after, batchResults)
+		if err != nil {
+			return err
+		}
+		if len(results) < batchResults/4 {
+			// A little patience makes far fewer messages of a trickle.
+			select {
+			case <-time.After(batchLinger):
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+			if first, results, err = u.outbox.Read(ctx, after, batchResults); err != nil {
+				return err
+			}
+		}
+		batch := &eventsv1.ResultBatch{FirstSeq: first, Results: results}
+		if err := stream.Send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Batch{Batch: batch}}); err != nil {
+			return fmt.Errorf("send batch: %w", err)
+		}
+		after = first + uint64(len(results)) - 1
+	}
+}
+
+func (u *uplink) receive(stream eventsv1.RecorderService_RecordClient) error {
+	for {
+		ack, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return errors.New("record stream ended")
+		}
+		if err != nil {
+			return fmt.Errorf("receive acknowledgement: %w", err)
+		}
+		// Only what is both judged and stored may be forgotten.
+		u.advance(min(ack.GetJudgedSeq(), ack.GetStoredSeq()))
+	}
+}
+
+func (u *uplink) advance(seq uint64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if seq <= u.stored {
+		return
+	}
+	u.outbox.Ack(seq)
+	u.stored = seq
+	close(u.drained)
+	u.drained = make(chan struct{})
+}
+
+// drain waits until nothing is pending or ctx ends, and returns how much is left.
+func (u *uplink) drain(ctx context.Context) int {
+	for {
+		u.mu.Lock()
+		moved := u.drained
+		u.mu.Unlock()
+		n := u.outbox.Pending()
+		if n == 0 {
+			return 0
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return n
+		}
+	}
+}
