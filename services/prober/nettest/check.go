@@ -1,0 +1,192 @@
+package nettest
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// stallLimit is how late the end of the time may be noticed before the lateness
+// itself is the finding: a process that was suspended or starved cannot say that
+// the target was slow.
+const stallLimit = time.Second
+
+// check is one run of a test: its clock, its deadline and the result it fills.
+type check struct {
+	network  *Network
+	ctx      context.Context
+	cancel   context.CancelFunc
+	timeout  time.Duration
+	deadline time.Time
+	watch    stopwatch
+	result   *TestResult
+	at       target // what messages name: the hop being worked on
+}
+
+// begin starts the clock.
+func begin(ctx context.Context, network *Network, config TestConfig, protocol string) *check {
+	now := time.Now()
+	c := &check{
+		network: network.orShared(),
+		timeout: timeoutOf(config),
+		result: &TestResult{
+			Timestamp: now.UTC(), EndpointID: config.Name, Protocol: protocol, Attempt: 1,
+		},
+	}
+	c.deadline = now.Add(c.timeout)
+	if d, ok := ctx.Deadline(); ok && d.Before(c.deadline) {
+		c.deadline, c.timeout = d, max(d.Sub(now), 0)
+	}
+	c.ctx, c.cancel = context.WithDeadline(ctx, c.deadline)
+	c.watch.start(now)
+	return c
+}
+
+// refuse is the result of a configuration that cannot be run.
+func refuse(config TestConfig, protocol string, err error) (*TestResult, error) {
+	text := "The configuration cannot be run: " + err.Error()
+	return &TestResult{
+		Timestamp: time.Now().UTC(), EndpointID: config.Name, Protocol: protocol, Attempt: 1,
+		Status: StatusError, ErrorType: ErrInternal, Error: text,
+	}, &CheckError{Type: ErrInternal, Message: text, Err: err}
+}
+
+// open resolves c.at and connects. The connection's own time is set to the
+// check's deadline; it also ends when the check's context does.
+func (c *check) open(v IPVersion) (*net.TCPConn, *failure) {
+	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel()
+
+	var a attempt
+	to := c.at
+	c.result.Port = to.port
+	if to.addr.IsValid() {
+		c.watch.enter(slotConnect)
+		a = c.network.connect(ctx, []netip.Addr{to.addr}, nil, to.port)
+	} else {
+		c.watch.enter(slotDNS)
+		began := c.watch.last
+		release := c.network.wakeWitness(time.Until(c.deadline), began)
+		addrs, late, err := c.network.lookup(ctx, to.host, v)
+		if err != nil {
+			c.watch.stop()
+			defer release() // the verdict may need the witness
+			return nil, c.lookupFailed(began, err)
+		}
+		release()
+		c.watch.enter(slotConnect)
+		a = c.network.connect(ctx, addrs, late, to.port)
+	}
+	c.result.ResolvedIP = a.addr
+	if a.err != nil {
+		c.watch.stop()
+		return nil, &failure{phase: PhaseConnect, err: a.err}
+	}
+	_ = a.conn.SetDeadline(c.deadline)
+	return a.conn, nil
+}
+
+// lookupFailed decides whose fault it is that a name was not resolved.
+func (c *check) lookupFailed(began time.Time, err error) *failure {
+	f := &failure{phase: PhaseDNS, err: err}
+	var decided *failure
+	if errors.As(err, &decided) {
+		return decided
+	}
+	f.typ = classify(PhaseDNS, err)
+	switch f.typ {
+	case ErrDNSFailure, ErrDNSTimeout:
+		if c.network.resolverAtFault(c.ctx, c.at.host, began) {
+			f.typ = ErrResolverUnavailable
+		}
+	}
+	if f.typ == ErrResolverUnavailable && lacksFamily(err) && !hasRoute(IPv4) && !hasRoute(IPv6) {
+		f.typ = ErrObserverOffline
+	}
+	return f
+}
+
+// guard closes the connection's time when the check's context ends before the
+// deadline does. The returned function ends the watch.
+func (c *check) guard(conn net.Conn) (stop func() bool) {
+	return context.AfterFunc(c.ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+}
+
+// finish completes the result. f is nil for a success.
+func (c *check) finish(f *failure) (*TestResult, error) {
+	c.watch.stop()
+	defer c.cancel()
+	r := c.result
+	r.Phases = c.watch.phases()
+	r.Latency = r.Phases.Total
+	if r.Protocol == ProtocolTCP {
+		r.Latency = r.Phases.DNS.Duration + r.Phases.Connect.Duration
+	}
+	if f == nil {
+		r.Status = StatusSuccess
+		return r, nil
+	}
+	c.judge(f)
+	detail := f.detail
+	if detail == "" {
+		detail = detailOf(f.typ, f.err)
+	}
+	r.ErrorType = f.typ
+	r.Status = f.typ.Status()
+	r.FailedPhase = f.phase
+	r.Error = message(f.typ, f.phase, c.place(f.phase), detail, c.timeout)
+	return r, &CheckError{Type: f.typ, Phase: f.phase, Message: r.Error, Err: f.err}
+}
+
+// judge settles the type of a failure, with the observer's own state as a
+// witness for the target.
+func (c *check) judge(f *failure) {
+	// A check that its caller cancelled says nothing, whatever it looked like when
+	// it was cut off.
+	if c.ctx.Err() == context.Canceled {
+		f.typ, f.detail, f.err = ErrInternal, "it was cancelled", context.Canceled
+		return
+	}
+	if f.typ == "" {
+		f.typ = classify(f.phase, f.err)
+	}
+	if f.phase == PhaseConnect && lacksFamily(f.err) {
+		c.judgeRoute(f)
+	}
+	if f.typ.Status() == StatusTimeout && c.watch.last.Sub(c.deadline) > stallLimit {
+		f.typ, f.detail = ErrOverload, "it stood still while the check was running"
+	}
+	if f.typ == ErrCertificateInvalid && isUnknownAuthority(f.err) && noSystemRoots() {
+		f.typ, f.detail = ErrInternal, "it has no trusted certificate authorities"
+	}
+}
+
+// judgeRoute decides what a connection that found no route or no local address
+// says: about the target only if this machine has the way that was missing.
+func (c *check) judgeRoute(f *failure) {
+	family, other := IPv4, IPv6
+	if c.result.IPFamily() == string(IPv6) {
+		family, other = IPv6, IPv4
+	}
+	switch {
+	case hasRoute(family):
+	case !hasRoute(other), family == IPv4:
+		f.typ = ErrObserverOffline
+	default:
+		f.typ = ErrNoIPv6
+	}
+}
+
+// place is what the message of a failure names.
+func (c *check) place(phase Phase) string {
+	switch {
+	case phase == PhaseDNS:
+		return c.at.host
+	case !c.at.addr.IsValid() && c.result.ResolvedIP.IsValid() && phase == PhaseConnect:
+		return c.at.String() + " (" + c.result.ResolvedIP.String() + ")"
+	default:
+		return c.at.String()
+	}
+}

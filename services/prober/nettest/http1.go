@@ -1,0 +1,151 @@
+package nettest
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"strconv"
+	"sync"
+)
+
+const (
+	// inlineBody is how large a request body may be to be written before reading
+	// starts. A larger one is written at the same time, because a server may answer
+	// without reading it and then wait for us.
+	inlineBody = 64 << 10
+	// maxInterim bounds the 1xx responses before the final one.
+	maxInterim = 16
+)
+
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4096) }}
+
+// exchange1 speaks HTTP/1.1 on conn, which is open and, for https, secured.
+func (r *httpRun) exchange1(conn *watchedConn, h *hop, fields []HeaderField) (*response, *failure) {
+	r.watch.enter(slotTTFB)
+	written := send(conn, appendRequest(make([]byte, 0, 512), h, fields), h.body)
+
+	br := readers.Get().(*bufio.Reader)
+	br.Reset(conn)
+	giveBack := func() {
+		br.Reset(nil)
+		readers.Put(br)
+	}
+	resp, err := r.readResponse1(br, h.method)
+	if err != nil {
+		giveBack()
+		return nil, r.exchangeFailed(conn, written, err)
+	}
+	resp.conn = conn
+	resp.close = func(bool) {
+		giveBack()
+		<-written // the connection is closed, so this does not take long
+	}
+	return resp, nil
+}
+
+// send writes head and body. The channel gives the outcome, repeatedly.
+func send(conn io.Writer, head []byte, body string) <-chan error {
+	outcome := make(chan error, 1)
+	if len(body) <= inlineBody {
+		_, err := conn.Write(append(head, body...))
+		outcome <- err
+		close(outcome)
+		return outcome
+	}
+	go func() {
+		defer close(outcome)
+		_, err := conn.Write(head)
+		if err == nil {
+			_, err = io.WriteString(conn, body)
+		}
+		outcome <- err
+	}()
+	return outcome
+}
+
+// exchangeFailed finds out what lies behind a response that could not be read.
+func (r *httpRun) exchangeFailed(conn *watchedConn, written <-chan error, err error) *failure {
+	select {
+	case werr := <-written:
+		if werr != nil {
+			// The request did not go out, and no response explains why.
+			return &failure{phase: PhaseRequest, err: werr}
+		}
+	default:
+		if isTimeout(err) {
+			return &failure{phase: PhaseRequest, err: err}
+		}
+	}
+	if cause := conn.failed(); cause != nil && !errors.Is(cause, io.EOF) {
+		err = cause
+	}
+	phase := PhaseHeaders
+	if isTLSAlert(err) {
+		phase = PhaseTLS
+	}
+	return &failure{phase: phase, err: err}
+}
+
+// appendRequest writes the head of the request. fields starts with Host.
+func appendRequest(b []byte, h *hop, fields []HeaderField) []byte {
+	b = append(b, h.method...)
+	b = append(b, ' ')
+	b = append(b, h.requestURI()...)
+	b = append(b, " HTTP/1.1\r\n"...)
+	for _, f := range fields {
+		b = append(b, f.Name...)
+		b = append(b, ": "...)
+		b = append(b, f.Value...)
+		b = append(b, "\r\n"...)
+	}
+	if h.body != "" || h.method == "POST" || h.method == "PUT" || h.method == "PATCH" {
+		b = append(b, "Content-Length: "...)
+		b = strconv.AppendInt(b, int64(len(h.body)), 10)
+		b = append(b, "\r\n"...)
+	}
+	return append(b, "Connection: close\r\n\r\n"...)
+}
+
+// readResponse1 reads heads until the final one and prepares its body.
+func (r *httpRun) readResponse1(br *bufio.Reader, method string) (*response, error) {
+	for range maxInterim {
+		if err := r.awaitFirstByte(br); err != nil {
+			return nil, err
+		}
+		raw, err := readHead(br, MaxHeaderBytes)
+		if err != nil {
+			return nil, err
+		}
+		resp, err := parseHead(raw)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case resp.code == 101:
+			return nil, protocolError("it switched protocols without being asked")
+		case resp.code >= 200:
+			return resp, frame(resp, br, method)
+		}
+	}
+	return nil, protocolError("too many interim responses")
+}
+
+// awaitFirstByte stamps the moment and refuses at once what is not HTTP: a peer
+// that speaks another protocol may never send the end of a line.
+func (r *httpRun) awaitFirstByte(br *bufio.Reader) error {
+	if _, err := br.Peek(1); err != nil {
+		if errors.Is(err, io.EOF) {
+			return protocolError("the connection was closed without a response")
+		}
+		return err
+	}
+	if r.watch.current == slotTTFB {
+		r.watch.enter(slotTransfer)
+	}
+	start, _ := br.Peek(min(br.Buffered(), len(magic)))
+	if !bytes.HasPrefix(magic, start) {
+		return protocolError("the answer is not HTTP")
+	}
+	return nil
+}

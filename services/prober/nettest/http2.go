@@ -1,0 +1,125 @@
+package nettest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// h2 only holds settings; each connection is made and closed by its check.
+var h2 = &http2.Transport{DisableCompression: true, MaxHeaderListSize: MaxHeaderBytes}
+
+// exchange2 speaks HTTP/2 on conn.
+func (r *httpRun) exchange2(conn *watchedConn, h *hop, fields []HeaderField) (*response, *failure) {
+	r.watch.enter(slotTTFB)
+	var (
+		firstByte atomic.Pointer[time.Time]
+		sent      atomic.Bool
+	)
+	ctx := httptrace.WithClientTrace(r.ctx, &httptrace.ClientTrace{
+		WroteRequest: func(info httptrace.WroteRequestInfo) { sent.Store(info.Err == nil) },
+		GotFirstResponseByte: func() {
+			now := time.Now()
+			firstByte.CompareAndSwap(nil, &now)
+		},
+	})
+	client, err := h2.NewClientConn(conn)
+	if err != nil {
+		return nil, &failure{phase: PhaseRequest, err: cause2(conn, err)}
+	}
+	resp, err := client.RoundTrip(request2(ctx, h, fields))
+	if at := firstByte.Load(); at != nil {
+		r.watch.enterAt(slotTransfer, *at)
+	}
+	if err != nil {
+		_ = client.Close()
+		err = cause2(conn, err)
+		phase := PhaseHeaders
+		switch {
+		case isTLSAlert(err):
+			phase = PhaseTLS
+		case !sent.Load() && isTimeout(err):
+			phase = PhaseRequest
+		}
+		return nil, &failure{phase: phase, err: err}
+	}
+	answer := &response{
+		version: "HTTP/2", code: resp.StatusCode, fields: fields2(resp.Header),
+		length: resp.ContentLength, conn: conn,
+		close: func(bool) {
+			_ = resp.Body.Close()
+			_ = client.Close()
+		},
+	}
+	if h.method != "HEAD" && resp.StatusCode != 204 && resp.StatusCode != 304 {
+		answer.body = &body2{r: resp.Body, conn: conn}
+	}
+	return answer, nil
+}
+
+func request2(ctx context.Context, h *hop, fields []HeaderField) *http.Request {
+	header := make(http.Header, len(fields))
+	for _, f := range fields[1:] {
+		name := http.CanonicalHeaderKey(f.Name)
+		header[name] = append(header[name], f.Value)
+	}
+	req := &http.Request{
+		Method: h.method, URL: h.url, Host: fields[0].Value, Header: header,
+		Proto: "HTTP/2.0", ProtoMajor: 2,
+	}
+	if h.body != "" {
+		req.Body = io.NopCloser(strings.NewReader(h.body))
+		req.ContentLength = int64(len(h.body))
+	}
+	return req.WithContext(ctx)
+}
+
+// fields2 lists headers as HTTP/2 sends them: in lower case. Their order is lost.
+func fields2(header http.Header) []HeaderField {
+	fields := make([]HeaderField, 0, len(header))
+	for name, values := range header {
+		for _, value := range values {
+			fields = append(fields, HeaderField{strings.ToLower(name), value})
+		}
+	}
+	slices.SortStableFunc(fields, func(a, b HeaderField) int { return strings.Compare(a.Name, b.Name) })
+	return fields
+}
+
+// cause2 prefers what happened to the connection over what the library made of
+// it. Everything else that the library reports is the peer's breach, unless it
+// is about time.
+func cause2(conn *watchedConn, err error) error {
+	if isTimeout(err) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	if cause := conn.failed(); cause != nil && !errors.Is(cause, io.EOF) {
+		return cause
+	}
+	if classifyProtocol(err) == ErrProtocol {
+		return err
+	}
+	return protocolError(err.Error())
+}
+
+// body2 gives the errors of a body their cause.
+type body2 struct {
+	r    io.Reader
+	conn *watchedConn
+}
+
+func (b *body2) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = cause2(b.conn, err)
+	}
+	return n, err
+}

@@ -1,0 +1,163 @@
+package nettest
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// AddressPolicy decides which addresses may be dialled. It is asked when a
+// socket is about to connect, about the address it connects to: for every
+// redirect and every attempt of Happy Eyeballs.
+//
+// An error in whose chain something has the method EgressDenied() bool, giving
+// true, makes the check end with ErrEgressDenied.
+//
+// A policy that also has the method
+//
+//	ControlContext(ctx context.Context, network, address string, c syscall.RawConn) error
+//
+// is asked by that instead, and so can look at the port too.
+type AddressPolicy interface {
+	Check(addr netip.Addr) error
+}
+
+type controlPolicy interface {
+	ControlContext(ctx context.Context, network, address string, c syscall.RawConn) error
+}
+
+// DefaultAttemptDelay is how long one connection attempt stays alone (RFC 8305,
+// section 5).
+const DefaultAttemptDelay = 250 * time.Millisecond
+
+// Network is what the checks of one prober share: where names are resolved and
+// what may be dialled. The zero value uses the system's name servers and allows
+// every address. It is safe for concurrent use; its fields must not change after
+// the first check, and it must not be copied.
+type Network struct {
+	// Resolver resolves names; nil means a SystemResolver.
+	Resolver Resolver
+	// Policy decides which addresses may be dialled; nil allows all.
+	Policy AddressPolicy
+	// WitnessNames are the zones under which the resolver is tested when a name
+	// fails (see the package's documentation). Nil means example.com, .net and
+	// .org; empty but not nil means that only ResolverHealth decides.
+	WitnessNames []string
+	// AttemptDelay is the lead of one connection attempt over the next; 0 means
+	// DefaultAttemptDelay.
+	AttemptDelay time.Duration
+	// PreferIPv4 starts Happy Eyeballs with IPv4 instead of IPv6.
+	PreferIPv4 bool
+	// Health is what lookups have taught about the resolver. It may be read, and
+	// its parameters set before the first check.
+	Health ResolverHealth
+
+	system  SystemResolver
+	witness witness
+}
+
+var sharedNetwork Network
+
+// orShared lets tests be used with their zero values.
+func (n *Network) orShared() *Network {
+	if n == nil {
+		return &sharedNetwork
+	}
+	return n
+}
+
+func (n *Network) resolver() Resolver {
+	if n.Resolver != nil {
+		return n.Resolver
+	}
+	return &n.system
+}
+
+func (n *Network) witnessNames() []string {
+	if n.WitnessNames == nil {
+		return defaultWitnessNames
+	}
+	return n.WitnessNames
+}
+
+func (n *Network) attemptDelay() time.Duration {
+	if n.AttemptDelay > 0 {
+		return n.AttemptDelay
+	}
+	return DefaultAttemptDelay
+}
+
+// dial opens one connection to one address, until ctx ends.
+func (n *Network) dial(ctx context.Context, to netip.AddrPort) (*net.TCPConn, error) {
+	network := "tcp6"
+	if to.Addr().Is4() {
+		network = "tcp4"
+	}
+	// No keep-alive: no connection outlives its check. DialContext rather than
+	// DialTCP, which binds first and so takes a local port from all destinations.
+	dialer := net.Dialer{KeepAlive: -1, ControlContext: n.control()}
+	conn, err := dialer.DialContext(ctx, network, to.String())
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.TCPConn), nil
+}
+
+func (n *Network) control() func(context.Context, string, string, syscall.RawConn) error {
+	switch p := n.Policy.(type) {
+	case nil:
+		return nil
+	case controlPolicy:
+		return p.ControlContext
+	default:
+		return func(_ context.Context, _, address string, _ syscall.RawConn) error {
+			to, err := netip.ParseAddrPort(address)
+			if err != nil {
+				return &unreadableAddress{address}
+			}
+			return p.Check(to.Addr().Unmap())
+		}
+	}
+}
+
+// unreadableAddress refuses what the policy cannot be asked about.
+type unreadableAddress struct{ address string }
+
+func (e *unreadableAddress) Error() string      { return "cannot judge the address " + e.address }
+func (e *unreadableAddress) EgressDenied() bool { return true }
+
+// Addresses on the public internet to ask the routing table about. Nothing is
+// sent: connecting a UDP socket only looks the route up.
+var (
+	publicIPv4 = netip.MustParseAddrPort("1.1.1.1:53")
+	publicIPv6 = netip.MustParseAddrPort("[2606:4700:4700::1111]:53")
+)
+
+// hasRoute reports whether the machine has a route to the rest of the world for
+// a family. When it cannot be told, it says yes: that accuses nobody of being
+// offline.
+func hasRoute(v IPVersion) bool {
+	network, to := "udp4", publicIPv4
+	if v == IPv6 {
+		network, to = "udp6", publicIPv6
+	}
+	conn, err := net.DialUDP(network, nil, net.UDPAddrFromAddrPort(to))
+	if err != nil {
+		return !lacksFamily(err)
+	}
+	_ = conn.Close()
+	return true
+}
+
+// lacksFamily reports whether an attempt failed because the machine has no
+// route or no address of the family.
+func lacksFamily(err error) bool {
+	return errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.ENETDOWN) ||
+		errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
+}
+
+func absolute(name string) string { return strings.TrimSuffix(name, ".") + "." }
