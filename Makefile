@@ -52,7 +52,8 @@ e2e: ## run the end-to-end scenarios alone, with their output
 	$(GO) test $(RACE) -v -count=1 -timeout 30m $(TESTFLAGS) ./e2e/...
 
 .PHONY: bench
-bench: ## run the benchmarks that match BENCH and print their figures
+bench: build ## measure the product under a fleet of monitors, then run the benchmarks that match BENCH
+	$(GO) run ./bench/fleet $(FLEET)
 	@dirs=$$(grep -rl --include='*_test.go' '^func Benchmark' cmd bench e2e internal services 2>/dev/null | xargs -r dirname | sort -u | sed 's|^|./|'); \
 	 if [ -z "$$dirs" ]; then echo 'there are no benchmarks'; exit 0; fi; \
 	 $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -p 1 -timeout 60m $$dirs
