@@ -57,6 +57,7 @@ func TestKindAndStatus(t *testing.T) {
 		},
 		"downstream out of range": {foreign(codes.OutOfRange, "canary"), KindInvalid, codes.OutOfRange, "invalid request"},
 		"downstream unknown":      {foreign(codes.Unknown, "canary"), KindInternal, codes.Unknown, "internal error"},
+		"unimplemented":           {foreign(codes.Unimplemented, "canary"), KindInternal, codes.Unimplemented, "not implemented"},
 		"fault over downstream":   {Unavailable("try later").Wrap(foreign(codes.NotFound, "canary")), KindUnavailable, codes.Unavailable, "try later"},
 		"joined":                  {errors.Join(errDriver, Conflict("taken")), KindConflict, codes.AlreadyExists, "taken"},
 		"error that says OK":      {okError{}, KindInternal, codes.Internal, "internal error"},

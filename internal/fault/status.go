@@ -75,6 +75,9 @@ func ToStatus(err error) *status.Status {
 	}
 	clean := st.Proto()
 	clean.Message = kindOfCode(st.Code()).facts().public
+	if st.Code() == codes.Unimplemented {
+		clean.Message = "not implemented"
+	}
 	return status.FromProto(clean)
 }
 

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 
@@ -13,6 +14,18 @@ import (
 // Policy says what access a method asks for, given its full name such as "/frogstats.uptime.events.v1.EventsService/List".
 // False, like AccessUnspecified, denies everybody.
 type Policy func(fullMethod string) (identity.Access, bool)
+
+// AccessOption is the full name of the house's method option, which the generated contracts bring into the program.
+const AccessOption protoreflect.FullName = "frogstats.uptime.access.v1.access"
+
+// HousePolicy is PolicyByOption for AccessOption. It fails if no generated contract is linked into the program.
+func HousePolicy() (Policy, error) {
+	ext, err := protoregistry.GlobalTypes.FindExtensionByName(AccessOption)
+	if err != nil {
+		return nil, fmt.Errorf("method option %s: %w", AccessOption, err)
+	}
+	return PolicyByOption(ext), nil
+}
 
 // PolicyByOption reads the access from a method option whose value is an enum with the numbers of identity.Access. The
 // methods are looked up among the generated files linked into the program.

@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"net"
 	"slices"
-	"strings"
 	"time"
 
 	"buf.build/go/protovalidate"
@@ -164,9 +163,7 @@ func (s *Server) SetServing(ready bool) {
 	}
 	s.health.SetServingStatus("", st)
 	for service := range s.grpc.GetServiceInfo() {
-		if !strings.HasPrefix(service, "grpc.") {
-			s.health.SetServingStatus(service, st)
-		}
+		s.health.SetServingStatus(service, st)
 	}
 }
 

@@ -19,7 +19,9 @@ import (
 // unary is the one interceptor of unary calls. Telemetry is a stats handler and so already around it.
 func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (resp any, err error) {
 	ctx, id := withRequestID(ctx)
-	_ = grpc.SetHeader(ctx, metadata.Pairs(requestid.Key, id)) // fails only when headers are gone already; then nobody waits for it
+	// A trailer, since a header would be sent ahead of an error too, and a client takes that for the beginning of an answer
+	// and does not retry. It fails only on a call that is over.
+	_ = grpc.SetTrailer(ctx, metadata.Pairs(requestid.Key, id))
 	defer func() {
 		if p := recover(); p != nil {
 			err = panicked(p)
@@ -40,7 +42,7 @@ func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 // stream is the one interceptor of streaming calls; every received message is validated as it is received.
 func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
 	ctx, id := withRequestID(ss.Context())
-	_ = ss.SetHeader(metadata.Pairs(requestid.Key, id))
+	ss.SetTrailer(metadata.Pairs(requestid.Key, id))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.closing, cancel)()

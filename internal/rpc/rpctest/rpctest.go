@@ -23,7 +23,7 @@ type setup struct {
 	client rpc.ClientConfig
 }
 
-// Policy sets who may call what, usually rpc.PolicyByOption(…). Without it everything but health is denied.
+// Policy sets who may call what, in place of rpc.HousePolicy.
 func Policy(p rpc.Policy) Option { return func(s *setup) { s.server.Policy = p } }
 
 // Log sends the server's log to l instead of the test's output.
@@ -52,12 +52,18 @@ func Conn(t testing.TB, service string, register func(grpc.ServiceRegistrar), op
 	s := setup{
 		server: rpc.Config{
 			Service: service, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Signer: Signer(t), Reflection: true,
-			Policy: func(string) (identity.Access, bool) { return identity.AccessUnspecified, false },
 		},
 		client: rpc.ClientConfig{Signer: Signer(t)},
 	}
 	for _, o := range opts {
 		o(&s)
+	}
+	if s.server.Policy == nil {
+		policy, err := rpc.HousePolicy()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.server.Policy = policy
 	}
 	srv, err := rpc.NewServer(s.server)
 	if err != nil {
