@@ -17,6 +17,7 @@ type Config struct {
 	StopGrace        time.Duration // for checks in flight at a stop; 0 means 3 s
 	DrainGrace       time.Duration // for the uplink at a stop; 0 means 3 s
 }
+
 func (c Config) withDefaults() (Config, error) {
 	if c.ProberID == "" || c.Region == "" {
 		return c, errors.New("prober needs an id and a region")

@@ -14,10 +14,10 @@ import (
 type missedReason string
 
 const (
-	missedOverlap  missedReason = "overlap"           // the slot before still ran
-	missedOverload missedReason = "overload"          // no permit, or no processor, in time
-	missedOffline  missedReason = "observer_offline"  // the prober was not running
-	missedInvalid  missedReason = "internal_error"    // the configuration cannot be run by this prober
+	missedOverlap  missedReason = "overlap"          // the slot before still ran
+	missedOverload missedReason = "overload"         // no permit, or no processor, in time
+	missedOffline  missedReason = "observer_offline" // the prober was not running
+	missedInvalid  missedReason = "internal_error"   // the configuration cannot be run by this prober
 )
 
 var missedMessages = map[missedReason]string{
