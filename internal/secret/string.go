@@ -15,20 +15,28 @@ const hidden = "***"
 
 // String is a text that prints, logs and marshals as "***". Only Reveal gives it away, so a search for Reveal finds every
 // place that does. It can be read from JSON and text.
-type String struct{ v string }
+//
+// Even where fmt does not ask a value how it wants to be printed, as in the unexported fields of a struct and for %p, all it
+// finds is a pointer. For the same reason == compares nothing useful: use Equal.
+type String struct{ v *string }
 
 // New hides v.
-func New(v string) String { return String{v} }
+func New(v string) String { return String{&v} }
 
 // Reveal returns the text.
-func (s String) Reveal() string { return s.v }
+func (s String) Reveal() string {
+	if s.v == nil {
+		return ""
+	}
+	return *s.v
+}
 
 // IsZero reports whether the text is empty.
-func (s String) IsZero() bool { return s.v == "" }
+func (s String) IsZero() bool { return s.Reveal() == "" }
 
 // Equal compares without telling by its duration where the two differ.
 func (s String) Equal(o String) bool {
-	return subtle.ConstantTimeCompare([]byte(s.v), []byte(o.v)) == 1
+	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(o.Reveal())) == 1
 }
 
 // String implements fmt.Stringer.
@@ -48,7 +56,7 @@ func (s String) MarshalJSON() ([]byte, error) { return []byte(`"` + hidden + `"`
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *String) UnmarshalText(b []byte) error {
-	s.v = string(b)
+	*s = New(string(b))
 	return nil
 }
 
@@ -58,6 +66,6 @@ func (s *String) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &v); err != nil {
 		return errors.New("a secret must be a JSON string")
 	}
-	s.v = v
+	*s = New(v)
 	return nil
 }
