@@ -135,6 +135,7 @@ func TestVerifyRefuses(t *testing.T) {
 	refused("nothing", "")
 	refused("garbage", "!!!")
 	refused("short", "AAAA")
+	refused("line break", token+"\n")
 	refused("another key", signer(t, []byte(strings.Repeat("x", 32))).Sign(Principal{Kind: KindService, Name: "events"}))
 	for i := range raw {
 		flipped := append([]byte(nil), raw...)

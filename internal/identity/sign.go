@@ -47,8 +47,8 @@ func (s *Signer) Sign(p Principal) string {
 
 // Verify returns the principal of a token made by Sign with the same key no longer than Validity ago, else ErrBadSignature.
 func (s *Signer) Verify(token string) (Principal, error) {
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(raw) < sha256.Size {
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(raw) < sha256.Size || base64.RawURLEncoding.EncodeToString(raw) != token { // the decoder skips line breaks
 		return Principal{}, ErrBadSignature
 	}
 	body, mac := raw[:len(raw)-sha256.Size], raw[len(raw)-sha256.Size:]

@@ -139,7 +139,15 @@ func (g *Group) allDone() <-chan struct{} {
 }
 
 func (g *Group) shutDown(base context.Context, force context.CancelFunc, failed <-chan error, first error) error {
-	defer time.AfterFunc(g.grace, force).Stop()
+	// When the grace is over, everything is told to stop at once: one deaf task must not cost the others their chance.
+	defer time.AfterFunc(g.grace, func() {
+		force()
+		for _, p := range g.parts {
+			if p.run != nil {
+				p.stop(ErrStopping)
+			}
+		}
+	}).Stop()
 	last, giveUp := context.WithTimeout(base, g.grace+forceGrace)
 	defer giveUp()
 	var errs []error
@@ -150,9 +158,7 @@ func (g *Group) shutDown(base context.Context, force context.CancelFunc, failed 
 			continue
 		}
 		p.stop(ErrStopping)
-		select {
-		case <-p.done:
-		case <-last.Done():
+		if !p.ended(last) {
 			errs = append(errs, fmt.Errorf("%s: did not stop", p.name))
 		}
 	}
@@ -167,6 +173,21 @@ func (g *Group) shutDown(base context.Context, force context.CancelFunc, failed 
 		g.log.ErrorContext(base, "stopping was not clean", "error", late.Error())
 	}
 	return first
+}
+
+// ended waits for the task to return until ctx ends.
+func (p *part) ended(ctx context.Context) bool {
+	select {
+	case <-p.done:
+		return true
+	case <-ctx.Done():
+	}
+	select { // both may have been true
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
 }
 
 type forceKey struct{}

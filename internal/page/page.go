@@ -57,8 +57,8 @@ func (c *Codec) Decode(scope, token string, cursor any) error {
 	if len(token) > maxTokenBytes {
 		return errToken
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(raw) < macBytes {
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(raw) < macBytes || base64.RawURLEncoding.EncodeToString(raw) != token { // the decoder skips line breaks
 		return errToken
 	}
 	mac, body := raw[:macBytes], raw[macBytes:]
