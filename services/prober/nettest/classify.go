@@ -53,8 +53,8 @@ var timeoutTypes = map[Phase]ErrorType{
 // never from their text. What it does not know is ErrInternal, which blames the
 // observer: a target is only blamed on evidence.
 func classify(phase Phase, err error) ErrorType {
-	var denied interface{ EgressDenied() bool }
-	if errors.As(err, &denied) && denied.EgressDenied() {
+	var denied *deniedError
+	if errors.As(err, &denied) {
 		return ErrEgressDenied
 	}
 	if errors.Is(err, context.Canceled) {

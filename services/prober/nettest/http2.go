@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"slices"
@@ -40,8 +41,8 @@ func (r *httpRun) exchange2(conn *watchedConn, h *hop, fields []HeaderField) (*r
 		r.watch.enterAt(slotTransfer, *at)
 	}
 	if err != nil {
-		_ = client.Close()
 		err = cause2(conn, err)
+		_ = client.Close()
 		phase := PhaseHeaders
 		switch {
 		case isTLSAlert(err):
@@ -95,13 +96,13 @@ func fields2(header http.Header) []HeaderField {
 }
 
 // cause2 prefers what happened to the connection over what the library made of
-// it. Everything else that the library reports is the peer's breach, unless it
+// it, unless it was the library that closed it. Everything else that the library reports is the peer's breach, unless it
 // is about time.
 func cause2(conn *watchedConn, err error) error {
 	if isTimeout(err) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	if cause := conn.failed(); cause != nil && !errors.Is(cause, io.EOF) {
+	if cause := conn.failed(); cause != nil && !errors.Is(cause, io.EOF) && !errors.Is(cause, net.ErrClosed) {
 		return cause
 	}
 	if classifyProtocol(err) == ErrProtocol {

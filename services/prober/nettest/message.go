@@ -110,17 +110,22 @@ func detailOf(typ ErrorType, err error) string {
 		protocol protocolError
 		tooLarge tooLargeError
 		record   tls.RecordHeaderError
+		denied   *deniedError
 	)
 	switch {
 	case err == nil:
 		return ""
-	case errors.As(err, &protocol), errors.As(err, &tooLarge):
-		return err.Error()
+	case errors.As(err, &protocol):
+		return string(protocol)
+	case errors.As(err, &tooLarge):
+		return string(tooLarge)
+	case errors.As(err, &denied):
+		return denied.Error()
 	case errors.As(err, &record):
 		return "the answer is not TLS"
 	}
 	switch typ {
-	case ErrCertificateExpired, ErrCertificateInvalid, ErrTLS, ErrInternal, ErrProtocol, ErrEgressDenied:
+	case ErrCertificateExpired, ErrCertificateInvalid, ErrTLS, ErrInternal, ErrProtocol:
 		return err.Error()
 	default:
 		return ""

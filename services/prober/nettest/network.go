@@ -12,10 +12,8 @@ import (
 
 // AddressPolicy decides which addresses may be dialled. It is asked when a
 // socket is about to connect, about the address it connects to: for every
-// redirect and every attempt of Happy Eyeballs.
-//
-// An error in whose chain something has the method EgressDenied() bool, giving
-// true, makes the check end with ErrEgressDenied.
+// redirect and every attempt of Happy Eyeballs. Any error forbids the address;
+// if no other address of the target answers, the check ends with ErrEgressDenied.
 //
 // A policy that also has the method
 //
@@ -29,6 +27,13 @@ type AddressPolicy interface {
 type controlPolicy interface {
 	ControlContext(ctx context.Context, network, address string, c syscall.RawConn) error
 }
+
+// deniedError marks what a policy said, so that it is told apart from what the
+// network said.
+type deniedError struct{ reason error }
+
+func (e *deniedError) Error() string { return e.reason.Error() }
+func (e *deniedError) Unwrap() error { return e.reason }
 
 // DefaultAttemptDelay is how long one connection attempt stays alone (RFC 8305,
 // section 5).
@@ -108,27 +113,25 @@ func (n *Network) dial(ctx context.Context, to netip.AddrPort) (*net.TCPConn, er
 }
 
 func (n *Network) control() func(context.Context, string, string, syscall.RawConn) error {
-	switch p := n.Policy.(type) {
-	case nil:
+	if n.Policy == nil {
 		return nil
-	case controlPolicy:
-		return p.ControlContext
-	default:
-		return func(_ context.Context, _, address string, _ syscall.RawConn) error {
-			to, err := netip.ParseAddrPort(address)
-			if err != nil {
-				return &unreadableAddress{address}
+	}
+	return func(ctx context.Context, network, address string, c syscall.RawConn) error {
+		var err error
+		if p, ok := n.Policy.(controlPolicy); ok {
+			err = p.ControlContext(ctx, network, address, c)
+		} else {
+			var to netip.AddrPort
+			if to, err = netip.ParseAddrPort(address); err == nil {
+				err = n.Policy.Check(to.Addr().Unmap())
 			}
-			return p.Check(to.Addr().Unmap())
 		}
+		if err != nil {
+			return &deniedError{err}
+		}
+		return nil
 	}
 }
-
-// unreadableAddress refuses what the policy cannot be asked about.
-type unreadableAddress struct{ address string }
-
-func (e *unreadableAddress) Error() string      { return "cannot judge the address " + e.address }
-func (e *unreadableAddress) EgressDenied() bool { return true }
 
 // Addresses on the public internet to ask the routing table about. Nothing is
 // sent: connecting a UDP socket only looks the route up.

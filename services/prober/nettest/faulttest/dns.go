@@ -1,0 +1,277 @@
+package faulttest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// Reply is how the DNS server treats a name.
+type Reply int
+
+// Replies. Records gives the addresses set for the name; all others ignore them
+// unless they say otherwise.
+const (
+	Records      Reply = iota
+	NXDomain           // the name does not exist
+	ServFail           // the server has trouble
+	RefusedQuery       // the server does not want to
+	Mute               // no answer
+	MuteAAAA           // Records for A, no answer for AAAA
+	MuteA              // Records for AAAA, no answer for A
+	LateA              // Records, those for A after three times Delay
+	Truncated          // truncated, over TCP too
+	OnlyTCP            // truncated over UDP, Records over TCP
+	AliasLoop          // an alias of itself
+	WrongID            // Records under another question's id
+	BadPointer         // a name that points outside the message
+)
+
+// DNS is a name server on loopback, over UDP and TCP. Names that were not set
+// get the reply of SetDefault, NXDomain at first.
+type DNS struct {
+	udp  *net.UDPConn
+	tcp  *net.TCPListener
+	stop chan struct{}
+	work sync.WaitGroup
+
+	mu       sync.Mutex
+	names    map[string]entry
+	fallback Reply
+	asked    map[string]int
+	conns    map[net.Conn]struct{}
+}
+
+type entry struct {
+	reply Reply
+	addrs []netip.Addr
+}
+
+// StartDNS opens the server on a free port of 127.0.0.1.
+func StartDNS() (*DNS, error) {
+	var lastErr error
+	for range 10 { // the port must be free for both protocols
+		udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			return nil, fmt.Errorf("listen for DNS: %w", err)
+		}
+		tcp, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: udp.LocalAddr().(*net.UDPAddr).Port})
+		if err != nil {
+			lastErr = err
+			_ = udp.Close()
+			continue
+		}
+		d := &DNS{
+			udp: udp, tcp: tcp, stop: make(chan struct{}), fallback: NXDomain,
+			names: map[string]entry{}, asked: map[string]int{}, conns: map[net.Conn]struct{}{},
+		}
+		d.work.Go(d.serveUDP)
+		d.work.Go(d.serveTCP)
+		return d, nil
+	}
+	return nil, fmt.Errorf("listen for DNS over TCP: %w", lastErr)
+}
+
+// Addr is where the server listens.
+func (d *DNS) Addr() netip.AddrPort { return d.udp.LocalAddr().(*net.UDPAddr).AddrPort() }
+
+// Set scripts the reply for a name, and the addresses it may hold.
+func (d *DNS) Set(name string, reply Reply, addrs ...string) {
+	e := entry{reply: reply}
+	for _, a := range addrs {
+		e.addrs = append(e.addrs, netip.MustParseAddr(a))
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.names[key(name)] = e
+}
+
+// SetDefault scripts the reply for names that were not set.
+func (d *DNS) SetDefault(reply Reply) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fallback = reply
+}
+
+// Asked counts the questions for a name, of both families; for "" those for
+// names that were not set.
+func (d *DNS) Asked(name string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if name == "" {
+		n := 0
+		for asked, times := range d.asked {
+			if _, known := d.names[asked]; !known {
+				n += times
+			}
+		}
+		return n
+	}
+	return d.asked[key(name)]
+}
+
+// Close ends the server and waits for its goroutines.
+func (d *DNS) Close() error {
+	d.mu.Lock()
+	select {
+	case <-d.stop:
+		d.mu.Unlock()
+		return nil
+	default:
+	}
+	close(d.stop)
+	_ = d.udp.Close()
+	_ = d.tcp.Close()
+	for c := range d.conns {
+		_ = c.Close()
+	}
+	d.mu.Unlock()
+	d.work.Wait()
+	return nil
+}
+
+func key(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
+
+func (d *DNS) serveUDP() {
+	for {
+		buf := make([]byte, 1500)
+		n, from, err := d.udp.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			return
+		}
+		d.work.Go(func() {
+			if answer := d.answer(buf[:n], false); answer != nil {
+				_, _ = d.udp.WriteToUDPAddrPort(answer, from)
+			}
+		})
+	}
+}
+
+func (d *DNS) serveTCP() {
+	for {
+		c, err := d.tcp.Accept()
+		if err != nil {
+			return
+		}
+		d.mu.Lock()
+		d.conns[c] = struct{}{}
+		d.mu.Unlock()
+		d.work.Go(func() { d.serveConn(c) })
+	}
+}
+
+func (d *DNS) serveConn(c net.Conn) {
+	defer func() {
+		_ = c.Close()
+		d.mu.Lock()
+		delete(d.conns, c)
+		d.mu.Unlock()
+	}()
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	for {
+		var size [2]byte
+		if _, err := io.ReadFull(c, size[:]); err != nil {
+			return
+		}
+		question := make([]byte, binary.BigEndian.Uint16(size[:]))
+		if _, err := io.ReadFull(c, question); err != nil {
+			return
+		}
+		answer := d.answer(question, true)
+		if answer == nil {
+			return
+		}
+		if _, err := c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...)); err != nil {
+			return
+		}
+	}
+}
+
+// answer returns nil for no answer.
+func (d *DNS) answer(raw []byte, tcp bool) []byte {
+	var p dnsmessage.Parser
+	header, err := p.Start(raw)
+	if err != nil {
+		return nil
+	}
+	question, err := p.Question()
+	if err != nil {
+		return nil
+	}
+	name := key(question.Name.String())
+	d.mu.Lock()
+	d.asked[name]++
+	e, known := d.names[name]
+	if !known {
+		e = entry{reply: d.fallback}
+	}
+	d.mu.Unlock()
+
+	switch {
+	case e.reply == Mute,
+		e.reply == MuteA && question.Type == dnsmessage.TypeA,
+		e.reply == MuteAAAA && question.Type == dnsmessage.TypeAAAA:
+		return nil
+	case e.reply == LateA && question.Type == dnsmessage.TypeA:
+		select {
+		case <-d.stop:
+			return nil
+		case <-time.After(3 * Delay):
+		}
+	}
+	return e.message(header.ID, question, tcp)
+}
+
+func (e entry) message(id uint16, q dnsmessage.Question, tcp bool) []byte {
+	h := dnsmessage.Header{ID: id, Response: true, RecursionAvailable: true, RecursionDesired: true}
+	addrs := e.addrs
+	switch e.reply {
+	case NXDomain:
+		h.RCode = dnsmessage.RCodeNameError
+	case ServFail:
+		h.RCode = dnsmessage.RCodeServerFailure
+	case RefusedQuery:
+		h.RCode = dnsmessage.RCodeRefused
+	case WrongID:
+		h.ID++
+	case Truncated:
+		h.Truncated, addrs = true, nil
+	case OnlyTCP:
+		if !tcp {
+			h.Truncated, addrs = true, nil
+		}
+	}
+	b := dnsmessage.NewBuilder(nil, h)
+	b.EnableCompression()
+	_ = b.StartQuestions()
+	_ = b.Question(q)
+	_ = b.StartAnswers()
+	resource := dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, TTL: 5}
+	for _, a := range addrs {
+		switch {
+		case a.Is4() && q.Type == dnsmessage.TypeA:
+			_ = b.AResource(resource, dnsmessage.AResource{A: a.As4()})
+		case a.Is6() && q.Type == dnsmessage.TypeAAAA:
+			_ = b.AAAAResource(resource, dnsmessage.AAAAResource{AAAA: a.As16()})
+		}
+	}
+	if e.reply == AliasLoop {
+		_ = b.CNAMEResource(resource, dnsmessage.CNAMEResource{CNAME: q.Name})
+	}
+	raw, err := b.Finish()
+	if err != nil {
+		return nil
+	}
+	if e.reply == BadPointer {
+		raw = append(raw, 0xc0, 0xff) // a name that points behind the end …
+		binary.BigEndian.PutUint16(raw[6:], 1)
+	}
+	return raw
+}
