@@ -1,0 +1,261 @@
+package monitors
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
+	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/fault"
+	"github.com/frogstats/uptime/internal/page"
+	"github.com/frogstats/uptime/internal/rpc"
+)
+
+// GetMonitor returns a monitor with its current status.
+func (s *Service) GetMonitor(ctx context.Context, req *monitorsv1.GetMonitorRequest) (*monitorsv1.Monitor, error) {
+	m, err := s.store.Monitor(ctx, organization(ctx), req.GetId())
+	if err != nil {
+		return nil, err
+	}
+	answerHeaders(ctx, etagKey, m.ETag())
+	return s.view(ctx, m), nil
+}
+
+const (
+	defaultPageSize = 100
+	maxPageSize     = 1000 // also the most that the events service answers at once
+)
+
+// cursor is the place where the next page of monitors begins.
+type cursor struct {
+	Before uint32 `json:"before"`
+}
+
+// ListMonitors returns a page of monitors, newest first.
+func (s *Service) ListMonitors(ctx context.Context, req *monitorsv1.ListMonitorsRequest) (*monitorsv1.ListMonitorsResponse, error) {
+	size, err := page.Size(req.GetPageSize(), defaultPageSize, maxPageSize)
+	if err != nil {
+		return nil, err
+	}
+	f, err := filterFromProto(req)
+	if err != nil {
+		return nil, err
+	}
+	f.OrganizationID, f.Limit = organization(ctx), size+1 // one more tells whether there is a next page
+	scope, err := listScope(f.OrganizationID, req)
+	if err != nil {
+		return nil, err
+	}
+	var from cursor
+	if err := s.pages.Decode(scope, req.GetPageToken(), &from); err != nil {
+		return nil, err
+	}
+	f.Before = from.Before
+	if f.IDs, err = s.withStatus(ctx, f.OrganizationID, req.GetStatus()); err != nil {
+		return nil, err
+	}
+	ms, err := s.store.Monitors(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	resp := &monitorsv1.ListMonitorsResponse{}
+	if len(ms) > size {
+		ms = ms[:size]
+		resp.NextPageToken = s.pages.Encode(scope, cursor{Before: ms[size-1].ID})
+	}
+	resp.Monitors = s.views(ctx, ms)
+	return resp, nil
+}
+
+// listScope binds a page token to the organization and to everything that was asked for but the size of the page.
+func listScope(organizationID string, req *monitorsv1.ListMonitorsRequest) (string, error) {
+	asked := proto.CloneOf(req)
+	asked.PageSize, asked.PageToken = nil, nil
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(asked)
+	if err != nil {
+		return "", fmt.Errorf("scope of page token: %w", err)
+	}
+	return page.Scope("ListMonitors", organizationID, string(b)), nil
+}
+
+func filterFromProto(req *monitorsv1.ListMonitorsRequest) (Filter, error) {
+	f := Filter{
+		Enabled: clone(req.Enabled), Type: typeNames[req.GetMonitorType()], Region: req.GetRegion(),
+		Text: strings.ToLower(req.GetQ()), ExternalID: req.GetExternalId(),
+	}
+	for i, l := range req.GetLabel() {
+		key, value, exact := strings.Cut(l, "=")
+		if !labelKey.MatchString(key) {
+			return Filter{}, fault.Invalid("", fault.Field{
+				Name: fmt.Sprintf("label[%d]", i), Message: "must be key=value, or a key alone",
+			})
+		}
+		lf := LabelFilter{Key: key}
+		if exact {
+			lf.Value = &value
+		}
+		f.Labels = append(f.Labels, lf)
+	}
+	return f, nil
+}
+
+// statusWait bounds the question for statuses that decorate an answer: the answer is worth more than they are.
+const statusWait = 2 * time.Second
+
+// unseen is the status of a monitor that the events service has not seen yet.
+func unseen(m Monitor) *eventsv1.MonitorStatus {
+	return &eventsv1.MonitorStatus{
+		MonitorId: m.ID, CurrentStatus: unseenState(m.Config.Enabled), Since: timestamppb.New(m.ActiveSince),
+		UpdatedAt: timestamppb.New(m.UpdatedAt),
+	}
+}
+
+func unseenState(enabled bool) eventsv1.CurrentStatus {
+	if enabled {
+		return eventsv1.CurrentStatus_CURRENT_STATUS_UNKNOWN
+	}
+	return eventsv1.CurrentStatus_CURRENT_STATUS_PAUSED
+}
+
+func (s *Service) view(ctx context.Context, m Monitor) *monitorsv1.Monitor {
+	return s.views(ctx, []Monitor{m})[0]
+}
+
+// views are the monitors as people read them, with their status; without any while the events service cannot be asked.
+func (s *Service) views(ctx context.Context, ms []Monitor) []*monitorsv1.Monitor {
+	statuses, ok := s.statuses(ctx, ms)
+	out := make([]*monitorsv1.Monitor, len(ms))
+	for i, m := range ms {
+		status := statuses[m.ID]
+		if status == nil && ok {
+			status = unseen(m)
+		}
+		out[i] = monitorToProto(m, status)
+	}
+	return out
+}
+
+// statuses asks the events service; false if it does not answer.
+func (s *Service) statuses(ctx context.Context, ms []Monitor) (map[uint32]*eventsv1.MonitorStatus, bool) {
+	if s.status == nil || len(ms) == 0 {
+		return nil, false
+	}
+	req := &eventsv1.BatchGetStatusesRequest{MonitorIds: make([]uint32, len(ms))}
+	for i, m := range ms {
+		req.MonitorIds[i] = m.ID
+	}
+	ctx, cancel := context.WithTimeout(rpc.AsService(ctx), statusWait)
+	defer cancel()
+	resp, err := s.status.BatchGetStatuses(ctx, req)
+	if err != nil {
+		s.log.WarnContext(ctx, "statuses are not available", "error", err.Error())
+		return nil, false
+	}
+	byID := make(map[uint32]*eventsv1.MonitorStatus, len(resp.GetStatuses()))
+	for _, st := range resp.GetStatuses() {
+		byID[st.GetMonitorId()] = st
+	}
+	return byID, true
+}
+
+// withStatus chooses the monitors of an organization that read as having status; nil for any. Two states are also those of
+// monitors that the events service has not seen, which it cannot list; there the others are left out instead.
+func (s *Service) withStatus(ctx context.Context, organizationID string, status eventsv1.CurrentStatus) (*IDFilter, error) {
+	if status == eventsv1.CurrentStatus_CURRENT_STATUS_UNSPECIFIED {
+		return nil, nil
+	}
+	in, err := s.idsIn(ctx, organizationID, status)
+	if err != nil {
+		return nil, err
+	}
+	f := &IDFilter{In: in}
+	for _, enabled := range [...]bool{true, false} {
+		if unseenState(enabled) == status {
+			f.Others = ptr(enabled)
+		}
+	}
+	if f.Others == nil {
+		return f, nil
+	}
+	for n := range eventsv1.CurrentStatus_name {
+		other := eventsv1.CurrentStatus(n)
+		if other == eventsv1.CurrentStatus_CURRENT_STATUS_UNSPECIFIED || other == status {
+			continue
+		}
+		ids, err := s.idsIn(ctx, organizationID, other)
+		if err != nil {
+			return nil, err
+		}
+		f.NotIn = append(f.NotIn, ids...)
+	}
+	return f, nil
+}
+
+func (s *Service) idsIn(ctx context.Context, organizationID string, status eventsv1.CurrentStatus) ([]uint32, error) {
+	if s.status == nil {
+		return nil, fault.Unavailable("monitors cannot be listed by status at the moment")
+	}
+	resp, err := s.status.ListMonitorIds(rpc.AsService(ctx), &eventsv1.ListMonitorIdsRequest{
+		OrganizationId: organizationID, Status: status,
+	})
+	if err != nil {
+		return nil, downstream(fmt.Errorf("list monitors by status: %w", err))
+	}
+	return resp.GetMonitorIds(), nil
+}
+
+// ListRegions returns all regions with their health.
+func (s *Service) ListRegions(ctx context.Context, _ *monitorsv1.ListRegionsRequest) (*monitorsv1.ListRegionsResponse, error) {
+	regions, err := s.store.Regions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	probers, err := s.store.Probers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	resp := &monitorsv1.ListRegionsResponse{}
+	for _, r := range regions {
+		resp.Regions = append(resp.Regions, regionToProto(r, probers, time.Now()))
+	}
+	return resp, nil
+}
+
+func regionToProto(r Region, probers []Prober, at time.Time) *monitorsv1.Region {
+	out := &monitorsv1.Region{Code: r.Code, Name: r.Name, IsLocal: r.Code == LocalRegion}
+	var seen time.Time
+	for _, p := range probers {
+		if p.Region != r.Code {
+			continue
+		}
+		if p.Live(at) {
+			out.Probers++
+		}
+		if p.LastSeenAt.After(seen) {
+			seen = p.LastSeenAt
+			out.LastSeenAt = timestamppb.New(seen)
+		}
+	}
+	out.IsHealthy = out.Probers > 0
+	return out
+}
+
+// ListProbers returns all probers that ever asked for work.
+func (s *Service) ListProbers(ctx context.Context, _ *monitorsv1.ListProbersRequest) (*monitorsv1.ListProbersResponse, error) {
+	probers, err := s.store.Probers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	resp := &monitorsv1.ListProbersResponse{}
+	for _, p := range probers {
+		resp.Probers = append(resp.Probers, &monitorsv1.Prober{
+			Id: p.ID, Region: p.Region, Version: p.Version, Connected: p.Live(time.Now()), LastSeenAt: timestamppb.New(p.LastSeenAt),
+		})
+	}
+	return resp, nil
+}

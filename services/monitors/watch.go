@@ -1,0 +1,191 @@
+package monitors
+
+import (
+	"context"
+	"crypto/rand"
+	"regexp"
+	"slices"
+	"time"
+
+	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/fault"
+)
+
+// Both streams are one walk over the monitors in the order of their last changes. The first time the walk comes to its
+// end, everything that existed when it began has been sent: that is the snapshot. What comes after are the deltas. Because
+// the walk goes by the store's own order of changes, nothing can fall between the two, and a change that is made meanwhile,
+// here or in another replica, only moves its monitor further ahead.
+
+const (
+	// heartbeatEvery is somewhat less than the five seconds that are promised. At each, the store is also asked for changes
+	// that no signal told of, because another replica made them.
+	heartbeatEvery = 4 * time.Second
+	changesPerPage = 500
+)
+
+// walk calls changed for every monitor and then for every change, complete once after the monitors that existed, and beat
+// now and then, until one of them fails or ctx ends.
+func (s *Service) walk(ctx context.Context, changed func(Monitor) error, complete, beat func() error) error {
+	tick := time.NewTicker(heartbeatEvery)
+	defer tick.Stop()
+	var rev int64
+	for done := false; ; {
+		more := s.changed.wait()
+		for {
+			ms, err := s.store.Changes(ctx, rev, changesPerPage)
+			if err != nil {
+				return err
+			}
+			for _, m := range ms {
+				if err := changed(m); err != nil {
+					return err
+				}
+				rev = m.Rev
+			}
+			if len(ms) < changesPerPage {
+				break
+			}
+		}
+		if !done {
+			if err := complete(); err != nil {
+				return err
+			}
+			done = true
+		}
+		select {
+		case <-more:
+		case <-tick.C:
+			if err := beat(); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// regionCode keeps the codes of regions fit for URLs, labels and file names.
+var regionCode = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$`)
+
+// WatchAssignments sends a prober what it is to run.
+func (s *Service) WatchAssignments(req *monitorsv1.WatchAssignmentsRequest, stream monitorsv1.AssignmentsService_WatchAssignmentsServer) error {
+	if !regionCode.MatchString(req.GetRegion()) {
+		return fault.Invalid("", fault.Field{Name: "region", Message: "must be 1 to 64 letters, digits and, inside, dots, hyphens and underscores"})
+	}
+	ctx, session := stream.Context(), rand.Text()
+	p := Prober{ID: req.GetProberId(), Region: req.GetRegion(), Version: req.GetVersion(), Connected: true, LastSeenAt: now()}
+	if err := s.store.ProberArrived(ctx, p, session); err != nil {
+		return err
+	}
+	s.log.InfoContext(ctx, "prober arrived", "prober_id", p.ID, "region", p.Region, "prober_version", p.Version)
+	defer s.proberLeft(ctx, p, session)
+	a := assigner{service: s, stream: stream, region: p.Region, held: map[uint32]bool{}}
+	return s.walk(ctx, a.changed, a.complete, func() error {
+		if err := a.beat(); err != nil {
+			return err
+		}
+		if err := s.store.ProberSeen(ctx, p.ID, session, now()); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "sign of life of a prober is not stored", "prober_id", p.ID, "error", err.Error())
+		}
+		return nil
+	})
+}
+
+// leaveWait bounds the last word about a prober, which is said when its stream is over.
+const leaveWait = 2 * time.Second
+
+func (s *Service) proberLeft(ctx context.Context, p Prober, session string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWait)
+	defer cancel()
+	if err := s.store.ProberLeft(ctx, p.ID, session, now()); err != nil {
+		s.log.WarnContext(ctx, "departure of a prober is not stored", "prober_id", p.ID, "error", err.Error())
+		return
+	}
+	s.log.InfoContext(ctx, "prober left", "prober_id", p.ID, "region", p.Region)
+}
+
+// assigner is one prober's stream.
+type assigner struct {
+	service *Service
+	stream  monitorsv1.AssignmentsService_WatchAssignmentsServer
+	region  string
+	held    map[uint32]bool // monitors that the prober has
+}
+
+func (a *assigner) changed(m Monitor) error {
+	if m.Deleted() || !m.Config.Enabled || !slices.Contains(m.Config.Regions, a.region) {
+		return a.drop(m.ID)
+	}
+	secrets, err := open(a.service.box, m)
+	if err != nil {
+		// Checked without its credentials, the target would seem to be at fault.
+		a.service.log.ErrorContext(a.stream.Context(), "monitor is not assigned", "monitor_id", m.ID, "error", err.Error())
+		return a.drop(m.ID)
+	}
+	a.held[m.ID] = true
+	return a.stream.Send(&monitorsv1.WatchAssignmentsResponse{
+		Step: &monitorsv1.WatchAssignmentsResponse_Assigned{Assigned: assignmentOf(m, secrets)},
+	})
+}
+
+func (a *assigner) drop(id uint32) error {
+	if !a.held[id] {
+		return nil
+	}
+	delete(a.held, id)
+	return a.stream.Send(&monitorsv1.WatchAssignmentsResponse{
+		Step: &monitorsv1.WatchAssignmentsResponse_RemovedMonitorId{RemovedMonitorId: id},
+	})
+}
+
+func (a *assigner) complete() error {
+	return a.stream.Send(&monitorsv1.WatchAssignmentsResponse{
+		Step: &monitorsv1.WatchAssignmentsResponse_SnapshotComplete{SnapshotComplete: &monitorsv1.SnapshotComplete{}},
+	})
+}
+
+func (a *assigner) beat() error {
+	return a.stream.Send(&monitorsv1.WatchAssignmentsResponse{
+		Step: &monitorsv1.WatchAssignmentsResponse_Heartbeat{Heartbeat: &monitorsv1.Heartbeat{}},
+	})
+}
+
+// WatchCatalog sends another service what monitors there are.
+func (s *Service) WatchCatalog(_ *monitorsv1.WatchCatalogRequest, stream monitorsv1.CatalogService_WatchCatalogServer) error {
+	c := cataloguer{stream: stream, held: map[uint32]bool{}}
+	return s.walk(stream.Context(), c.changed, c.complete, c.beat)
+}
+
+// cataloguer is one subscriber's stream.
+type cataloguer struct {
+	stream monitorsv1.CatalogService_WatchCatalogServer
+	held   map[uint32]bool // monitors that the subscriber knows
+}
+
+func (c *cataloguer) changed(m Monitor) error {
+	switch {
+	case !m.Deleted():
+		c.held[m.ID] = true
+		return c.stream.Send(&monitorsv1.WatchCatalogResponse{
+			Step: &monitorsv1.WatchCatalogResponse_Upserted{Upserted: catalogEntryOf(m)},
+		})
+	case c.held[m.ID]:
+		delete(c.held, m.ID)
+		return c.stream.Send(&monitorsv1.WatchCatalogResponse{
+			Step: &monitorsv1.WatchCatalogResponse_RemovedMonitorId{RemovedMonitorId: m.ID},
+		})
+	}
+	return nil
+}
+
+func (c *cataloguer) complete() error {
+	return c.stream.Send(&monitorsv1.WatchCatalogResponse{
+		Step: &monitorsv1.WatchCatalogResponse_SnapshotComplete{SnapshotComplete: &monitorsv1.SnapshotComplete{}},
+	})
+}
+
+func (c *cataloguer) beat() error {
+	return c.stream.Send(&monitorsv1.WatchCatalogResponse{
+		Step: &monitorsv1.WatchCatalogResponse_Heartbeat{Heartbeat: &monitorsv1.Heartbeat{}},
+	})
+}
