@@ -158,7 +158,8 @@ func parseHTTP(config TestConfig) (*hop, *HTTPConfig, error) {
 	return &hop{url: u, to: to, method: own.Method, body: own.Body}, &own, nil
 }
 
-// targetOf checks a URL and returns where it leads.
+// targetOf checks a URL, makes its query fit for a request line and returns
+// where it leads.
 func targetOf(u *url.URL) (target, string) {
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
@@ -171,6 +172,9 @@ func targetOf(u *url.URL) (target, string) {
 	to, problem := parseHost(u.Hostname())
 	if problem != "" {
 		return target{}, problem
+	}
+	if u.RawQuery != "" {
+		u.RawQuery = escapeQuery(u.RawQuery)
 	}
 	port := u.Port()
 	switch {

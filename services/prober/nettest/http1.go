@@ -91,7 +91,7 @@ func (r *httpRun) exchangeFailed(conn *watchedConn, written <-chan error, err er
 func appendRequest(b []byte, h *hop, fields []HeaderField) []byte {
 	b = append(b, h.method...)
 	b = append(b, ' ')
-	b = append(b, h.requestURI()...)
+	b = append(b, h.url.RequestURI()...)
 	b = append(b, " HTTP/1.1\r\n"...)
 	for _, f := range fields {
 		b = append(b, f.Name...)

@@ -47,31 +47,19 @@ func (h *hop) authority() string {
 	return net.JoinHostPort(host, strconv.Itoa(int(h.to.port)))
 }
 
-// requestURI is the path and query with every byte that could not stand in a
-// request line escaped.
-func (h *hop) requestURI() string {
-	uri := h.url.RequestURI()
-	clean := true
-	for i := range len(uri) {
-		if uri[i] <= ' ' || uri[i] >= 0x7f {
-			clean = false
-		}
-	}
-	if clean {
-		return uri
-	}
+// escapeQuery escapes every byte of a raw query that cannot stand in a request
+// line; url.Parse leaves them as they are.
+func escapeQuery(query string) string {
 	const hex = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(uri) {
-		if c := uri[i]; c <= ' ' || c >= 0x7f {
-			b.WriteByte('%')
-			b.WriteByte(hex[c>>4])
-			b.WriteByte(hex[c&15])
+	var b []byte
+	for i := range len(query) {
+		if c := query[i]; c > ' ' && c < 0x7f {
+			b = append(b, c)
 		} else {
-			b.WriteByte(c)
+			b = append(b, '%', hex[c>>4], hex[c&15])
 		}
 	}
-	return b.String()
+	return string(b)
 }
 
 // httpRun is one check over all its hops.
