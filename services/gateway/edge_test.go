@@ -1,0 +1,223 @@
+package gateway_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	auditv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/audit/v1"
+	"github.com/frogstats/uptime/internal/fault"
+	"github.com/frogstats/uptime/internal/rpc/rpctest"
+	"github.com/frogstats/uptime/services/gateway"
+)
+
+func TestHealth(t *testing.T) {
+	var down error
+	e := start(t, func(c *gateway.Config) {
+		c.Ready = func(context.Context) map[string]error { return map[string]error{"listener": down} }
+	})
+	if got := e.ask(t, "", "GET /healthz"); got.status != 200 || got.body != `{"status":"ok"}`+"\n" {
+		t.Errorf("healthz: %d %s", got.status, got.body)
+	}
+	if got := e.ask(t, "", "GET /readyz"); got.status != 200 || got.body != `{"status":"ready"}`+"\n" {
+		t.Errorf("readyz: %d %s", got.status, got.body)
+	}
+	want := `{"status":"ready","version":"v1.2.3","components":{"accounts":"ready","alerts":"ready","events":"ready","listener":"ready","monitors":"ready"}}` + "\n"
+	if got := e.ask(t, "", "GET /readyz?verbose"); got.body != want {
+		t.Errorf("readyz?verbose: %s", got.body)
+	}
+	down = errors.New("dial tcp 10.0.0.1: secret")
+	if got := e.ask(t, "", "GET /readyz?verbose"); got.status != 503 || !strings.Contains(got.body, `"listener":"not ready"`) || strings.Contains(got.body, "secret") {
+		t.Errorf("readyz when not: %d %s", got.status, got.body)
+	}
+}
+
+func TestReadyAsksEveryService(t *testing.T) {
+	e := start(t, func(c *gateway.Config) {
+		closed := rpctest.Conn(t, "prober", func(grpc.ServiceRegistrar) {})
+		c.Conns["prober"] = unreachable{closed}
+	})
+	got := e.ask(t, "", "GET /readyz?verbose")
+	if got.status != 503 || !strings.Contains(got.body, `"prober":"not ready"`) || !strings.Contains(got.body, `"events":"ready"`) {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+}
+
+// unreachable is a connection whose calls fail.
+type unreachable struct{ grpc.ClientConnInterface }
+
+func (unreachable) Invoke(context.Context, string, any, any, ...grpc.CallOption) error {
+	return fault.Unavailable("")
+}
+
+func TestMetrics(t *testing.T) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "frogup_up 1\n") })
+	e := start(t, func(c *gateway.Config) { c.Metrics = handler })
+	e.ask(t, "", "GET /metrics").problem(t, 401, "UNAUTHENTICATED")
+	if got := e.ask(t, viewerKey, "GET /metrics"); got.status != 200 || got.body != "frogup_up 1\n" {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	e = start(t, func(c *gateway.Config) { c.Metrics, c.MetricsPublic = handler, true })
+	if got := e.ask(t, "", "GET /metrics"); got.status != 200 {
+		t.Errorf("public: %d %s", got.status, got.body)
+	}
+}
+
+func TestAudit(t *testing.T) {
+	e := start(t)
+	row := func(id string, second int) *auditv1.AuditEntry {
+		return &auditv1.AuditEntry{Id: id, At: timestamppb.New(someTime.Add(time.Duration(second) * time.Second)), Action: "x"}
+	}
+	e.audit["accounts"] = []*auditv1.AuditEntry{row("a9", 9), row("a5", 5), row("a1", 1)}
+	e.audit["monitors"] = []*auditv1.AuditEntry{row("m7", 7), row("m5", 5), row("m4", 4)}
+	e.audit["alerts"] = []*auditv1.AuditEntry{row("l5", 5)}
+	ids := func(a answer) (out []string, lastAt string) {
+		var body struct {
+			Entries []struct{ ID, At string }
+		}
+		if err := json.Unmarshal([]byte(a.body), &body); err != nil {
+			t.Fatalf("%v in %s", err, a.body)
+		}
+		for _, e := range body.Entries {
+			out, lastAt = append(out, e.ID), e.At
+		}
+		return out, lastAt
+	}
+	all, _ := ids(e.ask(t, adminKey, "GET /api/uptime/audit"))
+	if want := []string{"a9", "m7", "m5", "l5", "a5", "m4", "a1"}; !slices.Equal(all, want) {
+		t.Errorf("all: %v, want %v", all, want)
+	}
+	// Whatever the page size, paging by the last time neither skips nor repeats a row, even one of the same instant.
+	for limit := 3; limit <= 7; limit++ {
+		var got []string
+		query := "?limit=" + string(rune('0'+limit))
+		for pages := 0; pages < 10; pages++ {
+			page, at := ids(e.ask(t, adminKey, "GET /api/uptime/audit"+query))
+			if len(page) == 0 {
+				break
+			}
+			got = append(got, page...)
+			query = "?limit=" + string(rune('0'+limit)) + "&before=" + at
+		}
+		if !slices.Equal(got, all) {
+			t.Errorf("pages of %d: %v, want %v", limit, got, all)
+		}
+	}
+	e.ask(t, adminKey, "GET /api/uptime/audit?limit=0").problem(t, 400, "INVALID_ARGUMENT")
+	e.ask(t, adminKey, "GET /api/uptime/audit?befor=x").problem(t, 400, "INVALID_ARGUMENT")
+	e.ask(t, editorKey, "GET /api/uptime/audit").problem(t, 403, "PERMISSION_DENIED")
+	e.ask(t, "", "GET /api/uptime/audit").problem(t, 401, "UNAUTHENTICATED")
+	e.set(func(b *backend) { b.fail["ListAuditEntries:alerts"] = fault.Unavailable("") })
+	e.ask(t, adminKey, "GET /api/uptime/audit").problem(t, 503, "UNAVAILABLE")
+}
+
+func TestCompression(t *testing.T) {
+	e := start(t)
+	for id := range uint32(20) {
+		e.monitors = append(e.monitors, someMonitor(id+1))
+	}
+	plain := e.ask(t, viewerKey, "GET /api/uptime/monitors\nAccept-Encoding: identity")
+	packed := e.ask(t, viewerKey, "GET /api/uptime/monitors\nAccept-Encoding: gzip")
+	if packed.header.Get("Content-Encoding") != "gzip" || len(packed.body) >= len(plain.body) {
+		t.Fatalf("encoding %q, %d of %d bytes", packed.header.Get("Content-Encoding"), len(packed.body), len(plain.body))
+	}
+	zr, err := gzip.NewReader(strings.NewReader(packed.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unpacked, err := io.ReadAll(zr)
+	if err != nil || string(unpacked) != plain.body {
+		t.Errorf("unpacked to something else: %v", err)
+	}
+	if small := e.ask(t, viewerKey, "GET /api/uptime/monitors/1\nAccept-Encoding: gzip"); small.header.Get("Content-Encoding") != "" {
+		t.Error("a small answer was compressed")
+	}
+}
+
+func TestRequestID(t *testing.T) {
+	e := start(t)
+	if got := e.ask(t, "", "GET /healthz\nX-Request-Id: mine_1.2-3"); got.header.Get("X-Request-Id") != "mine_1.2-3" {
+		t.Errorf("a sane id was not kept: %q", got.header.Get("X-Request-Id"))
+	}
+	for _, bad := range []string{"a b", "<script>", strings.Repeat("x", 65)} {
+		if got := e.ask(t, "", "GET /healthz\nX-Request-Id: "+bad).header.Get("X-Request-Id"); got == bad || got == "" {
+			t.Errorf("%q became %q", bad, got)
+		}
+	}
+}
+
+func TestPanicIsAnswered(t *testing.T) {
+	e := start(t, func(c *gateway.Config) {
+		c.MetricsPublic = true
+		c.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("secret") })
+	})
+	got := e.ask(t, "", "GET /metrics")
+	if got.problem(t, 500, "INTERNAL"); strings.Contains(got.body, "secret") {
+		t.Errorf("answered %s", got.body)
+	}
+}
+
+func TestSite(t *testing.T) {
+	client := fstest.MapFS{
+		"index.html":         {Data: []byte("<!doctype html><title>client</title>")},
+		"assets/app-1234.js": {Data: bytes.Repeat([]byte("x"), 2000)},
+	}
+	e := start(t, func(c *gateway.Config) { c.Client = client })
+	tests := []struct {
+		path, kind, cache string
+		status            int
+	}{
+		{"/", "text/html; charset=utf-8", "no-cache", 200},
+		{"/uptime/7/edit", "text/html; charset=utf-8", "no-cache", 200},
+		{"/assets/app-1234.js", "text/javascript; charset=utf-8", "public, max-age=31536000, immutable", 200},
+		{"/assets/app-0000.js", "application/json", "no-store", 404},
+		{"/../go.mod", "application/json", "no-store", 404},
+	}
+	for _, tt := range tests {
+		got := e.ask(t, "", "GET "+tt.path)
+		if got.status != tt.status || got.header.Get("Content-Type") != tt.kind || got.header.Get("Cache-Control") != tt.cache {
+			t.Errorf("%s: %d %q %q", tt.path, got.status, got.header.Get("Content-Type"), got.header.Get("Cache-Control"))
+		}
+		if tag := got.header.Get("ETag"); tag != "" {
+			if again := e.ask(t, "", "GET "+tt.path+"\nIf-None-Match: \"other\", W/"+tag); again.status != 304 || again.body != "" {
+				t.Errorf("%s: %d when it is known", tt.path, again.status)
+			}
+		}
+	}
+	if got := e.ask(t, "", "POST /\n\n{}"); got.status != 405 || got.header.Get("Allow") != "GET, HEAD" {
+		t.Errorf("POST /: %d", got.status)
+	}
+}
+
+func TestBuiltInPages(t *testing.T) {
+	e := start(t)
+	for _, path := range []string{"/", "/setup?token=x", "/api/docs", "/api/openapi.json", "/api/docs/docs.js", "/app.js"} {
+		got := e.ask(t, "", "GET "+path)
+		if got.status != 200 {
+			t.Errorf("%s: %d", path, got.status)
+		}
+		policy := got.header.Get("Content-Security-Policy")
+		if strings.Contains(policy, "unsafe") || !strings.Contains(policy, "frame-ancestors 'none'") {
+			t.Errorf("%s: policy %q", path, policy)
+		}
+		// The policy forbids these, so a page that had them would be broken.
+		for _, bad := range []string{"<script>", "<style", " style=", " onclick=", "javascript:"} {
+			if strings.Contains(got.header.Get("Content-Type"), "html") && strings.Contains(got.body, bad) {
+				t.Errorf("%s: has %q", path, bad)
+			}
+		}
+	}
+	e.ask(t, "", "GET /api/docs/nothing.js").problem(t, 404, "NOT_FOUND")
+}

@@ -1,0 +1,167 @@
+// Package gateway is the edge: the one service that the outside talks to. It speaks REST on one side and gRPC on the
+// other, finds out who is asking, and keeps no data.
+//
+// A request passes these steps in this order: request id, recover a panic, access log, telemetry, security headers, limits,
+// compression, and then dispatch: find the route, authenticate, refuse what another site sent, check parameters and body,
+// and hand it to the generated handler, which calls the service. Whether the caller may do it is decided there, not here.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc"
+
+	accountsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/accounts/v1"
+	auditv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/audit/v1"
+	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
+)
+
+// DefaultMaxBodyBytes allows for a monitor whose own request body is 1 MiB, every byte of it escaped once.
+const DefaultMaxBodyBytes = 2 << 20
+
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+)
+
+// Config is what the gateway needs. Conns and Log are required.
+type Config struct {
+	// Conns are connections by the name of the service: accounts, monitors, events and alerts; others, such as prober, count
+	// for readiness only. They must have been dialled without a service name of their own, so that a call without a principal
+	// is anonymous.
+	Conns map[string]grpc.ClientConnInterface
+	Log   *slog.Logger
+
+	Version        string         // told by /readyz?verbose
+	TrustedProxies []netip.Prefix // whose X-Forwarded-* headers count; empty means nobody's
+	MaxBodyBytes   int64          // of one request; 0 means DefaultMaxBodyBytes
+
+	// Ready adds components to readiness, by name; a nil error is ready. May be nil.
+	Ready func(ctx context.Context) map[string]error
+	// Metrics serves /metrics, to callers with at least the role viewer; nil means that there is no such path.
+	Metrics       http.Handler
+	MetricsPublic bool // serve /metrics to everybody
+
+	// Client is the built web client, with index.html at its root; nil means the plain page that is built in.
+	Client fs.FS
+
+	TracerProvider trace.TracerProvider // nil means the global one
+	MeterProvider  metric.MeterProvider // nil means the global one
+}
+
+// Gateway answers HTTP. Build it with New.
+type Gateway struct {
+	cfg     Config
+	log     *slog.Logger
+	routes  routes
+	mux     *runtime.ServeMux
+	auth    authenticator
+	origins *http.CrossOriginProtection
+	site    *site
+	handler http.Handler
+	streams *streams
+	feed    eventsv1.FeedServiceClient
+	audits  []auditSource
+}
+
+// New builds the gateway. It connects to nothing yet, and starts nothing.
+func New(cfg Config) (*Gateway, error) {
+	if cfg.Log == nil {
+		return nil, errors.New("gateway needs a log")
+	}
+	for _, name := range []string{"accounts", "monitors", "events", "alerts"} {
+		if cfg.Conns[name] == nil {
+			return nil, fmt.Errorf("gateway needs a connection to %s", name)
+		}
+	}
+	if cfg.MaxBodyBytes <= 0 {
+		cfg.MaxBodyBytes = DefaultMaxBodyBytes
+	}
+	g := &Gateway{
+		cfg: cfg, log: cfg.Log.With("service", "gateway"),
+		auth:    authenticator{identity: accountsv1.NewIdentityServiceClient(cfg.Conns["accounts"])},
+		origins: http.NewCrossOriginProtection(),
+		streams: newStreams(),
+		feed:    eventsv1.NewFeedServiceClient(cfg.Conns["events"]),
+	}
+	for _, name := range []string{"accounts", "monitors", "alerts"} {
+		g.audits = append(g.audits, auditSource{name, auditv1.NewAuditServiceClient(cfg.Conns[name])})
+	}
+	var err error
+	if g.mux, g.routes, err = g.newMux(); err != nil {
+		return nil, err
+	}
+	if err := g.addOwn(); err != nil {
+		return nil, err
+	}
+	if g.site, err = newSite(cfg.Client); err != nil {
+		return nil, err
+	}
+	if g.handler, err = g.chain(http.HandlerFunc(g.dispatch)); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// addOwn adds the endpoints that no service has.
+func (g *Gateway) addOwn() error {
+	docs, err := g.docs()
+	if err != nil {
+		return err
+	}
+	own := []struct {
+		pattern string
+		public  bool
+		stream  bool
+		serve   http.HandlerFunc
+	}{
+		{"/healthz", true, false, g.healthz},
+		{"/readyz", true, false, g.readyz},
+		{"/api/openapi.json", true, false, docs.document},
+		{"/api/docs", true, false, docs.page},
+		{"/api/docs/{file}", true, false, docs.file},
+		{"/api/uptime/audit", false, false, g.audit},
+		{"/api/uptime/stream", false, true, g.stream},
+	}
+	for _, o := range own {
+		rt := &route{verb: http.MethodGet, public: o.public, stream: o.stream, timeout: callTimeout, serve: o.serve}
+		rt.setPattern(o.pattern)
+		g.routes = append(g.routes, rt)
+	}
+	if g.cfg.Metrics != nil {
+		rt := &route{verb: http.MethodGet, public: g.cfg.MetricsPublic, timeout: callTimeout, serve: g.metrics}
+		rt.setPattern("/metrics")
+		g.routes = append(g.routes, rt)
+	}
+	return nil
+}
+
+// Handler returns the whole of it.
+func (g *Gateway) Handler() http.Handler { return g.handler }
+
+// Server returns an HTTP server with the limits that the edge relies on. Its Shutdown ends open streams first.
+func (g *Gateway) Server() *http.Server {
+	s := &http.Server{
+		Handler:           g.handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
+	}
+	s.RegisterOnShutdown(g.Stop)
+	return s
+}
+
+// Stop ends open streams, which a server's graceful shutdown would otherwise wait for. New ones are refused from then on.
+func (g *Gateway) Stop() { g.streams.stop() }
