@@ -17,10 +17,10 @@ const childEnv = "DATADIR_TEST_CHILD"
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childEnv); dir != "" {
 		if _, err := Open(dir); err != nil {
-			fmt.Println(err)
+			fmt.Fprintln(os.Stdout, err)
 			os.Exit(1)
 		}
-		fmt.Println("locked")
+		fmt.Fprintln(os.Stdout, "locked")
 		select {}
 	}
 	os.Exit(m.Run())

@@ -150,11 +150,9 @@ func TestWrapLeavesTheOriginalAlone(t *testing.T) {
 	if want := "no such monitor: " + sql.ErrNoRows.Error(); wrapped.Error() != want {
 		t.Errorf("log text %q, want %q", wrapped.Error(), want)
 	}
-	if shared.After(time.Second); shared.RetryAfter != 0 {
-		t.Error("After changed its receiver")
-	}
-	if shared.Because("X"); shared.Reason != "" {
-		t.Error("Because changed its receiver")
+	later := shared.After(time.Second).Because("X")
+	if shared.RetryAfter != 0 || shared.Reason != "" || later.RetryAfter != time.Second || later.Reason != "X" {
+		t.Errorf("shared %+v, changed copy %+v", shared, later)
 	}
 }
 

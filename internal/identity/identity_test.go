@@ -157,11 +157,11 @@ func TestSignatureExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := signer(t, testKey)
 		token := s.Sign(Principal{Kind: KindService, Name: "events"})
-		time.Sleep(Validity)
+		<-time.After(Validity)
 		if _, err := s.Verify(token); err != nil {
 			t.Errorf("after %v: %v", Validity, err)
 		}
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 		if _, err := s.Verify(token); !errors.Is(err, ErrBadSignature) {
 			t.Errorf("after more than %v: %v", Validity, err)
 		}

@@ -21,6 +21,9 @@ var (
 	errBoom = errors.New("boom")
 )
 
+// pass lets time pass in the bubble of a test.
+func pass(d time.Duration) { <-time.After(d) }
+
 // journal notes what happens in which order.
 type journal struct {
 	mu    sync.Mutex
@@ -49,7 +52,7 @@ func (j *journal) task(name string, takes time.Duration) func(context.Context) e
 		if !errors.Is(context.Cause(ctx), ErrStopping) {
 			j.note(name + " ended by " + context.Cause(ctx).Error())
 		}
-		time.Sleep(takes)
+		pass(takes)
 		j.note(name)
 		return ctx.Err()
 	}
@@ -85,7 +88,7 @@ func TestFirstErrorWins(t *testing.T) {
 		j := &journal{}
 		g := New(discard, 10*time.Second)
 		g.Add("other", j.task("other", 0))
-		g.Add("failing", func(context.Context) error { time.Sleep(time.Second); return errBoom })
+		g.Add("failing", func(context.Context) error { pass(time.Second); return errBoom })
 		g.Add("failing when stopped", func(ctx context.Context) error { <-ctx.Done(); return errors.New("late") })
 		g.Defer("closer", func(context.Context) error { return errors.New("later") })
 		err := g.Run(t.Context())
@@ -129,8 +132,8 @@ func TestRunEndsWithItsLastTask(t *testing.T) {
 		j := &journal{}
 		g := New(discard, time.Second)
 		g.Defer("closer", j.closer("closer"))
-		g.Add("short", func(context.Context) error { time.Sleep(time.Second); j.note("short"); return nil })
-		g.Add("long", func(context.Context) error { time.Sleep(time.Hour); j.note("long"); return nil })
+		g.Add("short", func(context.Context) error { pass(time.Second); j.note("short"); return nil })
+		g.Add("long", func(context.Context) error { pass(time.Hour); j.note("long"); return nil })
 		if err := g.Run(t.Context()); err != nil {
 			t.Errorf("run: %v", err)
 		}
@@ -174,7 +177,7 @@ func TestWhatDoesNotStopIsLeftBehind(t *testing.T) {
 			return nil
 		})
 		g.Add("polite", j.task("polite", 0))
-		g.Add("deaf", func(context.Context) error { time.Sleep(time.Hour); return nil })
+		g.Add("deaf", func(context.Context) error { pass(time.Hour); return nil })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		begun := time.Now()
@@ -184,7 +187,7 @@ func TestWhatDoesNotStopIsLeftBehind(t *testing.T) {
 		if took := time.Since(begun); took != time.Second+10*time.Second+forceGrace {
 			t.Errorf("took %v", took)
 		}
-		time.Sleep(time.Hour) // let the deaf one end with the test
+		pass(time.Hour) // let the deaf one end with the test
 		j.want(t, "polite", "database")
 	})
 }

@@ -91,7 +91,7 @@ func (l *logBuffer) records(t *testing.T) []map[string]any {
 	}
 }
 
-func testSigner(t *testing.T) *identity.Signer {
+func testSigner(t testing.TB) *identity.Signer {
 	t.Helper()
 	s, err := identity.NewSigner([]byte("0123456789abcdef0123456789abcdef"))
 	if err != nil {
@@ -108,7 +108,7 @@ type running struct {
 	client testpb.TestServiceClient
 }
 
-func run(t *testing.T, f *fake, change ...func(*Config, *ClientConfig)) *running {
+func run(t testing.TB, f *fake, change ...func(*Config, *ClientConfig)) *running {
 	t.Helper()
 	r := &running{log: &logBuffer{}}
 	server := Config{
@@ -135,7 +135,7 @@ func run(t *testing.T, f *fake, change ...func(*Config, *ClientConfig)) *running
 }
 
 // serve serves l until the test ends.
-func serve(t *testing.T, s *Server, l net.Listener) {
+func serve(t testing.TB, s *Server, l net.Listener) {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()

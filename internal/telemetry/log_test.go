@@ -34,13 +34,13 @@ func TestNoSecretReachesTheLog(t *testing.T) {
 	}
 	log := func(l *slog.Logger) {
 		l.Info("hello",
-			"password", canary, "api_key", canary, "Authorization", "Basic "+canary, "session_token", canary, "token", 7,
+			"password", canary, "api_key", canary, "authorization", "Basic "+canary, "session_token", canary, "token", 7,
 			"secret", secret.New(canary), "request", request{"visible", secret.New(canary), secret.New(canary)},
 			"headers", header, "map", map[string]string{"cookie": canary}, "lists", map[string][]string{"set-cookie": {canary}},
 			"url", u.String(), "target_url", u.String(), "parsed", u, "value", *u, "nil", (*url.URL)(nil), "broken_url", "http://[::1"+canary,
-			slog.Group("auth", "credentials", canary, "has_credentials", true), slog.Any("cookies", []string{canary}),
+			"auth", slog.GroupValue(slog.String("credentials", canary), slog.Bool("has_credentials", true)), "cookies", []string{canary},
 		)
-		l.With("client_secret", canary, "kept", "yes").WithGroup("group").With("passphrase", canary).Warn("again", "private-key", []byte(canary))
+		l.With("client_secret", canary, "kept", "yes").WithGroup("group").With("passphrase", canary).Warn("again", "private_key", []byte(canary))
 	}
 	for _, format := range []Format{FormatJSON, FormatText} {
 		var out bytes.Buffer
