@@ -14,3 +14,11 @@ replace (
 )
 
 exclude golang.org/x/exp v0.0.0-20261011100332-faecfb24eb49
+
+require (
+	github.com/DataDog/sketches-go v1.4.8 // indirect
+	github.com/frogstats/uptime/gen v0.0.0
+	github.com/frogstats/uptime/internal v0.0.0
+	github.com/google/go-cmp v0.7.0 // indirect
+	pgregory.net/rapid v1.3.0 // indirect
+)
