@@ -1,0 +1,47 @@
+package alerts
+
+import (
+	"slices"
+	"time"
+)
+
+// MaxChannels bounds what one outage can set off in an organization.
+const MaxChannels = 100
+
+// MaxChannelMonitors is how many monitors a channel may name.
+const MaxChannelMonitors = 1000
+
+// Event is what a channel announces.
+type Event string
+
+// The events.
+const (
+	EventDown     Event = "down"
+	EventRecovery Event = "recovery"
+	EventDegraded Event = "degraded"
+)
+
+// defaultEvents are announced by a channel that does not say.
+var defaultEvents = []Event{EventDown, EventRecovery}
+
+// Channel is where an organization is told about outages.
+type Channel struct {
+	ID             uint32
+	OrganizationID string
+	Type           string // key of Notifiers
+	Name           string
+	Config         Config
+	MonitorIDs     []uint32 // nil means all
+	Events         []Event  // never empty
+	Enabled        bool
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
+// covers reports whether the channel is about the monitor.
+func (c Channel) covers(monitorID uint32) bool {
+	return c.MonitorIDs == nil || slices.Contains(c.MonitorIDs, monitorID)
+}
+
+// wants reports whether the channel announces e.
+func (c Channel) wants(e Event) bool { return slices.Contains(c.Events, e) }

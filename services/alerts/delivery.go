@@ -1,0 +1,110 @@
+package alerts
+
+import (
+	"time"
+
+	"github.com/frogstats/uptime/internal/fault"
+)
+
+// DeliveryState is where a message stands.
+type DeliveryState string
+
+// The states of a delivery. All but pending are final.
+const (
+	DeliveryPending   DeliveryState = "pending"
+	DeliveryDelivered DeliveryState = "delivered"
+	DeliveryDead      DeliveryState = "dead"
+	// DeliverySuperseded is a message that could not be delivered before one that tells the same and more took its place.
+	DeliverySuperseded DeliveryState = "superseded"
+)
+
+// Delivery is a row of the outbox: a message and how its delivery goes.
+type Delivery struct {
+	Message
+	Position       uint64 // order in which messages were written
+	State          DeliveryState
+	Attempts       int
+	Refusals       int // attempts that the receiver answered with a refusal for good
+	CreatedAt      time.Time
+	NextAttemptAt  time.Time
+	DeliveredAt    time.Time // zero unless delivered
+	LastStatusCode int       // 0 when the receiver did not answer
+	LastError      string    // "" when nothing went wrong
+}
+
+// Claim is a message that one worker may send until its lease ends, with what it needs for that.
+type Claim struct {
+	Delivery
+	Lease  string // proves to Settle and Release that the claim is still held
+	Via    string // key of Notifiers
+	Config Config
+}
+
+// Result is what came of one attempt.
+type Result struct {
+	OK         bool
+	StatusCode int           // 0 when the receiver did not answer
+	Error      string        // for people of the organization; "" when OK
+	Refused    bool          // trying again will not help
+	RetryAfter time.Duration // how long the receiver asks to be left alone; 0 means that it does not
+}
+
+// Attempt is one row of delivery_attempt.
+type Attempt struct {
+	At         time.Time
+	Duration   time.Duration
+	StatusCode int
+	Error      string
+}
+
+// Verdict is what an attempt means for the message.
+type Verdict struct {
+	State         DeliveryState
+	Refused       bool
+	NextAttemptAt time.Time // unless final
+	HoldUntil     time.Time // until when nothing is sent to the target; zero means no hold
+}
+
+// The limits of delivery.
+const (
+	// DeliveryWindow is how long a message is tried; the last attempt is at its end.
+	DeliveryWindow = 24 * time.Hour
+	// SendTimeout bounds one attempt.
+	SendTimeout = 10 * time.Second
+
+	maxRefusals   = 3
+	maxRetryAfter = time.Hour // a receiver cannot silence its alerts for longer
+	jitterShare   = 0.2       // of the pause, up and down
+)
+
+// pauses follow the failed attempts; the last one repeats.
+var pauses = [...]time.Duration{
+	5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour,
+}
+
+// judgeAttempt decides how to go on after an attempt that ended at now. jitter, from 0 up to 1, spreads the messages that
+// failed together.
+func judgeAttempt(d Delivery, r Result, now time.Time, jitter float64) Verdict {
+	if r.OK {
+		return Verdict{State: DeliveryDelivered}
+	}
+	end := d.CreatedAt.Add(DeliveryWindow)
+	v := Verdict{State: DeliveryPending, Refused: r.Refused}
+	if r.Refused && d.Refusals+1 >= maxRefusals || !now.Before(end) {
+		v.State = DeliveryDead
+		return v
+	}
+	pause := pauses[min(d.Attempts, len(pauses)-1)]
+	pause += time.Duration((2*jitter - 1) * jitterShare * float64(pause))
+	if asked := min(r.RetryAfter, maxRetryAfter); asked > 0 {
+		pause, v.HoldUntil = max(pause, asked), now.Add(asked)
+	}
+	v.NextAttemptAt = now.Add(pause)
+	if v.NextAttemptAt.After(end) {
+		v.NextAttemptAt = end
+	}
+	return v
+}
+
+// ErrLeaseLost reports a claim that another worker holds by now, or a message that is no longer pending.
+var ErrLeaseLost = fault.Aborted("the message is no longer claimed by this worker")

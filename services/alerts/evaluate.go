@@ -1,0 +1,244 @@
+package alerts
+
+import (
+	"slices"
+	"time"
+)
+
+// State is everything that evaluation needs to know of one monitor.
+type State struct {
+	Monitor  Monitor
+	Known    Status      // the last of up, degraded and down that was announced; "" before any, and after a pause
+	Incident *Incident   // of the outage that goes on; nil when there is none
+	Rules    []RuleState // enabled ones, by id
+	Channels []Channel   // enabled ones of the organization, by id
+}
+
+// RuleState is a rule and what it has triggered.
+type RuleState struct {
+	Rule Rule
+	Open *Trigger // nil while not triggered
+}
+
+// IDs are the last identifiers that evaluation gave away. They advance with the feed and in its transaction, which makes
+// what is written a function of what was read.
+type IDs struct {
+	Incident uint32
+	Trigger  uint32
+}
+
+// Effects is what one entry does. What stands here is to be stored as a whole; a row with an id that exists replaces it.
+type Effects struct {
+	Incident *Incident
+	Triggers []Trigger
+	Messages []Message
+}
+
+// Evaluate says what the entry does to the monitor's state, and what is to be stored and told because of it. It is a pure
+// function: s is left alone, and the same arguments give the same result. now only dates rows; no decision hangs on it.
+//
+// Two machines run side by side. The first turns states into incidents: down begins an outage, up or degraded ends it, and
+// unknown and maintenance say nothing, since nobody saw the target. The second turns readings into triggers, rule by rule.
+func Evaluate(s State, e Entry, ids IDs, now time.Time) (State, IDs, Effects) {
+	if s.Monitor.Deleted { // the feed may still tell what happened before the deletion
+		return s, ids, Effects{}
+	}
+	v := evaluation{state: s, entry: e, ids: ids, now: now}
+	v.state.Rules = slices.Clone(s.Rules)
+	switch {
+	case e.Transition != nil:
+		v.transition(*e.Transition)
+	case e.Observation != nil:
+		v.observation(*e.Observation)
+	case e.Uptime != nil:
+		v.rules(reading{uptime: e.Uptime})
+	}
+	return v.state, v.ids, v.out
+}
+
+// evaluation is one run of Evaluate.
+type evaluation struct {
+	state State
+	entry Entry
+	ids   IDs
+	now   time.Time
+	out   Effects
+}
+
+func (v *evaluation) transition(t Transition) {
+	switch t.To {
+	case StatusDown:
+		v.down(t)
+	case StatusUp, StatusDegraded:
+		v.working(t)
+	case StatusPaused:
+		v.pause(t.Since)
+		return
+	default: // unknown, maintenance, and states that a newer events service may have: nobody saw the target
+		return
+	}
+	v.rules(reading{
+		failures: &t.Failures, regions: t.Regions, status: t.To, errorType: t.ErrorType, errorMessage: t.ErrorMessage,
+	})
+}
+
+// down begins an outage, or adds to the one that goes on.
+func (v *evaluation) down(t Transition) {
+	v.state.Known = StatusDown
+	if inc := v.state.Incident; inc != nil {
+		if inc.Open() {
+			v.saveIncident(func(i *Incident) {
+				i.addRegions(t.Regions...)
+				i.lastFault(t.ErrorType, t.ErrorMessage)
+			})
+		}
+		return
+	}
+	v.ids.Incident++
+	inc := Incident{
+		ID: v.ids.Incident, OrganizationID: v.entry.OrganizationID, MonitorID: v.entry.MonitorID,
+		MonitorName: v.state.Monitor.Name, Status: IncidentActive, StartTime: t.Since,
+		FailureCount: max(t.Failures, 1), Streak: max(t.Failures, 1), CountedAt: v.entry.At,
+		LastErrorType: t.ErrorType, LastError: t.ErrorMessage, CreatedAt: v.now, UpdatedAt: v.now,
+	}
+	inc.addRegions(t.Regions...)
+	v.state.Incident, v.out.Incident = &inc, &inc
+	for _, c := range v.channels(EventDown) {
+		v.tell(TypeDown, Target{TargetChannel, c.ID}, t, &inc)
+	}
+}
+
+// working ends the outage, if one went on, and announces what is new about a monitor that works.
+func (v *evaluation) working(t Transition) {
+	before := v.state.Known
+	v.state.Known = t.To
+	told := map[uint32]bool{} // a channel hears of one transition once
+	if v.state.Incident != nil {
+		v.saveIncident(func(i *Incident) { i.settle("", t.Since, v.now) })
+		inc := v.state.Incident
+		v.state.Incident = nil
+		for _, c := range v.channels(EventRecovery) {
+			v.tell(TypeRecovered, Target{TargetChannel, c.ID}, t, inc)
+			told[c.ID] = true
+		}
+	}
+	switch {
+	case t.To == StatusDegraded && before != StatusDegraded:
+		for _, c := range v.channels(EventDegraded) {
+			if !told[c.ID] {
+				v.tell(TypeDegraded, Target{TargetChannel, c.ID}, t, nil)
+			}
+		}
+	case t.To == StatusUp && before == StatusDegraded:
+		// Only those who were told that it was degraded want to hear that it no longer is.
+		for _, c := range v.channels(EventDegraded, EventRecovery) {
+			v.tell(TypeRecovered, Target{TargetChannel, c.ID}, t, nil)
+		}
+	}
+}
+
+// pause ends everything without a word: nobody looks any more, and that is no recovery.
+func (v *evaluation) pause(at time.Time) {
+	v.state.Known = ""
+	if v.state.Incident != nil {
+		v.saveIncident(func(i *Incident) { i.settle(resolvedBySystem, at, v.now) })
+		v.state.Incident = nil
+	}
+	for i := range v.state.Rules {
+		if open := v.state.Rules[i].Open; open != nil {
+			v.out.Triggers = append(v.out.Triggers, open.resolved(at))
+			v.state.Rules[i].Open = nil
+		}
+	}
+}
+
+// observation counts failing checks into the outage that goes on and lets the rules read what the check found.
+func (v *evaluation) observation(o Observation) {
+	inc := v.state.Incident
+	if inc != nil && inc.Open() && o.Outcome.fault() && v.entry.At.After(inc.CountedAt) {
+		v.saveIncident(func(i *Incident) {
+			i.count(o.Failures)
+			i.addRegions(o.Region)
+			i.lastFault(o.ErrorType, o.ErrorMessage)
+		})
+	}
+	r := reading{
+		region: o.Region, status: o.Status, statusCode: o.StatusCode, errorType: o.ErrorType, errorMessage: o.ErrorMessage,
+	}
+	if o.Outcome.aboutTarget() {
+		r.failures = &o.Failures
+	}
+	if o.Successes > 0 {
+		r.slowest = &o.Slowest
+	}
+	v.rules(r)
+}
+
+// saveIncident changes a copy of the incident; the state that was given to Evaluate keeps its own.
+func (v *evaluation) saveIncident(change func(*Incident)) {
+	inc := *v.state.Incident
+	change(&inc)
+	inc.UpdatedAt = v.now
+	v.state.Incident, v.out.Incident = &inc, &inc
+}
+
+// count adds a failing check. Of a long streak the feed leaves checks out; the streak's length tells how many.
+func (i *Incident) count(streak uint32) {
+	added := uint32(1)
+	if streak > i.Streak {
+		added = streak - i.Streak
+	}
+	i.Streak = streak
+	i.FailureCount += added
+}
+
+func (i *Incident) lastFault(kind, message string) {
+	if kind != "" {
+		i.LastErrorType, i.LastError = kind, message
+	}
+}
+
+// channels are those that cover the monitor and want all the events.
+func (v *evaluation) channels(events ...Event) []Channel {
+	var out []Channel
+	for _, c := range v.state.Channels {
+		if c.covers(v.entry.MonitorID) && !slices.ContainsFunc(events, func(e Event) bool { return !c.wants(e) }) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// tell writes a message about the monitor's state; inc is the outage it is about, or nil.
+func (v *evaluation) tell(kind string, to Target, t Transition, inc *Incident) {
+	m := v.message(kind, to)
+	m.Content.Status, m.Content.PreviousStatus, m.Content.Since = t.To, t.From, stampOf(t.Since)
+	m.Content.Regions, m.Content.ErrorType, m.Content.ErrorMessage = t.Regions, t.ErrorType, t.ErrorMessage
+	if inc == nil {
+		m.Thread = "state:" + number(v.entry.Seq)
+		m.ID = messageID(kind, to, m.OrganizationID, number(v.entry.MonitorID), number(v.entry.Seq), number(v.entry.At.UnixMilli()))
+	} else {
+		m.IncidentID, m.Thread, m.Content.Incident = inc.ID, "incident:"+number(inc.ID), inc.content()
+		m.ID = messageID(kind, to, m.OrganizationID, number(inc.ID), number(inc.StartTime.UnixMilli()))
+	}
+	v.out.Messages = append(v.out.Messages, m)
+}
+
+// message is what all messages have in common.
+func (v *evaluation) message(kind string, to Target) Message {
+	mon := v.state.Monitor
+	return Message{
+		OrganizationID: v.entry.OrganizationID, MonitorID: v.entry.MonitorID, Target: to, Type: kind, OccurredAt: v.entry.At,
+		Content: Content{
+			OrganizationID: v.entry.OrganizationID,
+			Monitor:        ContentMonitor{ID: v.entry.MonitorID, Name: mon.Name, URL: mon.URL},
+		},
+	}
+}
+
+func (i Incident) content() *ContentIncident {
+	return &ContentIncident{
+		ID: i.ID, Status: i.Status, StartTime: Stamp(i.StartTime), EndTime: stampOf(i.EndTime),
+		AffectedRegions: i.AffectedRegions, FailureCount: i.FailureCount, LastErrorType: i.LastErrorType, LastError: i.LastError,
+	}
+}

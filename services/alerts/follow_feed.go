@@ -1,0 +1,171 @@
+package alerts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
+)
+
+// feedFollower evaluates the feed of the events service.
+type feedFollower struct {
+	store     Store
+	feed      eventsv1.FeedServiceClient
+	status    eventsv1.StatusServiceClient
+	log       *slog.Logger
+	figures   *figures
+	committed func()          // called when there may be messages to send
+	observed  func([]Entry)   // called with what was evaluated
+	ready     <-chan struct{} // closed when the monitors' names are known
+}
+
+const (
+	// feedChunk is how many entries are evaluated in one transaction.
+	feedChunk = 500
+	// namesWait bounds how long the first evaluation waits for the monitors' names. Alerts without names are better than none.
+	namesWait = 5 * time.Second
+)
+
+func (f *feedFollower) run(ctx context.Context) {
+	select {
+	case <-f.ready:
+	case <-time.After(namesWait):
+	case <-ctx.Done():
+	}
+	again(ctx, func(ctx context.Context) {
+		if err := f.follow(ctx); ctx.Err() == nil {
+			f.log.WarnContext(ctx, "feed stream ended", "error", err.Error())
+		}
+	})
+}
+
+func (f *feedFollower) follow(ctx context.Context) error {
+	ctx, fed, stop := watchdog(ctx)
+	defer stop()
+	p, err := f.store.Progress(ctx)
+	if err != nil {
+		return fmt.Errorf("read progress: %w", err)
+	}
+	stream, err := f.feed.ReadFeed(ctx, &eventsv1.ReadFeedRequest{AfterSeq: p.Seq})
+	if err != nil {
+		return fmt.Errorf("read feed: %w", err)
+	}
+	for {
+		resp, err := stream.Recv()
+		if err != nil {
+			return fmt.Errorf("read feed: %w", errors.Join(err, context.Cause(ctx)))
+		}
+		if head := resp.GetHeadSeq(); resp.GetTruncated() || head > 0 && head < p.Seq {
+			// The second is a feed that began anew: its store was lost or put back.
+			return f.reconcile(ctx, resp)
+		}
+		for chunk := range slices.Chunk(resp.GetEntries(), feedChunk) {
+			entries := make([]Entry, 0, len(chunk))
+			for _, e := range chunk {
+				entries = append(entries, entryFrom(e))
+			}
+			if p, err = f.advance(ctx, entries, 0); err != nil {
+				return err
+			}
+		}
+		fed()
+	}
+}
+
+// advance evaluates entries and returns the new progress. A set cursor replaces the one that follows from the entries.
+func (f *feedFollower) advance(ctx context.Context, entries []Entry, cursor uint64) (Progress, error) {
+	var b Batch
+	at := now()
+	err := f.store.Advance(ctx, refs(entries), at, func(p Progress, states map[uint32]State) Batch {
+		b = Fold(p, states, entries, at)
+		if cursor != 0 {
+			b.Progress.Seq = cursor
+		}
+		return b
+	})
+	if err != nil {
+		return Progress{}, fmt.Errorf("evaluate: %w", err)
+	}
+	f.figures.entries.Add(ctx, int64(len(entries)))
+	if len(b.Messages) > 0 {
+		f.committed()
+	}
+	f.observed(entries)
+	return b.Progress, nil
+}
+
+// refs are the monitors of the entries, each once.
+func refs(entries []Entry) []MonitorRef {
+	seen := map[uint32]bool{}
+	var out []MonitorRef
+	for _, e := range entries {
+		if !seen[e.MonitorID] {
+			seen[e.MonitorID] = true
+			out = append(out, MonitorRef{ID: e.MonitorID, OrganizationID: e.OrganizationID})
+		}
+	}
+	return out
+}
+
+var errTruncated = errors.New("the place in the feed was gone; the states were read instead")
+
+// reconcile makes up for entries that can no longer be read: it evaluates the monitors' states as if each had just been
+// announced, which does nothing where nothing changed, and goes on from the head of the feed. What was read after the head
+// was named may be announced again, and then does nothing either.
+func (f *feedFollower) reconcile(ctx context.Context, resp *eventsv1.ReadFeedResponse) error {
+	head := resp.GetHeadSeq()
+	if n := len(resp.GetEntries()); n > 0 {
+		head = max(head, resp.GetEntries()[n-1].GetSeq())
+	}
+	if head == 0 {
+		return errors.New("read feed: truncated without naming its head")
+	}
+	for after := uint32(0); ; {
+		monitors, err := f.store.Monitors(ctx, after, feedChunk)
+		if err != nil {
+			return fmt.Errorf("reconcile: %w", err)
+		}
+		if len(monitors) == 0 {
+			break
+		}
+		if err := f.reconcileSome(ctx, monitors); err != nil {
+			return fmt.Errorf("reconcile: %w", err)
+		}
+		after = monitors[len(monitors)-1].ID
+	}
+	if _, err := f.advance(ctx, nil, head); err != nil {
+		return fmt.Errorf("reconcile: %w", err)
+	}
+	f.log.InfoContext(ctx, "states reconciled", "head_seq", head)
+	return errTruncated // the stream is opened anew, from the new cursor
+}
+
+func (f *feedFollower) reconcileSome(ctx context.Context, monitors []Monitor) error {
+	owners := make(map[uint32]string, len(monitors))
+	req := &eventsv1.BatchGetStatusesRequest{}
+	for _, m := range monitors {
+		owners[m.ID] = m.OrganizationID
+		req.MonitorIds = append(req.MonitorIds, m.ID)
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	resp, err := f.status.BatchGetStatuses(ctx, req)
+	if err != nil {
+		return fmt.Errorf("read states: %w", err)
+	}
+	var entries []Entry
+	for _, s := range resp.GetStatuses() {
+		if owner, asked := owners[s.GetMonitorId()]; asked {
+			entries = append(entries, entryFromStatus(owner, s))
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	_, err = f.advance(ctx, entries, 0)
+	return err
+}

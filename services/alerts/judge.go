@@ -1,0 +1,143 @@
+package alerts
+
+import (
+	"slices"
+	"time"
+)
+
+// reading is what an entry says about the conditions of rules; nil means that it says nothing.
+type reading struct {
+	failures *uint32
+	slowest  *time.Duration // of the region's successes
+	uptime   *float64
+
+	region       string   // of a check
+	regions      []string // of a change of state
+	status       Status
+	statusCode   *uint32
+	errorType    string
+	errorMessage string
+}
+
+// breach is a condition that holds, with its figures in the condition's unit.
+type breach struct {
+	condition        string
+	value, threshold float64
+}
+
+// rules lets every rule read r. A rule triggers when its first condition begins to hold and resolves when the last ends,
+// so triggering and resolving alternate.
+func (v *evaluation) rules(r reading) {
+	for i := range v.state.Rules {
+		v.rule(&v.state.Rules[i], r)
+	}
+}
+
+func (v *evaluation) rule(rs *RuleState, r reading) {
+	var before Holding
+	if rs.Open != nil {
+		before = rs.Open.Holding
+	}
+	after, found := rs.Rule.Conditions.judge(before, r, v.state.Monitor.Regions)
+	switch {
+	case rs.Open == nil && after.any():
+		v.ids.Trigger++
+		t := Trigger{
+			ID: v.ids.Trigger, RuleID: rs.Rule.ID, OrganizationID: v.entry.OrganizationID, MonitorID: v.entry.MonitorID,
+			TriggeredAt: v.entry.At, Data: v.triggerData(found, r), Holding: after,
+		}
+		rs.Open = &t
+		v.out.Triggers = append(v.out.Triggers, t)
+		v.tellRule(TypeTriggered, rs.Rule, t, r)
+	case rs.Open != nil && !after.any():
+		t := rs.Open.resolved(v.entry.At)
+		rs.Open = nil
+		v.out.Triggers = append(v.out.Triggers, t)
+		v.tellRule(TypeResolved, rs.Rule, t, r)
+	case rs.Open != nil && !sameHolding(before, after):
+		t := *rs.Open
+		t.Holding = after
+		rs.Open = &t
+		v.out.Triggers = append(v.out.Triggers, t)
+	}
+}
+
+// judge says what holds after the reading, and which condition the reading itself found to hold first. A condition about
+// which the reading says nothing holds if it held before, unless it, or its region, is gone.
+func (c Conditions) judge(before Holding, r reading, regions []string) (Holding, breach) {
+	after := Holding{Failures: before.Failures && c.Failures > 0, Uptime: before.Uptime && c.Uptime > 0}
+	var found []breach
+	if c.Failures > 0 && r.failures != nil {
+		after.Failures = *r.failures >= uint32(c.Failures)
+		if after.Failures {
+			found = append(found, breach{conditionFailures, float64(*r.failures), float64(c.Failures)})
+		}
+	}
+	if c.ResponseTime > 0 {
+		after.Slow = slices.DeleteFunc(slices.Clone(before.Slow), func(region string) bool {
+			// A region that was taken from the monitor would never report again.
+			return len(regions) > 0 && !slices.Contains(regions, region) || r.slowest != nil && region == r.region
+		})
+		if r.slowest != nil && *r.slowest > c.ResponseTime {
+			at, _ := slices.BinarySearch(after.Slow, r.region)
+			after.Slow = slices.Insert(after.Slow, at, r.region)
+			found = append(found, breach{conditionResponseTime, milliseconds(*r.slowest), milliseconds(c.ResponseTime)})
+		}
+	}
+	if c.Uptime > 0 && r.uptime != nil {
+		after.Uptime = *r.uptime < c.Uptime
+		if after.Uptime {
+			found = append(found, breach{conditionUptime, *r.uptime, c.Uptime})
+		}
+	}
+	if len(found) == 0 {
+		return after, breach{}
+	}
+	return after, found[0]
+}
+
+func sameHolding(a, b Holding) bool {
+	return a.Failures == b.Failures && a.Uptime == b.Uptime && slices.Equal(a.Slow, b.Slow)
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func (v *evaluation) triggerData(b breach, r reading) TriggerData {
+	d := TriggerData{
+		Condition: b.condition, Value: b.value, Threshold: b.threshold, Region: r.region, Status: r.status,
+		ConsecutiveFailures: r.failures, StatusCode: r.statusCode, ErrorType: r.errorType, ErrorMessage: r.errorMessage,
+		MonitorName: v.state.Monitor.Name, MonitorURL: v.state.Monitor.URL,
+	}
+	if r.slowest != nil {
+		ms := milliseconds(*r.slowest)
+		d.ResponseTimeMS = &ms
+	}
+	return d
+}
+
+// resolved is t after its conditions ceased to hold at time at.
+func (t Trigger) resolved(at time.Time) Trigger {
+	if at.Before(t.TriggeredAt) { // regions have clocks of their own
+		at = t.TriggeredAt
+	}
+	t.ResolvedAt, t.Holding = at, Holding{}
+	return t
+}
+
+func (v *evaluation) tellRule(kind string, rule Rule, t Trigger, r reading) {
+	to := Target{TargetAlert, rule.ID}
+	m := v.message(kind, to)
+	m.ID = messageID(kind, to, m.OrganizationID, number(t.ID), number(t.TriggeredAt.UnixMilli()))
+	m.Thread = "trigger:" + number(t.ID)
+	m.Content.Status, m.Content.ErrorType, m.Content.ErrorMessage = r.status, r.errorType, r.errorMessage
+	if m.Content.Regions = r.regions; r.region != "" {
+		m.Content.Regions = []string{r.region}
+	}
+	m.Content.Alert = &ContentAlert{
+		ID: rule.ID, HistoryID: t.ID, TriggeredAt: Stamp(t.TriggeredAt), ResolvedAt: stampOf(t.ResolvedAt), Data: t.Data,
+	}
+	if inc := v.state.Incident; inc != nil {
+		m.IncidentID, m.Content.Incident = inc.ID, inc.content()
+	}
+	v.out.Messages = append(v.out.Messages, m)
+}

@@ -1,0 +1,180 @@
+package alerts
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// The types of messages, as receivers see them.
+const (
+	TypeDown      = "monitor.down"
+	TypeRecovered = "monitor.recovered"
+	TypeDegraded  = "monitor.degraded"
+	TypeTriggered = "alert.triggered"
+	TypeResolved  = "alert.resolved"
+	TypeTest      = "test"
+)
+
+// TargetKind is what a message is sent through.
+type TargetKind string
+
+// The kinds of targets.
+const (
+	TargetAlert   TargetKind = "alert"
+	TargetChannel TargetKind = "channel"
+)
+
+// Target is one rule or channel, as the receiver of messages.
+type Target struct {
+	Kind TargetKind
+	ID   uint32
+}
+
+// Message is one thing to tell one target. Its id follows from its cause, so that telling it twice is seen to be a repeat.
+type Message struct {
+	ID             string
+	OrganizationID string
+	MonitorID      uint32
+	Target         Target
+	Type           string
+	IncidentID     uint32 // 0 when it is not about one
+	// Thread is the story that the message belongs to; the message that ends it makes an undelivered one that began it
+	// superfluous, because it tells both times.
+	Thread     string
+	OccurredAt time.Time
+	Content    Content
+}
+
+// Opens reports whether the message begins its thread.
+func (m Message) Opens() bool { return m.Type == TypeDown || m.Type == TypeTriggered }
+
+// Closes reports whether the message ends its thread, and tells everything that the one that began it told.
+func (m Message) Closes() bool { return m.Type == TypeRecovered || m.Type == TypeResolved }
+
+// Content is the data of a message, as it is sent.
+type Content struct {
+	OrganizationID string           `json:"organization_id"`
+	Monitor        ContentMonitor   `json:"monitor"`
+	Incident       *ContentIncident `json:"incident,omitempty"`
+	Alert          *ContentAlert    `json:"alert,omitempty"`
+	Status         Status           `json:"status,omitempty"`
+	PreviousStatus Status           `json:"previous_status,omitempty"`
+	Since          *Stamp           `json:"since,omitempty"` // of the status
+	ErrorType      string           `json:"error_type,omitempty"`
+	ErrorMessage   string           `json:"error_message,omitempty"`
+	Regions        []string         `json:"regions,omitempty"`
+	OccurredAt     Stamp            `json:"occurred_at"`
+	DelayedMS      int64            `json:"delayed_ms"`           // from occurred_at to this attempt
+	Supersedes     []string         `json:"supersedes,omitempty"` // messages that were not delivered and are told here
+	Test           bool             `json:"test,omitempty"`
+}
+
+// ContentMonitor names the monitor.
+type ContentMonitor struct {
+	ID   uint32 `json:"id"`
+	Name string `json:"name"`
+	URL  string `json:"url"`
+}
+
+// ContentIncident is the outage that the message is about.
+type ContentIncident struct {
+	ID              uint32         `json:"id"`
+	Status          IncidentStatus `json:"status"`
+	StartTime       Stamp          `json:"start_time"`
+	EndTime         *Stamp         `json:"end_time"`
+	AffectedRegions []string       `json:"affected_regions"`
+	FailureCount    uint32         `json:"failure_count"`
+	LastErrorType   string         `json:"last_error_type,omitempty"`
+	LastError       string         `json:"last_error,omitempty"`
+}
+
+// ContentAlert is the rule that the message is about.
+type ContentAlert struct {
+	ID          uint32      `json:"id"`
+	HistoryID   uint32      `json:"history_id"`
+	TriggeredAt Stamp       `json:"triggered_at"`
+	ResolvedAt  *Stamp      `json:"resolved_at"`
+	Data        TriggerData `json:"data"`
+}
+
+// Stamp is a time that is written as RFC 3339 in UTC with milliseconds.
+type Stamp time.Time
+
+const stampLayout = "2006-01-02T15:04:05.000Z"
+
+// MarshalJSON implements json.Marshaler.
+func (s Stamp) MarshalJSON() ([]byte, error) {
+	return []byte(`"` + time.Time(s).UTC().Format(stampLayout) + `"`), nil
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *Stamp) UnmarshalJSON(b []byte) error {
+	var text string
+	if err := json.Unmarshal(b, &text); err != nil {
+		return fmt.Errorf("time: %w", err)
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return fmt.Errorf("time: %w", err)
+	}
+	*s = Stamp(t.UTC())
+	return nil
+}
+
+// stampOf is nil for the zero time.
+func stampOf(t time.Time) *Stamp {
+	if t.IsZero() {
+		return nil
+	}
+	s := Stamp(t)
+	return &s
+}
+
+const messagePrefix = "msg_"
+
+// messageID derives the id from what the message tells and to whom.
+func messageID(kind string, to Target, organization string, cause ...string) string {
+	h := sha256.New()
+	for _, part := range append([]string{kind, string(to.Kind), number(to.ID), organization}, cause...) {
+		fmt.Fprintf(h, "%d:%s", len(part), part) // the length keeps two lists from running into the same text
+	}
+	return messagePrefix + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:20]))
+}
+
+// testMessageID is new each time: two tests are two messages.
+func testMessageID() (string, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "", fmt.Errorf("message id: %w", err)
+	}
+	return messagePrefix + id.String(), nil
+}
+
+func number[N ~uint32 | ~uint64 | ~int64](n N) string { return strconv.FormatUint(uint64(n), 10) }
+
+// envelope is the whole body of a message, in the form that Standard Webhooks recommends.
+type envelope struct {
+	Type      string  `json:"type"`
+	ID        string  `json:"id"`
+	Timestamp Stamp   `json:"timestamp"` // when it happened, not when it is sent
+	Data      Content `json:"data"`
+}
+
+// body is the message as it is sent at time now.
+func (m Message) body(now time.Time) ([]byte, error) {
+	data := m.Content
+	data.OccurredAt = Stamp(m.OccurredAt)
+	data.DelayedMS = max(now.Sub(m.OccurredAt).Milliseconds(), 0)
+	raw, err := json.Marshal(envelope{Type: m.Type, ID: m.ID, Timestamp: Stamp(m.OccurredAt), Data: data})
+	if err != nil {
+		return nil, fmt.Errorf("body of %s: %w", m.ID, err)
+	}
+	return raw, nil
+}

@@ -1,0 +1,27 @@
+package alerts
+
+// Status is the state of a monitor as the events service derives it.
+type Status string
+
+// The states. The empty status is none of them: nothing was ever said.
+const (
+	StatusUp          Status = "up"
+	StatusDegraded    Status = "degraded"
+	StatusDown        Status = "down"
+	StatusUnknown     Status = "unknown"
+	StatusPaused      Status = "paused"
+	StatusMaintenance Status = "maintenance"
+)
+
+// Monitor is the local copy of what the monitors service says about one, kept so that alerting goes on while that
+// service is away.
+type Monitor struct {
+	ID             uint32
+	OrganizationID string
+	Name           string
+	URL            string
+	Enabled        bool
+	Regions        []string // where it is checked from
+	Version        uint64   // of its configuration
+	Deleted        bool     // its incidents and history stay readable
+}

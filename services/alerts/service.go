@@ -1,0 +1,206 @@
+// Package alerts is rules over what happened, incidents, and notifications that arrive.
+//
+// It reads the feed of the events service from its own stored cursor. What a run of entries does (incidents opened and
+// settled, rules triggered and resolved, messages to be sent) is computed by a pure function, Fold, and stored together with
+// the new cursor in one transaction: a feed that repeats itself changes nothing, and a crash loses nothing. Messages wait in
+// an outbox and are sent from there by workers, at least once, under an id that follows from what they tell.
+package alerts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	alertsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1"
+	auditv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/audit/v1"
+	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
+	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/egress"
+	"github.com/frogstats/uptime/internal/fault"
+	"github.com/frogstats/uptime/internal/identity"
+	"github.com/frogstats/uptime/internal/page"
+	"github.com/frogstats/uptime/internal/secret"
+)
+
+// serviceName is how this service is called in logs and by its peers.
+const serviceName = "alerts"
+
+// Deps are what the service works with; all but MeterProvider are required.
+type Deps struct {
+	Store   Store
+	Log     *slog.Logger
+	Secrets *secret.Box
+	PageKey []byte // signs page tokens; replicas share it
+	// Events and Monitors are connections to those services. Their calls carry the principal of the context, and for work
+	// of this service's own, the service: they are dialled with rpc.ClientConfig.Service set.
+	Events   grpc.ClientConnInterface
+	Monitors grpc.ClientConnInterface
+	Egress   egress.Policy // what notifications may reach
+	// MeterProvider is where figures go; nil means the global one.
+	MeterProvider metric.MeterProvider
+}
+
+// Service is the alerts service. Make it with New.
+type Service struct {
+	store    Store
+	log      *slog.Logger
+	box      *secret.Box
+	pages    *page.Codec
+	monitors monitorsv1.MonitorsServiceClient
+	client   *http.Client
+	tests    *testLimits
+	feed     *feedFollower
+	catalog  *catalogFollower
+	uptime   *uptimeAsker
+	courier  *courier
+}
+
+// New makes a service. It fails if something is missing. Nothing runs before Run.
+func New(d Deps) (*Service, error) {
+	if d.Store == nil || d.Log == nil || d.Secrets == nil || len(d.PageKey) == 0 || d.Events == nil || d.Monitors == nil {
+		return nil, errors.New("alerts: a store, a log, secrets, a page key and connections to events and monitors are needed")
+	}
+	figures, err := newFigures(d.MeterProvider)
+	if err != nil {
+		return nil, fmt.Errorf("alerts: metrics: %w", err)
+	}
+	log := d.Log.With("service", serviceName)
+	policy := d.Egress
+	s := &Service{
+		store: d.Store, log: log, box: d.Secrets, pages: page.NewCodec(d.PageKey),
+		monitors: monitorsv1.NewMonitorsServiceClient(d.Monitors), tests: newTestLimits(),
+		client: policy.HTTPClient(egress.HTTPOptions{Timeout: SendTimeout, DialTimeout: SendTimeout}),
+	}
+	status := eventsv1.NewStatusServiceClient(d.Events)
+	s.courier = newCourier(d.Store, log, figures, s.send)
+	s.uptime = newUptimeAsker(d.Store, status, log, s.courier.nudge)
+	s.catalog = newCatalogFollower(d.Store, monitorsv1.NewCatalogServiceClient(d.Monitors), log)
+	s.feed = &feedFollower{
+		store: d.Store, feed: eventsv1.NewFeedServiceClient(d.Events), status: status, log: log, figures: figures,
+		committed: s.courier.nudge, observed: s.uptime.note, ready: s.catalog.ready,
+	}
+	return s, nil
+}
+
+// Register adds the service's RPCs to r.
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	alertsv1.RegisterAlertsServiceServer(r, &alertsServer{Service: s})
+	alertsv1.RegisterIncidentsServiceServer(r, &incidentsServer{Service: s})
+	alertsv1.RegisterChannelsServiceServer(r, &channelsServer{Service: s})
+	auditv1.RegisterAuditServiceServer(r, &auditServer{Service: s})
+}
+
+// Run follows the feed and the catalog and delivers messages until ctx ends. Then messages that are being sent may finish
+// for a few seconds; what does not is sent again after the next start, under the same id. The end of ctx is no error.
+func (s *Service) Run(ctx context.Context) error {
+	defer s.client.CloseIdleConnections()
+	g, ctx := errgroup.WithContext(ctx)
+	for _, part := range []func(context.Context){s.catalog.run, s.feed.run, s.uptime.run, s.courier.run, s.prune} {
+		g.Go(func() error {
+			part(ctx)
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// The service forgets delivered messages after a while, and dead ones later, because somebody may still ask what was lost.
+const (
+	pruneEvery    = time.Hour
+	keepDelivered = 30 * 24 * time.Hour
+	keepDead      = 90 * 24 * time.Hour
+	pruneChunk    = 500 // messages in one transaction
+)
+
+func (s *Service) prune(ctx context.Context) {
+	for wait(ctx, pruneEvery) {
+		for {
+			now := now()
+			n, err := s.store.Prune(ctx, now.Add(-keepDelivered), now.Add(-keepDead), pruneChunk)
+			if err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, "outbox was not pruned", "error", err.Error())
+			}
+			if err != nil || n < pruneChunk {
+				break
+			}
+		}
+	}
+}
+
+// now is the time as it is stored.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+
+// wait returns false if ctx ends before d has passed.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// caller is the principal of a request; the server has let it in already.
+func caller(ctx context.Context) identity.Principal {
+	p, _ := identity.FromContext(ctx)
+	return p
+}
+
+// actor is how the caller is called in incidents.
+func actor(ctx context.Context) string {
+	p := caller(ctx)
+	if p.Name != "" {
+		return p.Name
+	}
+	return p.ActorID()
+}
+
+// findMonitor returns a monitor of the caller's organization, or ErrMonitorNotFound. The monitors service is asked only
+// about one that the catalog has not brought yet.
+func (s *Service) findMonitor(ctx context.Context, id uint32) (Monitor, error) {
+	organization := caller(ctx).OrganizationID
+	m, err := s.store.Monitor(ctx, id)
+	if errors.Is(err, ErrMonitorNotFound) && id != 0 {
+		return s.askForMonitor(ctx, organization, id)
+	}
+	if err != nil {
+		return Monitor{}, err
+	}
+	if m.OrganizationID != organization {
+		return Monitor{}, ErrMonitorNotFound
+	}
+	return m, nil
+}
+
+func (s *Service) askForMonitor(ctx context.Context, organization string, id uint32) (Monitor, error) {
+	got, err := s.monitors.GetMonitor(ctx, &monitorsv1.GetMonitorRequest{Id: id})
+	switch {
+	case fault.Is(err, fault.KindNotFound):
+		return Monitor{}, ErrMonitorNotFound
+	case err != nil:
+		return Monitor{}, fmt.Errorf("ask for monitor %d: %w", id, err)
+	case got.GetOrganizationId() != organization:
+		return Monitor{}, ErrMonitorNotFound
+	}
+	return Monitor{
+		ID: id, OrganizationID: organization, Name: got.GetName(), Enabled: got.GetEnabled(), Regions: got.GetRegions(),
+	}, nil
+}
+
+// liveMonitor is findMonitor without those that were deleted.
+func (s *Service) liveMonitor(ctx context.Context, id uint32) (Monitor, error) {
+	m, err := s.findMonitor(ctx, id)
+	if err == nil && m.Deleted {
+		return Monitor{}, ErrMonitorNotFound
+	}
+	return m, err
+}

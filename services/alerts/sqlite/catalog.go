@@ -1,0 +1,139 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/frogstats/uptime/services/alerts"
+)
+
+const selectMonitor = `
+SELECT id, organization_id, name, url, enabled, regions_json, version, deleted_at IS NOT NULL
+FROM monitor`
+
+func scanMonitor(row scanner) (alerts.Monitor, error) {
+	var m alerts.Monitor
+	var regions string
+	err := row.Scan(&m.ID, &m.OrganizationID, &m.Name, &m.URL, &m.Enabled, &regions, &m.Version, &m.Deleted)
+	if err != nil {
+		return alerts.Monitor{}, err
+	}
+	if err := json.Unmarshal([]byte(regions), &m.Regions); err != nil {
+		return alerts.Monitor{}, fmt.Errorf("regions of monitor %d: %w", m.ID, err)
+	}
+	return m, nil
+}
+
+const (
+	oneMonitor   = selectMonitor + ` WHERE id = ?`
+	monitorsByID = selectMonitor + ` WHERE id IN (SELECT value FROM json_each(?))`
+)
+
+// Monitor implements alerts.CatalogStore.
+func (s *Store) Monitor(ctx context.Context, id uint32) (alerts.Monitor, error) {
+	m, err := scanMonitor(s.db.Read().QueryRowContext(ctx, oneMonitor, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return alerts.Monitor{}, alerts.ErrMonitorNotFound
+	}
+	if err != nil {
+		return alerts.Monitor{}, fmt.Errorf("read monitor: %w", err)
+	}
+	return m, nil
+}
+
+const knownMonitors = `
+SELECT id FROM monitor
+WHERE organization_id = ? AND deleted_at IS NULL AND id IN (SELECT value FROM json_each(?))`
+
+// UnknownMonitors implements alerts.CatalogStore.
+func (s *Store) UnknownMonitors(ctx context.Context, organization string, ids []uint32) ([]uint32, error) {
+	there, err := collect(ctx, s.db.Read(), number[uint32], knownMonitors, organization, list(ids))
+	if err != nil {
+		return nil, fmt.Errorf("find monitors: %w", err)
+	}
+	var unknown []uint32
+	for _, id := range ids {
+		if !slices.Contains(there, id) {
+			unknown = append(unknown, id)
+		}
+	}
+	slices.Sort(unknown)
+	return slices.Compact(unknown), nil
+}
+
+const liveMonitors = selectMonitor + `
+WHERE deleted_at IS NULL AND id > ?
+ORDER BY id
+LIMIT ?`
+
+// Monitors implements alerts.CatalogStore.
+func (s *Store) Monitors(ctx context.Context, after uint32, limit int) ([]alerts.Monitor, error) {
+	monitors, err := collect(ctx, s.db.Read(), scanMonitor, liveMonitors, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list monitors: %w", err)
+	}
+	return monitors, nil
+}
+
+const upsertMonitor = `
+INSERT INTO monitor (id, organization_id, name, url, enabled, regions_json, version, deleted_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, NULL)
+ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, name = excluded.name, url = excluded.url,
+    enabled = excluded.enabled, regions_json = excluded.regions_json, version = excluded.version, deleted_at = NULL`
+
+// PutMonitors implements alerts.CatalogStore.
+func (s *Store) PutMonitors(ctx context.Context, monitors []alerts.Monitor) error {
+	return s.db.Write(ctx, func(tx *sql.Tx) error {
+		for _, m := range monitors {
+			regions := m.Regions
+			if regions == nil {
+				regions = []string{}
+			}
+			regionsJSON, err := text(regions)
+			if err != nil {
+				return fmt.Errorf("put monitor %d: %w", m.ID, err)
+			}
+			_, err = tx.ExecContext(ctx, upsertMonitor, m.ID, m.OrganizationID, m.Name, m.URL, m.Enabled, regionsJSON, int64(m.Version))
+			if err != nil {
+				return fmt.Errorf("put monitor %d: %w", m.ID, err)
+			}
+		}
+		return nil
+	})
+}
+
+const monitorsExcept = `
+SELECT id, organization_id FROM monitor
+WHERE deleted_at IS NULL AND id NOT IN (SELECT value FROM json_each(?))
+ORDER BY id`
+
+// MonitorsExcept implements alerts.CatalogStore.
+func (s *Store) MonitorsExcept(ctx context.Context, ids []uint32) ([]alerts.MonitorRef, error) {
+	monitors, err := collect(ctx, s.db.Read(), scanRef, monitorsExcept, list(ids))
+	if err != nil {
+		return nil, fmt.Errorf("find monitors: %w", err)
+	}
+	return monitors, nil
+}
+
+const markDeleted = `UPDATE monitor SET deleted_at = ? WHERE id = ? AND deleted_at IS NULL`
+
+// RemoveMonitors implements alerts.CatalogStore.
+func (s *Store) RemoveMonitors(ctx context.Context, monitors []alerts.MonitorRef, now time.Time, step func(alerts.Progress, map[uint32]alerts.State) alerts.Batch) error {
+	return s.db.Write(ctx, func(tx *sql.Tx) error {
+		if err := advance(ctx, tx, monitors, now, step); err != nil {
+			return err
+		}
+		for _, m := range monitors {
+			if _, err := tx.ExecContext(ctx, markDeleted, millis(now), m.ID); err != nil {
+				return fmt.Errorf("remove monitor %d: %w", m.ID, err)
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,171 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/frogstats/uptime/internal/audit"
+	auditsqlite "github.com/frogstats/uptime/internal/audit/sqlite"
+	"github.com/frogstats/uptime/services/alerts"
+)
+
+const selectChannel = `
+SELECT id, organization_id, type, name, config, config_sealed, monitor_ids, trigger_events, enabled, created_at, updated_at
+FROM notification_channel`
+
+func scanChannel(row scanner) (alerts.Channel, error) {
+	var c alerts.Channel
+	var config, events string
+	var monitors sql.NullString
+	var created, updated int64
+	err := row.Scan(&c.ID, &c.OrganizationID, &c.Type, &c.Name, &config, &c.Config.Sealed, &monitors, &events, &c.Enabled,
+		&created, &updated)
+	if err != nil {
+		return alerts.Channel{}, err
+	}
+	if err := json.Unmarshal([]byte(events), &c.Events); err != nil {
+		return alerts.Channel{}, fmt.Errorf("events of channel %d: %w", c.ID, err)
+	}
+	if monitors.Valid {
+		if err := json.Unmarshal([]byte(monitors.String), &c.MonitorIDs); err != nil {
+			return alerts.Channel{}, fmt.Errorf("monitors of channel %d: %w", c.ID, err)
+		}
+	}
+	c.Config.Public = json.RawMessage(config)
+	c.CreatedAt, c.UpdatedAt = fromMillis(created), fromMillis(updated)
+	return c, nil
+}
+
+const channelsOfOrganization = selectChannel + `
+WHERE organization_id = ?
+ORDER BY id`
+
+// Channels implements alerts.ChannelStore.
+func (s *Store) Channels(ctx context.Context, organization string) ([]alerts.Channel, error) {
+	channels, err := collect(ctx, s.db.Read(), scanChannel, channelsOfOrganization, organization)
+	if err != nil {
+		return nil, fmt.Errorf("list channels: %w", err)
+	}
+	return channels, nil
+}
+
+const oneChannel = selectChannel + `
+WHERE organization_id = ? AND id = ?`
+
+// Channel implements alerts.ChannelStore.
+func (s *Store) Channel(ctx context.Context, organization string, id uint32) (alerts.Channel, error) {
+	return readChannel(ctx, s.db.Read(), organization, id)
+}
+
+func readChannel(ctx context.Context, q querier, organization string, id uint32) (alerts.Channel, error) {
+	c, err := scanChannel(q.QueryRowContext(ctx, oneChannel, organization, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return alerts.Channel{}, alerts.ErrChannelNotFound
+	}
+	if err != nil {
+		return alerts.Channel{}, fmt.Errorf("read channel: %w", err)
+	}
+	return c, nil
+}
+
+const (
+	countChannels = `SELECT count(*) FROM notification_channel WHERE organization_id = ?`
+	insertChannel = `
+INSERT INTO notification_channel (organization_id, type, name, config, config_sealed, monitor_ids, trigger_events, enabled,
+    created_at, updated_at)
+VALUES (?, '', '', '', x'', NULL, '', 0, ?, ?)
+RETURNING id`
+)
+
+// CreateChannel implements alerts.ChannelStore.
+func (s *Store) CreateChannel(ctx context.Context, c alerts.Channel, finish func(*alerts.Channel) (audit.Row, error)) (alerts.Channel, error) {
+	err := s.db.Write(ctx, func(tx *sql.Tx) error {
+		n, err := number[int64](tx.QueryRowContext(ctx, countChannels, c.OrganizationID))
+		if err != nil {
+			return fmt.Errorf("create channel: count: %w", err)
+		}
+		if n >= alerts.MaxChannels {
+			return alerts.ErrTooManyChannels
+		}
+		// The row comes first, empty, because what is sealed is bound to its id.
+		c.ID, err = number[uint32](tx.QueryRowContext(ctx, insertChannel, c.OrganizationID, millis(c.CreatedAt), millis(c.UpdatedAt)))
+		if err != nil {
+			return fmt.Errorf("create channel: %w", err)
+		}
+		row, err := finish(&c)
+		if err != nil {
+			return err
+		}
+		return errors.Join(saveChannel(ctx, tx, c), auditsqlite.Insert(ctx, tx, row))
+	})
+	return c, err
+}
+
+const updateChannel = `
+UPDATE notification_channel
+SET type = ?, name = ?, config = ?, config_sealed = ?, monitor_ids = ?, trigger_events = ?, enabled = ?, updated_at = ?
+WHERE id = ?`
+
+func saveChannel(ctx context.Context, tx *sql.Tx, c alerts.Channel) error {
+	events, err := text(c.Events)
+	if err != nil {
+		return fmt.Errorf("save channel: %w", err)
+	}
+	monitors := sql.NullString{}
+	if c.MonitorIDs != nil {
+		monitors = sql.NullString{String: list(c.MonitorIDs), Valid: true}
+	}
+	_, err = tx.ExecContext(ctx, updateChannel, c.Type, c.Name, string(c.Config.Public), c.Config.Sealed, monitors, events,
+		c.Enabled, millis(c.UpdatedAt), c.ID)
+	if err != nil {
+		return fmt.Errorf("save channel: %w", err)
+	}
+	return nil
+}
+
+// UpdateChannel implements alerts.ChannelStore.
+func (s *Store) UpdateChannel(ctx context.Context, organization string, id uint32, change func(*alerts.Channel) (audit.Row, error)) (c alerts.Channel, err error) {
+	err = s.db.Write(ctx, func(tx *sql.Tx) error {
+		if c, err = readChannel(ctx, tx, organization, id); err != nil {
+			return err
+		}
+		row, err := change(&c)
+		if err != nil {
+			return err
+		}
+		if !c.Enabled {
+			if _, err := drop(ctx, tx, alerts.Target{Kind: alerts.TargetChannel, ID: id}, "the channel was disabled"); err != nil {
+				return fmt.Errorf("update channel: %w", err)
+			}
+		}
+		return errors.Join(saveChannel(ctx, tx, c), auditsqlite.Insert(ctx, tx, row))
+	})
+	return c, err
+}
+
+const deleteChannel = `DELETE FROM notification_channel WHERE id = ?`
+
+// DeleteChannel implements alerts.ChannelStore.
+func (s *Store) DeleteChannel(ctx context.Context, organization string, id uint32, record func(alerts.Channel) (audit.Row, error)) (dropped int, err error) {
+	err = s.db.Write(ctx, func(tx *sql.Tx) error {
+		c, err := readChannel(ctx, tx, organization, id)
+		if err != nil {
+			return err
+		}
+		row, err := record(c)
+		if err != nil {
+			return err
+		}
+		if dropped, err = drop(ctx, tx, alerts.Target{Kind: alerts.TargetChannel, ID: id}, "the channel was deleted"); err != nil {
+			return fmt.Errorf("delete channel: %w", err)
+		}
+		if _, err := tx.ExecContext(ctx, deleteChannel, id); err != nil {
+			return fmt.Errorf("delete channel: %w", err)
+		}
+		return auditsqlite.Insert(ctx, tx, row)
+	})
+	return dropped, err
+}

@@ -1,0 +1,180 @@
+package alerts
+
+import (
+	"context"
+	"time"
+
+	"github.com/frogstats/uptime/internal/audit"
+	"github.com/frogstats/uptime/internal/fault"
+)
+
+// Store keeps what this service owns. Every engine passes the suite in storetest.
+//
+// Each method is atomic, and what it returned is durable. Times come back in UTC with whole milliseconds. Callbacks run
+// inside the transaction, perhaps more than once; they must not do I/O. An error from a callback undoes everything and is
+// returned as it is. Audit rows that a callback returns are written in the same transaction.
+type Store interface {
+	RuleStore
+	ChannelStore
+	IncidentStore
+	EvaluationStore
+	CatalogStore
+	OutboxStore
+	AuditStore
+}
+
+// The faults that stores return for what is not there, or is another organization's.
+var (
+	ErrRuleNotFound    = fault.NotFound("alert not found")
+	ErrChannelNotFound = fault.NotFound("notification channel not found")
+	ErrMonitorNotFound = fault.NotFound("monitor not found")
+)
+
+// Limits on what an organization may create.
+var (
+	ErrTooManyRules    = fault.Exhausted("the monitor has as many alerts as it may have").Because("LIMIT_REACHED")
+	ErrTooManyChannels = fault.Exhausted("the organization has as many channels as it may have").Because("LIMIT_REACHED")
+)
+
+// RuleStore keeps alert rules and their history.
+type RuleStore interface {
+	// Rules returns the rules of a monitor, oldest first.
+	Rules(ctx context.Context, organization string, monitorID uint32) ([]Rule, error)
+	// Rule returns one rule, or ErrRuleNotFound.
+	Rule(ctx context.Context, organization string, monitorID, id uint32) (Rule, error)
+	// CreateRule gives r an id that was never given before, lets finish complete it, and stores it. It returns
+	// ErrTooManyRules when the monitor has MaxRulesPerMonitor.
+	CreateRule(ctx context.Context, r Rule, finish func(*Rule) (audit.Row, error)) (Rule, error)
+	// UpdateRule stores what change makes of the rule. A rule that comes out disabled ends its open trigger at time at,
+	// without a message, and its undelivered messages become dead.
+	UpdateRule(ctx context.Context, organization string, monitorID, id uint32, at time.Time, change func(*Rule) (audit.Row, error)) (Rule, error)
+	// DeleteRule removes the rule and its history; its undelivered messages become dead and are counted in the result.
+	DeleteRule(ctx context.Context, organization string, monitorID, id uint32, record func(Rule) (audit.Row, error)) (dropped int, err error)
+	// Triggers returns history, newest first, and how many rows match in all.
+	Triggers(ctx context.Context, f TriggerFilter) ([]Trigger, int, error)
+}
+
+// TriggerFilter chooses rows of history.
+type TriggerFilter struct {
+	Organization string
+	MonitorID    uint32 // 0 means all
+	Window       Window
+}
+
+// Window is a stretch of a list that is ordered by time and id, newest first.
+type Window struct {
+	After  Place // rows that follow this one; the zero place is before the first
+	Offset int   // rows to skip
+	Limit  int   // rows to return; positive
+}
+
+// Place is where a row stands in such a list.
+type Place struct {
+	At time.Time `json:"at"`
+	ID uint64    `json:"id"`
+}
+
+// ChannelStore keeps notification channels.
+type ChannelStore interface {
+	// Channels returns all channels, oldest first.
+	Channels(ctx context.Context, organization string) ([]Channel, error)
+	// Channel returns one channel, or ErrChannelNotFound.
+	Channel(ctx context.Context, organization string, id uint32) (Channel, error)
+	// CreateChannel gives c an id that was never given before, lets finish complete it, and stores it. It returns
+	// ErrTooManyChannels when the organization has MaxChannels.
+	CreateChannel(ctx context.Context, c Channel, finish func(*Channel) (audit.Row, error)) (Channel, error)
+	// UpdateChannel stores what change makes of the channel. The undelivered messages of a channel that comes out disabled
+	// become dead.
+	UpdateChannel(ctx context.Context, organization string, id uint32, change func(*Channel) (audit.Row, error)) (Channel, error)
+	// DeleteChannel removes the channel; its undelivered messages become dead and are counted in the result.
+	DeleteChannel(ctx context.Context, organization string, id uint32, record func(Channel) (audit.Row, error)) (dropped int, err error)
+}
+
+// IncidentStore keeps incidents. They are opened and settled by Advance alone.
+type IncidentStore interface {
+	// Incidents returns incidents, newest first, and how many match in all.
+	Incidents(ctx context.Context, f IncidentFilter) ([]Incident, int, error)
+	// Incident returns one incident, or ErrIncidentNotFound.
+	Incident(ctx context.Context, organization string, id uint32) (Incident, error)
+	// ChangeIncident stores what change makes of the incident. A change that returns no audit row changed nothing.
+	ChangeIncident(ctx context.Context, organization string, id uint32, change func(*Incident) (*audit.Row, error)) (Incident, error)
+}
+
+// IncidentFilter chooses incidents.
+type IncidentFilter struct {
+	Organization string
+	MonitorID    uint32           // 0 means all
+	Statuses     []IncidentStatus // empty means all
+	Window       Window           // by start time
+}
+
+// EvaluationStore is how evaluation remembers.
+type EvaluationStore interface {
+	// Progress returns how far evaluation has come; zero at first.
+	Progress(ctx context.Context) (Progress, error)
+	// Advance reads the progress and the states of the monitors, calls step, and stores the batch that it returns, with the
+	// messages pending and due at now. Two calls never run at the same time, on any replica, so that step's progress is
+	// the stored one. Every state has its monitor's id and organization, even if nothing else is known.
+	//
+	// A message whose id is in the outbox already is left out. A closing message takes the place of an undelivered one that
+	// opened its thread, if that was tried before and is not being sent just now. A new message makes the first one that
+	// waits for the same target and monitor due, since it cannot be sent before that.
+	Advance(ctx context.Context, monitors []MonitorRef, now time.Time, step func(Progress, map[uint32]State) Batch) error
+	// UptimeRules returns those of the monitors that have an enabled rule about uptime.
+	UptimeRules(ctx context.Context, monitorIDs []uint32) ([]MonitorRef, error)
+}
+
+// MonitorRef names a monitor and its owner.
+type MonitorRef struct {
+	ID             uint32
+	OrganizationID string
+}
+
+// CatalogStore keeps the local copy of the monitors.
+type CatalogStore interface {
+	// Monitor returns one monitor, deleted ones included, or ErrMonitorNotFound.
+	Monitor(ctx context.Context, id uint32) (Monitor, error)
+	// UnknownMonitors returns those of the ids that are not live monitors of the organization in the copy, ascending.
+	UnknownMonitors(ctx context.Context, organization string, ids []uint32) ([]uint32, error)
+	// Monitors returns live monitors with an id above after, ascending, at most limit.
+	Monitors(ctx context.Context, after uint32, limit int) ([]Monitor, error)
+	// PutMonitors adds or replaces.
+	PutMonitors(ctx context.Context, monitors []Monitor) error
+	// MonitorsExcept returns the live monitors that are not named.
+	MonitorsExcept(ctx context.Context, ids []uint32) ([]MonitorRef, error)
+	// RemoveMonitors marks monitors as deleted, together with what step makes of their states; see Advance.
+	RemoveMonitors(ctx context.Context, monitors []MonitorRef, now time.Time, step func(Progress, map[uint32]State) Batch) error
+}
+
+// OutboxStore is the queue of messages. Within a target and monitor messages are sent in the order they were written, one
+// after the other; and one target is sent one message at a time.
+type OutboxStore interface {
+	// Claim leases at most limit messages that are due, each of another target. A claim that is neither settled nor released
+	// by the end of its lease is free again. When there is nothing to claim, next says when there may be; zero means not
+	// before something is written.
+	Claim(ctx context.Context, now time.Time, lease time.Duration, limit int) (claims []Claim, next time.Time, err error)
+	// Settle records an attempt and its verdict, and ends the claim; or returns ErrLeaseLost and changes nothing. If an
+	// attempt failed and the message that closes its thread waits already, that takes its place. After a delivery, one
+	// message of the same target that is waiting for another attempt becomes due, because the receiver is back.
+	Settle(ctx context.Context, c Claim, a Attempt, v Verdict) error
+	// Release ends the claim as if it had never been made; or returns ErrLeaseLost.
+	Release(ctx context.Context, c Claim) error
+	// Deliveries returns messages, newest first, and how many match in all. Window.After uses the position as id.
+	Deliveries(ctx context.Context, f DeliveryFilter) ([]Delivery, int, error)
+	// Prune removes at most limit final messages that were written before the times given, and says how many.
+	Prune(ctx context.Context, deliveredBefore, deadBefore time.Time, limit int) (int, error)
+}
+
+// DeliveryFilter chooses messages.
+type DeliveryFilter struct {
+	Organization string
+	MonitorID    uint32          // 0 means all
+	States       []DeliveryState // empty means all
+	Window       Window
+}
+
+// AuditStore reads the audit rows.
+type AuditStore interface {
+	// AuditRows returns the rows that f chooses, newest first.
+	AuditRows(ctx context.Context, f audit.Filter) ([]audit.Row, error)
+}
