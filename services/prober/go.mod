@@ -20,6 +20,8 @@ require (
 	github.com/andybalholm/brotli v1.2.8
 	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/frogstats/uptime/gen v0.0.0
+	github.com/frogstats/uptime/internal v0.0.0-00010101000000-000000000000
+	github.com/google/go-cmp v0.7.0
 	github.com/klauspost/compress v1.20.3
 	go.opentelemetry.io/otel v1.47.0
 	go.opentelemetry.io/otel/metric v1.47.0

@@ -100,9 +100,11 @@ func frame(resp *response, br *bufio.Reader, method string) error {
 	if err != nil {
 		return err
 	}
-	chunked, err := isChunked(resp.fields)
-	if err != nil {
-		return err
+	chunked := false
+	if resp.version != "HTTP/1.0" { // which knows no transfer codings
+		if chunked, err = isChunked(resp.fields); err != nil {
+			return err
+		}
 	}
 	switch {
 	case method == "HEAD" || resp.code == 204 || resp.code == 304:

@@ -30,7 +30,7 @@ func parseHost(host string) (target, string) {
 		return target{}, "has no host"
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
-		return literal(addr), ""
+		return literal(addr)
 	}
 	if !isASCII(host) {
 		ascii, err := idna.Lookup.ToASCII(host)
@@ -40,7 +40,7 @@ func parseHost(host string) (target, string) {
 		host = ascii
 		// Full-width digits and the like map to an address only here.
 		if addr, err := netip.ParseAddr(host); err == nil {
-			return literal(addr), ""
+			return literal(addr)
 		}
 	}
 	host = strings.ToLower(host)
@@ -50,9 +50,14 @@ func parseHost(host string) (target, string) {
 	return target{host: host}, ""
 }
 
-func literal(addr netip.Addr) target {
+func literal(addr netip.Addr) (target, string) {
 	addr = addr.Unmap()
-	return target{host: addr.String(), addr: addr}
+	for _, c := range []byte(addr.Zone()) {
+		if !isAlnum(c) && c != '-' && c != '_' && c != '.' {
+			return target{}, "has a zone that is not the name of a device"
+		}
+	}
+	return target{host: addr.String(), addr: addr}, ""
 }
 
 func isASCII(s string) bool {

@@ -1,0 +1,99 @@
+// Package prober runs checks: it follows the monitors that it is assigned, runs each
+// when it is due, and hands every due slot's row to the events service.
+//
+// It has no database. Three parts meet only over the engine's heap and the outbox:
+// the follower changes what is due, the engine runs it, the uplink carries results
+// away. None waits for another, so neither a slow store nor a lost configuration
+// service delays a check.
+package prober
+
+import (
+	"context"
+
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"google.golang.org/grpc"
+
+	proberv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/prober/v1"
+	"github.com/frogstats/uptime/internal/egress"
+)
+
+// Deps is what a prober stands on.
+type Deps struct {
+	Monitors grpc.ClientConnInterface // what to check
+	Events   grpc.ClientConnInterface // where results go
+	Egress   *egress.Policy           // which addresses may be dialled
+	Outbox   Outbox                   // nil means one in memory
+	Log      *slog.Logger
+}
+
+// Service is the prober.
+type Service struct {
+	proberv1.UnsafeProberServiceServer
+
+	cfg      Config
+	log      *slog.Logger
+	engine   *engine
+	follower *follower
+	uplink   *uplink
+	metrics  *metrics
+}
+
+var _ proberv1.ProberServiceServer = (*Service)(nil)
+
+// New builds a prober; Run starts it.
+func New(cfg Config, deps Deps) (*Service, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	m, err := newMetrics()
+	if err != nil {
+		return nil, fmt.Errorf("prober metrics: %w", err)
+	}
+	outbox := deps.Outbox
+	if outbox == nil {
+		outbox = NewMemoryOutbox(cfg.OutboxResults)
+	}
+	log := deps.Log.With("service", "prober", "prober_id", cfg.ProberID)
+	g := newEngine(cfg, newChecker(deps.Egress, cfg.Version).prepare, outbox, m, log)
+	if err := m.watch(g, outbox); err != nil {
+		return nil, fmt.Errorf("prober metrics: %w", err)
+	}
+	return &Service{
+		cfg: cfg, log: log, engine: g, metrics: m,
+		follower: newFollower(deps.Monitors, deps.Events, cfg, g, log),
+		uplink:   newUplink(deps.Events, cfg, outbox, log),
+	}, nil
+}
+
+// Register adds the prober's RPC to a server.
+func (s *Service) Register(r grpc.ServiceRegistrar) { proberv1.RegisterProberServiceServer(r, s) }
+
+// Stats counts slots since the start.
+func (s *Service) Stats() Stats { return s.metrics.stats() }
+
+// Run checks until ctx ends. Then it takes no more slots, lets the checks in flight
+// end, and gives the uplink time to carry what is left; what it could not carry is an error.
+func (s *Service) Run(ctx context.Context) error {
+	// The uplink outlives ctx: it has to carry the last results away.
+	linkCtx, unlink := context.WithCancel(context.WithoutCancel(ctx))
+	defer unlink()
+	var link, work sync.WaitGroup
+	link.Go(func() { s.uplink.run(linkCtx) })
+	work.Go(func() { s.follower.run(ctx) })
+	work.Go(func() { s.engine.run(ctx, s.cfg.StopGrace) })
+	work.Wait()
+
+	drain, cancel := context.WithTimeout(linkCtx, s.cfg.DrainGrace)
+	defer cancel()
+	left := s.uplink.drain(drain)
+	unlink()
+	link.Wait()
+	if left > 0 {
+		return fmt.Errorf("prober stopped with %d results that events did not store", left)
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package prober
+
+import (
+	"context"
+	"time"
+
+	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	proberv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/prober/v1"
+	"github.com/frogstats/uptime/internal/fault"
+)
+
+// RunCheck runs one check now, under the same limits as every other.
+func (s *Service) RunCheck(ctx context.Context, req *proberv1.RunCheckRequest) (*proberv1.RunCheckResponse, error) {
+	slot := time.Now().UTC().Truncate(time.Millisecond)
+	chk, err := s.engine.prepare(req.GetSpec())
+	if err != nil {
+		return nil, fault.Invalid("the configuration cannot be checked").Wrap(err)
+	}
+	permit, cancel := context.WithTimeout(ctx, maxPermitWait)
+	defer cancel()
+	release, err := s.engine.limits.acquire(permit, chk.host())
+	if err != nil {
+		return nil, fault.Exhausted("the prober is busy; try again in a moment").Wrap(err)
+	}
+	defer release()
+	r := s.engine.newResult(req.GetSpec(), slot)
+	chk.run(ctx, r)
+	if req.GetRecord() {
+		s.engine.record(r)
+	}
+	return &proberv1.RunCheckResponse{Result: r}, nil
+}
+
+// record takes in the result of a check that was asked for by hand: it counts for
+// its monitor's run of failures like any other.
+func (g *engine) record(r *checkv1.CheckResult) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if e := g.entries[r.GetMonitorId()]; e != nil {
+		e.finished(r.GetStatus(), time.Now())
+		r.NextScheduledAt = e.nextSlot()
+		if !g.stopped {
+			g.due.place(e)
+			g.wake()
+		}
+	}
+	g.metrics.finished(r.GetStatus())
+	g.outbox.Append(r)
+}
