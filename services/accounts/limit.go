@@ -43,10 +43,12 @@ func newLimiter(most int) *limiter {
 
 // attempterOf names who tries. Addresses of one IPv6 network are one: a single host commands all of them.
 func attempterOf(ip, account string) attempter {
-	if a, err := netip.ParseAddr(ip); err == nil && a.Unmap().Is6() {
-		if p, err := a.Unmap().WithZone("").Prefix(64); err == nil {
-			ip = p.String()
+	if a, err := netip.ParseAddr(ip); err == nil {
+		bits := 32
+		if a = a.Unmap().WithZone(""); a.Is6() {
+			bits = 64
 		}
+		ip = netip.PrefixFrom(a, bits).Masked().String()
 	}
 	return sha256.Sum256([]byte(ip + "\x00" + account))
 }

@@ -83,23 +83,21 @@ func (s *Service) firstOwner(ctx context.Context, req *accountsv1.CompleteSetupR
 	return newFounding(NormalEmail(req.GetEmail()), name, hash, organization), nil
 }
 
-// mayComplete refuses set-up when it is done already, or with a token that is not the current one.
+// mayComplete refuses set-up when it is done already, or with a token that is not the current one. It asks for the token first:
+// whoever completes set-up takes the token away, and then there is a user to be seen.
 func mayComplete(ctx context.Context, r Reads, token SecretHash) error {
-	exists, err := r.AnyUser(ctx)
-	if err != nil {
-		return err
-	}
-	if exists {
-		return errSetupDone
-	}
 	expires, err := r.SetupTokenExpiry(ctx, token)
-	if errors.Is(err, ErrNotFound) {
-		return errSetupToken
-	}
-	if err != nil {
+	known := err == nil
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	if !now().Before(expires) {
+	exists, err := r.AnyUser(ctx)
+	switch {
+	case err != nil:
+		return err
+	case exists:
+		return errSetupDone
+	case !known || !now().Before(expires):
 		return errSetupToken
 	}
 	return nil
