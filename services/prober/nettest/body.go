@@ -33,6 +33,10 @@ func (r *httpRun) readBody(resp *response) *failure {
 	if resp.length > limit {
 		return &failure{phase: PhaseBody, err: tooLargeError(fmt.Sprintf("%d bytes by its Content-Length", resp.length))}
 	}
+	// A promise of the peer, so believed up to a point only.
+	if room := min(int64(r.config.bodyLimit()), resp.length, 64<<10); room > 0 {
+		r.result.Body = make([]byte, 0, room)
+	}
 	wire := &wireReader{r: resp.body, conn: resp.conn, limit: limit}
 	decoded, closeDecoder, err := decode(wire, resp.get("Content-Encoding"), limit)
 	if err == nil {

@@ -135,7 +135,7 @@ func framingBehaviours() map[Fault]behaviour {
 		HugeHeaders: {serve: after(func(c *conn) {
 			c.say("HTTP/1.1 200 OK\r\nX-Huge: ")
 			for range 160 {
-				c.say(string(zeros))
+				_, _ = c.Write(zeros)
 			}
 			c.say("\r\n\r\n")
 		})},
@@ -153,7 +153,7 @@ func framingBehaviours() map[Fault]behaviour {
 		HugeChunkLine: {serve: after(func(c *conn) {
 			c.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=")
 			for range 16 {
-				c.say(string(zeros))
+				_, _ = c.Write(zeros)
 			}
 			c.say("\r\nhello\r\n0\r\n\r\n")
 		})},
