@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -245,7 +246,7 @@ func (r *remote) delete(ctx context.Context, ids []uint32, yes bool) error {
 	}
 	ask := func(string) (bool, error) { return true, nil }
 	if in, ok := r.process.Stdin.(*os.File); ok && !yes && isTerminal(in) {
-		ask = asker(in, r.process.Stderr)
+		ask = asker(ctx, in, r.process.Stderr)
 	}
 	return r.deleteAll(ctx, cl, ids, ask)
 }
@@ -286,16 +287,37 @@ func (r *remote) deleteAll(ctx context.Context, cl *client, ids []uint32, ask fu
 }
 
 // asker asks a person on out and reads the answers from in; anything but yes is no.
-func asker(in *os.File, out *os.File) func(string) (bool, error) {
+func asker(ctx context.Context, in *os.File, out *os.File) func(string) (bool, error) {
 	lines := bufio.NewScanner(in)
 	return func(question string) (bool, error) {
 		fmt.Fprintf(out, "%s [y/N] ", question)
-		if !lines.Scan() {
+		more, err := await(ctx, func() (bool, error) { return lines.Scan(), lines.Err() })
+		if err != nil || !more {
 			fmt.Fprintln(out)
-			return false, lines.Err()
+			return false, err
 		}
 		answer := strings.ToLower(strings.TrimSpace(lines.Text()))
 		return answer == "y" || answer == "yes", nil
+	}
+}
+
+// await is read, which knows nothing of ctx, until ctx ends: Ctrl-C must end a wait for
+// somebody's typing. A read that is given up ends with the process.
+func await[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := read()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		return *new(T), errors.New("interrupted")
 	}
 }
 

@@ -51,7 +51,7 @@ says stands in the file, so no other argument about the monitor is allowed besid
 		Args:              cobra.MaximumNArgs(2),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
-			doc, err := cfg.document(args, c.Flags(), r.process.Stdin)
+			doc, err := cfg.document(c.Context(), args, c.Flags(), r.process.Stdin)
 			if err != nil {
 				return err
 			}
@@ -97,7 +97,7 @@ func (r *remote) create(ctx context.Context, doc []byte, asJSON bool) error {
 }
 
 // document is the body to send, from the file or from the arguments.
-func (cfg *createConfig) document(args []string, flags *pflag.FlagSet, stdin io.Reader) ([]byte, error) {
+func (cfg *createConfig) document(ctx context.Context, args []string, flags *pflag.FlagSet, stdin io.Reader) ([]byte, error) {
 	if cfg.file == "" {
 		if len(args) != 2 {
 			return nil, errors.New("give a name and a URL or host:port, or a document with -f; see frogup monitors create --help")
@@ -122,7 +122,7 @@ func (cfg *createConfig) document(args []string, flags *pflag.FlagSet, stdin io.
 	if beside != "" {
 		return nil, fmt.Errorf("%s cannot be given beside -f: the document says everything", beside)
 	}
-	doc, err := readDocument(cfg.file, stdin)
+	doc, err := await(ctx, func() ([]byte, error) { return readDocument(cfg.file, stdin) })
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read -f: %w", err)
