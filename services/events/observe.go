@@ -53,7 +53,7 @@ func (j *Judge) observe(s *subject, r *RegionState, x *Result, streak uint32) {
 	if o.Successes > 0 {
 		item.MeanResponse = o.Sum / time.Duration(o.Successes)
 	}
-	*o = observed{At: x.ScheduledAt}
+	*o = Observed{At: x.ScheduledAt}
 	j.changes.Feed = append(j.changes.Feed, FeedItem{
 		OrganizationID: s.monitor.OrganizationID, MonitorID: s.monitor.ID, At: x.ScheduledAt, Observation: &item,
 	})

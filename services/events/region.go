@@ -34,7 +34,7 @@ type RegionState struct {
 	LastErrorType string        // of the newest fault, ours or the target's; empty when the newest check was a success
 	LastError     string
 
-	Observed observed
+	Observed Observed
 
 	// heardUntil is how long the last word on the target keeps the deadline off by our own clock: slots that arrive late, or
 	// from a prober whose clock is behind, show that somebody is looking. It is not stored: after a start, nobody has been
@@ -43,8 +43,8 @@ type RegionState struct {
 	dirty      bool
 }
 
-// observed is what has come in since the region's last entry in the feed.
-type observed struct {
+// Observed is what has come in since the region's last entry in the feed.
+type Observed struct {
 	At        time.Time // slot of that entry; zero before the first
 	Successes uint32
 	Sum, Max  time.Duration // of their response times

@@ -1,0 +1,445 @@
+// Package storetest holds the stores of events to what their interfaces promise. Every engine runs both suites.
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/frogstats/uptime/services/events"
+)
+
+// t0 is the moment that the suites count from; it lies in the middle of a month.
+var t0 = time.Date(2026, 3, 15, 12, 0, 0, 0, time.UTC)
+
+func at(seconds int) time.Time { return t0.Add(time.Duration(seconds) * time.Second) }
+
+var ignore = cmp.Options{cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(events.RegionState{})}
+
+// State runs the suite. open returns an empty store that is closed when the test ends.
+func State(t *testing.T, open func(t *testing.T) events.StateStore) {
+	tests := []struct {
+		name string
+		run  func(t *testing.T, s events.StateStore)
+	}{
+		{"an empty store", emptyState},
+		{"what is committed is loaded", stateRoundTrip},
+		{"a commit replaces", stateReplaces},
+		{"deleted monitors are tombstones", stateTombstones},
+		{"a commit that fails stores nothing", stateFailedCommit},
+		{"statuses", stateStatuses},
+		{"monitors in a state", stateMonitorIDs},
+		{"timelines", stateTimelines},
+		{"transitions", stateTransitions},
+		{"the feed is numbered", feedNumbers},
+		{"the feed is filtered", feedFilters},
+		{"the feed is pruned", feedPrunes},
+		{"readers of the feed skip nothing", feedNoGaps},
+		{"deleted monitors are pruned", statePrunesDeleted},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { tt.run(t, open(t)) })
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func same(t *testing.T, want, got any) {
+	t.Helper()
+	if d := cmp.Diff(want, got, ignore...); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+func monitor(id uint32) events.Monitor {
+	return events.Monitor{
+		ID: id, OrganizationID: "org-1", Name: fmt.Sprint("monitor ", id), Kind: 1, URL: "https://example.com/", Enabled: true,
+		Regions: []string{"eu", "us"}, ConfirmDown: 2, ConfirmUp: 1, Interval: 30 * time.Second, Timeout: 10 * time.Second, Quorum: "majority",
+		DegradedAbove: 1500 * time.Millisecond, Version: 3, CreatedAt: at(-100), UpdatedAt: at(-50),
+	}
+}
+
+func state(id uint32, s events.Status) events.MonitorState {
+	return events.MonitorState{MonitorID: id, OrganizationID: "org-1", UpdatedAt: at(1), Timeline: interval(s, 0, 4)}
+}
+
+func interval(s events.Status, since int, seq uint64) events.Timeline {
+	return events.Timeline{
+		Status: s, Since: at(since), Seq: seq, Known: events.Up,
+		Before: events.Tally{Up: 1 * time.Second, Degraded: 2 * time.Second, Down: 3 * time.Second, Unknown: 4 * time.Millisecond,
+			Paused: 5 * time.Hour, Maintenance: 6 * time.Minute, Outages: 7},
+	}
+}
+
+func region(id uint32, name string) events.RegionState {
+	return events.RegionState{
+		MonitorID: id, Region: name, Timeline: interval(events.Degraded, -3, 9), Verdict: events.Degraded, LastSlot: at(1), CheckedAt: at(2),
+		NextAt: at(3), UnknownAt: at(4), Silent: true, GraceUntil: at(5), Failures: 6, Successes: 7, Faults: 8, FirstFailure: at(9),
+		FirstSuccess: at(10), FirstFault: at(11), HasResponse: true, ResponseTime: 12 * time.Microsecond, LastErrorType: "tls_error",
+		LastError: "déjà vu", Observed: events.Observed{At: at(13), Successes: 14, Sum: 15 * time.Second, Max: 16 * time.Microsecond},
+	}
+}
+
+func whole(id uint32) events.Commit {
+	return events.Commit{
+		Monitors: []events.Monitor{monitor(id)}, States: []events.MonitorState{state(id, events.Up)},
+		Regions: []events.RegionState{region(id, "eu"), region(id, "us")}, At: at(0),
+	}
+}
+
+func emptyState(t *testing.T, s events.StateStore) {
+	ctx := t.Context()
+	snapshot, err := s.Load(ctx)
+	must(t, err)
+	same(t, events.Snapshot{}, snapshot)
+	page, err := s.Feed(ctx, events.FeedQuery{Limit: 10})
+	must(t, err)
+	same(t, events.FeedPage{}, page)
+	statuses, err := s.Statuses(ctx, nil)
+	must(t, err)
+	same(t, []events.MonitorStatus(nil), statuses)
+	must(t, s.Commit(ctx, events.Commit{At: at(0)}))
+	must(t, s.Prune(ctx, events.PruneBefore{Observations: at(1), Announcements: at(1), Deleted: at(1)}))
+}
+
+func stateRoundTrip(t *testing.T, s events.StateStore) {
+	must(t, s.Commit(t.Context(), whole(7)))
+	got, err := s.Load(t.Context())
+	must(t, err)
+	c := whole(7)
+	same(t, events.Snapshot{Monitors: c.Monitors, States: c.States, Regions: c.Regions}, got)
+
+	bare := events.RegionState{MonitorID: 7, Region: "eu", Timeline: events.Timeline{Status: events.Unknown, Since: at(0)}}
+	must(t, s.Commit(t.Context(), events.Commit{Regions: []events.RegionState{bare}}))
+	got, err = s.Load(t.Context())
+	must(t, err)
+	same(t, []events.RegionState{bare, region(7, "us")}, got.Regions)
+}
+
+func stateReplaces(t *testing.T, s events.StateStore) {
+	must(t, s.Commit(t.Context(), whole(7)))
+	m, st, r := monitor(7), state(7, events.Down), region(7, "us")
+	m.Name, m.Enabled, m.Regions = "other", false, []string{"us"}
+	st.Before.Down = time.Hour
+	r.Failures, r.HasResponse, r.ResponseTime = 99, false, 0
+	must(t, s.Commit(t.Context(), events.Commit{
+		Monitors: []events.Monitor{m}, States: []events.MonitorState{st}, Regions: []events.RegionState{r},
+	}))
+	got, err := s.Load(t.Context())
+	must(t, err)
+	same(t, events.Snapshot{
+		Monitors: []events.Monitor{m}, States: []events.MonitorState{st}, Regions: []events.RegionState{region(7, "eu"), r},
+	}, got)
+}
+
+func stateTombstones(t *testing.T, s events.StateStore) {
+	must(t, s.Commit(t.Context(), whole(7)))
+	must(t, s.Commit(t.Context(), whole(8)))
+	gone := monitor(7)
+	gone.Deleted = true
+	must(t, s.Commit(t.Context(), events.Commit{Monitors: []events.Monitor{gone}}))
+	got, err := s.Load(t.Context())
+	must(t, err)
+	c := whole(8)
+	same(t, events.Snapshot{Monitors: c.Monitors, States: c.States, Regions: c.Regions, Deleted: []uint32{7}}, got)
+}
+
+func stateFailedCommit(t *testing.T, s events.StateStore) {
+	must(t, s.Commit(t.Context(), whole(7)))
+	before, err := s.Load(t.Context())
+	must(t, err)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	c := whole(8)
+	c.Feed = []events.FeedRow{{OrganizationID: "org-1", MonitorID: 8, Kind: events.FeedTransition, Body: []byte("x")}}
+	if err := s.Commit(ended, c); err == nil {
+		t.Fatal("commit under an ended context succeeded")
+	}
+	after, err := s.Load(t.Context())
+	must(t, err)
+	same(t, before, after)
+	page, err := s.Feed(t.Context(), events.FeedQuery{Limit: 1})
+	must(t, err)
+	same(t, events.FeedPage{}, page)
+}
+
+func stateStatuses(t *testing.T, s events.StateStore) {
+	for _, id := range []uint32{5, 6, 7} {
+		must(t, s.Commit(t.Context(), whole(id)))
+	}
+	gone := monitor(6)
+	gone.Deleted = true
+	must(t, s.Commit(t.Context(), events.Commit{Monitors: []events.Monitor{gone}}))
+	got, err := s.Statuses(t.Context(), []uint32{7, 6, 5, 7, 99})
+	must(t, err)
+	slices.SortFunc(got, func(a, b events.MonitorStatus) int { return int(a.MonitorID) - int(b.MonitorID) })
+	same(t, []events.MonitorStatus{
+		{MonitorState: state(5, events.Up), Regions: []events.RegionState{region(5, "eu"), region(5, "us")}},
+		{MonitorState: state(7, events.Up), Regions: []events.RegionState{region(7, "eu"), region(7, "us")}},
+	}, got)
+}
+
+func stateMonitorIDs(t *testing.T, s events.StateStore) {
+	for _, id := range []uint32{9, 5, 6, 7} {
+		must(t, s.Commit(t.Context(), whole(id)))
+	}
+	other, gone := state(7, events.Up), monitor(6)
+	other.OrganizationID, gone.Deleted = "org-2", true
+	must(t, s.Commit(t.Context(), events.Commit{States: []events.MonitorState{other, state(5, events.Down)}, Monitors: []events.Monitor{gone}}))
+	must(t, s.Commit(t.Context(), whole(10)))
+	for _, tt := range []struct {
+		org    string
+		status events.Status
+		want   []uint32
+	}{{"org-1", events.Up, []uint32{9, 10}}, {"org-1", events.Down, []uint32{5}}, {"org-2", events.Up, []uint32{7}}, {"org-2", events.Down, nil}} {
+		got, err := s.MonitorIDs(t.Context(), tt.org, tt.status)
+		must(t, err)
+		same(t, tt.want, got)
+	}
+}
+
+func transition(id uint32, region string, s events.Status, since int, seq uint64) events.Transition {
+	return events.Transition{
+		MonitorID: id, Region: region, Timeline: interval(s, since, seq), From: events.Unknown, NotedAt: at(since + 10), CauseAt: at(since + 5),
+		Regions: []string{"eu", "us"}, ErrorType: "dns_failure", ErrorMessage: "no such host", ConsecutiveFailures: 3, Reason: "why",
+	}
+}
+
+func stateTimelines(t *testing.T, s events.StateStore) {
+	must(t, s.Commit(t.Context(), events.Commit{Transitions: []events.Transition{
+		transition(7, "", events.Unknown, 0, 0), transition(7, "", events.Up, 10, 1), transition(7, "", events.Down, 20, 2),
+		transition(7, "", events.Unknown, 20, 3), transition(7, "", events.Up, 30, 4),
+		transition(7, "eu", events.Paused, 5, 0), transition(8, "", events.Maintenance, 15, 0),
+	}}))
+	moments := []time.Time{at(0), at(0).Add(time.Millisecond), at(10), at(11), at(21), at(1000), at(20)}
+	got, err := s.Timelines(t.Context(), []uint32{7, 8, 9}, "", moments)
+	must(t, err)
+	none := events.Timeline{}
+	unknown, up, last := interval(events.Unknown, 0, 0), interval(events.Up, 10, 1), interval(events.Up, 30, 4)
+	maintenance := interval(events.Maintenance, 15, 0)
+	same(t, map[uint32][]events.Timeline{
+		7: {none, unknown, unknown, up, interval(events.Unknown, 20, 3), last, up},
+		8: {none, none, none, none, maintenance, maintenance, maintenance},
+		9: {none, none, none, none, none, none, none},
+	}, got)
+	got, err = s.Timelines(t.Context(), []uint32{7}, "eu", moments[4:5])
+	must(t, err)
+	same(t, map[uint32][]events.Timeline{7: {interval(events.Paused, 5, 0)}}, got)
+}
+
+func stateTransitions(t *testing.T, s events.StateStore) {
+	all := []events.Transition{
+		transition(7, "", events.Unknown, 0, 0), transition(7, "", events.Up, 10, 1), transition(7, "", events.Down, 20, 2),
+		transition(7, "", events.Up, 30, 3), transition(7, "eu", events.Up, 12, 0), transition(8, "", events.Up, 12, 0),
+	}
+	all[0].Regions, all[0].ErrorType, all[0].Reason = nil, "", ""
+	must(t, s.Commit(t.Context(), events.Commit{Transitions: all}))
+	tests := []struct {
+		name string
+		q    events.TransitionQuery
+		want []events.Transition
+	}{
+		{"all", events.TransitionQuery{To: at(100), Limit: 10}, []events.Transition{all[3], all[2], all[1], all[0]}},
+		{"the newest", events.TransitionQuery{To: at(100), Limit: 2}, []events.Transition{all[3], all[2]}},
+		{"from the middle of one", events.TransitionQuery{From: at(15), To: at(100), Limit: 10}, []events.Transition{all[3], all[2], all[1]}},
+		{"from the start of one", events.TransitionQuery{From: at(20), To: at(100), Limit: 10}, []events.Transition{all[3], all[2]}},
+		{"to the start of one", events.TransitionQuery{From: at(15), To: at(20), Limit: 10}, []events.Transition{all[1]}},
+		{"before the first", events.TransitionQuery{From: at(-20), To: at(-10), Limit: 10}, nil},
+		{"from before the first", events.TransitionQuery{From: at(-20), To: at(5), Limit: 10}, []events.Transition{all[0]}},
+		{"of one state", events.TransitionQuery{To: at(100), Status: events.Down, Limit: 10}, []events.Transition{all[2]}},
+		{"of a region", events.TransitionQuery{Region: "eu", To: at(100), Limit: 10}, []events.Transition{all[4]}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.q.MonitorID = 7
+			got, err := s.Transitions(t.Context(), tt.q)
+			must(t, err)
+			same(t, tt.want, got)
+		})
+	}
+	again := transition(7, "", events.Degraded, 30, 3)
+	must(t, s.Commit(t.Context(), events.Commit{Transitions: []events.Transition{again}}))
+	got, err := s.Transitions(t.Context(), events.TransitionQuery{MonitorID: 7, To: at(100), Limit: 1})
+	must(t, err)
+	same(t, []events.Transition{again}, got)
+}
+
+func statePrunesDeleted(t *testing.T, s events.StateStore) {
+	for _, id := range []uint32{5, 6, 7} {
+		c := whole(id)
+		c.Transitions = []events.Transition{transition(id, "", events.Up, 0, 0), transition(id, "eu", events.Up, 0, 0)}
+		must(t, s.Commit(t.Context(), c))
+	}
+	old, young := monitor(5), monitor(6)
+	old.Deleted, old.UpdatedAt = true, at(10)
+	young.Deleted, young.UpdatedAt = true, at(20)
+	must(t, s.Commit(t.Context(), events.Commit{Monitors: []events.Monitor{old, young}}))
+	must(t, s.Prune(t.Context(), events.PruneBefore{Deleted: at(15)}))
+	for id, want := range map[uint32]int{5: 0, 6: 1, 7: 1} {
+		for _, region := range []string{"", "eu"} {
+			got, err := s.Transitions(t.Context(), events.TransitionQuery{MonitorID: id, Region: region, To: at(100), Limit: 10})
+			must(t, err)
+			if len(got) != want {
+				t.Errorf("monitor %d, region %q: %d transitions, want %d", id, region, len(got), want)
+			}
+		}
+	}
+	snapshot, err := s.Load(t.Context())
+	must(t, err)
+	same(t, []uint32{5, 6}, snapshot.Deleted)
+}
+
+func entry(org string, id uint32, kind events.FeedKind, body string) events.FeedRow {
+	return events.FeedRow{OrganizationID: org, MonitorID: id, Kind: kind, Body: []byte(body)}
+}
+
+// bodies are the contents of a page, in order; it fails if numbers do not rise.
+func bodies(t *testing.T, p events.FeedPage) []string {
+	t.Helper()
+	var out []string
+	for i, r := range p.Rows {
+		if i > 0 && r.Seq <= p.Rows[i-1].Seq {
+			t.Errorf("number %d after %d", r.Seq, p.Rows[i-1].Seq)
+		}
+		out = append(out, string(r.Body))
+	}
+	return out
+}
+
+func feedNumbers(t *testing.T, s events.StateStore) {
+	one := entry("org-1", 7, events.FeedTransition, "a")
+	must(t, s.Commit(t.Context(), events.Commit{Feed: []events.FeedRow{one, entry("org-2", 8, events.FeedObservation, "b")}, At: at(0)}))
+	must(t, s.Commit(t.Context(), events.Commit{Feed: []events.FeedRow{entry("org-1", 7, events.FeedTransition, "c")}, At: at(1)}))
+	page, err := s.Feed(t.Context(), events.FeedQuery{Limit: 10})
+	must(t, err)
+	same(t, []string{"a", "b", "c"}, bodies(t, page))
+	if page.Head != page.Rows[2].Seq || page.Pruned != 0 {
+		t.Errorf("head %d, pruned %d", page.Head, page.Pruned)
+	}
+	one.Seq = page.Rows[0].Seq
+	same(t, one, page.Rows[0])
+	rest, err := s.Feed(t.Context(), events.FeedQuery{After: one.Seq, Limit: 1})
+	must(t, err)
+	same(t, []string{"b"}, bodies(t, rest))
+	end, err := s.Feed(t.Context(), events.FeedQuery{After: page.Head, Limit: 1})
+	must(t, err)
+	same(t, events.FeedPage{Head: page.Head}, end)
+}
+
+func feedFilters(t *testing.T, s events.StateStore) {
+	must(t, s.Commit(t.Context(), events.Commit{At: at(0), Feed: []events.FeedRow{
+		entry("org-1", 1, events.FeedTransition, "a"), entry("org-2", 2, events.FeedTransition, "b"), entry("org-1", 3, events.FeedTransition, "c"),
+		entry("org-1", 1, events.FeedObservation, "d"),
+	}}))
+	tests := []struct {
+		q    events.FeedQuery
+		want []string
+	}{
+		{events.FeedQuery{OrganizationID: "org-1", Limit: 10}, []string{"a", "c", "d"}},
+		{events.FeedQuery{OrganizationID: "org-1", MonitorIDs: []uint32{1, 2}, Limit: 10}, []string{"a", "d"}},
+		{events.FeedQuery{OrganizationID: "org-1", Limit: 2}, []string{"a", "c"}},
+		{events.FeedQuery{OrganizationID: "org-3", Limit: 10}, nil},
+	}
+	for _, tt := range tests {
+		page, err := s.Feed(t.Context(), tt.q)
+		must(t, err)
+		same(t, tt.want, bodies(t, page))
+	}
+}
+
+func feedPrunes(t *testing.T, s events.StateStore) {
+	for i, kind := range []events.FeedKind{1, 2, 2, 1, 2, 1, 2} {
+		must(t, s.Commit(t.Context(), events.Commit{At: at(10 * i), Feed: []events.FeedRow{entry("org-1", 1, kind, fmt.Sprint(kind, "@", 10*i))}}))
+	}
+	all, err := s.Feed(t.Context(), events.FeedQuery{Limit: 10})
+	must(t, err)
+	steps := []struct {
+		p      events.PruneBefore
+		want   []string
+		pruned int // index in all; -1 is none
+	}{
+		{events.PruneBefore{}, []string{"1@0", "2@10", "2@20", "1@30", "2@40", "1@50", "2@60"}, -1},
+		{events.PruneBefore{Observations: at(40)}, []string{"1@0", "1@30", "2@40", "1@50", "2@60"}, 2},
+		{events.PruneBefore{Announcements: at(10)}, []string{"1@30", "2@40", "1@50", "2@60"}, 2},
+		{events.PruneBefore{Observations: at(41), Announcements: at(31)}, []string{"1@50", "2@60"}, 4},
+		{events.PruneBefore{Observations: at(100), Announcements: at(100)}, nil, 6},
+	}
+	for _, st := range steps {
+		must(t, s.Prune(t.Context(), st.p))
+		page, err := s.Feed(t.Context(), events.FeedQuery{Limit: 10})
+		must(t, err)
+		same(t, st.want, bodies(t, page))
+		want := uint64(0)
+		if st.pruned >= 0 {
+			want = all.Rows[st.pruned].Seq
+		}
+		if page.Pruned != want || page.Head != all.Head {
+			t.Errorf("after %+v: pruned %d, want %d; head %d, want %d", st.p, page.Pruned, want, page.Head, all.Head)
+		}
+	}
+	must(t, s.Commit(t.Context(), events.Commit{At: at(200), Feed: []events.FeedRow{entry("org-1", 1, 1, "new")}}))
+	page, err := s.Feed(t.Context(), events.FeedQuery{Limit: 10})
+	must(t, err)
+	if len(page.Rows) != 1 || page.Rows[0].Seq <= all.Head {
+		t.Errorf("after pruning all: %+v, head was %d", page, all.Head)
+	}
+}
+
+// feedNoGaps follows the feed while many commit, and must in the end have seen everything, in order.
+func feedNoGaps(t *testing.T, s events.StateStore) {
+	const writers, commits = 4, 25
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for i := range commits {
+				c := events.Commit{At: at(i), Feed: []events.FeedRow{entry("org-1", uint32(w), 1, fmt.Sprint(i, "a")), entry("org-1", uint32(w), 2, fmt.Sprint(i, "b"))}}
+				if err := s.Commit(t.Context(), c); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	got := map[uint32][]string{}
+	after := uint64(0)
+	for last := false; ; {
+		page, err := s.Feed(t.Context(), events.FeedQuery{After: after, Limit: 7})
+		must(t, err)
+		bodies(t, page)
+		for _, r := range page.Rows {
+			got[r.MonitorID] = append(got[r.MonitorID], string(r.Body))
+			after = r.Seq
+		}
+		if len(page.Rows) > 0 {
+			continue
+		}
+		if last {
+			break
+		}
+		select {
+		case <-done:
+			last = true
+		default:
+		}
+	}
+	var want []string
+	for i := range commits {
+		want = append(want, fmt.Sprint(i, "a"), fmt.Sprint(i, "b"))
+	}
+	for w := range uint32(writers) {
+		same(t, want, got[w])
+	}
+}
