@@ -65,9 +65,7 @@ func (c *checker) prepare(spec *checkv1.CheckSpec) (check, error) {
 func (c *checker) prepareTCP(p *prepared, spec *checkv1.CheckSpec, list []rules.Rule) error {
 	t := spec.GetTcpConfig()
 	config := nettest.TCPConfig{IPVersion: ipVersion(t.GetIpVersion())}
-	if len(list) > 0 {
-		config.Expect = func(r *nettest.TestResult) []string { return rules.Evaluate(list, factsOf(r)) }
-	}
+	config.Expect = rules.Expect(list)
 	p.test = &nettest.TCPTest{Network: c.network}
 	p.config = nettest.TestConfig{Name: spec.GetName(), Address: tcpAddress(t), Timeout: timeoutOf(t.TimeoutMs), Config: config}
 	p.target = t.GetHost()
@@ -102,12 +100,10 @@ func (c *checker) prepareHTTP(p *prepared, spec *checkv1.CheckSpec, list []rules
 		}
 		return 1
 	})
-	if len(list) > 0 {
-		if rules.NeedBody(list) {
-			config.BodyLimit = 0
-		}
-		config.Expect = func(r *nettest.TestResult) []string { return rules.Evaluate(list, factsOf(r)) }
+	if rules.NeedBody(list) {
+		config.BodyLimit = 0
 	}
+	config.Expect = rules.Expect(list)
 	p.test = &nettest.HTTPTest{Network: c.network, TLS: c.tls}
 	p.config = nettest.TestConfig{Name: spec.GetName(), Address: h.GetUrl(), Timeout: timeoutOf(h.TimeoutMs), Config: config}
 	p.target = u.Hostname()

@@ -7,7 +7,6 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
-	"github.com/frogstats/uptime/services/prober/nettest"
 	"github.com/frogstats/uptime/services/prober/rules"
 )
 
@@ -39,20 +38,4 @@ func rulesOf(spec *checkv1.CheckSpec) ([]rules.Rule, error) {
 		list = append(list, r)
 	}
 	return list, nil
-}
-
-// factsOf shows a measurement to the rules.
-func factsOf(r *nettest.TestResult) rules.Facts {
-	return rules.Facts{
-		StatusCode: r.StatusCode, ResponseTime: r.Latency, Body: r.Body, Size: r.ResponseSize,
-		Header: func(name string) (string, bool) {
-			var all []string
-			for _, h := range r.Headers {
-				if strings.EqualFold(h.Name, name) {
-					all = append(all, h.Value)
-				}
-			}
-			return strings.Join(all, ", "), len(all) > 0
-		},
-	}
 }
