@@ -206,7 +206,9 @@ func TestRevocation(t *testing.T) {
 	}
 	const cookie = "\nCookie: frogup_session=session-token"
 	e.ask(t, "", list+cookie)
-	e.set(func(b *backend) { b.sessions[sessionKey] = &accountsv1.Principal{Kind: accountsv1.PrincipalKind_PRINCIPAL_KIND_USER, UserId: "u", SessionId: "s"} })
+	e.set(func(b *backend) {
+		b.sessions[sessionKey] = &accountsv1.Principal{Kind: accountsv1.PrincipalKind_PRINCIPAL_KIND_USER, UserId: "u", SessionId: "s"}
+	})
 	if got := e.ask(t, "", list+cookie); got.status != 403 {
 		t.Errorf("the organization left is still active: %d", got.status)
 	}

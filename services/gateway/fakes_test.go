@@ -76,7 +76,7 @@ func newBackend() *backend {
 			editorKey: principal(key, accountsv1.Role_ROLE_EDITOR),
 			adminKey:  principal(key, accountsv1.Role_ROLE_ADMIN),
 		},
-		feed:  make(chan *eventsv1.ReadFeedResponse),
+		feed:  make(chan *eventsv1.ReadFeedResponse, 10),
 		audit: map[string][]*auditv1.AuditEntry{},
 	}
 }

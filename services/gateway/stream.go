@@ -203,7 +203,7 @@ func (f *follower) begin() {
 // greet sends what was there before anything happened.
 func (f *follower) greet(first *eventsv1.ReadFeedResponse) error {
 	// Spread, so that a restart does not bring all clients back at once.
-	if err := f.send(fmt.Appendf(nil, "retry: %d\n\n", (reconnectAfter+rand.N(reconnectAfter)).Milliseconds())); err != nil {
+	if err := f.send(fmt.Appendf(nil, "retry: %d\n\n", (reconnectAfter + rand.N(reconnectAfter)).Milliseconds())); err != nil {
 		return err
 	}
 	if first == nil {
@@ -303,4 +303,3 @@ func (f *follower) send(b []byte) error {
 	}
 	return nil
 }
-

@@ -209,7 +209,7 @@ type source struct {
 	err     error
 }
 
-func (s *source) Document() []byte                      { return s.doc }
+func (s *source) Document() []byte                    { return s.doc }
 func (s *source) Decoded(present []string, err error) { s.present, s.err = present, err }
 
 func TestDecoder(t *testing.T) {
