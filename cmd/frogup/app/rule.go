@@ -94,6 +94,9 @@ func parseStatusRule(op, value string) (rule, error) {
 	if op != "=" && op != "!=" {
 		return rule{}, errors.New("status_code takes = or !=")
 	}
+	if strings.Count(value, ",") >= rules.MaxNumbers {
+		return rule{}, fmt.Errorf("has more than %d status codes", rules.MaxNumbers)
+	}
 	var codes []any
 	for word := range strings.SplitSeq(value, ",") {
 		n, err := wholeNumber(word)
@@ -194,19 +197,11 @@ func milliseconds(s string) (float64, error) {
 // expectation is what a check's result is held to: nil without rules, which leaves it
 // to the check's own default.
 func expectation(list []rule) func(*nettest.TestResult) []string {
-	if len(list) == 0 {
-		return nil
-	}
 	ready := make([]rules.Rule, len(list))
 	for i, r := range list {
 		ready[i] = r.evaluable()
 	}
-	return func(r *nettest.TestResult) []string {
-		return rules.Evaluate(ready, rules.Facts{
-			StatusCode: r.StatusCode, ResponseTime: r.Latency, Body: r.Body, Size: r.ResponseSize,
-			Header: func(name string) (string, bool) { return joinedHeader(r.Headers, name) },
-		})
-	}
+	return rules.Expect(ready)
 }
 
 // evaluable is r as the rules that probers evaluate.
@@ -228,17 +223,6 @@ func (r rule) evaluable() rules.Rule {
 		}
 	}
 	return out
-}
-
-// joinedHeader is the value of a header; of one that is repeated, all values.
-func joinedHeader(fields []nettest.HeaderField, name string) (string, bool) {
-	var values []string
-	for _, f := range fields {
-		if strings.EqualFold(f.Name, name) {
-			values = append(values, f.Value)
-		}
-	}
-	return strings.Join(values, ", "), len(values) > 0
 }
 
 // String writes r as parseRule reads it, for whatever that grammar can say.

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/frogstats/uptime/services/prober/rules"
 )
 
 func TestParseRule(t *testing.T) {
@@ -55,6 +57,7 @@ func TestParseRuleRefuses(t *testing.T) {
 		"body=", "body=x", "body~", "body!~", "body<5", "body/x~y",
 		"header:", "header:=x", "header:X Foo", "header:X-Foo~", "header:Ä",
 		"color=red", "=200", "body~\xff", "body~" + strings.Repeat("x", maxRuleText+1),
+		"status_code=200" + strings.Repeat(",200", rules.MaxNumbers),
 	} {
 		if got, err := parseRule(in); err == nil {
 			t.Errorf("parseRule(%q) = %+v, want an error", in, got)
