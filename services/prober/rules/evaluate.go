@@ -154,7 +154,7 @@ func (r Rule) String() string {
 	case HeaderExists:
 		return fmt.Sprintf("%s %s", r.Type, clip(r.Header))
 	case HeaderValue:
-		return fmt.Sprintf("%s %s %s %q", r.Type, clip(r.Header), r.Operator, clip(r.Text))
+		return fmt.Sprintf("%s %s %s %q", r.Type, clip(r.Header), clip(string(r.Operator)), clip(r.Text))
 	}
 	list := make([]string, 0, len(r.Numbers))
 	for _, n := range r.Numbers {
