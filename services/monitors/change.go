@@ -166,6 +166,7 @@ func (s *Service) merged(ctx context.Context, old Monitor, body *monitorsv1.Moni
 	if err := p.err(); err != nil {
 		return Monitor{}, err
 	}
+	m.Config.keepDerived(old.Config)
 	if touched && (lost || !reflect.DeepEqual(secrets, stored)) {
 		var err error
 		if m.Sealed, err = seal(s.box, m.OrganizationID, m.ID, secrets); err != nil {

@@ -66,5 +66,7 @@ require (
 require (
 	github.com/frogstats/uptime/gen v0.0.0
 	github.com/frogstats/uptime/internal v0.0.0
+	github.com/google/go-cmp v0.7.0
+	go.uber.org/goleak v1.3.0
 	golang.org/x/net v0.62.0
 )

@@ -3,6 +3,7 @@ package monitors
 import (
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -51,7 +52,7 @@ func asciiName(host string) (string, error) {
 	name := strings.ToLower(host)
 	if !isASCII(host) || hasPunycode(name) {
 		mapped, err := idna.Lookup.ToASCII(host)
-		if err != nil {
+		if err != nil || !utf8.ValidString(host) {
 			return "", textError("is not a valid internationalised name")
 		}
 		name = mapped

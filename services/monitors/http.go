@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -176,6 +177,8 @@ func canonicalURL(raw string) (string, error) {
 		return "", textError("is required")
 	case len(raw) > maxURLBytes:
 		return "", textError(fmt.Sprintf("must be at most %d bytes", maxURLBytes))
+	case !utf8.ValidString(raw):
+		return "", textError("must be UTF-8")
 	case strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' }):
 		return "", textError("must not hold spaces, backslashes or control characters; write %20 for a space")
 	}

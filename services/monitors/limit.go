@@ -47,7 +47,8 @@ func (l *limiter[K]) take(key K) error {
 	r := k.ReserveN(at, 1)
 	if wait := r.DelayFrom(at); wait > 0 {
 		r.CancelAt(at)
-		return fault.Exhausted("too many checks by hand; wait a moment").After(wait)
+		// Up to the next millisecond, because the limiter counts in floating point and a hair too early is too early.
+		return fault.Exhausted("too many checks by hand; wait a moment").After(wait.Truncate(time.Millisecond) + time.Millisecond)
 	}
 	return nil
 }

@@ -160,6 +160,16 @@ func (c Config) RetryEvery() time.Duration {
 	return min(max((c.Gap()/3).Truncate(time.Second), minRetryEvery), maxRetryEvery)
 }
 
+// keepDerived lets a retry interval that followed the interval go on doing so if the new value is the one that follows
+// anyway: it was read in an answer and sent back with it. An answer sent back as it is thus changes nothing.
+func (c *Config) keepDerived(old Config) {
+	derived := *c
+	derived.RetryInterval = 0
+	if old.RetryInterval == 0 && derived.RetryEvery() == c.RetryEvery() {
+		*c = derived
+	}
+}
+
 // WorstCaseDelay is the longest time from a hard failure of the target to the verdict "down" in one region, with a prober
 // that is on time:
 //

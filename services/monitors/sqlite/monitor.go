@@ -100,11 +100,20 @@ func conditions(f monitors.Filter) (string, []any) {
 	}
 	if ids := f.IDs; ids != nil && ids.Others != nil {
 		and(`(id IN (SELECT value FROM json_each(?)) OR enabled = ? AND id NOT IN (SELECT value FROM json_each(?)))`,
-			jsonText(ids.In), *ids.Others, jsonText(ids.NotIn))
+			idList(ids.In), *ids.Others, idList(ids.NotIn))
 	} else if ids != nil {
-		and(`id IN (SELECT value FROM json_each(?))`, jsonText(ids.In))
+		and(`id IN (SELECT value FROM json_each(?))`, idList(ids.In))
 	}
 	return q.String(), args
+}
+
+// idList is a JSON array, of which json_each makes rows: there may be more ids than a statement may have parameters. Of
+// null it would make a row too, with which NOT IN holds for nothing.
+func idList(ids []uint32) string {
+	if len(ids) == 0 {
+		return "[]"
+	}
+	return jsonText(ids)
 }
 
 const selectChanges = `

@@ -1,0 +1,219 @@
+package monitors
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
+)
+
+// drawConfig makes a configuration that is valid, in canonical form, and sets about half of what it may.
+func drawConfig(t *rapid.T) (Config, Secrets) {
+	coin := func(what string) bool { return rapid.Bool().Draw(t, what) }
+	c := Config{
+		Name: rapid.StringMatching(`[a-zü]{1,10}`).Draw(t, "name"), Type: TypeHTTP, Interval: Seconds(rapid.IntRange(1, 86400).Draw(t, "interval")),
+		Enabled: coin("enabled"), Rules: []Rule{}, Regions: []string{"local", "eu"}[:rapid.IntRange(1, 2).Draw(t, "regions")],
+		Retries:     Retries{Attempts: rapid.Int32Range(1, 10).Draw(t, "attempts"), Delay: Millis(rapid.IntRange(0, 60000).Draw(t, "delay"))},
+		ConfirmDown: rapid.Int32Range(1, 10).Draw(t, "down"), ConfirmUp: rapid.Int32Range(1, 10).Draw(t, "up"),
+		Overlap: rapid.SampledFrom([]Overlap{OverlapSkip, OverlapParallel}).Draw(t, "overlap"),
+		Quorum:  rapid.SampledFrom([]string{"any", "majority", "all", "1"}).Draw(t, "quorum"), Labels: map[string]string{},
+	}
+	if coin("cron") {
+		c.Interval, c.Cron = 0, rapid.SampledFrom([]string{"* * * * *", "*/7 1-5 * * MON 30"}).Draw(t, "expression")
+		c.Timezone = rapid.SampledFrom([]string{"", "UTC", "Europe/Berlin"}).Draw(t, "zone")
+	}
+	if coin("optional") {
+		c.RetryInterval, c.DegradedAbove, c.ExternalID, c.ManagedBy = 7, 900, "e", "tool"
+		c.Labels["k"] = "v"
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "rules") {
+		c.Rules = append(c.Rules, Rule{Type: RuleResponseTime, Operator: OpLessThan, Value: rapid.Float64Range(1, 1e6).Draw(t, "limit")})
+	}
+	if coin("tcp") {
+		c.Type = TypeTCP
+		c.TCP = &TCPConfig{Host: rapid.SampledFrom([]string{"h", "::1", "10.0.0.1"}).Draw(t, "host"), Port: 5, Timeout: 100, IPVersion: "ipv4"}
+		return c, Secrets{}
+	}
+	s := drawHTTP(t, &c)
+	return c, s
+}
+
+func drawHTTP(t *rapid.T, c *Config) (s Secrets) {
+	c.HTTP = &HTTPConfig{
+		URL: "https://example.com/x", Method: rapid.SampledFrom(methods).Draw(t, "method"), Headers: map[string]string{}, Auth: Auth{Type: AuthNone},
+		FollowRedirects: rapid.Bool().Draw(t, "follow"), Timeout: Millis(rapid.IntRange(1, 300000).Draw(t, "timeout")), IPVersion: "any",
+		MaxRedirects: rapid.Int32Range(0, 50).Draw(t, "redirects"), UserAgent: rapid.SampledFrom([]string{"", "ua"}).Draw(t, "agent"),
+	}
+	if rapid.Bool().Draw(t, "body") {
+		c.HTTP.Body = ptr(rapid.StringMatching(`[a-z]{0,3}`).Draw(t, "text"))
+	}
+	for _, h := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"Accept", "Authorization", "X-Secret-Thing"}), rapid.ID).Draw(t, "headers") {
+		c.HTTP.Headers[h] = "plain"
+		if secretHeader(h) {
+			if s.Headers == nil {
+				s.Headers = map[string]string{}
+			}
+			c.HTTP.Headers[h], s.Headers[h] = Redacted, rapid.StringMatching(`[a-z]{0,3}`).Draw(t, "value")
+		}
+	}
+	c.HTTP.Auth.Type = rapid.SampledFrom([]AuthType{AuthNone, AuthBasic, AuthBearer, AuthAPIKey, AuthCustomHeader}).Draw(t, "auth")
+	s.Credentials = map[AuthType]*Credentials{
+		AuthBasic: {Username: "u", Password: "p"}, AuthBearer: {Token: "t"}, AuthAPIKey: {Value: "v"}, AuthCustomHeader: {Key: "X-K", Value: "v"},
+	}[c.HTTP.Auth.Type]
+	if rapid.Bool().Draw(t, "body rule") {
+		c.Rules = append(c.Rules, Rule{Type: RuleBodyContains, Value: "x", CaseSensitive: ptr(rapid.Bool().Draw(t, "case"))},
+			Rule{Type: RuleStatusCode, Operator: OpIn, Value: []any{200.0, 301.0}}, Rule{Type: RuleHeaderExists, Header: "Etag"})
+	}
+	return s
+}
+
+// What a configuration becomes on the wire is what it came from, and valid as it was.
+func TestConfigSurvivesTheWire(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c, s := drawConfig(t)
+		var p problems
+		got, gotSecrets := configFromProto(withSecrets(configToProto(c), s), Secrets{}, false, &p)
+		got.validate(false, func(string) bool { return true }, &p)
+		if len(p) > 0 {
+			t.Fatalf("refused: %+v", p)
+		}
+		if !reflect.DeepEqual(got, c) {
+			t.Fatalf("got %+v\nwant %+v", got, c)
+		}
+		if !reflect.DeepEqual(gotSecrets, s) {
+			t.Fatal("the secrets differ")
+		}
+	})
+}
+
+// An answer that is sent back is the same configuration, and asks for no secret to change.
+func TestAnswersCanBeSentBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c, s := drawConfig(t)
+		m := Monitor{ID: 1, OrganizationID: "o", Config: c, Version: 3, CreatedAt: time.Unix(1, 0), UpdatedAt: time.Unix(2, 0)}
+		answer := monitorToProto(m, &eventsv1.MonitorStatus{MonitorId: 1})
+		if h := answer.GetHttpConfig(); h != nil {
+			if h.Auth.Credentials != nil {
+				t.Fatal("an answer has credentials")
+			}
+			for name, v := range h.Headers {
+				if secretHeader(name) && v != Redacted {
+					t.Fatalf("an answer has the value of %s", name)
+				}
+			}
+		}
+		paths, err := changedPaths(answer, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		base := withSecrets(configToProto(c), s)
+		merge(base, answer, paths)
+		var p problems
+		got, gotSecrets := configFromProto(base, s, false, &p)
+		got.validate(false, func(string) bool { return true }, &p)
+		got.keepDerived(c)
+		if len(p) > 0 || !reflect.DeepEqual(got, c) || !reflect.DeepEqual(gotSecrets, s) {
+			t.Fatalf("problems %+v\n got %+v\nwant %+v", p, got, c)
+		}
+	})
+}
+
+// simulate is a prober that is on time: it checks every interval, and after a fault once more when the retry interval is
+// over, whichever comes first; a slot that is due while a check runs is skipped. The target answers at once until the time
+// down, and from then on every check takes its full time to fail. It returns when the last of confirm faults is known.
+// Times are in milliseconds.
+func simulate(interval, slot, retry, down int64, confirm int32) int64 {
+	for due, faults := int64(0), int32(0); ; {
+		end := due
+		if due >= down {
+			end = due + slot
+			if faults++; faults == confirm {
+				return end
+			}
+		}
+		grid := (end/interval + 1) * interval // the first slot after the check has ended
+		due = grid
+		if faults > 0 {
+			due = min(grid, end+retry)
+		}
+	}
+}
+
+// The worst case is never exceeded whenever the target fails, and it is reached if no slot of the schedule comes earlier
+// than the confirming checks.
+func TestWorstCaseDelayAgreesWithASimulation(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := Config{
+			Interval: Seconds(rapid.IntRange(1, 120).Draw(t, "interval")), ConfirmDown: rapid.Int32Range(1, 6).Draw(t, "confirm"),
+			RetryInterval: Seconds(rapid.IntRange(0, 60).Draw(t, "retry")),
+			TCP:           &TCPConfig{Timeout: Millis(rapid.IntRange(1, 60000).Draw(t, "timeout"))},
+			Retries:       Retries{Attempts: rapid.Int32Range(1, 3).Draw(t, "attempts"), Delay: Millis(rapid.IntRange(0, 2000).Draw(t, "delay"))},
+		}
+		interval, slot, retry := c.Gap().Milliseconds(), c.SlotTime().Milliseconds(), c.RetryEvery().Milliseconds()
+		want := c.WorstCaseDelay().Milliseconds()
+		var longest int64
+		for _, down := range []int64{1, 1 + rapid.Int64Range(0, interval-1).Draw(t, "down"), interval} {
+			longest = max(longest, simulate(interval, slot, retry, down, c.ConfirmDown)-down)
+		}
+		if longest > want {
+			t.Fatalf("took %d ms, worst case is said to be %d ms", longest, want)
+		}
+		confirming := int64(c.ConfirmDown-1) * (slot + retry)
+		if c.ConfirmDown == 1 || confirming < interval { // all checks lie before the next slot
+			if longest != want-1 { // the target failed one millisecond after a check
+				t.Fatalf("took at most %d ms, worst case is said to be %d ms", longest, want)
+			}
+		}
+	})
+}
+
+func TestWorstCaseDelay(t *testing.T) {
+	tests := []struct {
+		c    Config
+		want time.Duration
+	}{
+		{Config{Interval: 30, ConfirmDown: 1, TCP: &TCPConfig{Timeout: 10_000}}, 40 * time.Second},
+		{Config{Interval: 30, ConfirmDown: 2, TCP: &TCPConfig{Timeout: 10_000}}, 60 * time.Second},
+		{Config{Interval: 30, ConfirmDown: 2, RetryInterval: 300, TCP: &TCPConfig{Timeout: 10_000}}, 80 * time.Second},
+		{Config{Interval: 60, ConfirmDown: 3, Retries: Retries{Attempts: 2, Delay: 500}, TCP: &TCPConfig{Timeout: 1000}}, 60*time.Second + 3*2500*time.Millisecond + 40*time.Second},
+		{Config{Cron: "0 3 * * *", ConfirmDown: 1, TCP: &TCPConfig{Timeout: 1000}}, 24*time.Hour + time.Second},
+	}
+	for i, tt := range tests {
+		if got := tt.c.WorstCaseDelay(); got != tt.want {
+			t.Errorf("%d: %s, want %s", i, got, tt.want)
+		}
+	}
+	yearly := Monitor{Config: Config{Cron: "0 0 1 1 *", ConfirmDown: 1, Type: TypeTCP, TCP: &TCPConfig{Timeout: 1000}}}
+	if got := monitorToProto(yearly, nil).GetWorstCaseAlertDelayMs(); got != 1<<32-1 {
+		t.Errorf("a delay of a year is %d ms on the wire", got)
+	}
+}
+
+func TestSecretHeader(t *testing.T) {
+	for name, want := range map[string]bool{
+		"Authorization": true, "authorization": true, "Proxy-Authorization": true, "Cookie": true, "X-API-Key": true, "x-api-key": true,
+		"X-Auth-Token": true, "Token": true, "X-Tokenizer": true, "Client-Secret": true, "X-Secret-Id": true, "X-Password": true, "Apikey": true,
+		"Accept": false, "Host": false, "X-Key": false, "User-Agent": false, "Content-Type": false, "X-Author": false,
+	} {
+		if got := secretHeader(name); got != want {
+			t.Errorf("secretHeader(%q) = %v", name, got)
+		}
+	}
+}
+
+func TestSecretsDoNotPrint(t *testing.T) {
+	s := Secrets{Credentials: &Credentials{Password: "canary"}, Headers: map[string]string{"Cookie": "canary"}}
+	for _, text := range []string{
+		fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q %x", s, s, s, s, s, s), fmt.Sprintf("%v %+v %#v", &s, s.Credentials, *s.Credentials),
+		s.LogValue().String(), s.Credentials.LogValue().String(),
+	} {
+		if want := Redacted; len(text) < len(want) || strings.Contains(text, "canary") {
+			t.Errorf("printed %q", text)
+		}
+	}
+}

@@ -1,0 +1,334 @@
+// Package storetest is what every monitors.Store must do, whatever its engine.
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/frogstats/uptime/internal/audit"
+	"github.com/frogstats/uptime/internal/fault"
+	"github.com/frogstats/uptime/services/monitors"
+)
+
+// Run tests the stores that open returns, each new and empty and closed when its test ends.
+func Run(t *testing.T, open func(t *testing.T) monitors.Store) {
+	for _, group := range []struct {
+		name string
+		run  func(t *testing.T, s monitors.Store)
+	}{
+		{"what is written is read", testReadBack},
+		{"update", testUpdate},
+		{"delete", testDelete},
+		{"an organization sees its own", testOrganizations},
+		{"external ids are unique", testExternalID},
+		{"ids are never used again", testIDs},
+		{"a failed write leaves no trace", testRollback},
+		{"filters", testFilters},
+		{"pages", testPages},
+		{"changes come in order", testChanges},
+		{"no change is missed", testNoChangeIsMissed},
+		{"concurrent changes", testConcurrentChanges},
+		{"answers", testAnswers},
+		{"audit rows", testAudit},
+		{"regions and probers", testFleet},
+		{"sessions of a prober", testSessions},
+		{"a canceled context", testCanceled},
+	} {
+		t.Run(group.name, func(t *testing.T) { group.run(t, open(t)) })
+	}
+}
+
+// at is a whole millisecond, as the service gives them.
+var at = time.Date(2026, time.March, 4, 5, 6, 7, 89_000_000, time.UTC)
+
+// Example is a monitor that sets every field.
+func Example(organizationID string) monitors.Monitor {
+	body, exact := "{\"ping\": \"<&>\"}\u2028", false
+	return monitors.Monitor{
+		OrganizationID: organizationID,
+		Config: monitors.Config{
+			Name: "api 🐸 'quoted' %_", Type: monitors.TypeHTTP, Cron: "*/5 * * * * 30", Timezone: "Europe/Berlin", Enabled: true,
+			HTTP: &monitors.HTTPConfig{
+				URL: "https://example.com/health?x=1", Method: "POST",
+				Headers: map[string]string{"Accept": "a/b", "Authorization": monitors.Redacted}, Body: &body,
+				Auth: monitors.Auth{Type: monitors.AuthBasic}, FollowRedirects: true, Timeout: 9000, IPVersion: "ipv6",
+				MaxRedirects: 3, UserAgent: "frog/1",
+			},
+			Rules: []monitors.Rule{
+				{Type: monitors.RuleStatusCode, Operator: monitors.OpIn, Value: []any{200.0, 204.0}},
+				{Type: monitors.RuleResponseTime, Operator: monitors.OpLessThan, Value: 1.5},
+				{Type: monitors.RuleBodyContains, Value: "ok", CaseSensitive: &exact},
+				{Type: monitors.RuleHeaderExists, Header: "Etag"},
+			},
+			Regions: []string{"local", "eu-1"}, Retries: monitors.Retries{Attempts: 3, Delay: 250}, ConfirmDown: 4, ConfirmUp: 2,
+			RetryInterval: 7, Overlap: monitors.OverlapParallel, Quorum: "2", DegradedAbove: 800,
+			Labels: map[string]string{"team": "a=b", "tier/x": ""}, ExternalID: "ext-1", ManagedBy: "terraform",
+		},
+		Sealed: []byte{0, 1, 2, 0xff}, Version: 1,
+		CreatedAt: at, UpdatedAt: at.Add(time.Second), ActiveSince: at.Add(2 * time.Second), CreatedBy: "user-1",
+	}
+}
+
+// plain is a monitor that sets as little as can be.
+func plain(organizationID, name string) monitors.Monitor {
+	return monitors.Monitor{
+		OrganizationID: organizationID,
+		Config: monitors.Config{
+			Name: name, Type: monitors.TypeTCP, Interval: 30, Enabled: true,
+			TCP:   &monitors.TCPConfig{Host: "::1", Port: 5432, Timeout: 1000, IPVersion: "any"},
+			Rules: []monitors.Rule{}, Regions: []string{"local"}, Retries: monitors.Retries{Attempts: 1},
+			ConfirmDown: 2, ConfirmUp: 1, Overlap: monitors.OverlapSkip, Quorum: "majority", Labels: map[string]string{},
+		},
+		Version: 1, CreatedAt: at, UpdatedAt: at, ActiveSince: at, CreatedBy: "user-1",
+	}
+}
+
+// insert stores m and returns it as it should be read.
+func insert(t *testing.T, s monitors.Store, m monitors.Monitor) monitors.Monitor {
+	t.Helper()
+	write(t, s, func(tx monitors.Tx) (err error) {
+		m.ID, err = tx.Insert(t.Context(), m)
+		return err
+	})
+	return m
+}
+
+func write(t *testing.T, s monitors.Store, fn func(tx monitors.Tx) error) {
+	t.Helper()
+	if err := s.Write(t.Context(), fn); err != nil {
+		t.Fatalf("write: %v", err)
+	}
+}
+
+// same compares all but Rev, which is the store's own.
+func same(t *testing.T, got, want monitors.Monitor) {
+	t.Helper()
+	got.Rev, want.Rev = 0, 0
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("monitor differs\n got %+v\nwant %+v", got, want)
+	}
+}
+
+func read(t *testing.T, s monitors.Store, organizationID string, id uint32) monitors.Monitor {
+	t.Helper()
+	m, err := s.Monitor(t.Context(), organizationID, id)
+	if err != nil {
+		t.Fatalf("read monitor %d: %v", id, err)
+	}
+	return m
+}
+
+func wantErr(t *testing.T, what string, got, want error) {
+	t.Helper()
+	if !errors.Is(got, want) {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+func testReadBack(t *testing.T, s monitors.Store) {
+	for _, m := range []monitors.Monitor{Example("org"), plain("org", "plain"), plain("org", strings.Repeat("ü", 200))} {
+		stored := insert(t, s, m)
+		same(t, read(t, s, "org", stored.ID), stored)
+		write(t, s, func(tx monitors.Tx) error { // inside as outside
+			got, err := tx.Monitor(t.Context(), "org", stored.ID)
+			same(t, got, stored)
+			return err
+		})
+	}
+	fine := plain("org", "fine time")
+	fine.CreatedAt = at.Add(123456 * time.Nanosecond)
+	fine = insert(t, s, fine)
+	if got := read(t, s, "org", fine.ID).CreatedAt; !got.Equal(at) {
+		t.Errorf("created at %s, want %s: finer times are cut", got, at)
+	}
+	_, err := s.Monitor(t.Context(), "org", 999)
+	wantErr(t, "a monitor that never was", err, monitors.ErrNotFound)
+}
+
+func testUpdate(t *testing.T, s monitors.Store) {
+	stored := insert(t, s, plain("org", "before"))
+	next := Example("org")
+	next.ID, next.Version, next.CreatedBy, next.CreatedAt = stored.ID, 2, "somebody else", at.Add(time.Hour)
+	write(t, s, func(tx monitors.Tx) error { return tx.Update(t.Context(), next) })
+	next.CreatedBy, next.CreatedAt = stored.CreatedBy, stored.CreatedAt // creation stays
+	same(t, read(t, s, "org", stored.ID), next)
+	back := plain("org", "after") // every optional field to absent again
+	back.ID, back.Version = stored.ID, 3
+	write(t, s, func(tx monitors.Tx) error { return tx.Update(t.Context(), back) })
+	same(t, read(t, s, "org", stored.ID), back)
+
+	for _, m := range []monitors.Monitor{{ID: 999, OrganizationID: "org"}, {ID: stored.ID, OrganizationID: "other"}} {
+		next := plain(m.OrganizationID, "x")
+		next.ID = m.ID
+		err := s.Write(t.Context(), func(tx monitors.Tx) error { return tx.Update(t.Context(), next) })
+		wantErr(t, "update of what is not there", err, monitors.ErrNotFound)
+	}
+}
+
+func testDelete(t *testing.T, s monitors.Store) {
+	stored := insert(t, s, Example("org"))
+	gone := at.Add(time.Minute)
+	del := func(organizationID string) error {
+		return s.Write(t.Context(), func(tx monitors.Tx) error { return tx.Delete(t.Context(), organizationID, stored.ID, gone) })
+	}
+	wantErr(t, "delete from elsewhere", del("other"), monitors.ErrNotFound)
+	if err := del("org"); err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, "delete again", del("org"), monitors.ErrNotFound)
+	_, err := s.Monitor(t.Context(), "org", stored.ID)
+	wantErr(t, "read", err, monitors.ErrNotFound)
+	err = s.Write(t.Context(), func(tx monitors.Tx) error { return tx.Update(t.Context(), stored) })
+	wantErr(t, "update", err, monitors.ErrNotFound)
+	if got := names(t, s, monitors.Filter{OrganizationID: "org", Limit: 10}); len(got) != 0 {
+		t.Errorf("list has %q", got)
+	}
+	changes, err := s.Changes(t.Context(), 0, 10)
+	if err != nil || len(changes) != 1 || !changes[0].Deleted() || !changes[0].DeletedAt.Equal(gone) {
+		t.Errorf("changes = %+v, %v, want the deletion", changes, err)
+	}
+	if len(changes[0].Sealed) != 0 {
+		t.Error("the secrets of a deleted monitor are kept")
+	}
+}
+
+func testOrganizations(t *testing.T, s monitors.Store) {
+	mine, theirs := insert(t, s, plain("mine", "a")), insert(t, s, plain("theirs", "b"))
+	_, err := s.Monitor(t.Context(), "mine", theirs.ID)
+	wantErr(t, "read", err, monitors.ErrNotFound)
+	write(t, s, func(tx monitors.Tx) error {
+		_, err := tx.Monitor(t.Context(), "theirs", mine.ID)
+		wantErr(t, "read in a transaction", err, monitors.ErrNotFound)
+		return nil
+	})
+	if got := names(t, s, monitors.Filter{OrganizationID: "mine", Limit: 10}); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("list = %q", got)
+	}
+}
+
+func testExternalID(t *testing.T, s monitors.Store) {
+	first := insert(t, s, Example("org"))
+	add := func(organizationID string) (id uint32, err error) {
+		err = s.Write(t.Context(), func(tx monitors.Tx) error {
+			id, err = tx.Insert(t.Context(), Example(organizationID))
+			return err
+		})
+		return id, err
+	}
+	_, err := add("org")
+	wantErr(t, "second with the same", err, monitors.ErrExternalIDTaken)
+	if _, err := add("other"); err != nil {
+		t.Errorf("the same in another organization: %v", err)
+	}
+	second := insert(t, s, plain("org", "none"))
+	insert(t, s, plain("org", "none either")) // absent is not a value
+	second.Config.ExternalID = first.Config.ExternalID
+	err = s.Write(t.Context(), func(tx monitors.Tx) error { return tx.Update(t.Context(), second) })
+	wantErr(t, "update to the same", err, monitors.ErrExternalIDTaken)
+	write(t, s, func(tx monitors.Tx) error { return tx.Delete(t.Context(), "org", first.ID, at) })
+	if _, err := add("org"); err != nil {
+		t.Errorf("after the first was deleted: %v", err)
+	}
+}
+
+func testIDs(t *testing.T, s monitors.Store) {
+	var last uint32
+	for range 5 {
+		m := insert(t, s, plain("org", "x"))
+		if m.ID <= last {
+			t.Fatalf("id %d after %d", m.ID, last)
+		}
+		last = m.ID
+		write(t, s, func(tx monitors.Tx) error { return tx.Delete(t.Context(), "org", m.ID, at) })
+	}
+}
+
+func testRollback(t *testing.T, s monitors.Store) {
+	stored := insert(t, s, plain("org", "before"))
+	errStop := errors.New("stop")
+	changes, err := s.Changes(t.Context(), 0, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Write(t.Context(), func(tx monitors.Tx) error {
+		next := stored
+		next.Config.Name = "after"
+		if err := errors.Join(
+			tx.Update(t.Context(), next),
+			tx.Audit(t.Context(), audit.Row{ID: "a", At: at, OrganizationID: "org", Action: "monitor.update"}),
+			tx.KeepAnswer(t.Context(), monitors.AnswerKey{OrganizationID: "org", Key: "k"}, monitors.Answer{Fingerprint: []byte("f"), Body: []byte("b"), At: at}, at),
+		); err != nil {
+			t.Error(err)
+		}
+		if _, err := tx.Insert(t.Context(), plain("org", "new")); err != nil {
+			t.Error(err)
+		}
+		return fmt.Errorf("wrapped: %w", errStop)
+	})
+	wantErr(t, "write", err, errStop)
+	same(t, read(t, s, "org", stored.ID), stored)
+	after, err := s.Changes(t.Context(), 0, 10)
+	if err != nil || !reflect.DeepEqual(after, changes) {
+		t.Errorf("changes = %+v, %v, want as before: %+v", after, err, changes)
+	}
+	if rows, err := s.AuditRows(t.Context(), audit.Filter{OrganizationID: "org", Limit: 10}); err != nil || len(rows) != 0 {
+		t.Errorf("audit rows = %+v, %v", rows, err)
+	}
+	if _, found, err := s.Answer(t.Context(), monitors.AnswerKey{OrganizationID: "org", Key: "k"}, at); err != nil || found {
+		t.Errorf("answer found %v, %v", found, err)
+	}
+}
+
+func names(t *testing.T, s monitors.Store, f monitors.Filter) []string {
+	t.Helper()
+	ms, err := s.Monitors(t.Context(), f)
+	if err != nil {
+		t.Fatalf("list: %v", err)
+	}
+	got := make([]string, len(ms))
+	for i, m := range ms {
+		got[i] = m.Config.Name
+	}
+	return got
+}
+
+func testCanceled(t *testing.T, s monitors.Store) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := s.Write(ctx, func(tx monitors.Tx) error {
+		_, err := tx.Insert(ctx, plain("org", "x"))
+		return err
+	})
+	if !fault.Is(err, fault.KindCanceled) {
+		t.Errorf("write: %v, want canceled", err)
+	}
+	if _, err := s.Monitors(ctx, monitors.Filter{OrganizationID: "org", Limit: 1}); !fault.Is(err, fault.KindCanceled) {
+		t.Errorf("list: %v, want canceled", err)
+	}
+	if got := names(t, s, monitors.Filter{OrganizationID: "org", Limit: 1}); len(got) != 0 {
+		t.Errorf("list has %q", got)
+	}
+}
+
+// bounded is run under a deadline, so that a store that waits for itself fails its test instead of hanging it.
+func bounded(t *testing.T, workers []func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, w := range workers {
+		wg.Go(func() {
+			if err := w(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
