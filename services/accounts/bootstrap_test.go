@@ -1,6 +1,8 @@
 package accounts_test
 
 import (
+	"crypto/sha256"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -168,6 +170,9 @@ func TestSetup(t *testing.T) {
 	}
 	_, err = complete(newest.SetupToken)
 	wantCode(t, "a second time", err, codes.FailedPrecondition)
+	if _, err := w.store.SetupTokenExpiry(t.Context(), sha256.Sum256([]byte(newest.SetupToken))); !errors.Is(err, accounts.ErrNotFound) {
+		t.Errorf("the token is still there: %v", err)
+	}
 	if got := w.bootstrap(accounts.BootstrapConfig{}); got.SetupToken != "" || got.Created {
 		t.Errorf("a later start: %+v", got)
 	}

@@ -64,7 +64,13 @@ func TestNoSecretIsLeftBehind(t *testing.T) {
 	if !bytes.Contains(places["log"], []byte("login refused")) {
 		t.Error("the log was not listened to")
 	}
+	if bytes.Contains(places["log"], []byte("argon2id")) {
+		t.Error("the log shows a password hash")
+	}
 	for _, r := range auditRows(t, w, s.GetOrganization().GetId()) {
+		if bytes.Contains(r.Before, []byte("argon2id")) || bytes.Contains(r.After, []byte("argon2id")) {
+			t.Errorf("audit row %s shows a password hash: %s -> %s", r.Action, r.Before, r.After)
+		}
 		places["audit row "+r.Action] = append(append([]byte(nil), r.Before...), r.After...)
 	}
 	files, err := filepath.Glob(w.path + "*")

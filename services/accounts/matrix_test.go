@@ -296,7 +296,7 @@ func TestKeyNeverActsOnItsMakersAccount(t *testing.T) {
 	s, _ := w.login(ownerEmail, ownerPassword)
 	p := identity.Principal{
 		Kind: identity.KindAPIKey, UserID: s.GetUser().GetId(), OrganizationID: s.GetOrganization().GetId(), Role: identity.RoleOwner,
-		KeyID: "k", Name: "k",
+		KeyID: "k", Name: "k", SessionID: s.GetId(), // even if one slipped in
 	}
 	ctx := identity.NewContext(t.Context(), p)
 	for name, call := range map[string]func() error{

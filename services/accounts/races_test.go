@@ -83,6 +83,23 @@ func TestPasswordThatIsChangedTwiceAtOnceChangesOnce(t *testing.T) {
 	}
 }
 
+func TestUserWhoAppearsWhileBeingAddedKeepsTheirPassword(t *testing.T) {
+	w := newWorld(t)
+	ctx := w.owner()
+	own := accounts.User{ID: "01920000-0000-7000-8000-000000000001", Email: "toad@example.com", PasswordHash: "own", CreatedAt: long, PasswordChangedAt: long}
+	orgs := accountsv1.NewOrganizationsServiceClient(rpctest.Conn(t, "accounts", w.meddle(meddling{afterUser: func(accounts.User) {
+		if err := w.store.Update(t.Context(), func(tx accounts.Tx) error { return tx.InsertUser(t.Context(), own) }); err != nil {
+			t.Errorf("insert user: %v", err)
+		}
+	}}).Register, policy()))
+	password := toadPassword
+	_, err := orgs.AddMember(ctx, &accountsv1.AddMemberRequest{Email: own.Email, Role: accountsv1.Role_ROLE_VIEWER, Password: &password})
+	wantField(t, "add member", err, "password")
+	if u, err := w.store.UserByEmail(t.Context(), own.Email); err != nil || u != own {
+		t.Errorf("user is %+v, %v", u, err)
+	}
+}
+
 func TestUseThatCannotBeNotedLocksNobodyOut(t *testing.T) {
 	w := newWorld(t)
 	s, token := w.login(ownerEmail, ownerPassword)
