@@ -116,7 +116,7 @@ func (g *Gateway) call(w http.ResponseWriter, r *http.Request, q *request, verb 
 		e = wire.ParseQuery(rt.input.New().Interface(), form, rt.taken...)
 	}
 	if e == nil {
-		q.meta, e = metaOf(r, q)
+		q.meta, e = metaOf(r)
 	}
 	if e != nil {
 		g.refuseInput(w, r, e)
@@ -217,7 +217,7 @@ func (d *document) Close() error { return nil }
 var passed = []string{"If-Match", "Idempotency-Key"}
 
 // metaOf is what a service learns of the request beside its message.
-func metaOf(r *http.Request, q *request) (metadata.MD, *wire.Error) {
+func metaOf(r *http.Request) (metadata.MD, *wire.Error) {
 	md := metadata.MD{}
 	for _, name := range passed {
 		values := r.Header.Values(name)

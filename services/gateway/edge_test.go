@@ -14,11 +14,16 @@ import (
 	"testing/fstest"
 	"time"
 
+	"go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	auditv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/audit/v1"
 	"github.com/frogstats/uptime/internal/fault"
+	"github.com/frogstats/uptime/internal/rpc"
 	"github.com/frogstats/uptime/internal/rpc/rpctest"
 	"github.com/frogstats/uptime/services/gateway"
 )
@@ -69,6 +74,7 @@ func TestMetrics(t *testing.T) {
 	if got := e.ask(t, viewerKey, "GET /metrics"); got.status != 200 || got.body != "frogup_up 1\n" {
 		t.Errorf("%d %s", got.status, got.body)
 	}
+	start(t).ask(t, viewerKey, "GET /metrics").problem(t, 404, "NOT_FOUND")
 	e = start(t, func(c *gateway.Config) { c.Metrics, c.MetricsPublic = handler, true })
 	if got := e.ask(t, "", "GET /metrics"); got.status != 200 {
 		t.Errorf("public: %d %s", got.status, got.body)
@@ -155,6 +161,42 @@ func TestRequestID(t *testing.T) {
 		if got := e.ask(t, "", "GET /healthz\nX-Request-Id: "+bad).header.Get("X-Request-Id"); got == bad || got == "" {
 			t.Errorf("%q became %q", bad, got)
 		}
+	}
+}
+
+func TestSpansAreNamedByRoute(t *testing.T) {
+	spans := tracetest.NewSpanRecorder()
+	e := start(t, func(c *gateway.Config) { c.TracerProvider = trace.NewTracerProvider(trace.WithSpanProcessor(spans)) })
+	e.ask(t, viewerKey, "GET /api/uptime/monitors/99")
+	e.ask(t, "", "GET /healthz")
+	var names []string
+	for _, s := range spans.Ended() {
+		names = append(names, s.Name())
+	}
+	if want := []string{"GET /api/uptime/monitors/{id}"}; !slices.Equal(names, want) {
+		t.Errorf("spans %v, want %v", names, want)
+	}
+}
+
+func TestIdempotent(t *testing.T) {
+	got, err := gateway.Idempotent("accounts")
+	if err != nil || !slices.Contains(got, "/frogstats.uptime.accounts.v1.IdentityService/ResolveApiKey") ||
+		!slices.Contains(got, "/frogstats.uptime.accounts.v1.AuthService/GetSession") || slices.Contains(got, "/frogstats.uptime.accounts.v1.AuthService/Login") {
+		t.Errorf("%v, %v", got, err)
+	}
+	conn, err := rpc.Dial("passthrough:///nowhere", rpc.ClientConfig{Signer: rpctest.Signer(t), Idempotent: got})
+	if err != nil {
+		t.Fatalf("a client does not take it: %v", err)
+	}
+	_ = conn.Close()
+}
+
+func TestTooLargeAnAnswerIsNotALimit(t *testing.T) {
+	e := start(t)
+	e.fail["ListEvents"] = status.Error(codes.ResourceExhausted, "grpc: received message larger than max (5 vs. 4)")
+	got := e.ask(t, viewerKey, "GET /api/uptime/monitors/1/events")
+	if got.problem(t, 500, "INTERNAL"); strings.Contains(got.body, "grpc") {
+		t.Errorf("answered %s", got.body)
 	}
 }
 

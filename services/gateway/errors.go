@@ -64,6 +64,10 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
 	q := requestOf(r.Context())
 	st := fault.ToStatus(err)
 	f := fault.FromStatus(st)
+	if st.Code() == codes.ResourceExhausted && f.Reason == "" {
+		// Not a limit of ours but of the gRPC library, such as the size of a message. The caller cannot wait for that to pass.
+		st, f = fault.Internal(err).GRPCStatus(), fault.Internal(err)
+	}
 	switch st.Code() {
 	case codes.Unauthenticated:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="frogup"`)

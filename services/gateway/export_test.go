@@ -97,6 +97,7 @@ func CheckFollower(t *testing.T) {
 				ended := make(chan error, 1)
 				go func() { ended <- f.follow(nil) }()
 				<-time.After(65 * time.Second)
+				synctest.Wait()
 				select {
 				case err := <-ended:
 					if tt.stays || err == nil {

@@ -38,8 +38,7 @@ const (
 // Config is what the gateway needs. Conns and Log are required.
 type Config struct {
 	// Conns are connections by the name of the service: accounts, monitors, events and alerts; others, such as prober, count
-	// for readiness only. They must have been dialled without a service name of their own, so that a call without a principal
-	// is anonymous.
+	// for readiness only. Every call that the gateway makes carries a principal in its context.
 	Conns map[string]grpc.ClientConnInterface
 	Log   *slog.Logger
 
@@ -49,7 +48,7 @@ type Config struct {
 
 	// Ready adds components to readiness, by name; a nil error is ready. May be nil.
 	Ready func(ctx context.Context) map[string]error
-	// Metrics serves /metrics, to callers with at least the role viewer; nil means that there is no such path.
+	// Metrics serves /metrics, to callers with at least the role viewer; nil answers 404.
 	Metrics       http.Handler
 	MetricsPublic bool // serve /metrics to everybody
 
@@ -128,6 +127,7 @@ func (g *Gateway) addOwn() error {
 	}{
 		{"/healthz", true, false, g.healthz},
 		{"/readyz", true, false, g.readyz},
+		{"/metrics", g.cfg.MetricsPublic, false, g.metrics},
 		{"/api/openapi.json", true, false, docs.document},
 		{"/api/docs", true, false, docs.page},
 		{"/api/docs/{file}", true, false, docs.file},
@@ -137,11 +137,6 @@ func (g *Gateway) addOwn() error {
 	for _, o := range own {
 		rt := &route{verb: http.MethodGet, public: o.public, stream: o.stream, timeout: callTimeout, serve: o.serve}
 		rt.setPattern(o.pattern)
-		g.routes = append(g.routes, rt)
-	}
-	if g.cfg.Metrics != nil {
-		rt := &route{verb: http.MethodGet, public: g.cfg.MetricsPublic, timeout: callTimeout, serve: g.metrics}
-		rt.setPattern("/metrics")
 		g.routes = append(g.routes, rt)
 	}
 	return nil

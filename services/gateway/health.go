@@ -78,6 +78,10 @@ func (g *Gateway) readyComponents(ctx context.Context) map[string]error {
 }
 
 func (g *Gateway) metrics(w http.ResponseWriter, r *http.Request) {
+	if g.cfg.Metrics == nil {
+		g.noRoute(w, r, nil)
+		return
+	}
 	if !g.cfg.MetricsPublic && !requestOf(r.Context()).principal.Allows(identity.AccessViewer) {
 		g.fail(w, r, fault.Denied("a member of an organization only"))
 		return

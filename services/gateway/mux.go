@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -53,6 +54,30 @@ func surface() []exposed {
 		{"alerts", alerts.ByName("IncidentsService"), register(alertsv1.NewIncidentsServiceClient, alertsv1.RegisterIncidentsServiceHandlerClient)},
 		{"alerts", alerts.ByName("ChannelsService"), register(alertsv1.NewChannelsServiceClient, alertsv1.RegisterChannelsServiceHandlerClient)},
 	}
+}
+
+// Idempotent lists the methods of a connection that may be repeated when a service is not there for a moment: those that
+// REST reads with. It fits the client configuration of internal/rpc.
+func Idempotent(conn string) ([]string, error) {
+	var out []string
+	if conn == "accounts" {
+		out = append(out, accountsv1.IdentityService_ResolveSession_FullMethodName, accountsv1.IdentityService_ResolveApiKey_FullMethodName)
+	}
+	for _, s := range surface() {
+		if s.conn != conn {
+			continue
+		}
+		rs, err := routesOf(s.service)
+		if err != nil {
+			return nil, err
+		}
+		for _, rt := range rs {
+			if rt.verb == http.MethodGet && !slices.Contains(out, rt.full) {
+				out = append(out, rt.full)
+			}
+		}
+	}
+	return out, nil
 }
 
 // useOurQuery sets the parser of query parameters, which the gateway's library keeps in a variable of its own, once for

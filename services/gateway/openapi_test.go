@@ -3,7 +3,6 @@ package gateway_test
 import (
 	"encoding/json"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/frogstats/uptime/gen"
-	"github.com/frogstats/uptime/services/gateway"
+	auditv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/audit/v1"
 	"github.com/frogstats/uptime/services/gateway/wire"
 )
 
@@ -87,7 +86,7 @@ func method(t *testing.T, full string) protoreflect.MethodDescriptor {
 
 // Every route is described, and everything described is a route; who may call it without credentials agrees.
 func TestOpenAPIListsTheRoutes(t *testing.T) {
-	e := start(t, func(c *gateway.Config) { c.Metrics = http.NotFoundHandler() })
+	e := start(t)
 	doc := openAPI(t)
 	described := map[string]bool{} // whether public
 	for path, item := range doc.Paths {
@@ -185,6 +184,12 @@ func TestOpenAPINamesAreTheWireNames(t *testing.T) {
 			t.Errorf("%s: parameters: -ours +described\n%s", name, diff)
 		}
 	}
+}
+
+func TestOpenAPIDescribesTheAuditLog(t *testing.T) {
+	doc := openAPI(t)
+	s := doc.Paths["/api/uptime/audit"]["get"].Responses["200"].Content["application/json"].Schema
+	checkNames(t, doc, "audit", s, (&auditv1.ListAuditEntriesResponse{}).ProtoReflect().Descriptor(), nil)
 }
 
 // checkNames compares the properties of a schema with what the wire writes for the message, and goes down.

@@ -39,7 +39,7 @@ func (e *edge) listen(t *testing.T, key, target string, headers ...string) *list
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	resp, err := e.srv.Client().Do(req)
+	resp, err := e.srv.Client().Do(req) //nolint:bodyclose // closed in the clean-up below
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ type decoder struct {
 // message reads an object into m.
 func (d *decoder) message(m protoreflect.Message, p *messagePlan) error {
 	if d.peek() != '{' {
-		return d.wrong("an object", true)
+		return d.wrong("an object")
 	}
 	if err := d.open('{'); err != nil {
 		return err
@@ -131,7 +131,7 @@ func (d *decoder) value(m protoreflect.Message, f *fieldPlan) error {
 
 func (d *decoder) elements(l protoreflect.List, f *fieldPlan) error {
 	if d.peek() != '[' {
-		return d.wrong("a list", true)
+		return d.wrong("a list")
 	}
 	if err := d.open('['); err != nil {
 		return err
@@ -153,7 +153,7 @@ func (d *decoder) elements(l protoreflect.List, f *fieldPlan) error {
 
 func (d *decoder) mapping(m protoreflect.Map, f *fieldPlan) error {
 	if d.peek() != '{' {
-		return d.wrong("an object", true)
+		return d.wrong("an object")
 	}
 	if err := d.open('{'); err != nil {
 		return err
@@ -217,9 +217,9 @@ func (d *decoder) free(k kind) (protoreflect.Value, error) {
 	none := protoreflect.Value{}
 	switch c := d.peek(); {
 	case k == kindStruct && c != '{':
-		return none, d.wrong("an object", true)
+		return none, d.wrong("an object")
 	case k == kindListValue && c != '[':
-		return none, d.wrong("a list", true)
+		return none, d.wrong("a list")
 	}
 	v, err := d.any()
 	if err != nil {
@@ -305,8 +305,8 @@ func (d *decoder) anyList() (*structpb.Value, error) {
 }
 
 // wrong says what was expected in place of what comes next.
-func (d *decoder) wrong(expected string, echo bool) error {
-	return d.reject("must be "+expected, echo)
+func (d *decoder) wrong(expected string) error {
+	return d.reject("must be "+expected, true)
 }
 
 func (d *decoder) reject(rule string, echo bool) error {

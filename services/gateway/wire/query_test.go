@@ -84,6 +84,28 @@ func TestQueryForHandlers(t *testing.T) {
 	}
 }
 
+func FuzzParseQuery(f *testing.F) {
+	for _, seed := range []string{"", "enabled=true&label=a&label=b", "page_size=1e3", "monitor_type=http&q=%ff", "update_mask=x"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			return
+		}
+		m := &monitorsv1.ListMonitorsRequest{}
+		if e := wire.ParseQuery(m, values); e != nil {
+			if e.Path == "" && !values.Has("") || e.Message == "" {
+				t.Fatalf("%q: an error that says little: %+v", query, e)
+			}
+			return
+		}
+		if _, err := proto.Marshal(m); err != nil { // such as text that is not UTF-8
+			t.Fatalf("%q: %v", query, err)
+		}
+	})
+}
+
 func TestParsePath(t *testing.T) {
 	md := (&monitorsv1.GetMonitorRequest{}).ProtoReflect().Descriptor()
 	if err := wire.ParsePath(md, "id", "7"); err != nil {
