@@ -5,12 +5,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,9 +23,22 @@ import (
 // binary is the frogup that every scenario runs; built once.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(testMain(m))
+}
+
+// atOnce is how many scenarios run together. Most of them wait for checks that are due
+// once a second, so there is room for more of them than the machine has processors.
+const atOnce = "6"
 
 func testMain(m *testing.M) int {
+	if f := flag.Lookup("test.parallel"); f != nil && f.Value.String() == f.DefValue {
+		if err := f.Value.Set(atOnce); err != nil {
+			fmt.Fprintln(os.Stderr, "e2e:", err)
+			return 1
+		}
+	}
 	dir, err := os.MkdirTemp("", "frogup-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
@@ -53,10 +68,10 @@ type server struct {
 	env  []string
 	args []string
 	wrap []string // command that the binary is run under, such as unshare …
+	rest *http.Client
 
 	cmd    *exec.Cmd
 	base   string
-	setup  string // the printed set-up link
 	exited chan error
 
 	mu  sync.Mutex
@@ -71,13 +86,16 @@ func withArgs(args ...string) option { return func(s *server) { s.args = append(
 // withEnv replaces the environment that creates the owner.
 func withEnv(env ...string) option { return func(s *server) { s.env = env } }
 
+// moreEnv adds to the environment.
+func moreEnv(env ...string) option { return func(s *server) { s.env = append(s.env, env...) } }
+
 // wrapped runs the server under another command.
 func wrapped(command ...string) option { return func(s *server) { s.wrap = command } }
 
 // start runs a server in a fresh folder until the test ends.
 func start(t testing.TB, opts ...option) *server {
 	t.Helper()
-	s := &server{t: t, dir: filepath.Join(t.TempDir(), "data"), env: []string{
+	s := &server{t: t, dir: filepath.Join(t.TempDir(), "data"), rest: restClient, env: []string{
 		"FROGUP_ADMIN_EMAIL=" + adminEmail, "FROGUP_ADMIN_PASSWORD=" + adminPassword, "FROGUP_ADMIN_API_KEY=" + adminKey,
 	}}
 	for _, o := range opts {
@@ -111,7 +129,9 @@ func (s *server) run() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := s.cmd.Start(); err != nil {
+	// Pdeathsig follows the thread that started the process, so that thread must not end
+	// before the test binary does: one goroutine keeps it for all servers.
+	if err := onStarter(s.cmd.Start); err != nil {
 		s.t.Fatal(err)
 	}
 	ready := make(chan string, 1)
@@ -131,11 +151,11 @@ func (s *server) run() {
 	case err := <-s.exited:
 		s.exited <- err
 		s.t.Fatalf("frogup serve ended before it was ready: %v\n%s", err, s.output())
-	case <-time.After(30 * time.Second):
-		s.t.Fatalf("frogup serve was not ready within 30 s\n%s", s.output())
+	case <-time.After(60 * time.Second):
+		s.t.Fatalf("frogup serve was not ready within 60 s\n%s", s.output())
 	}
-	eventually(s.t, 10*time.Second, "the server to be ready", func() error {
-		resp, err := http.Get(s.base + "/readyz")
+	eventually(s.t, 30*time.Second, "the server to be ready", func() error {
+		resp, err := s.rest.Get(s.base + "/readyz")
 		if err != nil {
 			return err
 		}
@@ -145,6 +165,23 @@ func (s *server) run() {
 		}
 		return nil
 	})
+}
+
+var starter = sync.OnceValue(func() chan func() {
+	work := make(chan func())
+	go func() {
+		runtime.LockOSThread() // never unlocked
+		for f := range work {
+			f()
+		}
+	}()
+	return work
+})
+
+func onStarter(f func() error) error {
+	done := make(chan error, 1)
+	starter() <- func() { done <- f() }
+	return <-done
 }
 
 // stop ends the server with SIGTERM and checks that it goes in order and in time.
@@ -255,7 +292,7 @@ func (s *server) try(ctx context.Context, method, path string, body any, headers
 			req.Header.Set(headers[i], headers[i+1])
 		}
 	}
-	resp, err := restClient.Do(req)
+	resp, err := s.rest.Do(req)
 	if err != nil {
 		return reply{}, err
 	}

@@ -1,0 +1,157 @@
+package e2e
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	historyOp  = "GET /api/uptime/monitors/{monitor_id}/alerts/history"
+	alertsOp   = "/api/uptime/monitors/{monitor_id}/alerts"
+	alertOp    = "/api/uptime/monitors/{monitor_id}/alerts/{alert_id}"
+	channelsOp = "/api/uptime/notification-channels"
+	channelOp  = "/api/uptime/notification-channels/{id}"
+)
+
+// alertSteps make rules and channels before anything fails.
+func alertSteps() []step {
+	const secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+	return []step{
+		{name: "alerts_create", op: "POST " + alertsOp, path: "/api/uptime/monitors/{broken}/alerts", keep: map[string]string{"rule": "id"},
+			body: obj{"alert_type": "webhook", "alert_config": obj{"url": "{hook}", "headers": obj{"X-Team": "ops"}}, "conditions": obj{"consecutive_failures": 1}}},
+		{name: "alerts_create_with_secret", op: "POST " + alertsOp, path: "/api/uptime/monitors/{broken}/alerts", keep: map[string]string{"second_rule": "id"},
+			body: obj{"alert_type": "webhook", "alert_config": obj{"url": "{hook}", "secret": secret}, "conditions": obj{"consecutive_failures": 2, "response_time_threshold_ms": 1000, "uptime_percentage_threshold": 99.5}, "enabled": false}},
+		{name: "alerts_create_invalid", op: "POST " + alertsOp, path: "/api/uptime/monitors/{broken}/alerts", body: obj{"alert_type": "pigeon", "conditions": obj{}}},
+		{name: "alerts_update", op: "PUT " + alertOp, path: "/api/uptime/monitors/{broken}/alerts/{second_rule}", body: obj{"conditions": obj{"consecutive_failures": 2}, "enabled": true}},
+		{name: "alerts", op: "GET " + alertsOp, path: "/api/uptime/monitors/{broken}/alerts"},
+		{name: "alerts_test", op: "POST " + alertOp + "/test", path: "/api/uptime/monitors/{broken}/alerts/{rule}/test"},
+		{name: "channels_create", op: "POST " + channelsOp, body: obj{"type": "webhook", "name": "ops", "config": obj{"url": "{hook}"}}, keep: map[string]string{"channel": "id"}},
+		{name: "channels_create_for_some", op: "POST " + channelsOp, body: obj{"type": "webhook", "name": "web only", "config": obj{"url": "{hook}", "secret": secret}, "monitor_ids": []any{"{web}"}, "trigger_events": []any{"down"}}, keep: map[string]string{"web_channel": "id"}},
+		{name: "channels", op: "GET " + channelsOp},
+		{name: "channels_update", op: "PUT " + channelOp, path: "/api/uptime/notification-channels/{web_channel}", body: obj{"name": "web", "trigger_events": []any{"down", "recovery", "degraded"}}},
+		{name: "channels_test", op: "POST " + channelOp + "/test", path: "/api/uptime/notification-channels/{web_channel}/test"},
+	}
+}
+
+// outageSteps let two monitors fail, one after the other, and handle what follows.
+func outageSteps() []step {
+	const history, incidents, deliveries = "GET /api/uptime/alerts/history", "GET /api/uptime/incidents", "GET /api/uptime/deliveries"
+	return []step{
+		{name: "monitor_enable", op: "PATCH /api/uptime/monitors/{id}", path: "/api/uptime/monitors/{broken}", body: obj{"enabled": true}},
+		{name: "monitor_enable_too", op: "PATCH /api/uptime/monitors/{id}", path: "/api/uptime/monitors/{broken_too}", body: obj{"enabled": true},
+			before: func(g *golden) { g.settled("broken", "down", 2); g.delivered(3) }},
+		{name: "incidents", op: incidents, keep: map[string]string{"incident": "incidents.0.id"},
+			before: func(g *golden) { g.settled("broken_too", "down", 2); g.delivered(4) }},
+		{name: "incidents_status", op: incidents, path: "/api/uptime/incidents?status=resolved"},
+		{name: "incidents_monitor", op: incidents, path: "/api/uptime/incidents?monitor_id={broken}"},
+		{name: "incidents_page", op: incidents, path: "/api/uptime/incidents?limit=1", keep: map[string]string{"next_incidents": "pagination.next_page_token"}},
+		{name: "incidents_next_page", op: incidents, path: "/api/uptime/incidents?limit=1&page_token={next_incidents}"},
+		{name: "incidents_offset", op: incidents, path: "/api/uptime/incidents?limit=1&offset=1"},
+		{name: "incident_acknowledge", op: "PATCH /api/uptime/incidents/{id}/acknowledge", path: "/api/uptime/incidents/{incident}/acknowledge"},
+		{name: "incident", op: "GET /api/uptime/incidents/{id}", path: "/api/uptime/incidents/{incident}"},
+		{name: "incident_resolve", op: "PATCH /api/uptime/incidents/{id}/resolve", path: "/api/uptime/incidents/{incident}/resolve"},
+		{name: "incident_resolve_again", op: "PATCH /api/uptime/incidents/{id}/resolve", path: "/api/uptime/incidents/{incident}/resolve"},
+		{name: "alert_history", op: history},
+		{name: "alert_history_monitor", op: history, path: "/api/uptime/alerts/history?monitor_id={broken_too}"},
+		{name: "alert_history_page", op: history, path: "/api/uptime/alerts/history?limit=1", keep: map[string]string{"next_history": "pagination.next_page_token"}},
+		{name: "alert_history_next_page", op: history, path: "/api/uptime/alerts/history?limit=1&page_token={next_history}"},
+		{name: "alert_history_offset", op: history, path: "/api/uptime/alerts/history?limit=1&offset=1"},
+		{name: "monitor_alert_history", op: historyOp, path: "/api/uptime/monitors/{broken}/alerts/history"},
+		{name: "monitor_alert_history_page", op: historyOp, path: "/api/uptime/monitors/{broken}/alerts/history?limit=1", keep: map[string]string{"next_own_history": "pagination.next_page_token"}},
+		{name: "monitor_alert_history_next_page", op: historyOp, path: "/api/uptime/monitors/{broken}/alerts/history?limit=1&page_token={next_own_history}"},
+		{name: "monitor_alert_history_offset", op: historyOp, path: "/api/uptime/monitors/{broken}/alerts/history?offset=1"},
+		{name: "deliveries", op: deliveries},
+		{name: "deliveries_state", op: deliveries, path: "/api/uptime/deliveries?state=pending"},
+		{name: "deliveries_monitor", op: deliveries, path: "/api/uptime/deliveries?monitor_id={broken_too}"},
+		{name: "deliveries_page", op: deliveries, path: "/api/uptime/deliveries?limit=1", keep: map[string]string{"next_deliveries": "pagination.next_page_token"}},
+		{name: "deliveries_next_page", op: deliveries, path: "/api/uptime/deliveries?limit=1&page_token={next_deliveries}"},
+	}
+}
+
+// delivered waits until so many messages have been accepted and none is left.
+func (g *golden) delivered(n int) {
+	g.t.Helper()
+	eventually(g.t, 30*time.Second, fmt.Sprint(n, " deliveries"), func() error {
+		d := want[struct {
+			Deliveries []struct{ State string }
+		}](g.server, 200, g.get("/api/uptime/deliveries"))
+		done := 0
+		for _, one := range d.Deliveries {
+			if one.State == "delivered" {
+				done++
+			}
+		}
+		if done != n || len(d.Deliveries) != n {
+			return fmt.Errorf("%d of %d are delivered", done, len(d.Deliveries))
+		}
+		return nil
+	})
+}
+
+func dataSteps() []step {
+	of := func(what string) string { return "/api/uptime/monitors/{web}/" + what }
+	op := func(what string) string { return "GET /api/uptime/monitors/{monitor_id}/" + what }
+	events := func(name, query string) step {
+		return step{name: "events" + name, op: op("events"), path: of("events") + query}
+	}
+	stats := func(name, query string) step {
+		return step{name: "stats" + name, op: op("stats"), path: of("stats") + query}
+	}
+	uptime := func(name, query string) step {
+		return step{name: "uptime" + name, op: op("uptime"), path: of("uptime") + query}
+	}
+	buckets := func(name, query string) step {
+		return step{name: "buckets" + name, op: op("buckets"), path: of("buckets") + query}
+	}
+	firstPage := events("_page", "?limit=1")
+	firstPage.keep = map[string]string{"next_events": "pagination.next_page_token"}
+	all := events("", "")
+	all.before = func(g *golden) { g.settled("web", "up", 2) } // the second is the check by hand
+	return []step{
+		all, events("_start_date", "?start_date={later}"), events("_end_date", "?start_date={today}&end_date={later}&limit=1"),
+		events("_status", "?status=failure&status=timeout"), events("_region", "?region=elsewhere"),
+		{name: "events_error_type", op: op("events"), path: "/api/uptime/monitors/{broken}/events?error_type=connection_refused&limit=1"},
+		firstPage, events("_next_page", "?limit=1&page_token={next_events}"), events("_offset", "?limit=1&offset=1"),
+		events("_bad_date", "?start_date=yesterday"),
+		stats("", ""), stats("_period", "?period=7d"), stats("_custom", "?period=custom&start_date={earlier}&end_date={later}"),
+		stats("_hours", "?hours=2"), stats("_region", "?region=local"), stats("_bucket", "?bucket=hour"),
+		stats("_tz", "?period=30d&tz=Europe/Berlin"), stats("_policy", "?policy=degraded_is_down"), stats("_bad_period", "?period=fortnight"),
+		{name: "status", op: op("status"), path: of("status")},
+		{name: "status_down", op: op("status"), path: "/api/uptime/monitors/{broken}/status"},
+		uptime("", ""), uptime("_dates", "?start_date={earlier}&end_date={later}"), uptime("_policy", "?policy=degraded_is_up"),
+		uptime("_region", "?region=local"), uptime("_tz", "?start_date={today}&tz=America/New_York"),
+		buckets("", ""), buckets("_bucket", "?bucket=hour&days=2"), buckets("_tz", "?bucket=week&tz=Asia/Kathmandu&days=14"),
+		buckets("_policy", "?policy=degraded_is_down"),
+		{name: "stream", op: "GET /api/uptime/stream"},
+		{name: "stream_resumed", op: "GET /api/uptime/stream", path: "/api/uptime/stream?last_event_id=0&monitor_id={web}"},
+		{name: "stream_last_event_id", op: "GET /api/uptime/stream", path: "/api/uptime/stream?monitor_id={web}", headers: map[string]string{"Last-Event-ID": "0"}},
+	}
+}
+
+// ownSteps are the endpoints of the edge itself.
+func ownSteps() []step {
+	return []step{
+		{name: "audit", op: "GET /api/uptime/audit", path: "/api/uptime/audit?limit=1"},
+		{name: "audit_before", op: "GET /api/uptime/audit", path: "/api/uptime/audit?before={earlier}"},
+		{name: "healthz", op: "GET /healthz", as: byNobody},
+		{name: "readyz", op: "GET /readyz", as: byNobody},
+		{name: "metrics", op: "GET /metrics"},
+		{name: "openapi", op: "GET /api/openapi.json", as: byNobody},
+		{name: "docs", op: "GET /api/docs", as: byNobody},
+		{name: "page", op: "GET /", as: byNobody},
+		{name: "no_such_path", op: "GET /api/uptime/pigeons"},
+		{name: "no_such_verb", op: "POST /api/uptime/regions", body: obj{}},
+	}
+}
+
+// endSteps remove what was made.
+func endSteps() []step {
+	return []step{
+		{name: "alerts_delete", op: "DELETE " + alertOp, path: "/api/uptime/monitors/{broken}/alerts/{rule}"},
+		{name: "channels_delete", op: "DELETE " + channelOp, path: "/api/uptime/notification-channels/{channel}"},
+		{name: "members_remove", op: "DELETE /api/organizations/members/{user_id}", path: "/api/organizations/members/{eve}"},
+		{name: "api_keys_revoke", op: "DELETE /api/organizations/api-keys/{id}", path: "/api/organizations/api-keys/{spare_key}"},
+		{name: "auth_logout", op: "POST /api/auth/logout", as: byCookie},
+		{name: "auth_session_ended", op: "GET /api/auth/session", as: byCookie},
+	}
+}
