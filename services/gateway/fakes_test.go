@@ -114,7 +114,7 @@ func (b *backend) set(change func(*backend)) {
 }
 
 // conns serves the backend until the test ends.
-func (b *backend) conns(t *testing.T) map[string]grpc.ClientConnInterface {
+func (b *backend) conns(t testing.TB) map[string]grpc.ClientConnInterface {
 	policy := rpctest.Policy(rpc.PolicyByOption(accessv1.E_Access))
 	conn := func(name string, register func(grpc.ServiceRegistrar)) grpc.ClientConnInterface {
 		return rpctest.Conn(t, name, func(r grpc.ServiceRegistrar) {

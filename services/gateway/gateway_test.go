@@ -23,7 +23,7 @@ type edge struct {
 	srv *httptest.Server
 }
 
-func start(t *testing.T, change ...func(*gateway.Config)) *edge {
+func start(t testing.TB, change ...func(*gateway.Config)) *edge {
 	t.Helper()
 	b := newBackend()
 	cfg := gateway.Config{Conns: b.conns(t), Log: slog.New(slog.NewJSONHandler(t.Output(), nil)), Version: "v1.2.3"}
@@ -50,7 +50,7 @@ type answer struct {
 }
 
 // ask sends a request: first line, headers, an empty line, body. The key, unless empty, goes into Authorization.
-func (e *edge) ask(t *testing.T, key, text string) answer {
+func (e *edge) ask(t testing.TB, key, text string) answer {
 	t.Helper()
 	head, body, _ := strings.Cut(text, "\n\n")
 	lines := strings.Split(head, "\n")
@@ -72,7 +72,7 @@ func (e *edge) ask(t *testing.T, key, text string) answer {
 	return e.send(t, req)
 }
 
-func (e *edge) send(t *testing.T, req *http.Request) answer {
+func (e *edge) send(t testing.TB, req *http.Request) answer {
 	t.Helper()
 	client := e.srv.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
