@@ -46,7 +46,15 @@ func begin(ctx context.Context, network *Network, config TestConfig, protocol st
 
 // refuse is the result of a configuration that cannot be run.
 func refuse(config TestConfig, protocol string, err error) (*TestResult, error) {
-	text := "The configuration cannot be run: " + err.Error()
+	return unrun(config, protocol, "The configuration cannot be run: "+err.Error(), err)
+}
+
+// tooLate is the result of a check whose caller had no time left for it.
+func tooLate(config TestConfig, protocol string, err error) (*TestResult, error) {
+	return unrun(config, protocol, "The check was cancelled before it began", err)
+}
+
+func unrun(config TestConfig, protocol, text string, err error) (*TestResult, error) {
 	return &TestResult{
 		Timestamp: time.Now().UTC(), EndpointID: config.Name, Protocol: protocol, Attempt: 1,
 		Status: StatusError, ErrorType: ErrInternal, Error: text,

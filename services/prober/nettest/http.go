@@ -92,6 +92,9 @@ func (t *HTTPTest) Execute(ctx context.Context, config TestConfig) (*TestResult,
 	if err != nil {
 		return refuse(config, ProtocolHTTP, err)
 	}
+	if err := ctx.Err(); err != nil {
+		return tooLate(config, ProtocolHTTP, err)
+	}
 	c := begin(ctx, t.Network, config, ProtocolHTTP)
 	r := httpRun{check: c, config: own, baseTLS: t.TLS, trusted: true}
 	failed := r.run(first)

@@ -72,6 +72,8 @@ type httpRun struct {
 	trusted bool
 	jar     *cookiejar.Jar
 	visited []string
+	// cookieBytes counts what redirects have set so far.
+	cookieBytes int
 }
 
 // response is the head of an answer and its body still to be read.
@@ -152,8 +154,10 @@ func (r *httpRun) request(h *hop) (*response, *failure) {
 	}
 	release := resp.close
 	resp.close = func(clean bool) {
-		if clean && h.secure() {
-			_ = conn.Conn.Close() // says goodbye within TLS first
+		// Say goodbye within TLS first, unless much may still be waiting to be sent:
+		// then closing could wait for the peer.
+		if clean && h.secure() && len(h.body) <= inlineBody {
+			_ = conn.Conn.Close()
 		}
 		hangUp()
 		release(clean)

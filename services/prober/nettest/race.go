@@ -70,7 +70,7 @@ func (r *race) run(ctx context.Context) attempt {
 				r.drain()
 				return a
 			}
-			if r.tried == 0 || tells(a.err) > tells(r.worst.err) {
+			if r.tried == 0 || tells(a) > tells(r.worst) {
 				r.worst = a
 			}
 			r.tried++
@@ -121,14 +121,16 @@ func (r *race) drain() {
 // tells ranks failed attempts by what they say about the target. A family that
 // this machine lacks says nothing; our own exhaustion must not hide behind
 // another attempt's refusal.
-func tells(err error) int {
-	typ := classify(PhaseConnect, err)
+func tells(a attempt) int {
+	typ := classify(PhaseConnect, a.err)
+	// Without an IPv6 address of our own the kernel says the same as without ports.
+	noSource := a.addr.Is6() && errors.Is(a.err, syscall.EADDRNOTAVAIL)
 	switch {
-	case typ == ErrOverload && !errors.Is(err, syscall.EADDRNOTAVAIL), typ == ErrPermission:
+	case typ == ErrOverload && !noSource, typ == ErrPermission:
 		return 5
 	case typ.Status() == StatusTimeout:
 		return 4
-	case lacksFamily(err):
+	case lacksFamily(a.err):
 		return 1
 	case typ == ErrEgressDenied:
 		return 2

@@ -11,8 +11,12 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// maxURL bounds the URLs that redirects may lead to, in bytes.
-const maxURL = 8 << 10
+const (
+	// maxURL bounds the URLs that redirects may lead to, in bytes.
+	maxURL = 8 << 10
+	// maxCookies bounds what one check keeps of cookies, in bytes.
+	maxCookies = 16 << 10
+)
 
 func isRedirect(code int) bool {
 	switch code {
@@ -110,7 +114,10 @@ func (r *httpRun) wasAt(h, next *hop) bool {
 func (r *httpRun) keepCookies(u *url.URL, resp *response) {
 	header := http.Header{}
 	for _, f := range resp.fields {
-		if strings.EqualFold(f.Name, "Set-Cookie") && len(header["Set-Cookie"]) < 64 {
+		if !strings.EqualFold(f.Name, "Set-Cookie") {
+			continue
+		}
+		if r.cookieBytes += len(f.Value); r.cookieBytes <= maxCookies {
 			header["Set-Cookie"] = append(header["Set-Cookie"], f.Value)
 		}
 	}

@@ -125,6 +125,9 @@ func (t *TCPTest) Execute(ctx context.Context, config TestConfig) (*TestResult, 
 	if err != nil {
 		return refuse(config, ProtocolTCP, err)
 	}
+	if err := ctx.Err(); err != nil {
+		return tooLate(config, ProtocolTCP, err)
+	}
 	c := begin(ctx, t.Network, config, ProtocolTCP)
 	c.at = to
 	conn, failed := c.open(own.IPVersion)

@@ -244,6 +244,16 @@ func TestTCPCancelled(t *testing.T) {
 			t.Errorf("%s: %v, %+v after %s", tt.name, err, r, time.Since(began))
 		}
 	}
+	for _, test := range []nettest.NetworkTest{&nettest.TCPTest{}, &nettest.HTTPTest{}} {
+		ctx, cancel := context.WithTimeout(context.Background(), 0)
+		defer cancel()
+		address := map[string]string{"tcp": s.Addr(faulttest.Healthy), "http": s.URL(faulttest.Healthy)}[test.GetProtocol()]
+		before := s.Accepts(faulttest.Healthy)
+		r, err := test.Execute(ctx, nettest.TestConfig{Address: address})
+		if !errors.Is(err, context.DeadlineExceeded) || r.Status != nettest.StatusError || s.Accepts(faulttest.Healthy) != before {
+			t.Errorf("no time at all: %v, %+v", err, r)
+		}
+	}
 	// A deadline of the caller is a deadline of the check.
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()

@@ -160,10 +160,24 @@ func (d *DNS) serveTCP() {
 		if err != nil {
 			return
 		}
-		d.mu.Lock()
-		d.conns[c] = struct{}{}
-		d.mu.Unlock()
+		if !d.admit(c) {
+			return
+		}
 		d.work.Go(func() { d.serveConn(c) })
+	}
+}
+
+// admit registers a connection, or closes it if the server is stopping.
+func (d *DNS) admit(c net.Conn) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	select {
+	case <-d.stop:
+		_ = c.Close()
+		return false
+	default:
+		d.conns[c] = struct{}{}
+		return true
 	}
 }
 
