@@ -1,15 +1,18 @@
 package monitors
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
+	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
 )
 
 // drawConfig makes a configuration that is valid, in canonical form, and sets about half of what it may.
@@ -216,4 +219,61 @@ func TestSecretsDoNotPrint(t *testing.T) {
 			t.Errorf("printed %q", text)
 		}
 	}
+}
+
+// Whatever arrives, it is refused or makes a configuration that can be stored, and read and written again unchanged.
+func FuzzConfig(f *testing.F) {
+	known := func(code string) bool { return code == LocalRegion }
+	http := Config{
+		Name: "n", Type: TypeHTTP, Cron: "*/5 * * * 1-5", Timezone: "UTC", Regions: []string{"local"}, Labels: map[string]string{"k": "v"},
+		Quorum: "1", Retries: Retries{Attempts: 2}, ConfirmDown: 1, ConfirmUp: 1, Overlap: OverlapSkip,
+		HTTP: &HTTPConfig{
+			URL: "https://example.com/", Method: "GET", Headers: map[string]string{"A": "b", "Cookie": Redacted}, Auth: Auth{Type: AuthBasic},
+			Timeout: 1, IPVersion: "any",
+		},
+		Rules: []Rule{{Type: RuleStatusCode, Operator: OpIn, Value: []any{200.0}}, {Type: RuleBodyContains, Value: "x"}},
+	}
+	tcp := http
+	tcp.Type, tcp.HTTP, tcp.Rules, tcp.TCP = TypeTCP, nil, nil, &TCPConfig{Host: "[::1]", Port: 1, Timeout: 1, IPVersion: "any"}
+	for _, m := range []*monitorsv1.Monitor{
+		configToProto(tcp),
+		withSecrets(configToProto(http), Secrets{Credentials: &Credentials{Username: "u"}, Headers: map[string]string{"Cookie": "c"}}),
+	} {
+		var p problems
+		c, _ := configFromProto(m, Secrets{}, false, &p)
+		if c.validate(false, known, &p); len(p) > 0 {
+			f.Fatalf("a seed is refused: %+v", p)
+		}
+		b, err := proto.Marshal(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		m := &monitorsv1.Monitor{}
+		if proto.Unmarshal(raw, m) != nil {
+			return
+		}
+		var p problems
+		foldAliases(m, &p)
+		c, s := configFromProto(m, Secrets{}, false, &p)
+		c.validate(false, known, &p)
+		if len(p) > 0 {
+			return
+		}
+		b, err := json.Marshal(c)
+		if err != nil {
+			t.Fatalf("accepted and not storable: %v", err)
+		}
+		var stored Config
+		if err := json.Unmarshal(b, &stored); err != nil || !reflect.DeepEqual(stored, c) {
+			t.Fatalf("stored %+v, want %+v (%v)", stored, c, err)
+		}
+		again, againSecrets := configFromProto(withSecrets(configToProto(c), s), s, false, &p)
+		again.validate(false, known, &p)
+		if len(p) > 0 || !reflect.DeepEqual(again, c) || !reflect.DeepEqual(againSecrets, s) {
+			t.Fatalf("read and written again: %+v, problems %+v, want %+v", again, p, c)
+		}
+	})
 }

@@ -22,18 +22,18 @@ func TestLimiter(t *testing.T) {
 			t.Errorf("burst of %d, want 3", got)
 		}
 		var refusal *fault.Error
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		if err := l.take(1); !errors.As(err, &refusal) || refusal.Kind != fault.KindExhausted || (refusal.RetryAfter-3*time.Second).Abs() > time.Millisecond {
 			t.Fatalf("refused with %+v, want exhausted for 3 s", refusal)
 		}
-		time.Sleep(refusal.RetryAfter) // what it says is when it works
+		<-time.After(refusal.RetryAfter) // what it says is when it works
 		if got := taken(); got != 1 {
 			t.Errorf("%d after the wait, want 1", got)
 		}
 		if err := l.take(2); err != nil {
 			t.Errorf("another key: %v", err)
 		}
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		if got := taken(); got != 3 {
 			t.Errorf("%d after an hour, want 3", got)
 		}
@@ -53,10 +53,10 @@ func TestLimiterForgetsThoseThatRest(t *testing.T) {
 			}
 		}
 		for range 2 { // one that does not rest
-			time.Sleep(500 * time.Millisecond)
+			<-time.After(500 * time.Millisecond)
 			_ = l.take(0)
 		}
-		time.Sleep(200 * time.Millisecond)
+		<-time.After(200 * time.Millisecond)
 		if err := l.take(minSweep); err != nil {
 			t.Fatal(err)
 		}

@@ -13,48 +13,49 @@ import (
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
 )
 
-type m = monitorsv1.Monitor
+// body is a monitor as people send it.
+type body = monitorsv1.Monitor
 
 // badInput is one thing wrong with an otherwise good monitor.
 var badInput = []struct {
 	name  string
 	field string
-	spoil func(*m)
+	spoil func(*body)
 }{
-	{"name absent", "name", func(m *m) { m.Name = nil }},
-	{"name empty", "name", func(m *m) { m.Name = ptr("") }},
-	{"name blank", "name", func(m *m) { m.Name = ptr(" \u2003 ") }},
-	{"name too long", "name", func(m *m) { m.Name = ptr(strings.Repeat("ü", 201)) }},
-	{"name with a line break", "name", func(m *m) { m.Name = ptr("a\nb") }},
-	{"no type", "monitor_type", func(m *m) { m.MonitorType = nil }},
-	{"type unspecified", "monitor_type", func(m *m) { m.MonitorType = ptr(checkv1.MonitorType_MONITOR_TYPE_UNSPECIFIED) }},
-	{"type unknown", "monitor_type", func(m *m) { m.MonitorType = ptr(checkv1.MonitorType(77)) }},
-	{"interval 0", "interval_seconds", func(m *m) { m.IntervalSeconds = ptr(int32(0)) }},
-	{"interval negative", "interval_seconds", func(m *m) { m.IntervalSeconds = ptr(int32(-1)) }},
-	{"interval too long", "interval_seconds", func(m *m) { m.IntervalSeconds = ptr(int32(86401)) }},
-	{"no schedule", "interval_seconds", func(m *m) { m.IntervalSeconds = nil }},
-	{"no schedule, other field", "cron", func(m *m) { m.IntervalSeconds = nil }},
-	{"both schedules", "cron", func(m *m) { m.Cron = ptr("* * * * *") }},
-	{"both schedules, other field", "interval_seconds", func(m *m) { m.Cron = ptr("* * * * *") }},
+	{"name absent", "name", func(m *body) { m.Name = nil }},
+	{"name empty", "name", func(m *body) { m.Name = ptr("") }},
+	{"name blank", "name", func(m *body) { m.Name = ptr(" \u2003 ") }},
+	{"name too long", "name", func(m *body) { m.Name = ptr(strings.Repeat("ü", 201)) }},
+	{"name with a line break", "name", func(m *body) { m.Name = ptr("a\nb") }},
+	{"no type", "monitor_type", func(m *body) { m.MonitorType = nil }},
+	{"type unspecified", "monitor_type", func(m *body) { m.MonitorType = ptr(checkv1.MonitorType_MONITOR_TYPE_UNSPECIFIED) }},
+	{"type unknown", "monitor_type", func(m *body) { m.MonitorType = ptr(checkv1.MonitorType(77)) }},
+	{"interval 0", "interval_seconds", func(m *body) { m.IntervalSeconds = ptr(int32(0)) }},
+	{"interval negative", "interval_seconds", func(m *body) { m.IntervalSeconds = ptr(int32(-1)) }},
+	{"interval too long", "interval_seconds", func(m *body) { m.IntervalSeconds = ptr(int32(86401)) }},
+	{"no schedule", "interval_seconds", func(m *body) { m.IntervalSeconds = nil }},
+	{"no schedule, other field", "cron", func(m *body) { m.IntervalSeconds = nil }},
+	{"both schedules", "cron", func(m *body) { m.Cron = ptr("* * * * *") }},
+	{"both schedules, other field", "interval_seconds", func(m *body) { m.Cron = ptr("* * * * *") }},
 	{"cron never due", "cron", cron("0 0 31 2 *", "")},
 	{"cron no words", "cron", cron("often", "")},
 	{"cron of seven fields", "cron", cron("* * * * * * *", "")},
 	{"cron too long", "cron", cron(strings.Repeat("1,", 130)+"1 * * * *", "")},
 	{"zone unknown", "timezone", cron("* * * * *", "Mars/Olympus")},
 	{"zone of the host", "timezone", cron("* * * * *", "Local")},
-	{"zone without cron", "timezone", func(m *m) { m.Timezone = ptr("UTC") }},
-	{"no config", "http_config", func(m *m) { m.HttpConfig = nil }},
-	{"both configs", "tcp_config", func(m *m) { m.TcpConfig = &checkv1.TcpConfig{Host: ptr("h"), Port: ptr(int32(1))} }},
-	{"no URL", "http_config.url", func(m *m) { m.HttpConfig.Url = nil }},
-	{"method", "http_config.method", func(m *m) { m.HttpConfig.Method = ptr("BREW") }},
-	{"method in lower case", "http_config.method", func(m *m) { m.HttpConfig.Method = ptr("get") }},
-	{"body too large", "http_config.body", func(m *m) { m.HttpConfig.Body = ptr(strings.Repeat("x", 1<<20+1)) }},
-	{"timeout 0", "http_config.timeout_ms", func(m *m) { m.HttpConfig.TimeoutMs = ptr(int32(0)) }},
-	{"timeout too long", "http_config.timeout_ms", func(m *m) { m.HttpConfig.TimeoutMs = ptr(int32(300_001)) }},
-	{"redirects negative", "http_config.max_redirects", func(m *m) { m.HttpConfig.MaxRedirects = ptr(int32(-1)) }},
-	{"redirects too many", "http_config.max_redirects", func(m *m) { m.HttpConfig.MaxRedirects = ptr(int32(51)) }},
-	{"user agent with a line break", "http_config.user_agent", func(m *m) { m.HttpConfig.UserAgent = ptr("a\r\nX: y") }},
-	{"user agent too long", "http_config.user_agent", func(m *m) { m.HttpConfig.UserAgent = ptr(strings.Repeat("x", 257)) }},
+	{"zone without cron", "timezone", func(m *body) { m.Timezone = ptr("UTC") }},
+	{"no config", "http_config", func(m *body) { m.HttpConfig = nil }},
+	{"both configs", "tcp_config", func(m *body) { m.TcpConfig = &checkv1.TcpConfig{Host: ptr("h"), Port: ptr(int32(1))} }},
+	{"no URL", "http_config.url", func(m *body) { m.HttpConfig.Url = nil }},
+	{"method", "http_config.method", func(m *body) { m.HttpConfig.Method = ptr("BREW") }},
+	{"method in lower case", "http_config.method", func(m *body) { m.HttpConfig.Method = ptr("get") }},
+	{"body too large", "http_config.body", func(m *body) { m.HttpConfig.Body = ptr(strings.Repeat("x", 1<<20+1)) }},
+	{"timeout 0", "http_config.timeout_ms", func(m *body) { m.HttpConfig.TimeoutMs = ptr(int32(0)) }},
+	{"timeout too long", "http_config.timeout_ms", func(m *body) { m.HttpConfig.TimeoutMs = ptr(int32(300_001)) }},
+	{"redirects negative", "http_config.max_redirects", func(m *body) { m.HttpConfig.MaxRedirects = ptr(int32(-1)) }},
+	{"redirects too many", "http_config.max_redirects", func(m *body) { m.HttpConfig.MaxRedirects = ptr(int32(51)) }},
+	{"user agent with a line break", "http_config.user_agent", func(m *body) { m.HttpConfig.UserAgent = ptr("a\r\nX: y") }},
+	{"user agent too long", "http_config.user_agent", func(m *body) { m.HttpConfig.UserAgent = ptr(strings.Repeat("x", 257)) }},
 	{"header with CR and LF", `http_config.headers["X"]`, header("X", "a\r\nEvil: 1")},
 	{"header with LF", `http_config.headers["X"]`, header("X", "a\nEvil: 1")},
 	{"secret header with LF", `http_config.headers["X-Token"]`, header("X-Token", "a\nEvil: 1")},
@@ -63,7 +64,7 @@ var badInput = []struct {
 	{"header framing, other case", `http_config.headers["tRANSFER-eNCODING"]`, header("tRANSFER-eNCODING", "chunked")},
 	{"header of the connection", `http_config.headers["Connection"]`, header("Connection", "close")},
 	{"header hop by hop", `http_config.headers["Keep-Alive"]`, header("Keep-Alive", "1")},
-	{"header twice", `http_config.headers["accept"]`, func(m *m) { m.HttpConfig.Headers = map[string]string{"Accept": "a", "accept": "b"} }},
+	{"header twice", `http_config.headers["accept"]`, func(m *body) { m.HttpConfig.Headers = map[string]string{"Accept": "a", "accept": "b"} }},
 	{"header host", `http_config.headers["Host"]`, header("Host", "a/b")},
 	{"header stands for nothing", `http_config.headers["Authorization"]`, header("Authorization", "***")},
 	{"credentials without type", "http_config.auth.type", auth(0, func(c *checkv1.HttpCredentials) { c.Token = ptr("t") })},
@@ -77,26 +78,26 @@ var badInput = []struct {
 	{"custom header without name", "http_config.auth.credentials.key", auth(checkv1.AuthType_AUTH_TYPE_CUSTOM_HEADER, func(c *checkv1.HttpCredentials) { c.Value = ptr("v") })},
 	{"custom header of framing", "http_config.auth.credentials.key", auth(checkv1.AuthType_AUTH_TYPE_CUSTOM_HEADER, func(c *checkv1.HttpCredentials) { c.Key, c.Value = ptr("Content-Length"), ptr("1") })},
 	{"two spellings that differ", "http_config.auth.credentials.header_name", auth(checkv1.AuthType_AUTH_TYPE_CUSTOM_HEADER, func(c *checkv1.HttpCredentials) { c.Key, c.HeaderName, c.Value = ptr("X-A"), ptr("X-B"), ptr("v") })},
-	{"no regions that exist", "regions[1]", func(m *m) { m.Regions = []string{"local", "mars"} }},
-	{"region twice", "regions", func(m *m) { m.Regions = []string{"local", "local"} }},
-	{"too many regions", "regions", func(m *m) { m.Regions = strings.Split(strings.Repeat("a,", 33)+"a", ",") }},
-	{"attempts 0", "retries.attempts", func(m *m) { m.Retries = &checkv1.Retries{Attempts: ptr(int32(0))} }},
-	{"attempts 11", "retries.attempts", func(m *m) { m.Retries = &checkv1.Retries{Attempts: ptr(int32(11))} }},
-	{"delay negative", "retries.delay_ms", func(m *m) { m.Retries = &checkv1.Retries{DelayMs: ptr(int32(-1))} }},
-	{"confirm_down 0", "confirm_down", func(m *m) { m.ConfirmDown = ptr(int32(0)) }},
-	{"confirm_up 101", "confirm_up", func(m *m) { m.ConfirmUp = ptr(int32(101)) }},
-	{"retry interval 0", "retry_interval_seconds", func(m *m) { m.RetryIntervalSeconds = ptr(int32(0)) }},
-	{"degraded above 0", "degraded_above_ms", func(m *m) { m.DegradedAboveMs = ptr(int32(0)) }},
-	{"overlap unknown", "overlap", func(m *m) { m.Overlap = ptr(monitorsv1.Overlap(9)) }},
-	{"quorum word", "quorum", func(m *m) { m.Quorum = ptr("most") }},
-	{"quorum 0", "quorum", func(m *m) { m.Quorum = ptr("0") }},
-	{"quorum above the regions", "quorum", func(m *m) { m.Quorum = ptr("2") }},
-	{"label with a line break", `labels["k"]`, func(m *m) { m.Labels = map[string]string{"k": "a\nb"} }},
-	{"label value too long", `labels["k"]`, func(m *m) { m.Labels = map[string]string{"k": strings.Repeat("ü", 201)} }},
-	{"label key", `labels["-k"]`, func(m *m) { m.Labels = map[string]string{"-k": "v"} }},
-	{"external id empty", "external_id", func(m *m) { m.ExternalId = ptr("") }},
-	{"external id with NUL", "external_id", func(m *m) { m.ExternalId = ptr("a\x00") }},
-	{"managed by too long", "managed_by", func(m *m) { m.ManagedBy = ptr(strings.Repeat("x", 101)) }},
+	{"no regions that exist", "regions[1]", func(m *body) { m.Regions = []string{"local", "mars"} }},
+	{"region twice", "regions", func(m *body) { m.Regions = []string{"local", "local"} }},
+	{"too many regions", "regions", func(m *body) { m.Regions = strings.Split(strings.Repeat("a,", 33)+"a", ",") }},
+	{"attempts 0", "retries.attempts", func(m *body) { m.Retries = &checkv1.Retries{Attempts: ptr(int32(0))} }},
+	{"attempts 11", "retries.attempts", func(m *body) { m.Retries = &checkv1.Retries{Attempts: ptr(int32(11))} }},
+	{"delay negative", "retries.delay_ms", func(m *body) { m.Retries = &checkv1.Retries{DelayMs: ptr(int32(-1))} }},
+	{"confirm_down 0", "confirm_down", func(m *body) { m.ConfirmDown = ptr(int32(0)) }},
+	{"confirm_up 101", "confirm_up", func(m *body) { m.ConfirmUp = ptr(int32(101)) }},
+	{"retry interval 0", "retry_interval_seconds", func(m *body) { m.RetryIntervalSeconds = ptr(int32(0)) }},
+	{"degraded above 0", "degraded_above_ms", func(m *body) { m.DegradedAboveMs = ptr(int32(0)) }},
+	{"overlap unknown", "overlap", func(m *body) { m.Overlap = ptr(monitorsv1.Overlap(9)) }},
+	{"quorum word", "quorum", func(m *body) { m.Quorum = ptr("most") }},
+	{"quorum 0", "quorum", func(m *body) { m.Quorum = ptr("0") }},
+	{"quorum above the regions", "quorum", func(m *body) { m.Quorum = ptr("2") }},
+	{"label with a line break", `labels["k"]`, func(m *body) { m.Labels = map[string]string{"k": "a\nb"} }},
+	{"label value too long", `labels["k"]`, func(m *body) { m.Labels = map[string]string{"k": strings.Repeat("ü", 201)} }},
+	{"label key", `labels["-k"]`, func(m *body) { m.Labels = map[string]string{"-k": "v"} }},
+	{"external id empty", "external_id", func(m *body) { m.ExternalId = ptr("") }},
+	{"external id with NUL", "external_id", func(m *body) { m.ExternalId = ptr("a\x00") }},
+	{"managed by too long", "managed_by", func(m *body) { m.ManagedBy = ptr(strings.Repeat("x", 101)) }},
 
 	{"tcp host URL", "tcp_config.host", tcp("https://example.com", 1)},
 	{"tcp host with port", "tcp_config.host", tcp("example.com:443", 1)},
@@ -106,8 +107,8 @@ var badInput = []struct {
 	{"tcp port 0", "tcp_config.port", tcp("h", 0)},
 	{"tcp port 65536", "tcp_config.port", tcp("h", 65536)},
 	{"tcp port negative", "tcp_config.port", tcp("h", -1)},
-	{"tcp timeout 0", "tcp_config.timeout_ms", func(m *m) { tcp("h", 1)(m); m.TcpConfig.TimeoutMs = ptr(int32(0)) }},
-	{"tcp with the rule of another kind", "validation_rules[0].type", func(m *m) {
+	{"tcp timeout 0", "tcp_config.timeout_ms", func(m *body) { tcp("h", 1)(m); m.TcpConfig.TimeoutMs = ptr(int32(0)) }},
+	{"tcp with the rule of another kind", "validation_rules[0].type", func(m *body) {
 		tcp("h", 1)(m)
 		rule(checkv1.RuleType_RULE_TYPE_STATUS_CODE, checkv1.RuleOperator_RULE_OPERATOR_EQUALS, 200)(m)
 	}},
@@ -138,17 +139,17 @@ var badInput = []struct {
 	{"header value without header", "validation_rules[0].header", rule(checkv1.RuleType_RULE_TYPE_HEADER_VALUE, checkv1.RuleOperator_RULE_OPERATOR_EQUALS, "x")},
 	{"header value of a number", "validation_rules[0].value", rule(checkv1.RuleType_RULE_TYPE_HEADER_VALUE, checkv1.RuleOperator_RULE_OPERATOR_CONTAINS, 1, "Etag")},
 	{"status code with a header", "validation_rules[0].header", rule(checkv1.RuleType_RULE_TYPE_STATUS_CODE, checkv1.RuleOperator_RULE_OPERATOR_EQUALS, 200, "Etag")},
-	{"case of a number", "validation_rules[0].case_sensitive", func(m *m) {
+	{"case of a number", "validation_rules[0].case_sensitive", func(m *body) {
 		rule(checkv1.RuleType_RULE_TYPE_STATUS_CODE, checkv1.RuleOperator_RULE_OPERATOR_EQUALS, 200)(m)
 		m.ValidationRules[0].CaseSensitive = ptr(true)
 	}},
-	{"second rule", "validation_rules[1].value", func(m *m) {
+	{"second rule", "validation_rules[1].value", func(m *body) {
 		rule(checkv1.RuleType_RULE_TYPE_RESPONSE_TIME, checkv1.RuleOperator_RULE_OPERATOR_LESS_THAN, 5)(m)
 		good := m.ValidationRules[0]
 		rule(checkv1.RuleType_RULE_TYPE_RESPONSE_TIME, checkv1.RuleOperator_RULE_OPERATOR_LESS_THAN, "x")(m)
 		m.ValidationRules = []*checkv1.ValidationRule{good, m.ValidationRules[0]}
 	}},
-	{"too many rules", "validation_rules", func(m *m) {
+	{"too many rules", "validation_rules", func(m *body) {
 		rule(checkv1.RuleType_RULE_TYPE_RESPONSE_TIME, checkv1.RuleOperator_RULE_OPERATOR_LESS_THAN, 5)(m)
 		for len(m.ValidationRules) < 51 {
 			m.ValidationRules = append(m.ValidationRules, m.ValidationRules[0])
@@ -156,8 +157,8 @@ var badInput = []struct {
 	}},
 }
 
-func cron(expr, zone string) func(*m) {
-	return func(m *m) {
+func cron(expr, zone string) func(*body) {
+	return func(m *body) {
 		m.IntervalSeconds, m.Cron = nil, &expr
 		if zone != "" {
 			m.Timezone = &zone
@@ -165,12 +166,12 @@ func cron(expr, zone string) func(*m) {
 	}
 }
 
-func header(name, value string) func(*m) {
-	return func(m *m) { m.HttpConfig.Headers = map[string]string{name: value} }
+func header(name, value string) func(*body) {
+	return func(m *body) { m.HttpConfig.Headers = map[string]string{name: value} }
 }
 
-func auth(t checkv1.AuthType, fill func(*checkv1.HttpCredentials)) func(*m) {
-	return func(m *m) {
+func auth(t checkv1.AuthType, fill func(*checkv1.HttpCredentials)) func(*body) {
+	return func(m *body) {
 		m.HttpConfig.Auth = &checkv1.HttpAuth{}
 		if t != 0 {
 			m.HttpConfig.Auth.Type = &t
@@ -182,15 +183,15 @@ func auth(t checkv1.AuthType, fill func(*checkv1.HttpCredentials)) func(*m) {
 	}
 }
 
-func tcp(host string, port int32) func(*m) {
-	return func(m *m) {
+func tcp(host string, port int32) func(*body) {
+	return func(m *body) {
 		m.MonitorType, m.HttpConfig = ptr(checkv1.MonitorType_MONITOR_TYPE_TCP), nil
 		m.TcpConfig = &checkv1.TcpConfig{Host: &host, Port: &port}
 	}
 }
 
-func rule(t checkv1.RuleType, op checkv1.RuleOperator, value any, header ...string) func(*m) {
-	return func(m *m) {
+func rule(t checkv1.RuleType, op checkv1.RuleOperator, value any, header ...string) func(*body) {
+	return func(m *body) {
 		r := &checkv1.ValidationRule{Type: t}
 		if op != 0 {
 			r.Operator = &op
@@ -212,9 +213,7 @@ func rule(t checkv1.RuleType, op checkv1.RuleOperator, value any, header ...stri
 // everyPath names every field that people can set, so that a body replaces all of a monitor.
 func everyPath() *fieldmaskpb.FieldMask {
 	mask := &fieldmaskpb.FieldMask{Paths: []string{"http_config", "tcp_config", "retries"}}
-	for _, p := range leaves((&m{}).ProtoReflect().Descriptor(), "") {
-		mask.Paths = append(mask.Paths, p)
-	}
+	mask.Paths = append(mask.Paths, leaves((&body{}).ProtoReflect().Descriptor(), "")...)
 	return mask
 }
 
@@ -253,14 +252,14 @@ func wantRefusal(t *testing.T, how string, err error, field string) {
 func TestGoodInputIsAccepted(t *testing.T) {
 	h := newHouse(t)
 	h.arrive("eu")
-	for name, polish := range map[string]func(*m){
-		"name of 200 characters": func(m *m) { m.Name = ptr(strings.Repeat("ü", 200)) },
-		"interval 1":             func(m *m) { m.IntervalSeconds = ptr(int32(1)) },
-		"interval 86400":         func(m *m) { m.IntervalSeconds = ptr(int32(86400)) },
+	for name, polish := range map[string]func(*body){
+		"name of 200 characters": func(m *body) { m.Name = ptr(strings.Repeat("ü", 200)) },
+		"interval 1":             func(m *body) { m.IntervalSeconds = ptr(int32(1)) },
+		"interval 86400":         func(m *body) { m.IntervalSeconds = ptr(int32(86400)) },
 		"cron with seconds":      cron("0 12 * * MON 30", "America/New_York"),
 		"cron on a leap day":     cron("0 0 29 2 *", ""),
-		"body with GET":          func(m *m) { m.HttpConfig.Body = ptr("x") },
-		"empty body":             func(m *m) { m.HttpConfig.Body = ptr("") },
+		"body with GET":          func(m *body) { m.HttpConfig.Body = ptr("x") },
+		"empty body":             func(m *body) { m.HttpConfig.Body = ptr("") },
 		"header with a tab":      header("X", "a\tb"),
 		"empty header":           header("X", ""),
 		"host header":            header("Host", "other.example:81"),
@@ -273,14 +272,14 @@ func TestGoodInputIsAccepted(t *testing.T) {
 		"two spellings that agree": auth(checkv1.AuthType_AUTH_TYPE_API_KEY, func(c *checkv1.HttpCredentials) {
 			c.Value, c.HeaderValue = ptr("v"), ptr("v")
 		}),
-		"unspecified enums": func(m *m) {
+		"unspecified enums": func(m *body) {
 			m.Overlap = ptr(monitorsv1.Overlap_OVERLAP_UNSPECIFIED)
 			m.HttpConfig.IpVersion = ptr(checkv1.IpVersion_IP_VERSION_UNSPECIFIED)
 		},
-		"quorum of all regions": func(m *m) { m.Regions, m.Quorum = []string{"local", "eu"}, ptr("2") },
-		"label without value":   func(m *m) { m.Labels = map[string]string{"a.b/c-d_e": ""} },
+		"quorum of all regions": func(m *body) { m.Regions, m.Quorum = []string{"local", "eu"}, ptr("2") },
+		"label without value":   func(m *body) { m.Labels = map[string]string{"a.b/c-d_e": ""} },
 		"tcp":                   tcp("my_service", 65535),
-		"tcp response time": func(m *m) {
+		"tcp response time": func(m *body) {
 			tcp("h", 1)(m)
 			rule(checkv1.RuleType_RULE_TYPE_RESPONSE_TIME, checkv1.RuleOperator_RULE_OPERATOR_LESS_THAN, 0.5)(m)
 		},

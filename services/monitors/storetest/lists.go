@@ -229,7 +229,7 @@ func testConcurrentChanges(t *testing.T, s monitors.Store) {
 		})
 	}
 	bounded(t, work)
-	if got := read(t, s, "org", stored.ID).Version; got != 1+workers*rounds {
+	if got := read(t, s, stored.ID).Version; got != 1+workers*rounds {
 		t.Errorf("version %d, want %d", got, 1+workers*rounds)
 	}
 }

@@ -116,9 +116,10 @@ func same(t *testing.T, got, want monitors.Monitor) {
 	}
 }
 
-func read(t *testing.T, s monitors.Store, organizationID string, id uint32) monitors.Monitor {
+// read returns a monitor of the organization "org".
+func read(t *testing.T, s monitors.Store, id uint32) monitors.Monitor {
 	t.Helper()
-	m, err := s.Monitor(t.Context(), organizationID, id)
+	m, err := s.Monitor(t.Context(), "org", id)
 	if err != nil {
 		t.Fatalf("read monitor %d: %v", id, err)
 	}
@@ -135,7 +136,7 @@ func wantErr(t *testing.T, what string, got, want error) {
 func testReadBack(t *testing.T, s monitors.Store) {
 	for _, m := range []monitors.Monitor{Example("org"), plain("org", "plain"), plain("org", strings.Repeat("ü", 200))} {
 		stored := insert(t, s, m)
-		same(t, read(t, s, "org", stored.ID), stored)
+		same(t, read(t, s, stored.ID), stored)
 		write(t, s, func(tx monitors.Tx) error { // inside as outside
 			got, err := tx.Monitor(t.Context(), "org", stored.ID)
 			same(t, got, stored)
@@ -145,7 +146,7 @@ func testReadBack(t *testing.T, s monitors.Store) {
 	fine := plain("org", "fine time")
 	fine.CreatedAt = at.Add(123456 * time.Nanosecond)
 	fine = insert(t, s, fine)
-	if got := read(t, s, "org", fine.ID).CreatedAt; !got.Equal(at) {
+	if got := read(t, s, fine.ID).CreatedAt; !got.Equal(at) {
 		t.Errorf("created at %s, want %s: finer times are cut", got, at)
 	}
 	_, err := s.Monitor(t.Context(), "org", 999)
@@ -158,11 +159,11 @@ func testUpdate(t *testing.T, s monitors.Store) {
 	next.ID, next.Version, next.CreatedBy, next.CreatedAt = stored.ID, 2, "somebody else", at.Add(time.Hour)
 	write(t, s, func(tx monitors.Tx) error { return tx.Update(t.Context(), next) })
 	next.CreatedBy, next.CreatedAt = stored.CreatedBy, stored.CreatedAt // creation stays
-	same(t, read(t, s, "org", stored.ID), next)
+	same(t, read(t, s, stored.ID), next)
 	back := plain("org", "after") // every optional field to absent again
 	back.ID, back.Version = stored.ID, 3
 	write(t, s, func(tx monitors.Tx) error { return tx.Update(t.Context(), back) })
-	same(t, read(t, s, "org", stored.ID), back)
+	same(t, read(t, s, stored.ID), back)
 
 	for _, m := range []monitors.Monitor{{ID: 999, OrganizationID: "org"}, {ID: stored.ID, OrganizationID: "other"}} {
 		next := plain(m.OrganizationID, "x")
@@ -215,25 +216,23 @@ func testOrganizations(t *testing.T, s monitors.Store) {
 
 func testExternalID(t *testing.T, s monitors.Store) {
 	first := insert(t, s, Example("org"))
-	add := func(organizationID string) (id uint32, err error) {
-		err = s.Write(t.Context(), func(tx monitors.Tx) error {
-			id, err = tx.Insert(t.Context(), Example(organizationID))
+	add := func(organizationID string) error {
+		return s.Write(t.Context(), func(tx monitors.Tx) error {
+			_, err := tx.Insert(t.Context(), Example(organizationID))
 			return err
 		})
-		return id, err
 	}
-	_, err := add("org")
-	wantErr(t, "second with the same", err, monitors.ErrExternalIDTaken)
-	if _, err := add("other"); err != nil {
+	wantErr(t, "second with the same", add("org"), monitors.ErrExternalIDTaken)
+	if err := add("other"); err != nil {
 		t.Errorf("the same in another organization: %v", err)
 	}
 	second := insert(t, s, plain("org", "none"))
 	insert(t, s, plain("org", "none either")) // absent is not a value
 	second.Config.ExternalID = first.Config.ExternalID
-	err = s.Write(t.Context(), func(tx monitors.Tx) error { return tx.Update(t.Context(), second) })
+	err := s.Write(t.Context(), func(tx monitors.Tx) error { return tx.Update(t.Context(), second) })
 	wantErr(t, "update to the same", err, monitors.ErrExternalIDTaken)
 	write(t, s, func(tx monitors.Tx) error { return tx.Delete(t.Context(), "org", first.ID, at) })
-	if _, err := add("org"); err != nil {
+	if err := add("org"); err != nil {
 		t.Errorf("after the first was deleted: %v", err)
 	}
 }
@@ -273,7 +272,7 @@ func testRollback(t *testing.T, s monitors.Store) {
 		return fmt.Errorf("wrapped: %w", errStop)
 	})
 	wantErr(t, "write", err, errStop)
-	same(t, read(t, s, "org", stored.ID), stored)
+	same(t, read(t, s, stored.ID), stored)
 	after, err := s.Changes(t.Context(), 0, 10)
 	if err != nil || !reflect.DeepEqual(after, changes) {
 		t.Errorf("changes = %+v, %v, want as before: %+v", after, err, changes)
