@@ -7,7 +7,7 @@ import (
 )
 
 func TestUpsert(t *testing.T) {
-	edit := func(c *court, sec int, change func(*Monitor)) {
+	edit := func(c *trial, sec int, change func(*Monitor)) {
 		m := c.monitors[7]
 		m.Version++
 		m.UpdatedAt = at(sec)
@@ -19,57 +19,57 @@ func TestUpsert(t *testing.T) {
 	resume := func(m *Monitor) { m.Enabled = true }
 	tests := []struct {
 		name string
-		play func(c *court)
+		play func(c *trial)
 		want string
 	}{
-		{"a pause", func(c *court) { c.play("S0"); edit(c, 20, pause); c.play("T500") }, "unknown@-10 up@0 paused@20"},
-		{"checks in flight do not end a pause", func(c *court) { c.play("S0"); edit(c, 20, pause); c.play("S30 F31 F32") }, "unknown@-10 up@0 paused@20"},
-		{"unknown until the first check after it", func(c *court) { c.play("S0"); edit(c, 20, pause); edit(c, 90, resume); c.play("S100") },
+		{"a pause", func(c *trial) { c.play("S0"); edit(c, 20, pause); c.play("T500") }, "unknown@-10 up@0 paused@20"},
+		{"checks in flight do not end a pause", func(c *trial) { c.play("S0"); edit(c, 20, pause); c.play("S30 F31 F32") }, "unknown@-10 up@0 paused@20"},
+		{"unknown until the first check after it", func(c *trial) { c.play("S0"); edit(c, 20, pause); edit(c, 90, resume); c.play("S100") },
 			"unknown@-10 up@0 paused@20 unknown@90 up@100"},
-		{"a pause ends an outage, for its findings too", func(c *court) {
+		{"a pause ends an outage, for its findings too", func(c *trial) {
 			c.play("F0 F10")
 			edit(c, 20, pause)
 			edit(c, 90, resume)
 			c.play("F100 T101")
 		}, "unknown@-10 down@0 paused@20 unknown@90"},
-		{"a pause survives a start", func(c *court) { c.play("S0"); edit(c, 20, pause); c.play("R300 T400") }, "unknown@-10 up@0 paused@20"},
-		{"a longer interval waits longer", func(c *court) {
+		{"a pause survives a start", func(c *trial) { c.play("S0"); edit(c, 20, pause); c.play("R300 T400") }, "unknown@-10 up@0 paused@20"},
+		{"a longer interval waits longer", func(c *trial) {
 			c.play("S0")
 			edit(c, 60, func(m *Monitor) { m.Interval = time.Hour })
 			c.play("T7269 T7270")
 		}, "unknown@-10 up@0 unknown@7270"},
-		{"a shorter interval waits from the edit", func(c *court) {
+		{"a shorter interval waits from the edit", func(c *trial) {
 			c.play("S0")
 			edit(c, 60, func(m *Monitor) { m.Interval = time.Second })
 			c.play("T71 T72")
 		}, "unknown@-10 up@0 unknown@72"},
-		{"an edit of the name does not wait longer", func(c *court) {
+		{"an edit of the name does not wait longer", func(c *trial) {
 			c.play("S0")
 			edit(c, 60, func(m *Monitor) { m.Name = "other" })
 			c.play("T70")
 		}, "unknown@-10 up@0 unknown@70"},
-		{"confirming less makes down what had begun", func(c *court) {
+		{"confirming less makes down what had begun", func(c *trial) {
 			edit(c, -5, func(m *Monitor) { m.ConfirmDown = 3 })
 			c.play("S0 F30 F40")
 			edit(c, 45, func(m *Monitor) { m.ConfirmDown = 2 })
 		}, "unknown@-10 up@0 down@30"},
-		{"confirming less brings up what had begun", func(c *court) {
+		{"confirming less brings up what had begun", func(c *trial) {
 			edit(c, -5, func(m *Monitor) { m.ConfirmUp = 3 })
 			c.play("F0 F10 S30 S60")
 			edit(c, 65, func(m *Monitor) { m.ConfirmUp = 2 })
 		}, "unknown@-10 down@0 up@30"},
-		{"a new region has no vote before it has seen", func(c *court) {
+		{"a new region has no vote before it has seen", func(c *trial) {
 			c.play("S0")
 			edit(c, 20, func(m *Monitor) { m.Regions = []string{"local", "b"} })
 			c.play("S30")
 		}, "unknown@-10 up@0"},
-		{"a region that is taken away takes its vote along", func(c *court) {
+		{"a region that is taken away takes its vote along", func(c *trial) {
 			edit(c, -5, func(m *Monitor) { m.Regions = []string{"local", "b"} })
 			c.play("S0 b:F1 b:F11")
 			edit(c, 20, func(m *Monitor) { m.Regions = []string{"local"} })
 			c.play("b:F31")
 		}, "unknown@-10 up@0 degraded@1 up@20"},
-		{"another quorum is another verdict", func(c *court) {
+		{"another quorum is another verdict", func(c *trial) {
 			edit(c, -5, func(m *Monitor) { m.Regions = []string{"local", "b"} })
 			c.play("S0 b:F1 b:F11")
 			edit(c, 20, func(m *Monitor) { m.Quorum = "any" })
@@ -77,7 +77,7 @@ func TestUpsert(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := newCourt(t, rules())
+			c := newTrial(t, rules())
 			tt.play(c)
 			if got := line(c.transitions[""]); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
@@ -87,7 +87,7 @@ func TestUpsert(t *testing.T) {
 }
 
 func TestRegionTimelineGoesOnWhenTheRegionComesBack(t *testing.T) {
-	c := newCourt(t, rules())
+	c := newTrial(t, rules())
 	set := func(sec int, names ...string) {
 		m := c.monitors[7]
 		m.Regions, m.UpdatedAt = names, at(sec)
@@ -110,7 +110,7 @@ func TestRegionTimelineGoesOnWhenTheRegionComesBack(t *testing.T) {
 }
 
 func TestUpsertOfTheSameChangesNothing(t *testing.T) {
-	c := newCourt(t, rules())
+	c := newTrial(t, rules())
 	c.play("S0")
 	if c.j.Upsert(at(5), rules()) {
 		t.Error("known monitor reported as added")
@@ -121,7 +121,7 @@ func TestUpsertOfTheSameChangesNothing(t *testing.T) {
 }
 
 func TestRemove(t *testing.T) {
-	c := newCourt(t, rules())
+	c := newTrial(t, rules())
 	c.play("S0")
 	c.j.Remove(at(10), 7)
 	ch := c.take()
@@ -156,7 +156,7 @@ func TestResultOfAnUnknownMonitor(t *testing.T) {
 }
 
 func TestCreatedDisabled(t *testing.T) {
-	c := newCourt(t, rules(func(m *Monitor) { m.Enabled = false }))
+	c := newTrial(t, rules(func(m *Monitor) { m.Enabled = false }))
 	if got := line(c.transitions[""]); got != "paused@-10" {
 		t.Error(got)
 	}
@@ -189,7 +189,7 @@ func TestObservations(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := newCourt(t, rules())
+			c := newTrial(t, rules())
 			c.play(tt.script)
 			if got := words(c.feed); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
@@ -199,7 +199,7 @@ func TestObservations(t *testing.T) {
 }
 
 func TestObservationSumsUpWhatLiesBetween(t *testing.T) {
-	c := newCourt(t, rules())
+	c := newTrial(t, rules())
 	c.play("S0")
 	for i, ms := range []int{100, 300, 200} {
 		r := result('S', "local", 4*(i+1))
@@ -218,7 +218,7 @@ func TestObservationSumsUpWhatLiesBetween(t *testing.T) {
 }
 
 func TestStreaksAreObservedToTheirHundredth(t *testing.T) {
-	c := newCourt(t, rules(func(m *Monitor) { m.Interval = time.Second }))
+	c := newTrial(t, rules(func(m *Monitor) { m.Interval = time.Second }))
 	for i := range 130 {
 		c.j.Result(at(i), ptr(result('F', "local", i)))
 	}

@@ -182,7 +182,7 @@ func TestJudgeAgreesWithTheModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := drawRules(rt)
 		checks := drawChecks(rt)
-		c := newCourt(t, m)
+		c := newTrial(t, m)
 		for _, d := range checks {
 			if rapid.Bool().Draw(rt, "tick before") {
 				c.j.Tick(at(d.sec))
@@ -218,7 +218,7 @@ func script(checks []drawn) string {
 
 // checkBooks holds every timeline to its promises: numbered without a gap, never going back, and every change carrying the
 // sum of what was before it.
-func checkBooks(t *rapid.T, c *court) {
+func checkBooks(t *rapid.T, c *trial) {
 	for region, list := range c.transitions {
 		var sum Tally
 		known := Status(0)
@@ -255,7 +255,7 @@ func checkBooks(t *rapid.T, c *court) {
 func TestRepeatsAndStragglersChangeNothing(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		checks := drawChecks(rt)
-		c := newCourt(t, drawRules(rt))
+		c := newTrial(t, drawRules(rt))
 		newest := -1
 		for i, d := range checks {
 			c.j.Result(at(d.sec), ptr(result(d.kind, "local", d.sec)))
@@ -281,7 +281,7 @@ func TestOnlyTargetFaultsMakeDown(t *testing.T) {
 		m := drawRules(rt)
 		m.Regions = []string{"a", "b", "c"}
 		m.Quorum = Quorum(rapid.SampledFrom([]string{"any", "majority", "all", "2"}).Draw(rt, "quorum"))
-		c := newCourt(t, m)
+		c := newTrial(t, m)
 		for _, d := range drawChecks(rt) {
 			if d.kind == 'F' || d.kind == 'O' {
 				d.kind = 'E'
@@ -308,10 +308,10 @@ func TestRestartChangesNothing(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := drawRules(rt)
 		m.Regions = []string{"a", "b"}
-		steady, shaken := newCourt(t, m), newCourt(t, m)
+		steady, shaken := newTrial(t, m), newTrial(t, m)
 		for _, d := range drawChecks(rt) {
 			region := rapid.SampledFrom(m.Regions).Draw(rt, "region")
-			for _, c := range []*court{steady, shaken} {
+			for _, c := range []*trial{steady, shaken} {
 				c.j.Result(at(d.sec), ptr(result(d.kind, region, d.sec)))
 				c.take()
 			}

@@ -30,8 +30,8 @@ func rules(change ...func(*Monitor)) Monitor {
 	return m
 }
 
-// court drives a judge and keeps everything that came out of it.
-type court struct {
+// trial drives a judge and keeps everything that came out of it.
+type trial struct {
 	t           *testing.T
 	j           *Judge
 	transitions map[string][]Transition // by region; "" is the monitor
@@ -41,8 +41,8 @@ type court struct {
 	monitors    map[uint32]Monitor
 }
 
-func newCourt(t *testing.T, m Monitor) *court {
-	c := &court{
+func newTrial(t *testing.T, m Monitor) *trial {
+	c := &trial{
 		t: t, j: NewJudge(Snapshot{}), transitions: map[string][]Transition{}, states: map[uint32]MonitorState{},
 		regions: map[string]RegionState{}, monitors: map[uint32]Monitor{},
 	}
@@ -51,7 +51,7 @@ func newCourt(t *testing.T, m Monitor) *court {
 	return c
 }
 
-func (c *court) take() Changes {
+func (c *trial) take() Changes {
 	ch := c.j.Take()
 	for _, tr := range ch.Transitions {
 		c.transitions[tr.Region] = append(c.transitions[tr.Region], tr)
@@ -70,7 +70,7 @@ func (c *court) take() Changes {
 }
 
 // restart replaces the judge by one that knows only what was stored.
-func (c *court) restart() {
+func (c *trial) restart() {
 	c.take()
 	var s Snapshot
 	for _, m := range c.monitors {
@@ -89,7 +89,7 @@ func (c *court) restart() {
 // play runs a script of steps such as "S0 F30 E60 T100": success, target fault, observer fault, missed row or slow success
 // (D) at a second, T is a tick, R a restart. A region other than the first is named before: "b:F30". A result that arrives
 // later than it was due says when: "S30@90".
-func (c *court) play(script string) {
+func (c *trial) play(script string) {
 	c.t.Helper()
 	for _, step := range strings.Fields(script) {
 		region := c.monitors[7].Regions[0]
@@ -210,7 +210,7 @@ func TestJudgeOneRegion(t *testing.T) {
 			if tt.change != nil {
 				tt.change(&m)
 			}
-			c := newCourt(t, m)
+			c := newTrial(t, m)
 			c.play(tt.script)
 			if got := line(c.transitions[""]); got != tt.want {
 				t.Errorf("monitor: got %q, want %q", got, tt.want)
@@ -252,7 +252,7 @@ func TestJudgeManyRegions(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := rules()
 			tt.change(&m)
-			c := newCourt(t, m)
+			c := newTrial(t, m)
 			c.play(tt.script)
 			if got := line(c.transitions[""]); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
@@ -278,7 +278,7 @@ func TestNeed(t *testing.T) {
 }
 
 func TestTransitionTellsWhy(t *testing.T) {
-	c := newCourt(t, rules())
+	c := newTrial(t, rules())
 	c.play("S0 F30 O40")
 	var got []Transition
 	for _, f := range c.feed {

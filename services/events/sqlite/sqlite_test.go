@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"log/slog"
 	"path/filepath"
 	"testing"
 
@@ -31,4 +32,22 @@ func TestState(t *testing.T) {
 	storetest.State(t, func(t *testing.T) events.StateStore {
 		return openState(t, filepath.Join(t.TempDir(), "state.db"))
 	})
+}
+
+func openHistory(t testing.TB, dir string) *sqlite.History {
+	t.Helper()
+	h, err := sqlite.OpenHistory(t.Context(), dir, sqlite.HistoryOptions{Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+func TestHistory(t *testing.T) {
+	storetest.Results(t, func(t *testing.T) events.ResultStore { return openHistory(t, t.TempDir()) })
 }

@@ -164,3 +164,13 @@ func rows(ctx context.Context, q querier, scan func(*sql.Rows) error, query stri
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
+
+// scanPair reads rows of two numbers.
+func scanPair(fn func(a, b int64)) func(*sql.Rows) error {
+	return func(r *sql.Rows) error {
+		var a, b int64
+		err := r.Scan(&a, &b)
+		fn(a, b)
+		return err
+	}
+}

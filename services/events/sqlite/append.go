@@ -1,0 +1,214 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/frogstats/uptime/services/events"
+)
+
+// insertRows is how many rows one INSERT adds: fewer statements are faster, up to a point.
+const insertRows = 50
+
+// measured is a row of fresh or result, without its key.
+type measured struct {
+	outcome                         events.Outcome
+	variant, late, response         int64
+	dns, tcp, tls, ttfb, xfer, size sql.NullInt64
+}
+
+func (m *measured) args(id int64) []any {
+	return []any{id, int(m.outcome), m.variant, m.late, m.response, m.dns, m.tcp, m.tls, m.ttfb, m.xfer, m.size}
+}
+
+func (m *measured) targets() []any {
+	return []any{&m.outcome, &m.variant, &m.late, &m.response, &m.dns, &m.tcp, &m.tls, &m.ttfb, &m.xfer, &m.size}
+}
+
+func optional(d time.Duration) sql.NullInt64 {
+	if d == events.Absent {
+		return sql.NullInt64{}
+	}
+	return sql.NullInt64{Int64: us(d), Valid: true}
+}
+
+func measure(r *events.Result, variant int64) measured {
+	m := measured{
+		outcome: r.Outcome, variant: variant, late: r.StartedAt.Sub(r.ScheduledAt).Milliseconds(), response: us(r.ResponseTime),
+		dns: optional(r.DNS), tcp: optional(r.TCP), tls: optional(r.TLS), ttfb: optional(r.TTFB), xfer: optional(r.Transfer),
+	}
+	if r.Size != events.Absent {
+		m.size = sql.NullInt64{Int64: r.Size, Valid: true}
+	}
+	return m
+}
+
+// newRow is a result on its way into fresh.
+type newRow struct {
+	series *series
+	moment uint32
+	measured
+}
+
+const measuredColumns = `id, outcome, variant_id, late_ms, response_us, dns_us, tcp_us, tls_us, ttfb_us, transfer_us, size_bytes`
+
+var (
+	insertFresh  = insertInto("fresh")
+	insertResult = insertInto("result")
+)
+
+// insertInto returns the statement that adds n rows to a table.
+func insertInto(table string) func(n int) string {
+	const row = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	head := `INSERT INTO ` + table + ` (` + measuredColumns + `) VALUES `
+	full := head + strings.Repeat(row+`, `, insertRows-1) + row
+	return func(n int) string {
+		if n == insertRows {
+			return full
+		}
+		return head + strings.Repeat(row+`, `, n-1) + row
+	}
+}
+
+// insert adds rows, insertRows at a time. args are those of row i.
+func insert(ctx context.Context, tx *sql.Tx, statement func(n int) string, n int, args func(i int) []any) error {
+	var full *sql.Stmt
+	buf := make([]any, 0, insertRows*11)
+	for first := 0; first < n; first += insertRows {
+		count := min(insertRows, n-first)
+		buf = buf[:0]
+		for i := first; i < first+count; i++ {
+			buf = append(buf, args(i)...)
+		}
+		if count < insertRows {
+			_, err := tx.ExecContext(ctx, statement(count), buf...)
+			return err
+		}
+		if full == nil {
+			var err error
+			if full, err = tx.PrepareContext(ctx, statement(insertRows)); err != nil {
+				return err
+			}
+			defer full.Close()
+		}
+		if _, err := full.ExecContext(ctx, buf...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// append adds the results that are not there, in one transaction. All must lie in the month.
+func (m *month) append(ctx context.Context, results []*events.Result) (int, error) {
+	m.turn.Lock()
+	defer m.turn.Unlock()
+	var added []newRow
+	locked := false
+	defer func() {
+		if locked {
+			m.mu.Unlock()
+		}
+	}()
+	err := m.db.Write(ctx, func(tx *sql.Tx) (err error) {
+		// Statements need no way to be interrupted one by one: the whole is short, and BeginTx has the context.
+		ctx := context.WithoutCancel(ctx)
+		if added, err = m.pick(ctx, tx, results); err != nil {
+			return err
+		}
+		err = insert(ctx, tx, insertFresh, len(added), func(i int) []any {
+			r := &added[i]
+			return r.args(freshID(r.series.id, int64(r.moment)))
+		})
+		if err != nil {
+			return fmt.Errorf("insert results: %w", err)
+		}
+		m.mu.Lock()
+		locked = true
+		return nil
+	})
+	if err != nil {
+		m.dict.forget()
+		return 0, err
+	}
+	for i := range added {
+		r := &added[i]
+		if m.byID[r.series.id] == nil {
+			m.enter(r.series)
+		}
+		at, _ := r.series.find(r.moment)
+		r.series.fresh = slices.Insert(r.series.fresh, at, freshResult{r.moment, cap32(r.response), r.outcome})
+	}
+	m.pending += len(added)
+	return len(added), nil
+}
+
+// pick makes rows of the results that are neither in the file nor given before.
+func (m *month) pick(ctx context.Context, tx *sql.Tx, results []*events.Result) ([]newRow, error) {
+	out := make([]newRow, 0, len(results))
+	given := make(map[int64]bool, len(results))
+	born := map[seriesKey]*series{}
+	for _, r := range results {
+		s, err := m.seriesOf(ctx, tx, r, born)
+		if err != nil {
+			return nil, err
+		}
+		moment := uint32(m.moment(r.ScheduledAt))
+		id := resultID(s.id, int64(moment))
+		if given[id] {
+			continue
+		}
+		given[id] = true
+		there, err := m.has(ctx, tx, s, moment)
+		if err != nil {
+			return nil, err
+		}
+		if there {
+			continue
+		}
+		variant, err := m.dict.variant(ctx, tx, r)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, newRow{s, moment, measure(r, variant)})
+	}
+	return out, nil
+}
+
+// seriesOf finds or makes a series. What it makes is in born until the transaction is committed. Only writers change the
+// maps, and they take turns, so reading them needs no lock here.
+func (m *month) seriesOf(ctx context.Context, tx *sql.Tx, r *events.Result, born map[seriesKey]*series) (*series, error) {
+	k := seriesKey{r.MonitorID, r.Region}
+	if s := m.byKey[k]; s != nil {
+		return s, nil
+	}
+	if s := born[k]; s != nil {
+		return s, nil
+	}
+	const query = `INSERT INTO series (monitor_id, region) VALUES (?, ?) RETURNING id`
+	s := &series{seriesKey: k, settled: -1}
+	if err := tx.QueryRowContext(ctx, query, k.monitorID, k.region).Scan(&s.id); err != nil {
+		return nil, fmt.Errorf("put series: %w", err)
+	}
+	born[k] = s
+	return s, nil
+}
+
+// has reports whether the file has the result already. Only one that is older than what is settled has to be looked up.
+func (m *month) has(ctx context.Context, tx *sql.Tx, s *series, moment uint32) (bool, error) {
+	if _, ok := s.find(moment); ok {
+		return true, nil
+	}
+	if int64(moment) > s.settled {
+		return false, nil
+	}
+	const query = `SELECT EXISTS (SELECT 1 FROM result WHERE id = ?)`
+	var there bool
+	if err := tx.QueryRowContext(ctx, query, resultID(s.id, int64(moment))).Scan(&there); err != nil {
+		return false, fmt.Errorf("look up result: %w", err)
+	}
+	return there, nil
+}
