@@ -1,0 +1,107 @@
+// Package app composes the product and holds the command line's verbs.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes of every verb. 1 is left to "the answer is no": a check that failed.
+const (
+	exitOK    = 0
+	exitNo    = 1
+	exitError = 2
+)
+
+// Process is what the verbs know of the process that they run in.
+type Process struct {
+	Version        string
+	Args           []string
+	Env            func(name string) (string, bool)
+	Stdin          io.Reader
+	Stdout, Stderr *os.File
+}
+
+// exitCode is an error that only carries the exit code: what was to be said was said.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// Run runs the verb that p's arguments name and returns the exit code.
+func Run(ctx context.Context, p Process) int {
+	root := newRoot(p)
+	root.SetArgs(p.Args)
+	root.SetIn(p.Stdin)
+	root.SetOut(p.Stdout)
+	root.SetErr(p.Stderr)
+	err := root.ExecuteContext(ctx)
+	var code exitCode
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &code):
+		return int(code)
+	}
+	fmt.Fprintln(p.Stderr, "frogup:", err)
+	return exitError
+}
+
+func newRoot(p Process) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "frogup",
+		Short: "Frogstats Uptime: watch what must be reachable, and know when it is not",
+		Long: `Frogstats Uptime watches HTTP(S) endpoints and TCP ports, keeps every result,
+says truthfully what was up, down or unknown, and gets the alert through.
+
+  frogup serve                      the whole product in one process, on SQLite
+  frogup check https://example.com  one check from here, no server needed
+  frogup monitors list              what a running server watches`,
+		SilenceUsage: true, SilenceErrors: true,
+		Version: p.Version,
+	}
+	root.SetVersionTemplate("frogup {{.Version}}\n")
+	root.AddCommand(newServe(p), newCheck(p), newMonitors(p), newVersion(p))
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
+	})
+	return root
+}
+
+// secretEnv reads an environment variable, or the file that NAME_FILE names.
+func (p Process) secretEnv(name string) (string, error) {
+	value, set := p.Env(name)
+	path, fromFile := p.Env(name + "_FILE")
+	switch {
+	case set && fromFile && value != "" && path != "":
+		return "", fmt.Errorf("%s and %s_FILE are both set; give one", name, name)
+	case fromFile && path != "":
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return "", fmt.Errorf("read %s_FILE: %w", name, err)
+		}
+		return strings.TrimRight(string(b), "\r\n"), nil
+	}
+	return value, nil
+}
+
+// envFlags gives every flag that was not set on the command line the value of its
+// environment variable: --max-checks is FROGUP_MAX_CHECKS.
+func (p Process) envFlags(c *cobra.Command) error {
+	for name, f := range flags(c) {
+		env := "FROGUP_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		value, ok := p.Env(env)
+		if !ok || value == "" || f.Changed {
+			continue
+		}
+		if err := c.Flags().Set(name, value); err != nil {
+			return fmt.Errorf("%s=%q: %w", env, value, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/fault"
+	"github.com/frogstats/uptime/internal/identity"
+)
+
+// knownMonitors is the catalogue as far as it has been read. The zero value is ready.
+type knownMonitors struct {
+	mu   sync.RWMutex
+	byID map[uint32]Monitor
+}
+
+func (k *knownMonitors) put(m Monitor) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.byID == nil {
+		k.byID = map[uint32]Monitor{}
+	}
+	k.byID[m.ID] = m
+}
+
+func (k *knownMonitors) drop(id uint32) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.byID, id)
+}
+
+func (k *knownMonitors) get(id uint32) (Monitor, bool) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	m, ok := k.byID[id]
+	return m, ok
+}
+
+// missing lists those that are not in seen.
+func (k *knownMonitors) missing(seen map[uint32]bool) []uint32 {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	var out []uint32
+	for id := range k.byID {
+		if !seen[id] {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// monitor returns a monitor of the caller's organization, or NotFound. One that the catalogue has not named yet, because it
+// was made a moment ago, is asked for.
+func (s *Service) monitor(ctx context.Context, id uint32) (Monitor, error) {
+	caller, _ := identity.FromContext(ctx)
+	if m, ok := s.known.get(id); ok {
+		if m.OrganizationID == caller.OrganizationID {
+			return m, nil
+		}
+		return Monitor{}, fault.NotFound(fmt.Sprintf("monitor %d does not exist", id))
+	}
+	got, err := s.monitors.GetMonitor(ctx, &monitorsv1.GetMonitorRequest{Id: id})
+	if err != nil {
+		return Monitor{}, fmt.Errorf("ask for monitor %d: %w", id, err)
+	}
+	return Monitor{ID: id, OrganizationID: got.GetOrganizationId(), CreatedAt: moment(got.GetCreatedAt()), Enabled: got.GetEnabled()}, nil
+}
+
+// followCatalog keeps the monitors as the monitors service has them. A lost stream changes nothing.
+func (s *Service) followCatalog(ctx context.Context) {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 5*time.Second
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := s.watchCatalog(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		s.log.Warn("catalogue stream lost", "error", err)
+		if time.Since(began) > time.Minute {
+			pause.Reset()
+		}
+		select {
+		case <-time.After(pause.NextBackOff()):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (s *Service) watchCatalog(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := s.catalog.WatchCatalog(ctx, &monitorsv1.WatchCatalogRequest{Subscriber: "events"})
+	if err != nil {
+		return fmt.Errorf("watch catalogue: %w", err)
+	}
+	seen := map[uint32]bool{} // nil once the snapshot is complete
+	for {
+		resp, err := stream.Recv()
+		if err != nil {
+			return fmt.Errorf("watch catalogue: %w", err)
+		}
+		switch step := resp.GetStep().(type) {
+		case *monitorsv1.WatchCatalogResponse_Upserted:
+			m := monitorIn(step.Upserted)
+			s.known.put(m)
+			s.court.upsert(m)
+			if seen != nil {
+				seen[m.ID] = true
+			}
+		case *monitorsv1.WatchCatalogResponse_RemovedMonitorId:
+			s.forget(step.RemovedMonitorId)
+			delete(seen, step.RemovedMonitorId)
+		case *monitorsv1.WatchCatalogResponse_SnapshotComplete:
+			if seen != nil {
+				for _, id := range s.known.missing(seen) { // deleted while nobody listened
+					s.forget(id)
+				}
+			}
+			seen = nil
+		}
+	}
+}
+
+func (s *Service) forget(id uint32) {
+	s.known.drop(id)
+	s.court.remove(id)
+}
+
+func monitorIn(e *monitorsv1.CatalogEntry) Monitor {
+	return Monitor{
+		ID: e.GetMonitorId(), OrganizationID: e.GetOrganizationId(), Name: e.GetName(), Kind: CheckKind(e.GetMonitorType()), URL: e.GetMonitorUrl(),
+		Enabled: e.GetEnabled(), Regions: e.GetRegions(), ConfirmDown: max(e.GetConfirmDown(), 1), ConfirmUp: max(e.GetConfirmUp(), 1),
+		Interval: time.Duration(e.GetIntervalMs()) * time.Millisecond, Timeout: time.Duration(e.GetTimeoutMs()) * time.Millisecond,
+		Quorum: Quorum(e.GetQuorum()), DegradedAbove: time.Duration(e.GetDegradedAboveMs()) * time.Millisecond, Version: e.GetVersion(),
+		CreatedAt: moment(e.GetCreatedAt()), UpdatedAt: moment(e.GetUpdatedAt()),
+	}
+}

@@ -1,0 +1,202 @@
+package events
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+const (
+	// commitEvery is how long changes that are no transitions wait for company, and so how long an acknowledgement of
+	// judgement may take.
+	commitEvery = 250 * time.Millisecond
+	// maxWaiting bounds the results kept of monitors that the catalogue has not named yet.
+	maxWaiting = 10_000
+	// waitingFor is how long: by then the catalogue has named the monitor, or it was deleted.
+	waitingFor = time.Minute
+)
+
+// court is the judge with its clerk: results go in from any goroutine, and one goroutine commits what they changed. Judging
+// does not wait for the store; acknowledgements do.
+type court struct {
+	store StateStore
+	log   *slog.Logger
+	told  signal // fired after every commit that announced something
+
+	mu       sync.Mutex
+	judge    *Judge
+	acks     []func() // to be called once what has been judged so far is committed
+	waiting  map[uint32][]waiting
+	nWaiting int
+
+	urgent chan struct{} // capacity 1
+}
+
+// waiting is a result whose monitor is not known yet.
+type waiting struct {
+	result Result
+	since  time.Time
+}
+
+func newCourt(store StateStore, log *slog.Logger) *court {
+	return &court{store: store, log: log, waiting: map[uint32][]waiting{}, urgent: make(chan struct{}, 1)}
+}
+
+// seat puts the judge in; nothing may be submitted before.
+func (c *court) seat(j *Judge) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.judge = j
+	c.hurry()
+}
+
+// submit judges results that have just arrived; committed is called once the judgement is stored.
+func (c *court) submit(results []Result, committed func()) {
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range results {
+		if !c.judge.Result(now, &results[i]) {
+			c.keepWaiting(&results[i], now)
+		}
+	}
+	c.acks = append(c.acks, committed)
+	c.hurry()
+}
+
+// keepWaiting keeps a result until its monitor is known. What does not fit is in the history all the same, and judged from
+// there when the monitor becomes known.
+func (c *court) keepWaiting(r *Result, now time.Time) {
+	if c.nWaiting >= maxWaiting {
+		return
+	}
+	c.waiting[r.MonitorID] = append(c.waiting[r.MonitorID], waiting{*r, now})
+	c.nWaiting++
+}
+
+// upsert takes in a monitor, and judges what waited for it.
+func (c *court) upsert(m Monitor) {
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.judge.Upsert(now, m)
+	for _, w := range c.waiting[m.ID] {
+		c.judge.Result(now, &w.result)
+	}
+	c.nWaiting -= len(c.waiting[m.ID])
+	delete(c.waiting, m.ID)
+	c.hurry()
+}
+
+func (c *court) remove(id uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.judge.Remove(time.Now(), id)
+	c.hurry()
+}
+
+// tick notes deadlines, and gives up what waited too long.
+func (c *court) tick() {
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.judge.Tick(now)
+	for id, list := range c.waiting {
+		if now.Sub(list[0].since) > waitingFor {
+			c.nWaiting -= len(list)
+			delete(c.waiting, id)
+		}
+	}
+	c.hurry()
+}
+
+// hurry wakes the clerk if a state has changed. The lock is held.
+func (c *court) hurry() {
+	if c.judge.Urgent() {
+		select {
+		case c.urgent <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// run commits until ctx ends, and once more then.
+func (c *court) run(ctx context.Context) error {
+	ticker := time.NewTicker(commitEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return c.commit(context.WithoutCancel(ctx), finalTries)
+		case <-c.urgent:
+		case <-ticker.C:
+		}
+		if err := c.commit(ctx, 0); err != nil {
+			return c.commit(context.WithoutCancel(ctx), finalTries) // ctx ended meanwhile
+		}
+	}
+}
+
+// finalTries is how often a stopping process tries to commit.
+const finalTries = 3
+
+// commit stores what has changed. A store that fails is tried again, with the same changes, until ctx ends or, if tries is not
+// 0, so many times: later changes rest on these.
+func (c *court) commit(ctx context.Context, tries uint) error {
+	c.mu.Lock()
+	changes, acks := c.judge.Take(), c.acks
+	c.acks = nil
+	c.mu.Unlock()
+	if !changes.Empty() {
+		row, err := encodeChanges(&changes, time.Now())
+		if err != nil {
+			return err // a feed entry that protobuf cannot encode: nothing that another try would mend
+		}
+		if err := c.keep(ctx, row, tries); err != nil {
+			c.giveBack(changes, acks)
+			return err
+		}
+	}
+	for _, ack := range acks {
+		ack()
+	}
+	if len(changes.Feed) > 0 {
+		c.told.fire()
+	}
+	return nil
+}
+
+func (c *court) keep(ctx context.Context, row Commit, tries uint) error {
+	opts := []backoff.RetryOption{
+		backoff.WithBackOff(backoff.NewExponentialBackOff()), backoff.WithMaxElapsedTime(0),
+		backoff.WithNotify(func(err error, d time.Duration) {
+			c.log.Error("judgement not committed", "error", err, "again_in", d.String())
+		}),
+	}
+	if tries > 0 {
+		opts = append(opts, backoff.WithMaxTries(tries))
+	}
+	_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, c.store.Commit(ctx, row) }, opts...)
+	return err
+}
+
+// giveBack puts changes that could not be stored before those that came since.
+func (c *court) giveBack(changes Changes, acks []func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.judge.giveBack(changes)
+	c.acks = append(acks, c.acks...)
+}
+
+// giveBack undoes Take for changes that could not be stored. Those of Take stand before whatever came since.
+func (j *Judge) giveBack(c Changes) {
+	since := j.Take()
+	j.changes = Changes{
+		Monitors: append(c.Monitors, since.Monitors...), States: append(c.States, since.States...),
+		Regions: append(c.Regions, since.Regions...), Transitions: append(c.Transitions, since.Transitions...),
+		Feed: append(c.Feed, since.Feed...),
+	}
+}

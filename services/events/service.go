@@ -1,0 +1,163 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	alertsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1"
+	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
+	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/page"
+)
+
+// DefaultRetention is how long results are kept when nobody says otherwise.
+const DefaultRetention = 400 * 24 * time.Hour
+
+// Deps is what the service works with. State, Results, Monitors, Log and PageKey are required.
+type Deps struct {
+	State     StateStore
+	Results   ResultStore
+	Monitors  grpc.ClientConnInterface // the catalogue; and who owns a monitor that the catalogue has not named yet
+	Alerts    grpc.ClientConnInterface // recent incidents; without it there are none to show
+	Log       *slog.Logger
+	PageKey   []byte        // signs page tokens; the same in all replicas
+	Retention time.Duration // of results; 0 means DefaultRetention
+}
+
+// Service implements RecorderService, FeedService, StatusService and EventsService. Make it with New, then Run it.
+type Service struct {
+	eventsv1.UnsafeRecorderServiceServer
+	eventsv1.UnsafeFeedServiceServer
+	eventsv1.UnsafeStatusServiceServer
+	eventsv1.UnsafeEventsServiceServer
+
+	state     StateStore
+	results   ResultStore
+	catalog   monitorsv1.CatalogServiceClient
+	monitors  monitorsv1.MonitorsServiceClient
+	incidents alertsv1.IncidentsServiceClient // nil: none
+	log       *slog.Logger
+	pages     *page.Codec
+	retention time.Duration
+
+	court   *court
+	archive *archive
+	known   knownMonitors
+	ready   chan struct{} // closed when what was stored is judged
+	open    sync.Once
+}
+
+var (
+	_ eventsv1.RecorderServiceServer = (*Service)(nil)
+	_ eventsv1.FeedServiceServer     = (*Service)(nil)
+	_ eventsv1.StatusServiceServer   = (*Service)(nil)
+	_ eventsv1.EventsServiceServer   = (*Service)(nil)
+)
+
+// New makes the service. It fails only on incomplete Deps; nothing is read before Run.
+func New(d Deps) (*Service, error) {
+	if d.State == nil || d.Results == nil || d.Monitors == nil || d.Log == nil || len(d.PageKey) == 0 {
+		return nil, errors.New("events service needs two stores, a connection to monitors, a log and a page key")
+	}
+	log := d.Log.With("service", "events")
+	s := &Service{
+		state: d.State, results: d.Results, log: log, pages: page.NewCodec(d.PageKey), retention: d.Retention,
+		catalog: monitorsv1.NewCatalogServiceClient(d.Monitors), monitors: monitorsv1.NewMonitorsServiceClient(d.Monitors),
+		court: newCourt(d.State, log), archive: newArchive(d.Results, log), ready: make(chan struct{}),
+	}
+	if s.retention == 0 {
+		s.retention = DefaultRetention
+	}
+	if d.Alerts != nil {
+		s.incidents = alertsv1.NewIncidentsServiceClient(d.Alerts)
+	}
+	return s, nil
+}
+
+// Register adds the service to a server.
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	eventsv1.RegisterRecorderServiceServer(r, s)
+	eventsv1.RegisterFeedServiceServer(r, s)
+	eventsv1.RegisterStatusServiceServer(r, s)
+	eventsv1.RegisterEventsServiceServer(r, s)
+}
+
+// Run judges what was stored before, then follows the catalogue, commits, stores and maintains until ctx ends; what was taken
+// in by then is committed and stored before it returns.
+func (s *Service) Run(ctx context.Context) error {
+	if err := s.restore(ctx); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	// The two queues outlive ctx, to empty themselves.
+	queues, closeQueues := context.WithCancel(context.WithoutCancel(ctx))
+	defer closeQueues()
+	var last errgroup.Group
+	last.Go(func() error { return s.court.run(queues) })
+	last.Go(func() error { return s.archive.run(queues) })
+	s.open.Do(func() { close(s.ready) })
+
+	work, ctx := errgroup.WithContext(ctx)
+	for _, part := range []func(context.Context){s.followCatalog, s.watchDeadlines, s.maintain, s.prune} {
+		work.Go(func() error {
+			part(ctx)
+			return nil
+		})
+	}
+	err := work.Wait()
+	closeQueues()
+	return errors.Join(err, last.Wait(), s.settle(context.WithoutCancel(ctx)))
+}
+
+// settleGrace bounds the last maintenance of a stopping process; what it does not do is done at the next start.
+const settleGrace = 2 * time.Second
+
+// settle brings roll-ups up to date, so that the next start has less to do.
+func (s *Service) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, settleGrace)
+	defer cancel()
+	if err := s.results.Maintain(ctx, true); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("settle results: %w", err)
+	}
+	return nil
+}
+
+// restore makes the judge from what was stored, and judges the results that were stored but whose judgement was not: a
+// process that dies between the two loses no transition.
+func (s *Service) restore(ctx context.Context) error {
+	began := time.Now()
+	snapshot, err := s.state.Load(ctx)
+	if err != nil {
+		return fmt.Errorf("load state: %w", err)
+	}
+	judged := map[uint32]map[string]time.Time{}
+	for _, r := range snapshot.Regions {
+		if judged[r.MonitorID] == nil {
+			judged[r.MonitorID] = map[string]time.Time{}
+		}
+		judged[r.MonitorID][r.Region] = r.LastSlot
+	}
+	judge := NewJudge(snapshot)
+	replayed := 0
+	for m := range judge.Monitors {
+		s.known.put(m)
+		err := s.results.Replay(ctx, m.ID, judged[m.ID], func(r *Result) error {
+			replayed++
+			judge.Result(time.Now(), r)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("replay monitor %d: %w", m.ID, err)
+		}
+	}
+	judge.Restored(time.Now())
+	s.court.seat(judge)
+	s.log.Info("judgement restored", "monitors", len(snapshot.Monitors), "replayed", replayed, "took", time.Since(began).Round(time.Millisecond).String())
+	return nil
+}

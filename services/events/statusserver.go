@@ -1,0 +1,124 @@
+package events
+
+import (
+	"context"
+	"time"
+
+	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
+)
+
+const (
+	day   = 24 * time.Hour
+	week  = 7 * day
+	month = 30 * day
+)
+
+// BatchGetStatuses answers for a whole page of monitors in a constant number of queries.
+func (s *Service) BatchGetStatuses(ctx context.Context, req *eventsv1.BatchGetStatusesRequest) (*eventsv1.BatchGetStatusesResponse, error) {
+	statuses, err := s.statuses(ctx, req.GetMonitorIds())
+	if err != nil {
+		return nil, err
+	}
+	return &eventsv1.BatchGetStatusesResponse{Statuses: statuses}, nil
+}
+
+// ListMonitorIds lists an organization's monitors in one state.
+func (s *Service) ListMonitorIds(ctx context.Context, req *eventsv1.ListMonitorIdsRequest) (*eventsv1.ListMonitorIdsResponse, error) {
+	ids, err := s.state.MonitorIDs(ctx, req.GetOrganizationId(), Status(req.GetStatus()))
+	if err != nil {
+		return nil, err
+	}
+	return &eventsv1.ListMonitorIdsResponse{MonitorIds: ids}, nil
+}
+
+// statuses computes the whole status rows of monitors that are known.
+func (s *Service) statuses(ctx context.Context, ids []uint32) ([]*eventsv1.MonitorStatus, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	rows, err := s.state.Statuses(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	moments := []time.Time{now.Add(-day), now.Add(-week), now.Add(-month)}
+	before, err := s.state.Timelines(ctx, ids, "", moments)
+	if err != nil {
+		return nil, err
+	}
+	means, err := s.results.MeanResponses(ctx, ids, now.Add(-day))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*eventsv1.MonitorStatus, 0, len(rows))
+	for i := range rows {
+		row := &rows[i]
+		m := statusRow(row)
+		for k, to := range []**float64{&m.UptimePercentage_24H, &m.UptimePercentage_7D, &m.UptimePercentage_30D} {
+			*to = percentage(tallySince(&row.MonitorState, before[row.MonitorID], k, moments[k], now), DegradedIsUp)
+		}
+		if mean, ok := means[row.MonitorID].Value(); ok {
+			ms := milliseconds(mean)
+			m.AverageResponseTime_24H = &ms
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// tallySince is what a monitor's states add up to from moment number k until now.
+func tallySince(state *MonitorState, before []Timeline, k int, moment, now time.Time) Tally {
+	var then Tally
+	if k < len(before) && before[k].Status != 0 {
+		then = before[k].At(moment)
+	}
+	return state.At(later(now, state.Since)).Sub(then)
+}
+
+// percentage is absent when nothing is known.
+func percentage(t Tally, p DegradedPolicy) *float64 {
+	v, ok := t.Percentage(p)
+	if !ok {
+		return nil
+	}
+	return &v
+}
+
+// statusRow is what the stored row itself says.
+func statusRow(row *MonitorStatus) *eventsv1.MonitorStatus {
+	m := &eventsv1.MonitorStatus{
+		MonitorId: row.MonitorID, CurrentStatus: statusOut(row.Status), Since: timestamp(row.Since), UpdatedAt: timestamp(row.UpdatedAt),
+	}
+	var checked, next time.Time
+	least, seen := uint32(0), false
+	for i := range row.Regions {
+		r := &row.Regions[i]
+		checked = later(checked, r.CheckedAt)
+		if !r.NextAt.IsZero() && (next.IsZero() || r.NextAt.Before(next)) {
+			next = r.NextAt
+		}
+		m.ConsecutiveFailures = max(m.ConsecutiveFailures, r.Failures)
+		if r.HasResponse && (!seen || r.Successes < least) {
+			least, seen = r.Successes, true
+		}
+		if row.Status != Up && r.LastErrorType != "" && m.LastErrorType == nil {
+			m.LastErrorType, m.LastError = text(r.LastErrorType), text(r.LastError)
+		}
+		m.Regions = append(m.Regions, regionRow(r))
+	}
+	m.ConsecutiveSuccesses = least
+	m.LastCheckedAt, m.NextCheckAt = timestamp(checked), timestamp(next)
+	return m
+}
+
+func regionRow(r *RegionState) *eventsv1.RegionStatus {
+	out := &eventsv1.RegionStatus{
+		Region: r.Region, Status: statusOut(r.Status), Since: timestamp(r.Since), LastCheckedAt: timestamp(r.CheckedAt),
+		ConsecutiveFailures: r.Failures, ConsecutiveSuccesses: r.Successes, LastErrorType: text(r.LastErrorType), LastError: text(r.LastError),
+	}
+	if r.HasResponse {
+		ms := milliseconds(r.ResponseTime)
+		out.LastResponseTimeMs = &ms
+	}
+	return out
+}
