@@ -11,8 +11,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
 // errnoTypes maps what the kernel says. Exhaustion and permission are the
@@ -156,16 +154,12 @@ func classifyProtocol(err error) ErrorType {
 	var (
 		tooLarge   tooLargeError
 		protocol   protocolError
-		h2stream   http2.StreamError
-		h2conn     http2.ConnectionError
-		h2goAway   http2.GoAwayError
 		unfinished = errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 	)
 	switch {
 	case errors.As(err, &tooLarge):
 		return ErrResponseTooLarge
-	case unfinished, errors.As(err, &protocol),
-		errors.As(err, &h2stream), errors.As(err, &h2conn), errors.As(err, &h2goAway):
+	case unfinished, errors.As(err, &protocol):
 		return ErrProtocol
 	default:
 		return ErrInternal

@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
 func dialError(err error) error {
@@ -85,9 +83,6 @@ func TestClassify(t *testing.T) {
 		{"closed", PhaseHeaders, io.EOF, ErrProtocol},
 		{"nonsense", PhaseHeaders, protocolError("nonsense"), ErrProtocol},
 		{"too much", PhaseHeaders, tooLargeError("much"), ErrResponseTooLarge},
-		{"stream reset", PhaseHeaders, http2.StreamError{}, ErrProtocol},
-		{"h2 broken", PhaseHeaders, http2.ConnectionError(http2.ErrCodeProtocol), ErrProtocol},
-		{"goaway", PhaseHeaders, http2.GoAwayError{}, ErrProtocol},
 		{"body stuck", PhaseBody, os.ErrDeadlineExceeded, ErrBodyTimeout},
 		{"body short", PhaseBody, io.ErrUnexpectedEOF, ErrProtocol},
 		{"lost on the way", PhaseBody, syscall.EHOSTUNREACH, ErrHostUnreachable},

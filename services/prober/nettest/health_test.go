@@ -11,19 +11,24 @@ import (
 	"github.com/frogstats/uptime/services/prober/nettest"
 )
 
+// sleep is for bubbles, where the clock jumps.
+func sleep(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // the bubble's clock jumps
+}
+
 func TestResolverHealthForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var h nettest.ResolverHealth
 		start := time.Now()
-		time.Sleep(time.Second)
+		sleep(time.Second)
 		h.Observe("a.example.com", false)
 		h.Observe("b.example.org", false)
-		time.Sleep(30 * time.Second)
+		sleep(30 * time.Second)
 		h.Observe("www.example.co.uk", false)
 		if !h.Unavailable() || h.AnsweredSince(start) {
 			t.Error("three unrelated names failed within a minute and none was answered")
 		}
-		time.Sleep(30 * time.Second)
+		sleep(30 * time.Second)
 		if h.Unavailable() {
 			t.Error("two of the failures are a minute old")
 		}
@@ -33,7 +38,7 @@ func TestResolverHealthForgets(t *testing.T) {
 			t.Error("names of the own network count too")
 		}
 		before := time.Now()
-		time.Sleep(time.Millisecond)
+		sleep(time.Millisecond)
 		h.Observe("anything.example", true)
 		if h.Unavailable() || !h.AnsweredSince(before) || h.AnsweredSince(time.Now()) {
 			t.Error("an answer clears the resolver from then on")
@@ -72,7 +77,7 @@ func TestResolverHealthModel(t *testing.T) {
 			var past []event
 			var at []time.Time
 			for _, e := range events {
-				time.Sleep(e.after)
+				sleep(e.after)
 				h.Observe(fmt.Sprintf("www.zone%d.com", e.zone), e.answered)
 				past, at = append(past, e), append(at, time.Now())
 

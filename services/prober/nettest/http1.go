@@ -39,7 +39,8 @@ func (r *httpRun) exchange1(conn *watchedConn, h *hop, fields []HeaderField) (*r
 	resp.conn = conn
 	resp.close = func(bool) {
 		giveBack()
-		<-written // the connection is closed, so this does not take long
+		for range written { // until it is closed; the connection is, so this does not take long
+		}
 	}
 	return resp, nil
 }

@@ -11,12 +11,23 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
-// h2 only holds settings; each connection is made and closed by its check.
-var h2 = &http2.Transport{DisableCompression: true, MaxHeaderListSize: MaxHeaderBytes}
+// h2 speaks HTTP/2 over the connection in the context, at once: TLS and the
+// choice of HTTP/2 within it are done before. It keeps no connection.
+var h2 = func() *http.Transport {
+	only2 := new(http.Protocols)
+	only2.SetUnencryptedHTTP2(true)
+	return &http.Transport{
+		Protocols: only2, DisableCompression: true, MaxResponseHeaderBytes: MaxHeaderBytes,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return ctx.Value(connKey{}).(*watchedConn), nil
+		},
+	}
+}()
+
+// connKey is the context key of the connection for h2.
+type connKey struct{}
 
 // exchange2 speaks HTTP/2 on conn.
 func (r *httpRun) exchange2(conn *watchedConn, h *hop, fields []HeaderField) (*response, *failure) {
@@ -32,11 +43,11 @@ func (r *httpRun) exchange2(conn *watchedConn, h *hop, fields []HeaderField) (*r
 			firstByte.CompareAndSwap(nil, &now)
 		},
 	})
-	client, err := h2.NewClientConn(conn)
+	client, err := h2.NewClientConn(context.WithValue(ctx, connKey{}, conn), "http", h.to.String())
 	if err != nil {
 		return nil, &failure{phase: PhaseRequest, err: cause2(conn, err)}
 	}
-	resp, err := client.RoundTrip(request2(ctx, h, fields))
+	resp, err := client.RoundTrip(request2(ctx, h, fields)) //nolint:bodyclose // answer.close does
 	if at := firstByte.Load(); at != nil {
 		r.watch.enterAt(slotTransfer, *at)
 	}
@@ -96,8 +107,9 @@ func fields2(header http.Header) []HeaderField {
 }
 
 // cause2 prefers what happened to the connection over what the library made of
-// it, unless it was the library that closed it. Everything else that the library reports is the peer's breach, unless it
-// is about time.
+// it, unless it was the library that closed it. Everything else that the library
+// reports is the peer's breach, unless it is about time: the library gives its
+// findings no types, and the request itself is known to be sound.
 func cause2(conn *watchedConn, err error) error {
 	if isTimeout(err) || errors.Is(err, context.Canceled) {
 		return err

@@ -57,7 +57,7 @@ func insideNamespace() int {
 	run := func(scenarios ...scenario) {
 		for _, s := range scenarios {
 			if err := s.run(); err != nil {
-				fmt.Printf("%s: %v\n", s.about, err)
+				fmt.Fprintf(os.Stdout, "%s: %v\n", s.about, err)
 				problems++
 			}
 		}
@@ -74,7 +74,7 @@ func insideNamespace() int {
 
 	// Loopback.
 	if err := faulttest.LoopbackUp(); err != nil {
-		fmt.Println(err)
+		fmt.Fprintln(os.Stdout, err)
 		return cannotIsolate
 	}
 	run(scenario{"loopback, refused", nil, "127.0.0.1:1", "", nettest.ErrConnectionRefused, nettest.PhaseConnect, false},
@@ -84,12 +84,12 @@ func insideNamespace() int {
 	// A network that swallows everything.
 	hole, err := faulttest.OpenBlackHole()
 	if err != nil {
-		fmt.Println(err)
+		fmt.Fprintln(os.Stdout, err)
 		return cannotIsolate
 	}
 	defer hole.Close()
 	if err := faulttest.Reject("198.51.100.0/24"); err != nil {
-		fmt.Println(err)
+		fmt.Fprintln(os.Stdout, err)
 		return cannotIsolate
 	}
 	run(scenario{"black hole, TCP", nil, "10.99.0.9:80", "", nettest.ErrConnectionTimeout, nettest.PhaseConnect, true},
@@ -99,7 +99,7 @@ func insideNamespace() int {
 		scenario{"no IPv6, forced", nil, "[2001:db8::1]:80", nettest.IPv6, nettest.ErrNoIPv6, nettest.PhaseConnect, false},
 		scenario{"no IPv6, any", nil, "http://[2001:db8::1]/", "", nettest.ErrNoIPv6, nettest.PhaseConnect, false})
 	if err := dualStack(); err != nil {
-		fmt.Println("dual stack:", err)
+		fmt.Fprintln(os.Stdout, "dual stack:", err)
 		problems++
 	}
 
@@ -108,7 +108,7 @@ func insideNamespace() int {
 		run(scenario{"no descriptors, TCP", nil, "127.0.0.1:1", "", nettest.ErrOverload, nettest.PhaseConnect, false},
 			scenario{"no descriptors, name", asking("127.0.0.1:53"), "http://name.test/", "", nettest.ErrOverload, nettest.PhaseDNS, false})
 	}); err != nil {
-		fmt.Println("exhaust:", err)
+		fmt.Fprintln(os.Stdout, "exhaust:", err)
 		problems++
 	}
 	return min(problems, 1)
@@ -128,7 +128,7 @@ func (s scenario) run() error {
 	began := time.Now()
 	r, err := test.Execute(context.Background(), config)
 	if r.ErrorType != s.want || r.FailedPhase != s.phase || !errors.Is(err, s.want) {
-		return fmt.Errorf("got %s in %q (%v: %v), want %s in %q", r.ErrorType, r.FailedPhase, err, errors.Unwrap(err), s.want, s.phase)
+		return fmt.Errorf("want %s in %q, got %s in %q: %w", string(s.want), s.phase, string(r.ErrorType), r.FailedPhase, errors.Join(err, errors.Unwrap(err)))
 	}
 	if took := time.Since(began); took > config.Timeout+grace {
 		return fmt.Errorf("took %s", took)
@@ -147,8 +147,11 @@ func dualStack() error {
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	r, err := (&nettest.TCPTest{Network: network}).Execute(context.Background(),
 		nettest.TestConfig{Address: "name.test:" + port, Timeout: 2 * time.Second})
-	if err != nil || r.IPFamily() != "ipv4" || r.Phases.Connect.Duration > 200*time.Millisecond {
-		return fmt.Errorf("%v, %+v", err, r)
+	if err != nil {
+		return err
+	}
+	if r.IPFamily() != "ipv4" || r.Phases.Connect.Duration > 200*time.Millisecond {
+		return fmt.Errorf("%+v", r)
 	}
 	return nil
 }

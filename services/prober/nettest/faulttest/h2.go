@@ -47,7 +47,7 @@ func opened(f func(*framer)) behaviour {
 }
 
 // head sends a response's headers.
-func (f *framer) head(end bool, extra ...hpack.HeaderField) {
+func (f *framer) head(extra ...hpack.HeaderField) {
 	var block bytes.Buffer
 	enc := hpack.NewEncoder(&block)
 	_ = enc.WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
@@ -55,14 +55,14 @@ func (f *framer) head(end bool, extra ...hpack.HeaderField) {
 		_ = enc.WriteField(h)
 	}
 	_ = f.WriteHeaders(http2.HeadersFrameParam{
-		StreamID: f.stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: end,
+		StreamID: f.stream, BlockFragment: block.Bytes(), EndHeaders: true,
 	})
 }
 
 func h2Behaviours() map[Fault]behaviour {
 	return map[Fault]behaviour{
 		HealthyH2: opened(func(f *framer) {
-			f.head(false, hpack.HeaderField{Name: "x-fault", Value: "none"})
+			f.head(hpack.HeaderField{Name: "x-fault", Value: "none"})
 			_ = f.WriteData(f.stream, true, []byte(Body))
 			f.wait()
 		}),
@@ -78,12 +78,12 @@ func h2Behaviours() map[Fault]behaviour {
 		H2Garbage: {tls: goodH2, serve: func(c *conn) { c.say(noise); c.wait() }},
 		H2Close:   opened(func(*framer) {}),
 		H2StalledBody: opened(func(f *framer) {
-			f.head(false)
+			f.head()
 			_ = f.WriteData(f.stream, false, []byte("some"))
 			f.wait()
 		}),
 		H2ResetInBody: opened(func(f *framer) {
-			f.head(false)
+			f.head()
 			_ = f.WriteData(f.stream, false, []byte("some"))
 			if f.pause(Delay) {
 				f.reset()
@@ -111,7 +111,7 @@ func h2Behaviours() map[Fault]behaviour {
 
 // endless sends data as fast as the peer's window allows.
 func endless(f *framer) {
-	f.head(false)
+	f.head()
 	window := 65535
 	for {
 		for window >= 16<<10 {
