@@ -13,7 +13,7 @@ type Access int32
 const (
 	AccessUnspecified Access = 0 // nobody: a method that forgot to say
 	AccessPublic      Access = 1 // anybody, signed in or not
-	AccessUser        Access = 2 // any signed-in user; an organization is not needed
+	AccessUser        Access = 2 // any signed-in user, whatever the organization, or any API key
 	AccessViewer      Access = 3 // viewer or more in the active organization
 	AccessEditor      Access = 4 // editor or more
 	AccessAdmin       Access = 5 // admin or more
@@ -101,7 +101,7 @@ func (p Principal) Allows(a Access) bool {
 	case AccessPublic:
 		return true
 	case AccessUser:
-		return p.Kind == KindUser && p.UserID != ""
+		return p.Kind == KindUser && p.UserID != "" || p.Kind == KindAPIKey && p.KeyID != ""
 	case AccessViewer:
 		return p.holds(RoleViewer)
 	case AccessEditor:

@@ -42,7 +42,7 @@ func TestAllows(t *testing.T) {
 		"admin":                      {member(KindUser, RoleAdmin), []Access{AccessPublic, AccessUser, AccessViewer, AccessEditor, AccessAdmin}},
 		"owner":                      {member(KindUser, RoleOwner), []Access{AccessPublic, AccessUser, AccessViewer, AccessEditor, AccessAdmin, AccessOwner}},
 		"unknown role":               {member(KindUser, "root"), []Access{AccessPublic, AccessUser}},
-		"key of an editor":           {member(KindAPIKey, RoleEditor), []Access{AccessPublic, AccessViewer, AccessEditor}},
+		"key of an editor":           {member(KindAPIKey, RoleEditor), []Access{AccessPublic, AccessUser, AccessViewer, AccessEditor}},
 		"key without id":             {Principal{Kind: KindAPIKey, OrganizationID: "o", Role: RoleOwner}, []Access{AccessPublic}},
 		"service":                    {Principal{Kind: KindService, Name: "events"}, []Access{AccessPublic, AccessService}},
 		"service in an owner's coat": {Principal{Kind: KindService, Name: "events", UserID: "u", OrganizationID: "o", Role: RoleOwner}, []Access{AccessPublic, AccessService}},

@@ -33,7 +33,7 @@ const (
 	Access_ACCESS_UNSPECIFIED Access = 0
 	// Anybody, signed in or not.
 	Access_ACCESS_PUBLIC Access = 1
-	// Any signed-in user or API key, whatever its organization.
+	// Any signed-in user, or any API key; what concerns a user's own account refuses keys.
 	Access_ACCESS_USER Access = 2
 	// A member of the active organization with the role viewer or above.
 	Access_ACCESS_VIEWER Access = 3
