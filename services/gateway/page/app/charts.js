@@ -70,6 +70,7 @@ function line(values, width, height, slots, low) {
     }
     const x = width - (values.length - 1 - i) * step;
     path += `${pen}${x.toFixed(1)} ${y(v).toFixed(1)}`;
+    if (pen === "M" && (values[i + 1] ?? null) === null) path += "h-1.5"; // alone, it would not be seen
     pen = "L";
   });
   return path;
