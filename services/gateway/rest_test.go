@@ -126,7 +126,7 @@ func TestRefusals(t *testing.T) {
 		{"rule of a query parameter", viewerKey, "GET /api/uptime/monitors?page_size=5000", 400, "INVALID_ARGUMENT", "page_size", "", [2]string{}},
 		{"not found by the service", viewerKey, "GET /api/uptime/monitors/99", 404, "NOT_FOUND", "", "", [2]string{}},
 		{"role too low", viewerKey, "DELETE /api/uptime/monitors/1", 403, "PERMISSION_DENIED", "", "", [2]string{}},
-		{"key where a user is asked for", viewerKey, "GET /api/auth/sessions", 403, "PERMISSION_DENIED", "", "", [2]string{}},
+		{"role too low to read", viewerKey, "GET /api/organizations/api-keys", 403, "PERMISSION_DENIED", "", "", [2]string{}},
 		{"limit reached", viewerKey, "GET /api/uptime/monitors/1/events", 429, "RESOURCE_EXHAUSTED", "", "", [2]string{"Retry-After", "2"}},
 		{"not built by the service", viewerKey, "GET /api/uptime/incidents", 501, "UNIMPLEMENTED", "", "", [2]string{}},
 		{"nobody", "", "GET /api/uptime/monitors", 401, "UNAUTHENTICATED", "", "", [2]string{"WWW-Authenticate", `Bearer realm="frogup"`}},
