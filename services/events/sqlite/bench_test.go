@@ -1,12 +1,16 @@
 package sqlite_test
 
 import (
+	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	internal "github.com/frogstats/uptime/internal/sqlite"
+	"github.com/frogstats/uptime/internal/sqlite/sqlitetest"
 	"github.com/frogstats/uptime/services/events"
 	"github.com/frogstats/uptime/services/events/sqlite"
 )
@@ -86,8 +90,7 @@ func TestBytesPerResult(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			n := 0
-			var began time.Time = time.Now()
+			n, began := 0, time.Now()
 			for i, part := range fleet(tt.monitors, tt.rounds, tt.interval, tt.kind) {
 				added, err := h.Append(t.Context(), part)
 				if err != nil {
@@ -114,4 +117,77 @@ func TestBytesPerResult(t *testing.T) {
 			}
 		})
 	}
+}
+
+// BenchmarkAppend stores batches of 1000 results of 2000 monitors that are checked every second, maintenance included, and in
+// the same run plain rows of the same columns into one table, as the floor.
+func BenchmarkAppend(b *testing.B) {
+	const monitors, batch = 2000, 1000
+	for _, kind := range []struct {
+		name string
+		make func(uint32, time.Time) events.Result
+	}{{"tcp", tcp}, {"https", https}} {
+		b.Run(kind.name, func(b *testing.B) {
+			h := openHistory(b, b.TempDir())
+			var queue []events.Result
+			start := time.Date(2026, 3, 10, 0, 0, 0, 0, time.UTC)
+			n, second := 0, 0
+			for b.Loop() {
+				if len(queue) == 0 {
+					b.StopTimer()
+					for id := range uint32(monitors) {
+						queue = append(queue, kind.make(id+1, start.Add(time.Duration(second)*time.Second)))
+					}
+					second++
+					b.StartTimer()
+				}
+				added, err := h.Append(b.Context(), queue[:batch])
+				if err != nil {
+					b.Fatal(err)
+				}
+				queue, n = queue[batch:], n+added
+				if n%(30*monitors) == 0 {
+					if err := h.Maintain(b.Context(), false); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "results/s")
+		})
+	}
+	b.Run("floor", func(b *testing.B) {
+		db := sqlitetest.OpenAt(b, filepath.Join(b.TempDir(), "floor.db"), internal.Options{Synchronous: internal.Full})
+		const create = `CREATE TABLE floor (a INTEGER, b INTEGER, c INTEGER, d INTEGER, e INTEGER, f INTEGER, g INTEGER, h INTEGER, i INTEGER, j INTEGER, k INTEGER)`
+		const one = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		query := `INSERT INTO floor VALUES ` + strings.Repeat(one+`, `, 49) + one
+		must := func(err error) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		must(db.Write(b.Context(), func(tx *sql.Tx) error {
+			_, err := tx.Exec(create)
+			return err
+		}))
+		args := make([]any, 50*11)
+		n := 0
+		for b.Loop() {
+			must(db.Write(b.Context(), func(tx *sql.Tx) error {
+				stmt, err := tx.Prepare(query)
+				must(err)
+				defer stmt.Close()
+				for range batch / 50 {
+					for i := range args {
+						args[i] = int64(n*7919 + i)
+					}
+					if _, err := stmt.Exec(args...); err != nil {
+						return err
+					}
+					n += 50
+				}
+				return nil
+			}))
+		}
+		b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "results/s")
+	})
 }

@@ -1,7 +1,9 @@
 package sqlite_test
 
 import (
+	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -12,7 +14,13 @@ import (
 	"github.com/frogstats/uptime/services/events/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(victimEnv); dir != "" {
+		victim(dir)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func openState(t testing.TB, path string) *sqlite.State {
 	t.Helper()
@@ -26,12 +34,6 @@ func openState(t testing.TB, path string) *sqlite.State {
 		}
 	})
 	return s
-}
-
-func TestState(t *testing.T) {
-	storetest.State(t, func(t *testing.T) events.StateStore {
-		return openState(t, filepath.Join(t.TempDir(), "state.db"))
-	})
 }
 
 func openHistory(t testing.TB, dir string) *sqlite.History {
@@ -48,6 +50,37 @@ func openHistory(t testing.TB, dir string) *sqlite.History {
 	return h
 }
 
+func TestState(t *testing.T) {
+	storetest.State(t, func(t *testing.T) events.StateStore {
+		return breakState(openState(t, filepath.Join(t.TempDir(), "state.db")))
+	})
+}
+
 func TestHistory(t *testing.T) {
-	storetest.Results(t, func(t *testing.T) events.ResultStore { return openHistory(t, t.TempDir()) })
+	storetest.Results(t, func(t *testing.T) events.ResultStore { return breakResults(openHistory(t, t.TempDir())) })
+}
+
+// TestHistoryReopened runs the suite on a history that is closed and opened again before all maintenance.
+func TestHistoryReopened(t *testing.T) {
+	storetest.Results(t, func(t *testing.T) events.ResultStore {
+		dir := t.TempDir()
+		if t.Name() == "TestHistoryReopened/readers_see_each_result_once" {
+			return openHistory(t, dir) // readers would meet a closed file
+		}
+		return &reopening{t: t, dir: dir, History: openHistory(t, dir)}
+	})
+}
+
+type reopening struct {
+	*sqlite.History
+	t   *testing.T
+	dir string
+}
+
+func (r *reopening) Maintain(ctx context.Context, all bool) error {
+	if err := r.Close(); err != nil {
+		return err
+	}
+	r.History = openHistory(r.t, r.dir)
+	return r.History.Maintain(ctx, all)
 }
