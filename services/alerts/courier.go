@@ -22,7 +22,7 @@ const (
 	// settleTime bounds the recording of an attempt, which goes on while the service stops.
 	settleTime = 3 * time.Second
 
-	idlePause  = 15 * time.Second       // look at least so often: another replica may have written messages
+	idlePause  = time.Minute            // look at least so often: another replica may have written messages
 	busyPause  = time.Second            // while something is being sent; its end is a reason to look, too
 	brokePause = time.Second            // after the store failed
 	leastPause = 100 * time.Millisecond // between two looks that found nothing

@@ -96,15 +96,12 @@ func (i *Incident) settle(by string, end, now time.Time) {
 	}
 }
 
-// addRegions notes regions that see the outage, and reports whether any is new.
-func (i *Incident) addRegions(regions ...string) bool {
-	added := false
+// addRegions notes regions that see the outage.
+func (i *Incident) addRegions(regions ...string) {
 	for _, r := range regions {
 		if at, found := slices.BinarySearch(i.AffectedRegions, r); !found && r != "" {
 			// Clipped, because a copy of the incident shares the array.
 			i.AffectedRegions = slices.Insert(slices.Clip(i.AffectedRegions), at, r)
-			added = true
 		}
 	}
-	return added
 }

@@ -1,0 +1,592 @@
+package alerts
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+)
+
+const (
+	testOrg     = "org"
+	testMonitor = uint32(7)
+)
+
+var (
+	testBase    = time.Date(2031, 5, 6, 7, 8, 9, 0, time.UTC)
+	testRegions = []string{"ap", "eu", "us"}
+)
+
+func second(n int) time.Time { return testBase.Add(time.Duration(n) * time.Second) }
+
+// memory is a store of one monitor, as plain as can be: it keeps what batches say.
+type memory struct {
+	progress  Progress
+	state     State
+	incidents map[uint32]Incident
+	triggers  map[uint32]Trigger
+	messages  []Message
+}
+
+func newMemory(s State) *memory {
+	s.Monitor = Monitor{ID: testMonitor, OrganizationID: testOrg, Name: "api", URL: "https://api/", Regions: testRegions}
+	return &memory{state: s, incidents: map[uint32]Incident{}, triggers: map[uint32]Trigger{}}
+}
+
+// feed evaluates entries in one batch and stores it.
+func (m *memory) feed(entries ...Entry) Batch {
+	b := Fold(m.progress, map[uint32]State{testMonitor: m.state}, entries, second(5000))
+	m.progress = b.Progress
+	if known, ok := b.Known[testMonitor]; ok {
+		m.state.Known = known
+	}
+	for _, i := range b.Incidents {
+		m.incidents[i.ID] = i
+	}
+	for _, t := range b.Triggers {
+		m.triggers[t.ID] = t
+	}
+	m.messages = append(m.messages, b.Messages...)
+	m.state.Incident = nil
+	for _, i := range m.incidents {
+		if !i.Settled {
+			m.state.Incident = &i
+		}
+	}
+	rules := slices.Clone(m.state.Rules)
+	for i := range rules {
+		rules[i].Open = nil
+		for _, t := range m.triggers {
+			if t.RuleID == rules[i].Rule.ID && t.ResolvedAt.IsZero() {
+				rules[i].Open = &t
+			}
+		}
+	}
+	m.state.Rules = rules
+	return b
+}
+
+// types are the messages to a target, in order.
+func (m *memory) types(to Target) []string {
+	var out []string
+	for _, msg := range m.messages {
+		if msg.Target == to {
+			out = append(out, msg.Type)
+		}
+	}
+	return out
+}
+
+func transition(seq, at int, from, to Status) Entry {
+	return Entry{
+		Seq: uint64(seq), OrganizationID: testOrg, MonitorID: testMonitor, At: second(at),
+		Transition: &Transition{From: from, To: to, Since: second(at), Regions: []string{"eu"}, ErrorType: "connection_refused", ErrorMessage: "refused", Failures: 2},
+	}
+}
+
+func observation(seq, at int, o Observation) Entry {
+	return Entry{Seq: uint64(seq), OrganizationID: testOrg, MonitorID: testMonitor, At: second(at), Observation: &o}
+}
+
+func failing(seq, at int, streak uint32) Entry {
+	return observation(seq, at, Observation{Region: "eu", Outcome: OutcomeFailure, Failures: streak, ErrorType: "connection_refused", ErrorMessage: "refused"})
+}
+
+func passing(seq, at int, slowest time.Duration) Entry {
+	return observation(seq, at, Observation{Region: "eu", Outcome: OutcomeSuccess, Successes: 1, Slowest: slowest, Status: StatusUp})
+}
+
+func testChannel(id uint32, events ...Event) Channel {
+	return Channel{ID: id, OrganizationID: testOrg, Events: events, Enabled: true}
+}
+
+func testRule(id uint32, c Conditions) RuleState {
+	return RuleState{Rule: Rule{ID: id, OrganizationID: testOrg, MonitorID: testMonitor, Conditions: c, Enabled: true}}
+}
+
+func TestOutages(t *testing.T) {
+	const up, down, degraded, unknown, paused, maintenance = StatusUp, StatusDown, StatusDegraded, StatusUnknown, StatusPaused, StatusMaintenance
+	for _, tt := range []struct {
+		name      string
+		states    []Status
+		incidents int
+		open      bool
+		messages  []string // to a channel of all events
+		plain     []string // to a channel of the usual events
+	}{
+		{"down and up", []Status{up, down, up}, 1, false, []string{TypeDown, TypeRecovered}, []string{TypeDown, TypeRecovered}},
+		{"down at first", []Status{down}, 1, true, []string{TypeDown}, []string{TypeDown}},
+		{"announced twice", []Status{down, down}, 1, true, []string{TypeDown}, []string{TypeDown}},
+		{"unknown in between", []Status{down, unknown, down, up}, 1, false, []string{TypeDown, TypeRecovered}, []string{TypeDown, TypeRecovered}},
+		{"from unknown to up", []Status{down, unknown, up}, 1, false, []string{TypeDown, TypeRecovered}, []string{TypeDown, TypeRecovered}},
+		{"maintenance in between", []Status{down, maintenance, down}, 1, true, []string{TypeDown}, []string{TypeDown}},
+		{"unknown is nothing", []Status{up, unknown, up}, 0, false, nil, nil},
+		{"paused while down", []Status{down, paused}, 1, false, []string{TypeDown}, []string{TypeDown}},
+		{"down again after a pause", []Status{down, paused, unknown, down, up}, 2, false, []string{TypeDown, TypeDown, TypeRecovered}, []string{TypeDown, TypeDown, TypeRecovered}},
+		{"degraded", []Status{up, degraded, up}, 0, false, []string{TypeDegraded, TypeRecovered}, nil},
+		{"degraded once", []Status{degraded, unknown, degraded}, 0, false, []string{TypeDegraded}, nil},
+		{"degraded again after a pause", []Status{degraded, paused, unknown, degraded}, 0, false, []string{TypeDegraded, TypeDegraded}, nil},
+		{"recovered to degraded", []Status{down, degraded, up}, 1, false, []string{TypeDown, TypeRecovered, TypeRecovered}, []string{TypeDown, TypeRecovered}},
+		{"degraded, then down", []Status{degraded, down, up}, 1, false, []string{TypeDegraded, TypeDown, TypeRecovered}, []string{TypeDown, TypeRecovered}},
+		{"two outages", []Status{down, up, down, up}, 2, false, []string{TypeDown, TypeRecovered, TypeDown, TypeRecovered}, []string{TypeDown, TypeRecovered, TypeDown, TypeRecovered}},
+		{"a state of the future", []Status{down, "frozen", up}, 1, false, []string{TypeDown, TypeRecovered}, []string{TypeDown, TypeRecovered}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMemory(State{Channels: []Channel{
+				testChannel(1, EventDown, EventRecovery, EventDegraded), testChannel(2, EventDown, EventRecovery), testChannel(3, EventDegraded),
+			}})
+			from := Status("")
+			for i, to := range tt.states {
+				m.feed(transition(i+1, 10*i, from, to))
+				from = to
+			}
+			if len(m.incidents) != tt.incidents {
+				t.Errorf("%d incidents, want %d", len(m.incidents), tt.incidents)
+			}
+			if open := m.state.Incident != nil; open != tt.open {
+				t.Errorf("outage goes on = %t, want %t", open, tt.open)
+			}
+			if diff := cmp.Diff(tt.messages, m.types(Target{TargetChannel, 1})); diff != "" {
+				t.Errorf("messages (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.plain, m.types(Target{TargetChannel, 2})); diff != "" {
+				t.Errorf("messages of a plain channel (-want +got):\n%s", diff)
+			}
+			for _, kind := range m.types(Target{TargetChannel, 3}) {
+				if kind != TypeDegraded {
+					t.Errorf("a channel for degraded was sent %s", kind)
+				}
+			}
+		})
+	}
+}
+
+func TestIncidentFacts(t *testing.T) {
+	m := newMemory(State{Channels: []Channel{testChannel(1, EventDown, EventRecovery)}})
+	down := transition(1, 10, StatusUp, StatusDown)
+	down.Transition.Since = second(4)
+	confirming := failing(2, 10, 2) // the check that the transition came of: it is counted already
+	us := failing(3, 12, 3)
+	us.Observation.Region, us.Observation.ErrorType, us.Observation.ErrorMessage = "us", "headers_timeout", "late"
+	sparse := failing(4, 400, 140) // the feed leaves checks of a long streak out
+	ours := observation(5, 401, Observation{Region: "ap", Outcome: OutcomeError, Failures: 140, ErrorType: "observer_offline"})
+	up := transition(6, 500, StatusDown, StatusUp)
+	up.Transition.ErrorType = ""
+	m.feed(down, confirming, us, sparse, ours, up)
+	want := Incident{
+		ID: 1, OrganizationID: testOrg, MonitorID: testMonitor, MonitorName: "api", Status: IncidentResolved, StartTime: second(4),
+		EndTime: second(500), AffectedRegions: []string{"eu", "us"}, LastError: "refused", LastErrorType: "connection_refused",
+		FailureCount: 140, ResolvedAt: second(5000), CreatedAt: second(5000), UpdatedAt: second(5000), Settled: true,
+		CountedAt: second(10), Streak: 140,
+	}
+	if diff := cmp.Diff(want, m.incidents[1]); diff != "" {
+		t.Errorf("incident (-want +got):\n%s", diff)
+	}
+	recovered := m.messages[1]
+	if got := recovered.Content.Incident; got == nil || !time.Time(got.StartTime).Equal(second(4)) || !time.Time(*got.EndTime).Equal(second(500)) {
+		t.Errorf("the recovery does not tell both times: %+v", got)
+	}
+	if recovered.Content.PreviousStatus != StatusDown || recovered.Content.Status != StatusUp {
+		t.Errorf("states = %s after %s", recovered.Content.Status, recovered.Content.PreviousStatus)
+	}
+}
+
+// An incident that was resolved by hand is not opened again while the outage goes on, and the recovery is announced.
+func TestResolvedByHand(t *testing.T) {
+	m := newMemory(State{Channels: []Channel{testChannel(1, EventDown, EventRecovery)}})
+	m.feed(transition(1, 10, StatusUp, StatusDown))
+	inc := m.incidents[1]
+	if err := inc.resolve("ann", second(20)); err != nil {
+		t.Fatal(err)
+	}
+	m.incidents[1] = inc
+	m.state.Incident = &inc
+	m.feed(failing(2, 30, 5), transition(3, 40, StatusDown, StatusUnknown), transition(4, 50, StatusUnknown, StatusDown))
+	if len(m.incidents) != 1 || !m.incidents[1].EndTime.Equal(second(20)) || m.incidents[1].FailureCount != 2 {
+		t.Errorf("incidents = %+v", m.incidents)
+	}
+	m.feed(transition(5, 60, StatusDown, StatusUp))
+	got := m.incidents[1]
+	if !got.Settled || !got.EndTime.Equal(second(20)) || got.ResolvedBy != "ann" {
+		t.Errorf("incident = %+v", got)
+	}
+	m.feed(transition(6, 70, StatusUp, StatusDown))
+	if len(m.incidents) != 2 {
+		t.Errorf("%d incidents, want a second one", len(m.incidents))
+	}
+	if diff := cmp.Diff([]string{TypeDown, TypeRecovered, TypeDown}, m.types(Target{TargetChannel, 1})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAcknowledgingStopsNothing(t *testing.T) {
+	m := newMemory(State{Channels: []Channel{testChannel(1, EventDown, EventRecovery)}})
+	m.feed(transition(1, 10, StatusUp, StatusDown))
+	inc := m.incidents[1]
+	for want := range 2 {
+		changed, err := inc.acknowledge("ann", second(20+want))
+		if err != nil || changed != (want == 0) {
+			t.Errorf("acknowledge %d: changed = %t, %v", want, changed, err)
+		}
+	}
+	m.incidents[1] = inc
+	m.state.Incident = &inc
+	m.feed(transition(2, 60, StatusDown, StatusUp))
+	got := m.incidents[1]
+	if got.Status != IncidentResolved || got.AcknowledgedBy != "ann" || !got.AcknowledgedAt.Equal(second(20)) || got.ResolvedBy != "" {
+		t.Errorf("incident = %+v", got)
+	}
+	if diff := cmp.Diff([]string{TypeDown, TypeRecovered}, m.types(Target{TargetChannel, 1})); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := got.acknowledge("bob", second(70)); err == nil {
+		t.Error("a resolved incident was acknowledged")
+	}
+	if err := got.resolve("bob", second(70)); err == nil {
+		t.Error("a resolved incident was resolved")
+	}
+}
+
+func TestDeletedMonitorIsNotEvaluated(t *testing.T) {
+	m := newMemory(State{Channels: []Channel{testChannel(1, EventDown)}})
+	m.state.Monitor.Deleted = true
+	if b := m.feed(transition(1, 1, StatusUp, StatusDown)); len(b.Incidents)+len(b.Messages) != 0 || b.Progress.Seq != 1 {
+		t.Errorf("batch = %+v", b)
+	}
+}
+
+func TestChannelCovers(t *testing.T) {
+	some := testChannel(2, EventDown)
+	some.MonitorIDs = []uint32{1, testMonitor}
+	elsewhere := testChannel(3, EventDown)
+	elsewhere.MonitorIDs = []uint32{1}
+	m := newMemory(State{Channels: []Channel{testChannel(1, EventDown), some, elsewhere}})
+	m.feed(transition(1, 1, StatusUp, StatusDown))
+	var got []uint32
+	for _, msg := range m.messages {
+		got = append(got, msg.Target.ID)
+	}
+	if diff := cmp.Diff([]uint32{1, 2}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRules(t *testing.T) {
+	slow := passing(0, 0, 2*time.Second)
+	fast := passing(0, 0, time.Second) // at the threshold: not above
+	elsewhere := passing(0, 0, 3*time.Second)
+	elsewhere.Observation.Region = "us"
+	uptime := func(percent float64) Entry {
+		return Entry{OrganizationID: testOrg, MonitorID: testMonitor, Uptime: &percent}
+	}
+	offline := observation(0, 0, Observation{Region: "eu", Outcome: OutcomeError, Failures: 0, Status: StatusUnknown})
+	all := Conditions{Failures: 3, ResponseTime: time.Second, Uptime: 99}
+	for _, tt := range []struct {
+		name       string
+		conditions Conditions
+		entries    []Entry
+		want       []string
+		condition  string
+	}{
+		{"two failures are not three", all, []Entry{failing(0, 0, 1), failing(0, 0, 2), passing(0, 0, 0)}, nil, ""},
+		{"three failures", all, []Entry{failing(0, 0, 2), failing(0, 0, 3), failing(0, 0, 4)}, []string{TypeTriggered}, conditionFailures},
+		{"and a success", all, []Entry{failing(0, 0, 3), passing(0, 0, 0)}, []string{TypeTriggered, TypeResolved}, conditionFailures},
+		{"our own fault resolves nothing", all, []Entry{failing(0, 0, 3), offline}, []string{TypeTriggered}, conditionFailures},
+		{"a rule made while it fails", all, []Entry{failing(0, 0, 60)}, []string{TypeTriggered}, conditionFailures},
+		{"going down tells the streak", Conditions{Failures: 2}, []Entry{transition(0, 0, StatusUp, StatusDown)}, []string{TypeTriggered}, conditionFailures},
+		{"slow", all, []Entry{slow, slow}, []string{TypeTriggered}, conditionResponseTime},
+		{"at the threshold is not above it", all, []Entry{fast}, nil, ""},
+		{"slow and fast", all, []Entry{slow, fast}, []string{TypeTriggered, TypeResolved}, conditionResponseTime},
+		{"slow here, fast there", all, []Entry{elsewhere, fast, slow, fast}, []string{TypeTriggered}, conditionResponseTime},
+		{"slow, then failing: a failure is no fast success", all, []Entry{slow, failing(0, 0, 1)}, []string{TypeTriggered}, conditionResponseTime},
+		{"one condition takes over from another", all, []Entry{slow, failing(0, 0, 3), fast, failing(0, 0, 4), passing(0, 0, 0)}, []string{TypeTriggered, TypeResolved, TypeTriggered, TypeResolved}, ""},
+		{"uptime", all, []Entry{uptime(99), uptime(98.9), uptime(50), uptime(99)}, []string{TypeTriggered, TypeResolved}, conditionUptime},
+		{"paused: silence", all, []Entry{failing(0, 0, 3), transition(0, 0, StatusDown, StatusPaused), failing(0, 0, 3)}, []string{TypeTriggered, TypeTriggered}, conditionFailures},
+		{"unknown resolves nothing", all, []Entry{failing(0, 0, 3), transition(0, 0, StatusDown, StatusUnknown)}, []string{TypeTriggered}, conditionFailures},
+		{"no such condition", Conditions{Failures: 3}, []Entry{slow, uptime(1)}, nil, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMemory(State{Rules: []RuleState{testRule(1, tt.conditions)}})
+			for i, e := range tt.entries {
+				e.At = second(10 * i)
+				if e.Uptime == nil {
+					e.Seq = uint64(i + 1)
+				}
+				m.feed(e)
+			}
+			if diff := cmp.Diff(tt.want, m.types(Target{TargetAlert, 1})); diff != "" {
+				t.Errorf("messages (-want +got):\n%s", diff)
+			}
+			if tt.condition != "" && m.triggers[1].Data.Condition != tt.condition {
+				t.Errorf("condition = %s, want %s", m.triggers[1].Data.Condition, tt.condition)
+			}
+		})
+	}
+}
+
+// A region that was taken from the monitor says nothing any more, and must not keep a rule triggered.
+func TestRegionThatIsGone(t *testing.T) {
+	m := newMemory(State{Rules: []RuleState{testRule(1, Conditions{ResponseTime: time.Second})}})
+	m.feed(passing(1, 1, 2*time.Second))
+	m.state.Monitor.Regions = []string{"us"}
+	other := passing(2, 2, time.Millisecond)
+	other.Observation.Region = "us"
+	m.feed(other)
+	if diff := cmp.Diff([]string{TypeTriggered, TypeResolved}, m.types(Target{TargetAlert, 1})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestChangedConditions(t *testing.T) {
+	m := newMemory(State{Rules: []RuleState{testRule(1, Conditions{ResponseTime: time.Second, Failures: 5})}})
+	m.feed(passing(1, 1, 2*time.Second))
+	m.state.Rules[0].Rule.Conditions = Conditions{Failures: 5}
+	m.feed(failing(2, 2, 1))
+	if diff := cmp.Diff([]string{TypeTriggered, TypeResolved}, m.types(Target{TargetAlert, 1})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// anyFeed draws a feed of one monitor.
+func anyFeed(t *rapid.T) []Entry {
+	statuses := []Status{StatusUp, StatusUp, StatusDegraded, StatusDown, StatusDown, StatusUnknown, StatusPaused, StatusMaintenance}
+	outcomes := []Outcome{OutcomeSuccess, OutcomeSuccess, OutcomeFailure, OutcomeFailure, OutcomeTimeout, OutcomeError, OutcomeMissed}
+	n := rapid.IntRange(0, 60).Draw(t, "entries")
+	var out []Entry
+	from, seq, at := Status(""), 0, 0
+	for range n {
+		at += rapid.IntRange(0, 30).Draw(t, "pause")
+		switch rapid.IntRange(0, 5).Draw(t, "kind") {
+		case 0, 1:
+			to := rapid.SampledFrom(statuses).Draw(t, "to")
+			seq += rapid.IntRange(1, 3).Draw(t, "gap")
+			e := transition(seq, at, from, to)
+			e.Transition.Failures = rapid.Uint32Range(0, 6).Draw(t, "failures")
+			out, from = append(out, e), to
+		case 2:
+			percent := rapid.Float64Range(0, 100).Draw(t, "uptime")
+			out = append(out, Entry{OrganizationID: testOrg, MonitorID: testMonitor, At: second(at), Uptime: &percent})
+		default:
+			seq += rapid.IntRange(1, 3).Draw(t, "gap")
+			o := Observation{Region: rapid.SampledFrom(testRegions).Draw(t, "region"), Outcome: rapid.SampledFrom(outcomes).Draw(t, "outcome")}
+			o.Failures = rapid.Uint32Range(0, 6).Draw(t, "streak")
+			if o.Outcome == OutcomeSuccess || rapid.Bool().Draw(t, "earlier successes") {
+				o.Successes = 1
+				o.Slowest = time.Duration(rapid.IntRange(0, 2000).Draw(t, "ms")) * time.Millisecond
+			}
+			out = append(out, observation(seq, at, o))
+		}
+	}
+	return out
+}
+
+func anyState(t *rapid.T) State {
+	var s State
+	for i := range rapid.IntRange(0, 3).Draw(t, "rules") {
+		var c Conditions
+		for c == (Conditions{}) {
+			c = Conditions{
+				Failures:     rapid.IntRange(0, 5).Draw(t, "failures"),
+				ResponseTime: time.Duration(rapid.SampledFrom([]int{0, 500, 1500}).Draw(t, "ms")) * time.Millisecond,
+				Uptime:       rapid.SampledFrom([]float64{0, 50, 99}).Draw(t, "uptime"),
+			}
+		}
+		s.Rules = append(s.Rules, testRule(uint32(i+1), c))
+	}
+	for i := range rapid.IntRange(0, 3).Draw(t, "channels") {
+		events := rapid.SliceOfNDistinct(rapid.SampledFrom([]Event{EventDown, EventRecovery, EventDegraded}), 1, 3, rapid.ID).Draw(t, "events")
+		s.Channels = append(s.Channels, testChannel(uint32(i+1), events...))
+	}
+	return s
+}
+
+// The machines against models that remember everything and do everything at once.
+func TestEvaluateAgainstModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		entries, start := anyFeed(t), anyState(t)
+		m := newMemory(start)
+		for rest := entries; len(rest) > 0; {
+			n := rapid.IntRange(1, len(rest)).Draw(t, "batch")
+			m.feed(rest[:n]...)
+			rest = rest[n:]
+		}
+		compareOutages(t, entries, m)
+		for _, r := range start.Rules {
+			compareRule(t, r.Rule, entries, m)
+		}
+		compareMessages(t, start, m)
+	})
+}
+
+// outage is what the model says of an incident.
+type outage struct {
+	start, end time.Time
+	quiet      bool
+}
+
+// compareOutages holds the incidents to the model: every down has exactly one incident that goes on, and every end ends it.
+func compareOutages(t *rapid.T, entries []Entry, m *memory) {
+	var want []outage
+	going := false
+	for _, e := range entries {
+		if e.Transition == nil {
+			continue
+		}
+		last := len(want) - 1
+		switch to := e.Transition.To; {
+		case to == StatusDown && !going:
+			want = append(want, outage{start: e.At})
+			going = true
+		case going && (to == StatusUp || to == StatusDegraded || to == StatusPaused):
+			want[last].end, want[last].quiet = e.At, to == StatusPaused
+			going = false
+		}
+	}
+	var got []outage
+	for _, id := range slices.Sorted(maps.Keys(m.incidents)) {
+		i := m.incidents[id]
+		if i.Settled != !i.EndTime.IsZero() || i.Open() == i.Settled || i.FailureCount == 0 {
+			t.Errorf("incident %d contradicts itself: %+v", id, i)
+		}
+		got = append(got, outage{start: i.StartTime, end: i.EndTime, quiet: i.ResolvedBy == resolvedBySystem})
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(outage{}), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("outages (-want +got):\n%s", diff)
+	}
+}
+
+// compareRule holds a rule to a model that keeps the last reading of everything.
+func compareRule(t *rapid.T, r Rule, entries []Entry, m *memory) {
+	failures, slowest, uptime := uint32(0), map[string]time.Duration{}, 100.0
+	triggered := false
+	var want []string
+	for _, e := range entries {
+		switch {
+		case e.Uptime != nil:
+			uptime = *e.Uptime
+		case e.Observation != nil:
+			if e.Observation.Outcome != OutcomeError && e.Observation.Outcome != OutcomeMissed {
+				failures = e.Observation.Failures
+			}
+			if e.Observation.Successes > 0 {
+				slowest[e.Observation.Region] = e.Observation.Slowest
+			}
+		case e.Transition.To == StatusPaused:
+			failures, slowest, uptime, triggered = 0, map[string]time.Duration{}, 100, false
+		case e.Transition.To == StatusUp || e.Transition.To == StatusDegraded || e.Transition.To == StatusDown:
+			failures = e.Transition.Failures
+		}
+		holds := r.Conditions.Failures > 0 && failures >= uint32(r.Conditions.Failures) || r.Conditions.Uptime > 0 && uptime < r.Conditions.Uptime
+		for _, d := range slowest {
+			holds = holds || r.Conditions.ResponseTime > 0 && d > r.Conditions.ResponseTime
+		}
+		if holds != triggered {
+			triggered = holds
+			want = append(want, map[bool]string{true: TypeTriggered, false: TypeResolved}[holds])
+		}
+	}
+	if diff := cmp.Diff(want, m.types(Target{TargetAlert, r.ID}), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("rule %+v (-want +got):\n%s", r.Conditions, diff)
+	}
+	open := 0
+	for _, tr := range m.triggers {
+		if tr.RuleID == r.ID && tr.ResolvedAt.IsZero() {
+			open++
+		}
+		if !tr.ResolvedAt.IsZero() && (tr.ResolvedAt.Before(tr.TriggeredAt) || tr.Holding.any()) {
+			t.Errorf("trigger %+v contradicts itself", tr)
+		}
+	}
+	if open > 1 || (open == 1) != triggered {
+		t.Errorf("rule %d has %d open triggers, triggered = %t", r.ID, open, triggered)
+	}
+}
+
+// compareMessages wants every message to have a cause, an id of its own, and a target that asked for it.
+func compareMessages(t *rapid.T, start State, m *memory) {
+	seen := map[string]bool{}
+	for _, msg := range m.messages {
+		if seen[msg.ID] {
+			t.Errorf("id %s was given twice", msg.ID)
+		}
+		seen[msg.ID] = true
+		if msg.IncidentID != 0 && m.incidents[msg.IncidentID].ID == 0 {
+			t.Errorf("message %s is about incident %d, which is not there", msg.ID, msg.IncidentID)
+		}
+	}
+	for _, c := range start.Channels {
+		downs := 0
+		for _, kind := range m.types(Target{TargetChannel, c.ID}) {
+			downs += map[string]int{TypeDown: 1}[kind]
+		}
+		if want := len(m.incidents) * map[bool]int{true: 1}[c.wants(EventDown)]; downs != want {
+			t.Errorf("channel %d was told of %d outages, want %d", c.ID, downs, want)
+		}
+	}
+}
+
+// Reading any part of the feed again changes nothing, and neither does the way it is cut into batches.
+func TestFoldIsIdempotent(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		entries, start := anyFeed(t), anyState(t)
+		entries = slices.DeleteFunc(entries, func(e Entry) bool { return e.Seq == 0 })
+		once, twice := newMemory(start), newMemory(start)
+		once.feed(entries...)
+		for i := 0; i < len(entries); {
+			n := rapid.IntRange(i+1, len(entries)).Draw(t, "up to")
+			again := rapid.IntRange(0, i).Draw(t, "from")
+			twice.feed(entries[again:n]...)
+			if b := twice.feed(entries[:n]...); len(b.Incidents)+len(b.Triggers)+len(b.Messages)+len(b.Known) != 0 {
+				t.Fatalf("a repeat of %d entries did something: %+v", n, b)
+			}
+			i = n
+		}
+		opts := cmp.AllowUnexported(memory{})
+		stamps := cmp.Comparer(func(a, b Stamp) bool { return time.Time(a).Equal(time.Time(b)) })
+		if diff := cmp.Diff(once, twice, opts, stamps, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("(-once +again):\n%s", diff)
+		}
+	})
+}
+
+// Evaluate leaves what it was given alone.
+func TestEvaluateIsPure(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newMemory(anyState(t))
+		for _, e := range anyFeed(t) {
+			before := m.state
+			copied := deepCopy(before)
+			first, ids, effects := Evaluate(before, e, m.progress.IDs, second(1))
+			again, ids2, effects2 := Evaluate(before, e, m.progress.IDs, second(1))
+			opts := []cmp.Option{cmp.Comparer(func(a, b Stamp) bool { return time.Time(a).Equal(time.Time(b)) }), cmpopts.EquateEmpty()}
+			if diff := cmp.Diff(copied, before, opts...); diff != "" {
+				t.Fatalf("the state was changed:\n%s", diff)
+			}
+			if diff := cmp.Diff([]any{first, ids, effects}, []any{again, ids2, effects2}, opts...); diff != "" {
+				t.Fatalf("two results:\n%s", diff)
+			}
+			m.feed(e)
+		}
+	})
+}
+
+func deepCopy(s State) State {
+	if s.Incident != nil {
+		i := *s.Incident
+		i.AffectedRegions = slices.Clone(i.AffectedRegions)
+		s.Incident = &i
+	}
+	s.Rules = slices.Clone(s.Rules)
+	for i := range s.Rules {
+		if s.Rules[i].Open != nil {
+			o := *s.Rules[i].Open
+			o.Holding.Slow = slices.Clone(o.Holding.Slow)
+			s.Rules[i].Open = &o
+		}
+	}
+	return s
+}

@@ -1,0 +1,30 @@
+package alerts
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Courier delivers what is in a store through send, for tests that bring their own receiver and clock.
+type Courier struct{ inner *courier }
+
+// NewCourier makes one.
+func NewCourier(store OutboxStore, log *slog.Logger, send func(context.Context, Claim, time.Time) Result) (*Courier, error) {
+	f, err := newFigures(nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Courier{newCourier(store, log, f, send)}, nil
+}
+
+// Run delivers until ctx ends.
+func (c *Courier) Run(ctx context.Context) { c.inner.run(ctx) }
+
+// Nudge says that there are new messages.
+func (c *Courier) Nudge() { c.inner.nudge() }
+
+// SendThrough replaces the network, before Run.
+func (s *Service) SendThrough(send func(context.Context, Claim, time.Time) Result) {
+	s.courier.send = send
+}

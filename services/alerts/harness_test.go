@@ -1,0 +1,435 @@
+package alerts_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	accessv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/access/v1"
+	alertsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1"
+	auditv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/audit/v1"
+	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
+	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/audit"
+	"github.com/frogstats/uptime/internal/egress"
+	"github.com/frogstats/uptime/internal/fault"
+	"github.com/frogstats/uptime/internal/identity"
+	"github.com/frogstats/uptime/internal/rpc"
+	"github.com/frogstats/uptime/internal/rpc/rpctest"
+	"github.com/frogstats/uptime/internal/secret"
+	"github.com/frogstats/uptime/services/alerts"
+	"github.com/frogstats/uptime/services/alerts/sqlite"
+)
+
+const orgB = "org-b"
+
+// world is the alerts service on a real store and real connections, with the two other services in memory.
+type world struct {
+	t         *testing.T
+	path      string // of the database
+	store     *sqlite.Store
+	box       *secret.Box
+	logs      *logs
+	events    *fakeEvents
+	monitors  *fakeMonitors
+	service   *alerts.Service
+	conn      *grpc.ClientConn
+	alerts    alertsv1.AlertsServiceClient
+	channels  alertsv1.ChannelsServiceClient
+	incidents alertsv1.IncidentsServiceClient
+	audit     auditv1.AuditServiceClient
+	wrap      func(alerts.Store) alerts.Store
+	send      func(context.Context, alerts.Claim, time.Time) alerts.Result // nil sends over the network
+	stop      func()
+}
+
+// newWorld makes the service without running it.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	box, err := secret.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{
+		t: t, path: filepath.Join(t.TempDir(), "alerts.db"), box: box, logs: &logs{}, events: newFakeEvents(), monitors: newFakeMonitors(),
+		wrap: func(s alerts.Store) alerts.Store { return s },
+	}
+	w.open()
+	return w
+}
+
+func policy() rpctest.Option { return rpctest.Policy(rpc.PolicyByOption(accessv1.E_Access)) }
+
+func asAlerts(c *rpc.ClientConfig) { c.Service = "alerts" }
+
+func (w *world) log() *slog.Logger { return slog.New(slog.NewJSONHandler(w.logs, nil)) }
+
+// open makes the store and the service, with connections of their own to the other services.
+func (w *world) open() {
+	w.t.Helper()
+	store, err := sqlite.Open(w.t.Context(), w.path)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.store = store
+	w.t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			w.t.Error(err)
+		}
+	})
+	w.service, err = alerts.New(alerts.Deps{
+		Store: w.wrap(store), Log: w.log(), Secrets: w.box, PageKey: w.box.Derive("page"),
+		Events:   rpctest.Conn(w.t, "events", w.events.register, policy(), rpctest.Client(asAlerts)),
+		Monitors: rpctest.Conn(w.t, "monitors", w.monitors.register, policy(), rpctest.Client(asAlerts)),
+		Egress:   egress.Policy{Mode: egress.Private},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if w.send != nil {
+		w.service.SendThrough(w.send)
+	}
+	w.conn = rpctest.Conn(w.t, "alerts", w.service.Register, policy(), rpctest.Log(w.log()),
+		rpctest.Server(func(c *rpc.Config) { c.FieldName = rpc.TrimBody }))
+	w.alerts, w.channels = alertsv1.NewAlertsServiceClient(w.conn), alertsv1.NewChannelsServiceClient(w.conn)
+	w.incidents, w.audit = alertsv1.NewIncidentsServiceClient(w.conn), auditv1.NewAuditServiceClient(w.conn)
+}
+
+// run runs the service until the test ends or w.stop is called.
+func (w *world) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := w.service.Run(ctx); err != nil {
+			w.t.Errorf("run: %v", err)
+		}
+	}()
+	var once sync.Once
+	w.stop = func() {
+		once.Do(func() {
+			cancel()
+			<-done
+		})
+	}
+	w.t.Cleanup(w.stop)
+}
+
+func editor(t *testing.T) context.Context {
+	return rpctest.AsUser(t.Context(), orgA, identity.RoleEditor)
+}
+
+func admin(t *testing.T) context.Context {
+	return rpctest.AsUser(t.Context(), orgA, identity.RoleAdmin)
+}
+
+func stranger(t *testing.T) context.Context {
+	return rpctest.AsUser(t.Context(), orgB, identity.RoleAdmin)
+}
+
+// eventually polls until ok holds; what says what was waited for.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(15 * time.Second)
+	defer deadline.Stop()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for !ok() {
+		select {
+		case <-poll.C:
+		case <-deadline.C:
+			t.Fatalf("%s did not come true", what)
+		}
+	}
+}
+
+// logs collects what is logged.
+type logs struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// received is a message as a receiver got it.
+type received struct {
+	header http.Header
+	body   []byte
+}
+
+// receiver is somebody's webhook.
+type receiver struct {
+	url string
+
+	mu     sync.Mutex
+	got    []received
+	status func(n int) int
+}
+
+func newReceiver(t *testing.T) *receiver {
+	r := &receiver{status: func(int) int { return http.StatusNoContent }}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			t.Errorf("read message: %v", err)
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.got = append(r.got, received{req.Header.Clone(), body})
+		w.WriteHeader(r.status(len(r.got)))
+	}))
+	t.Cleanup(srv.Close)
+	r.url = srv.URL + "/hook"
+	return r
+}
+
+// answer sets what the n-th message is answered, from 1.
+func (r *receiver) answer(status func(n int) int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status = status
+}
+
+func (r *receiver) all() []received {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.got)
+}
+
+// fakeEvents is the contract of the events service, from memory.
+type fakeEvents struct {
+	eventsv1.UnimplementedFeedServiceServer
+	eventsv1.UnimplementedStatusServiceServer
+
+	mu       sync.Mutex
+	entries  []*eventsv1.FeedEntry
+	head     uint64
+	pruned   uint64 // entries up to this one are gone
+	stubborn bool   // sends everything, whatever it is asked for
+	asked    []uint32
+	statuses map[uint32]*eventsv1.MonitorStatus
+	broken   error // what BatchGetStatuses answers
+	changed  chan struct{}
+}
+
+func newFakeEvents() *fakeEvents {
+	return &fakeEvents{statuses: map[uint32]*eventsv1.MonitorStatus{}, changed: make(chan struct{})}
+}
+
+func (f *fakeEvents) register(r grpc.ServiceRegistrar) {
+	eventsv1.RegisterFeedServiceServer(r, f)
+	eventsv1.RegisterStatusServiceServer(r, f)
+}
+
+// change runs fn under the lock and wakes the streams.
+func (f *fakeEvents) change(fn func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fn()
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// add appends entries and gives them their numbers.
+func (f *fakeEvents) add(entries ...*eventsv1.FeedEntry) {
+	f.change(func() {
+		for _, e := range entries {
+			f.head++
+			e.Seq = f.head
+			f.entries = append(f.entries, e)
+		}
+	})
+}
+
+func (f *fakeEvents) ReadFeed(in *eventsv1.ReadFeedRequest, stream grpc.ServerStreamingServer[eventsv1.ReadFeedResponse]) error {
+	for after, sent := in.GetAfterSeq(), 0; ; {
+		f.mu.Lock()
+		resp := &eventsv1.ReadFeedResponse{HeadSeq: f.head, Truncated: after < f.pruned}
+		for _, e := range f.entries[min(sent, len(f.entries)):] { // fewer than before: the feed began anew
+			if (e.GetSeq() > after || f.stubborn) && e.GetSeq() > f.pruned {
+				resp.Entries = append(resp.Entries, e)
+			}
+		}
+		sent = len(f.entries)
+		changed := f.changed
+		f.mu.Unlock()
+		if err := stream.Send(resp); err != nil {
+			return err
+		}
+		after = max(after, resp.GetHeadSeq())
+		select {
+		case <-changed:
+		case <-stream.Context().Done():
+			return stream.Context().Err()
+		}
+	}
+}
+
+func (f *fakeEvents) BatchGetStatuses(_ context.Context, in *eventsv1.BatchGetStatusesRequest) (*eventsv1.BatchGetStatusesResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, in.GetMonitorIds()...)
+	if f.broken != nil {
+		return nil, f.broken
+	}
+	out := &eventsv1.BatchGetStatusesResponse{}
+	for _, id := range in.GetMonitorIds() {
+		if s, ok := f.statuses[id]; ok {
+			out.Statuses = append(out.Statuses, s)
+		}
+	}
+	return out, nil
+}
+
+// fakeMonitors is the contract of the monitors service, from memory.
+type fakeMonitors struct {
+	monitorsv1.UnimplementedCatalogServiceServer
+	monitorsv1.UnimplementedMonitorsServiceServer
+
+	mu      sync.Mutex
+	entries map[uint32]*monitorsv1.CatalogEntry
+	hidden  map[uint32]string // monitors that the catalog has not brought yet, with their organization
+	steps   []*monitorsv1.WatchCatalogResponse
+	changed chan struct{}
+}
+
+func newFakeMonitors() *fakeMonitors {
+	return &fakeMonitors{entries: map[uint32]*monitorsv1.CatalogEntry{}, hidden: map[uint32]string{}, changed: make(chan struct{})}
+}
+
+func (f *fakeMonitors) register(r grpc.ServiceRegistrar) {
+	monitorsv1.RegisterCatalogServiceServer(r, f)
+	monitorsv1.RegisterMonitorsServiceServer(r, f)
+}
+
+func (f *fakeMonitors) step(s *monitorsv1.WatchCatalogResponse) {
+	f.steps = append(f.steps, s)
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// put adds a monitor.
+func (f *fakeMonitors) put(id uint32, organization string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e := &monitorsv1.CatalogEntry{
+		MonitorId: id, OrganizationId: organization, Name: fmt.Sprint("monitor ", id), MonitorUrl: fmt.Sprintf("https://m%d.example/", id),
+		Enabled: true, Regions: []string{"eu", "us"},
+	}
+	f.entries[id] = e
+	f.step(&monitorsv1.WatchCatalogResponse{Step: &monitorsv1.WatchCatalogResponse_Upserted{Upserted: e}})
+}
+
+// remove deletes a monitor.
+func (f *fakeMonitors) remove(id uint32) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.entries, id)
+	f.step(&monitorsv1.WatchCatalogResponse{Step: &monitorsv1.WatchCatalogResponse_RemovedMonitorId{RemovedMonitorId: id}})
+}
+
+func (f *fakeMonitors) WatchCatalog(_ *monitorsv1.WatchCatalogRequest, stream grpc.ServerStreamingServer[monitorsv1.WatchCatalogResponse]) error {
+	f.mu.Lock()
+	var send []*monitorsv1.WatchCatalogResponse
+	for _, e := range f.entries {
+		send = append(send, &monitorsv1.WatchCatalogResponse{Step: &monitorsv1.WatchCatalogResponse_Upserted{Upserted: e}})
+	}
+	send = append(send, &monitorsv1.WatchCatalogResponse{
+		Step: &monitorsv1.WatchCatalogResponse_SnapshotComplete{SnapshotComplete: &monitorsv1.SnapshotComplete{}},
+	})
+	done := len(f.steps)
+	for {
+		changed := f.changed
+		f.mu.Unlock()
+		for _, s := range send {
+			if err := stream.Send(s); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-changed:
+		case <-stream.Context().Done():
+			return stream.Context().Err()
+		}
+		f.mu.Lock()
+		send = f.steps[done:len(f.steps):len(f.steps)]
+		done = len(f.steps)
+	}
+}
+
+func (f *fakeMonitors) GetMonitor(ctx context.Context, in *monitorsv1.GetMonitorRequest) (*monitorsv1.Monitor, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p, _ := identity.FromContext(ctx)
+	organization, ok := f.hidden[in.GetId()]
+	if !ok || organization != p.OrganizationID {
+		return nil, fault.NotFound("monitor not found")
+	}
+	name := "hidden"
+	return &monitorsv1.Monitor{Id: in.GetId(), OrganizationId: organization, Name: &name}, nil
+}
+
+var feedBase = time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func feedAt(seconds int) *timestamppb.Timestamp {
+	return timestamppb.New(feedBase.Add(time.Duration(seconds) * time.Second))
+}
+
+func goes(monitor uint32, seconds int, from, to eventsv1.CurrentStatus) *eventsv1.FeedEntry {
+	kind, text := "connection_refused", "refused"
+	return &eventsv1.FeedEntry{
+		OrganizationId: orgA, MonitorId: monitor, At: feedAt(seconds),
+		What: &eventsv1.FeedEntry_Transition{Transition: &eventsv1.Transition{
+			From: from, To: to, Since: feedAt(seconds), Regions: []string{"eu"}, ErrorType: &kind, ErrorMessage: &text, ConsecutiveFailures: 2,
+		}},
+	}
+}
+
+const (
+	stateUp      = eventsv1.CurrentStatus_CURRENT_STATUS_UP
+	stateDown    = eventsv1.CurrentStatus_CURRENT_STATUS_DOWN
+	statePaused  = eventsv1.CurrentStatus_CURRENT_STATUS_PAUSED
+	stateUnknown = eventsv1.CurrentStatus_CURRENT_STATUS_UNKNOWN
+)
+
+func checked(monitor uint32, seconds int, outcome checkv1.ResultStatus, streak uint32) *eventsv1.FeedEntry {
+	o := &eventsv1.Observation{Region: "eu", Status: outcome, ConsecutiveFailures: streak, CurrentStatus: stateUp}
+	if outcome == checkv1.ResultStatus_RESULT_STATUS_SUCCESS {
+		o.Successes, o.MaxResponseTimeUs = 1, 1500
+	}
+	return &eventsv1.FeedEntry{
+		OrganizationId: orgA, MonitorId: monitor, At: feedAt(seconds), What: &eventsv1.FeedEntry_Observation{Observation: o},
+	}
+}
+
+// swap puts another rule's configuration into a rule, as somebody with the file in hands could.
+func (w *world) swap(id uint32, c alerts.Config) error {
+	_, err := w.store.UpdateRule(w.t.Context(), orgA, 7, id, time.Now(), func(r *alerts.Rule) (audit.Row, error) {
+		r.Config = c
+		return audit.New(w.t.Context(), "alert.update", "alert", "1"), nil
+	})
+	return err
+}

@@ -1,0 +1,597 @@
+package alerts_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	alertsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1"
+	auditv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/audit/v1"
+	"github.com/frogstats/uptime/internal/fault"
+	"github.com/frogstats/uptime/internal/identity"
+	"github.com/frogstats/uptime/internal/rpc"
+	"github.com/frogstats/uptime/internal/rpc/rpctest"
+	"github.com/frogstats/uptime/services/alerts"
+)
+
+// body reads a message from the JSON that a client would send.
+func body[T proto.Message](t *testing.T, text string, into T) T {
+	t.Helper()
+	if err := protojson.Unmarshal([]byte(text), into); err != nil {
+		t.Fatal(err)
+	}
+	return into
+}
+
+func alertBody(t *testing.T, text string) *alertsv1.Alert {
+	t.Helper()
+	return body(t, text, &alertsv1.Alert{})
+}
+
+func channelBody(t *testing.T, text string) *alertsv1.Channel {
+	t.Helper()
+	return body(t, text, &alertsv1.Channel{})
+}
+
+// fields are the names of the fields that err complains about.
+func fields(t *testing.T, err error) []string {
+	t.Helper()
+	if status.Code(err) != codes.InvalidArgument {
+		t.Fatalf("error = %v, want InvalidArgument", err)
+	}
+	var out []string
+	for _, f := range fault.FromStatus(status.Convert(err)).Fields {
+		if f.Message == "" {
+			t.Errorf("field %s has no message", f.Name)
+		}
+		out = append(out, f.Name)
+	}
+	return out
+}
+
+func wantCode(t *testing.T, err error, want codes.Code) {
+	t.Helper()
+	if status.Code(err) != want {
+		t.Errorf("error = %v, want %s", err, want)
+	}
+}
+
+// createAlert makes a rule of monitor 7 of orgA, which must exist.
+func (w *world) createAlert(text string) *alertsv1.Alert {
+	w.t.Helper()
+	a, err := w.alerts.CreateAlert(editor(w.t), &alertsv1.CreateAlertRequest{MonitorId: 7, Alert: alertBody(w.t, text)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return a
+}
+
+func (w *world) createChannel(text string) *alertsv1.Channel {
+	w.t.Helper()
+	c, err := w.channels.CreateChannel(admin(w.t), &alertsv1.CreateChannelRequest{Channel: channelBody(w.t, text)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+// know brings monitors of orgA into the catalog at once.
+func (w *world) know(ids ...uint32) {
+	w.t.Helper()
+	for _, id := range ids {
+		w.monitors.put(id, orgA)
+		if err := w.store.PutMonitors(w.t.Context(), []alerts.Monitor{{ID: id, OrganizationID: orgA, Name: "m", Regions: []string{"eu", "us"}}}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+const plainAlert = `{"alert_type": "webhook", "alert_config": {"url": "https://example.com/hook"}, "conditions": {"consecutive_failures": 3}}`
+
+func TestAlertRoundTrip(t *testing.T) {
+	w := newWorld(t)
+	w.know(7, 8)
+	var header metadata.MD
+	made, err := w.alerts.CreateAlert(editor(t), &alertsv1.CreateAlertRequest{MonitorId: 7, Alert: alertBody(t, plainAlert)}, grpc.Header(&header))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"201"}, header.Get("x-http-code")); diff != "" {
+		t.Error(diff)
+	}
+	shown := made.GetAlertConfig().AsMap()
+	if secret, _ := shown["secret"].(string); !strings.HasPrefix(secret, "whsec_") {
+		t.Errorf("the secret that was made is not shown: %v", shown)
+	}
+	if made.GetId() == 0 || made.GetMonitorId() != 7 || !made.GetEnabled() || made.GetTriggered() || made.GetCreatedAt() == nil {
+		t.Errorf("alert = %v", made)
+	}
+	list := func() *alertsv1.Alert {
+		t.Helper()
+		got, err := w.alerts.ListAlerts(editor(t), &alertsv1.ListAlertsRequest{MonitorId: 7})
+		if err != nil || len(got.GetAlerts()) != 1 {
+			t.Fatalf("alerts = %v, %v", got, err)
+		}
+		return got.GetAlerts()[0]
+	}
+	want := map[string]any{"url": "https://example.com/hook", "has_secret": true, "headers": map[string]any{}}
+	if diff := cmp.Diff(want, list().GetAlertConfig().AsMap()); diff != "" {
+		t.Errorf("a read shows (-want +got):\n%s", diff)
+	}
+	update := func(text string, mask ...string) *alertsv1.Alert {
+		t.Helper()
+		req := &alertsv1.UpdateAlertRequest{MonitorId: 7, AlertId: made.GetId(), Alert: alertBody(t, text)}
+		if mask != nil {
+			req.UpdateMask = &fieldmaskpb.FieldMask{Paths: mask}
+		}
+		got, err := w.alerts.UpdateAlert(editor(t), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(got.String(), list().String()); diff != "" && got.GetAlertConfig().AsMap()["secret"] == nil {
+			t.Errorf("what was answered is not what is stored:\n%s", diff)
+		}
+		return got
+	}
+	got := update(`{"enabled": false}`)
+	if got.GetEnabled() || got.GetConditions().GetConsecutiveFailures() != 3 {
+		t.Errorf("alert = %v", got)
+	}
+	got = update(`{}`, "enabled") // named and absent: its default
+	if !got.GetEnabled() {
+		t.Errorf("alert = %v", got)
+	}
+	got = update(`{"conditions": {"response_time_threshold_ms": 500, "uptime_percentage_threshold": 99.9}}`)
+	if c := got.GetConditions(); c.ConsecutiveFailures != nil || c.GetResponseTimeThresholdMs() != 500 || c.GetUptimePercentageThreshold() != 99.9 {
+		t.Errorf("conditions = %v", c)
+	}
+	got = update(`{"alert_config": {"headers": {"X-Token": "canary"}}}`, "alert_config.headers")
+	want = map[string]any{"url": "https://example.com/hook", "has_secret": true, "headers": map[string]any{"X-Token": "***"}}
+	if diff := cmp.Diff(want, got.GetAlertConfig().AsMap()); diff != "" {
+		t.Errorf("configuration (-want +got):\n%s", diff)
+	}
+	if got = update(`{"alert_config": {"secret": null}}`); got.GetAlertConfig().AsMap()["secret"] == nil {
+		t.Error("the new secret is not shown")
+	}
+	if _, err := w.alerts.DeleteAlert(editor(t), &alertsv1.DeleteAlertRequest{MonitorId: 7, AlertId: made.GetId()}, grpc.Header(&header)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"204"}, header.Get("x-http-code")); diff != "" {
+		t.Error(diff)
+	}
+	_, err = w.alerts.DeleteAlert(editor(t), &alertsv1.DeleteAlertRequest{MonitorId: 7, AlertId: made.GetId()})
+	wantCode(t, err, codes.NotFound)
+}
+
+func TestAlertRefused(t *testing.T) {
+	w := newWorld(t)
+	w.know(7)
+	for _, tt := range []struct {
+		text string
+		want []string
+	}{
+		{`{}`, []string{"conditions", "alert_type"}},
+		{`{"alert_type": "pigeon", "alert_config": {"url": "https://e/"}, "conditions": {"consecutive_failures": 1}}`, []string{"alert_type"}},
+		{`{"alert_type": "webhook", "conditions": {"consecutive_failures": 1}}`, []string{"alert_config.url"}},
+		{`{"alert_type": "webhook", "alert_config": {"url": "https://e/", "foo": 1}, "conditions": {"consecutive_failures": 1}}`, []string{"alert_config.foo"}},
+		{`{"alert_type": "webhook", "alert_config": {"url": "ftp://e/"}}`, []string{"conditions", "alert_config.url"}},
+		{`{"alert_type": "webhook", "alert_config": {"url": "https://e/"}, "conditions": {}}`, []string{"conditions"}},
+		{`{"alert_type": "webhook", "alert_config": {"url": "https://e/"}, "conditions": {"consecutive_failures": 0}}`, []string{"conditions.consecutive_failures"}},
+		{`{"alert_type": "webhook", "alert_config": {"url": "https://e/"}, "conditions": {"consecutive_failures": 101}}`, []string{"conditions.consecutive_failures"}},
+		{`{"alert_type": "webhook", "alert_config": {"url": "https://e/"}, "conditions": {"response_time_threshold_ms": 300001}}`, []string{"conditions.response_time_threshold_ms"}},
+		{`{"alert_type": "webhook", "alert_config": {"url": "https://e/"}, "conditions": {"uptime_percentage_threshold": "NaN"}}`, []string{"conditions.uptime_percentage_threshold"}},
+		{`{"alert_type": "webhook", "alert_config": {"url": "https://e/"}, "conditions": {"uptime_percentage_threshold": 100.5}}`, []string{"conditions.uptime_percentage_threshold"}},
+	} {
+		_, err := w.alerts.CreateAlert(editor(t), &alertsv1.CreateAlertRequest{MonitorId: 7, Alert: alertBody(t, tt.text)})
+		if diff := cmp.Diff(tt.want, fields(t, err)); diff != "" {
+			t.Errorf("%s: fields (-want +got):\n%s", tt.text, diff)
+		}
+	}
+	got, err := w.alerts.ListAlerts(editor(t), &alertsv1.ListAlertsRequest{MonitorId: 7})
+	if err != nil || len(got.GetAlerts()) != 0 {
+		t.Errorf("something was stored: %v, %v", got, err)
+	}
+	a := w.createAlert(plainAlert)
+	for _, tt := range []struct {
+		text string
+		mask []string
+		want string
+	}{
+		{`{"conditions": {}}`, nil, "conditions"},
+		{`{}`, []string{"conditions"}, "conditions"},
+		{`{}`, []string{"alert_type"}, "alert_type"},
+		{`{}`, []string{"alert_config"}, "alert_config.url"},
+		{`{"alert_type": "pigeon"}`, nil, "alert_type"},
+		{`{}`, []string{"pigeon"}, "update_mask"},
+		{`{"alert_config": {"url": null}}`, nil, "alert_config.url"},
+	} {
+		_, err := w.alerts.UpdateAlert(editor(t), &alertsv1.UpdateAlertRequest{
+			MonitorId: 7, AlertId: a.GetId(), Alert: alertBody(t, tt.text), UpdateMask: &fieldmaskpb.FieldMask{Paths: tt.mask},
+		})
+		if diff := cmp.Diff([]string{tt.want}, fields(t, err)); diff != "" {
+			t.Errorf("%s %v: fields (-want +got):\n%s", tt.text, tt.mask, diff)
+		}
+	}
+}
+
+// A monitor that the catalog has not brought yet is asked for, in the caller's name; another organization's is not there.
+func TestMonitorsOfAlerts(t *testing.T) {
+	w := newWorld(t)
+	w.know(7)
+	w.monitors.hidden[9], w.monitors.hidden[10] = orgA, orgB
+	if err := w.store.PutMonitors(t.Context(), []alerts.Monitor{{ID: 11, OrganizationID: orgB}}); err != nil {
+		t.Fatal(err)
+	}
+	create := func(id uint32) error {
+		_, err := w.alerts.CreateAlert(editor(t), &alertsv1.CreateAlertRequest{MonitorId: id, Alert: alertBody(t, plainAlert)})
+		return err
+	}
+	if err := create(9); err != nil {
+		t.Error(err)
+	}
+	for _, id := range []uint32{0, 10, 11, 12} {
+		wantCode(t, create(id), codes.NotFound)
+	}
+	a := w.createAlert(plainAlert)
+	ctx := stranger(t)
+	for name, call := range map[string]func() error{
+		"list": func() error {
+			_, err := w.alerts.ListAlerts(ctx, &alertsv1.ListAlertsRequest{MonitorId: 7})
+			return err
+		},
+		"create": func() error {
+			_, err := w.alerts.CreateAlert(ctx, &alertsv1.CreateAlertRequest{MonitorId: 7, Alert: alertBody(t, plainAlert)})
+			return err
+		},
+		"update": func() error {
+			_, err := w.alerts.UpdateAlert(ctx, &alertsv1.UpdateAlertRequest{MonitorId: 7, AlertId: a.GetId(), Alert: &alertsv1.Alert{}})
+			return err
+		},
+		"delete": func() error {
+			_, err := w.alerts.DeleteAlert(ctx, &alertsv1.DeleteAlertRequest{MonitorId: 7, AlertId: a.GetId()})
+			return err
+		},
+		"test": func() error {
+			_, err := w.alerts.TestAlert(ctx, &alertsv1.TestAlertRequest{MonitorId: 7, AlertId: a.GetId()})
+			return err
+		},
+		"history": func() error {
+			_, err := w.alerts.ListAlertHistory(ctx, &alertsv1.ListAlertHistoryRequest{MonitorId: proto.Uint32(7)})
+			return err
+		},
+	} {
+		if err := call(); status.Code(err) != codes.NotFound {
+			t.Errorf("%s: %v, want NotFound", name, err)
+		}
+	}
+}
+
+func TestChannelRoundTrip(t *testing.T) {
+	w := newWorld(t)
+	w.know(7, 8)
+	w.monitors.hidden[9] = orgA
+	c := w.createChannel(`{"type": "webhook", "name": " ops ", "config": {"url": "https://example.com/"}}`)
+	if c.GetName() != "ops" || c.GetMonitorIds() != nil || len(c.GetTriggerEvents()) != 2 || !c.GetEnabled() || c.GetConfig().AsMap()["secret"] == nil {
+		t.Errorf("channel = %v", c)
+	}
+	update := func(text string, mask ...string) *alertsv1.Channel {
+		t.Helper()
+		got, err := w.channels.UpdateChannel(admin(t), &alertsv1.UpdateChannelRequest{
+			Id: c.GetId(), Channel: channelBody(t, text), UpdateMask: &fieldmaskpb.FieldMask{Paths: mask},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	got := update(`{"monitor_ids": [9, 7, 7], "trigger_events": ["TRIGGER_EVENT_DEGRADED"], "enabled": false}`)
+	want, err := structpb.NewList([]any{7, 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !proto.Equal(want, got.GetMonitorIds()) || len(got.GetTriggerEvents()) != 1 || got.GetEnabled() || got.GetConfig().AsMap()["secret"] != nil {
+		t.Errorf("channel = %v", got)
+	}
+	got = update(`{}`, "monitor_ids", "trigger_events", "enabled")
+	if got.GetMonitorIds() != nil || len(got.GetTriggerEvents()) != 2 || !got.GetEnabled() {
+		t.Errorf("channel = %v", got)
+	}
+	list, err := w.channels.ListChannels(admin(t), &alertsv1.ListChannelsRequest{})
+	if err != nil || len(list.GetChannels()) != 1 || !proto.Equal(got, list.GetChannels()[0]) {
+		t.Errorf("channels = %v, %v", list, err)
+	}
+	for _, tt := range []struct {
+		text string
+		mask []string
+		want []string
+	}{
+		{`{"monitor_ids": []}`, nil, []string{"monitor_ids"}},
+		{`{"monitor_ids": [7, 1.5, "8", -1, 0, 4294967296]}`, nil, []string{"monitor_ids[1]", "monitor_ids[2]", "monitor_ids[3]", "monitor_ids[4]", "monitor_ids[5]"}},
+		{`{"monitor_ids": [7, 100, 8, 101]}`, nil, []string{"monitor_ids[1]", "monitor_ids[3]"}},
+		{`{"name": " "}`, nil, []string{"name"}},
+		{`{}`, []string{"name", "type"}, []string{"name", "type"}},
+		{`{"config": {"url": "x"}}`, nil, []string{"config.url"}},
+	} {
+		_, err := w.channels.UpdateChannel(admin(t), &alertsv1.UpdateChannelRequest{
+			Id: c.GetId(), Channel: channelBody(t, tt.text), UpdateMask: &fieldmaskpb.FieldMask{Paths: tt.mask},
+		})
+		if diff := cmp.Diff(tt.want, fields(t, err)); diff != "" {
+			t.Errorf("%s: fields (-want +got):\n%s", tt.text, diff)
+		}
+	}
+	_, err = w.channels.UpdateChannel(stranger(t), &alertsv1.UpdateChannelRequest{Id: c.GetId(), Channel: &alertsv1.Channel{}})
+	wantCode(t, err, codes.NotFound)
+	_, err = w.channels.TestChannel(stranger(t), &alertsv1.TestChannelRequest{Id: c.GetId()})
+	wantCode(t, err, codes.NotFound)
+	_, err = w.channels.DeleteChannel(stranger(t), &alertsv1.DeleteChannelRequest{Id: c.GetId()})
+	wantCode(t, err, codes.NotFound)
+	if _, err := w.channels.DeleteChannel(admin(t), &alertsv1.DeleteChannelRequest{Id: c.GetId()}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTestMessages(t *testing.T) {
+	w := newWorld(t)
+	w.know(7)
+	r := newReceiver(t)
+	r.answer(func(n int) int { return []int{204, 500, 204}[min(n-1, 2)] })
+	a := w.createAlert(`{"alert_type": "webhook", "alert_config": {"url": "` + r.url + `"}, "conditions": {"consecutive_failures": 3}}`)
+	c := w.createChannel(`{"type": "webhook", "name": "ops", "config": {"url": "` + r.url + `"}}`)
+	got, err := w.alerts.TestAlert(editor(t), &alertsv1.TestAlertRequest{MonitorId: 7, AlertId: a.GetId()})
+	if err != nil || !got.GetSuccess() || got.GetStatusCode() != 204 || got.Error != nil {
+		t.Errorf("test = %v, %v", got, err)
+	}
+	got, err = w.channels.TestChannel(admin(t), &alertsv1.TestChannelRequest{Id: c.GetId()})
+	if err != nil || got.GetSuccess() || got.GetStatusCode() != 500 || got.GetError() == "" {
+		t.Errorf("test = %v, %v", got, err)
+	}
+	var sent struct {
+		Type string
+		ID   string
+		Data struct {
+			Test    bool
+			Monitor struct{ ID uint32 }
+		}
+	}
+	if err := json.Unmarshal(r.all()[0].body, &sent); err != nil {
+		t.Fatal(err)
+	}
+	if sent.Type != "test" || !sent.Data.Test || sent.Data.Monitor.ID != 7 || r.all()[0].header.Get("webhook-id") != sent.ID {
+		t.Errorf("message = %s", r.all()[0].body)
+	}
+	limited := codes.OK
+	for range 5 {
+		if _, err = w.channels.TestChannel(admin(t), &alertsv1.TestChannelRequest{Id: 999}); status.Code(err) != codes.NotFound {
+			t.Errorf("test of no channel: %v", err) // and it does not count
+		}
+	}
+	for range 4 {
+		if _, err = w.alerts.TestAlert(editor(t), &alertsv1.TestAlertRequest{MonitorId: 7, AlertId: a.GetId()}); err != nil {
+			limited = status.Code(err)
+			if fault.FromStatus(status.Convert(err)).RetryAfter <= 0 {
+				t.Error("the limit does not say when to come back")
+			}
+		}
+	}
+	if limited != codes.ResourceExhausted {
+		t.Errorf("the sixth test in a row: %s", limited)
+	}
+}
+
+// Who may do what, over all methods.
+func TestRoles(t *testing.T) {
+	w := newWorld(t)
+	const public, viewer, ed, adm = 0, 1, 2, 3
+	need := map[string]int{
+		"ListAlerts": viewer, "CreateAlert": ed, "UpdateAlert": ed, "DeleteAlert": ed, "TestAlert": ed, "ListAlertHistory": viewer,
+		"ListDeliveries": viewer, "ListIncidents": viewer, "GetIncident": viewer, "AcknowledgeIncident": ed, "ResolveIncident": ed,
+		"ListChannels": viewer, "CreateChannel": adm, "UpdateChannel": adm, "DeleteChannel": adm, "TestChannel": adm,
+		"ListAuditEntries": adm,
+	}
+	callers := []struct {
+		name string
+		ctx  context.Context
+		rank int
+		no   codes.Code
+	}{
+		{"nobody", rpctest.Anonymous(t.Context()), public, codes.Unauthenticated},
+		{"a service", rpctest.AsService(t.Context()), public, codes.PermissionDenied},
+		{"a user without an organization", rpctest.AsUser(t.Context(), "", identity.RoleOwner), public, codes.PermissionDenied},
+		{"a viewer", rpctest.AsUser(t.Context(), orgA, identity.RoleViewer), viewer, codes.PermissionDenied},
+		{"an editor's key", rpctest.AsKey(t.Context(), orgA, identity.RoleEditor), ed, codes.PermissionDenied},
+		{"an admin", rpctest.AsUser(t.Context(), orgA, identity.RoleAdmin), adm, codes.PermissionDenied},
+		{"an owner", rpctest.AsUser(t.Context(), orgA, identity.RoleOwner), adm, codes.PermissionDenied},
+	}
+	seen := 0
+	for _, desc := range []grpc.ServiceDesc{
+		alertsv1.AlertsService_ServiceDesc, alertsv1.IncidentsService_ServiceDesc, alertsv1.ChannelsService_ServiceDesc, auditv1.AuditService_ServiceDesc,
+	} {
+		for _, m := range desc.Methods {
+			least, known := need[m.MethodName]
+			if !known {
+				t.Errorf("no expectation for %s", m.MethodName)
+			}
+			seen++
+			for _, c := range callers {
+				err := w.conn.Invoke(c.ctx, "/"+desc.ServiceName+"/"+m.MethodName, &alertsv1.ListChannelsRequest{}, &alertsv1.ListChannelsRequest{})
+				refused := status.Code(err) == codes.PermissionDenied || status.Code(err) == codes.Unauthenticated
+				if allowed := c.rank >= least; allowed == refused || refused && status.Code(err) != c.no {
+					t.Errorf("%s by %s: %v", m.MethodName, c.name, err)
+				}
+			}
+		}
+	}
+	if seen != len(need) {
+		t.Errorf("%d methods, want %d", seen, len(need))
+	}
+}
+
+func TestEveryMethodIsDeclared(t *testing.T) {
+	w := newWorld(t)
+	_ = rpctest.Conn(t, "alerts", func(r grpc.ServiceRegistrar) {
+		w.service.Register(r)
+		srv, ok := r.(*rpc.Server)
+		if !ok {
+			t.Fatalf("registrar is a %T", r)
+		}
+		if got := srv.Undeclared(); len(got) > 0 {
+			t.Errorf("undeclared: %v", got)
+		}
+	}, policy())
+}
+
+// A secret, or a header's value, is nowhere but in the receiver's hands: not in an answer, the log, the audit rows, the
+// database file or its side files.
+func TestCanaries(t *testing.T) {
+	w := newWorld(t)
+	w.know(7)
+	r := newReceiver(t)
+	r.answer(func(n int) int { return []int{500, 404, 204}[min(n-1, 2)] })
+	const headerCanary = "canary-header-4711"
+	const secretCanary = "whsec_Y2FuYXJ5LXNlY3JldC0wODE1LWNhbmFyeS1zZWNyZXQ="
+	config := `{"url": "` + r.url + `", "secret": "` + secretCanary + `", "headers": {"X-Token": "` + headerCanary + `"}}`
+	var answers strings.Builder
+	note := func(m proto.Message, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers.WriteString(protojson.Format(m))
+	}
+	a := w.createAlert(`{"alert_type": "webhook", "alert_config": ` + config + `, "conditions": {"consecutive_failures": 1}}`)
+	c := w.createChannel(`{"type": "webhook", "name": "ops", "config": ` + config + `}`)
+	note(a, nil)
+	note(c, nil)
+	note(w.alerts.UpdateAlert(editor(t), &alertsv1.UpdateAlertRequest{MonitorId: 7, AlertId: a.GetId(), Alert: alertBody(t, `{"alert_config": `+config+`}`)}))
+	note(w.channels.UpdateChannel(admin(t), &alertsv1.UpdateChannelRequest{Id: c.GetId(), Channel: channelBody(t, `{"config": `+config+`}`)}))
+	_, err := w.channels.UpdateChannel(admin(t), &alertsv1.UpdateChannelRequest{Id: c.GetId(), Channel: channelBody(t,
+		`{"config": {"secret": "`+secretCanary+`!", "headers": {"X Token": "`+headerCanary+`"}}}`)})
+	answers.WriteString(protojson.Format(status.Convert(err).Proto()))
+	w.run()
+	w.events.add(goes(7, 1, stateUp, stateDown))
+	note(w.alerts.TestAlert(editor(t), &alertsv1.TestAlertRequest{MonitorId: 7, AlertId: a.GetId()}))
+	note(w.channels.TestChannel(admin(t), &alertsv1.TestChannelRequest{Id: c.GetId()}))
+	eventually(t, "four attempts", func() bool { return len(r.all()) >= 4 })
+	note(w.alerts.ListAlerts(editor(t), &alertsv1.ListAlertsRequest{MonitorId: 7}))
+	note(w.channels.ListChannels(admin(t), &alertsv1.ListChannelsRequest{}))
+	note(w.alerts.ListDeliveries(editor(t), &alertsv1.ListDeliveriesRequest{}))
+	note(w.alerts.ListAlertHistory(editor(t), &alertsv1.ListAlertHistoryRequest{}))
+	note(w.audit.ListAuditEntries(admin(t), &auditv1.ListAuditEntriesRequest{}))
+	if _, err := w.channels.DeleteChannel(admin(t), &alertsv1.DeleteChannelRequest{Id: c.GetId()}); err != nil {
+		t.Fatal(err)
+	}
+	w.stop()
+	for _, canary := range []string{headerCanary, secretCanary, strings.TrimPrefix(secretCanary, "whsec_"), "canary-secret-0815"} {
+		for where, text := range map[string]string{"an answer": answers.String(), "the log": w.logs.String()} {
+			if strings.Contains(text, canary) {
+				t.Errorf("%s is in %s", canary, where)
+			}
+		}
+		files, err := filepath.Glob(w.path + "*")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("database files = %v, %v", files, err)
+		}
+		for _, name := range files {
+			raw, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(raw), canary) {
+				t.Errorf("%s is in %s", canary, filepath.Base(name))
+			}
+		}
+	}
+	for i, m := range r.all() {
+		if m.header.Get("X-Token") != headerCanary {
+			t.Errorf("message %d came without its header", i)
+		}
+	}
+}
+
+// Settings that were sealed for one place do not open in another, so rows that somebody swapped send nothing.
+func TestSwappedConfigurations(t *testing.T) {
+	w := newWorld(t)
+	w.know(7)
+	r := newReceiver(t)
+	a := w.createAlert(`{"alert_type": "webhook", "alert_config": {"url": "` + r.url + `"}, "conditions": {"consecutive_failures": 1}}`)
+	rule, err := w.store.Rule(t.Context(), orgA, 7, a.GetId())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := w.createAlert(plainAlert)
+	if err := w.swap(b.GetId(), rule.Config); err != nil {
+		t.Fatal(err)
+	}
+	got, err := w.alerts.TestAlert(editor(t), &alertsv1.TestAlertRequest{MonitorId: 7, AlertId: b.GetId()})
+	if err != nil || got.GetSuccess() || got.GetError() == "" || len(r.all()) != 0 {
+		t.Errorf("test = %v, %v; the receiver got %d messages", got, err, len(r.all()))
+	}
+	// The way out: everything is entered again.
+	_, err = w.alerts.UpdateAlert(editor(t), &alertsv1.UpdateAlertRequest{
+		MonitorId: 7, AlertId: b.GetId(), Alert: alertBody(t, `{"alert_config": {"url": "`+r.url+`"}}`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err = w.alerts.TestAlert(editor(t), &alertsv1.TestAlertRequest{MonitorId: 7, AlertId: b.GetId()}); err != nil || !got.GetSuccess() {
+		t.Errorf("test = %v, %v", got, err)
+	}
+}
+
+func TestAudit(t *testing.T) {
+	w := newWorld(t)
+	w.know(7)
+	a := w.createAlert(plainAlert)
+	if _, err := w.alerts.UpdateAlert(editor(t), &alertsv1.UpdateAlertRequest{MonitorId: 7, AlertId: a.GetId(), Alert: alertBody(t, `{"enabled": false}`)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.alerts.DeleteAlert(editor(t), &alertsv1.DeleteAlertRequest{MonitorId: 7, AlertId: a.GetId()}); err != nil {
+		t.Fatal(err)
+	}
+	w.createChannel(`{"type": "webhook", "name": "ops", "config": {"url": "https://e/"}}`)
+	got, err := w.audit.ListAuditEntries(admin(t), &auditv1.ListAuditEntriesRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var actions []string
+	for _, e := range got.GetEntries() {
+		actions = append(actions, e.GetAction())
+		if e.GetActorName() != "user@example.com" || e.GetActorKind() != "user" || e.GetIp() != "192.0.2.1" || e.GetObjectId() == "" || e.GetRequestId() == "" {
+			t.Errorf("entry = %v", e)
+		}
+	}
+	if diff := cmp.Diff([]string{"channel.create", "alert.delete", "alert.update", "alert.create"}, actions); diff != "" {
+		t.Errorf("actions (-want +got):\n%s", diff)
+	}
+	change := got.GetEntries()[2]
+	if change.GetBefore().GetStructValue().AsMap()["enabled"] != true || change.GetAfter().GetStructValue().AsMap()["enabled"] == true {
+		t.Errorf("change = %v", change)
+	}
+	older, err := w.audit.ListAuditEntries(admin(t), &auditv1.ListAuditEntriesRequest{Before: got.GetEntries()[3].GetAt(), Limit: 5})
+	if err != nil || len(older.GetEntries()) != 0 {
+		t.Errorf("older = %v, %v", older, err)
+	}
+	theirs, err := w.audit.ListAuditEntries(stranger(t), &auditv1.ListAuditEntriesRequest{})
+	if err != nil || len(theirs.GetEntries()) != 0 {
+		t.Errorf("another organization sees %v, %v", theirs, err)
+	}
+}
+
+func TestNewNeedsEverything(t *testing.T) {
+	if _, err := alerts.New(alerts.Deps{}); err == nil {
+		t.Error("a service was made of nothing")
+	}
+}
