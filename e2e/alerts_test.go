@@ -104,11 +104,6 @@ func TestAlertConditions(t *testing.T) {
 	}
 }
 
-// of is the same server for a subtest.
-func (s *server) of(t testing.TB) *server {
-	return &server{t: t, dir: s.dir, rest: s.rest, base: s.base, cmd: s.cmd}
-}
-
 // A receiver that fails for a while gets one message, by one id, until it accepts it.
 func TestReceiverFailsForAWhile(t *testing.T) {
 	t.Parallel()

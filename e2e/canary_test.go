@@ -84,6 +84,11 @@ func TestCredentialsLeaveNoTrace(t *testing.T) {
 		c.sing(method+" "+path, r.body)
 		return r
 	}
+	secret := c.webhookSecret("channel secret")
+	k.trust("ops", secret)
+	channel := want[struct{ ID int }](s, 201, ask("POST", "/api/uptime/notification-channels", obj{
+		"type": "webhook", "name": "ops", "config": obj{"url": k.url("ops"), "secret": secret, "headers": obj{"Authorization": c.hatch("channel header")}},
+	})).ID
 	monitors := c.monitors(target, refusing(t))
 	var ids []int
 	for _, m := range monitors {
@@ -97,16 +102,11 @@ func TestCredentialsLeaveNoTrace(t *testing.T) {
 		broken := s.do("PATCH", fmt.Sprintf("/api/uptime/monitors/%d", id), obj{"http_config": m["http_config"], "interval_seconds": 0})
 		c.sing("a refused PATCH", broken.body)
 	}
-	secret := c.webhookSecret("alert secret")
+	secret = c.webhookSecret("alert secret")
 	k.trust("rule", secret)
 	rule := want[struct{ ID int }](s, 201, ask("POST", fmt.Sprintf("/api/uptime/monitors/%d/alerts", ids[0]), obj{
 		"alert_type": "webhook", "conditions": obj{"consecutive_failures": 1},
 		"alert_config": obj{"url": k.url("rule"), "secret": secret, "headers": obj{"X-Api-Key": c.hatch("alert header")}},
-	})).ID
-	secret = c.webhookSecret("channel secret")
-	k.trust("ops", secret)
-	channel := want[struct{ ID int }](s, 201, ask("POST", "/api/uptime/notification-channels", obj{
-		"type": "webhook", "name": "ops", "config": obj{"url": k.url("ops"), "secret": secret, "headers": obj{"Authorization": c.hatch("channel header")}},
 	})).ID
 	ask("POST", fmt.Sprintf("/api/uptime/monitors/%d/alerts/%d/test", ids[0], rule), nil)
 	ask("POST", fmt.Sprintf("/api/uptime/notification-channels/%d/test", channel), nil)

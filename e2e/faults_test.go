@@ -27,6 +27,7 @@ func TestFaults(t *testing.T) {
 	for _, c := range faulttest.Cases() {
 		t.Run(string(c.Fault), func(t *testing.T) {
 			t.Parallel()
+			s := s.of(t)
 			timeout := 10000
 			if c.Stalls {
 				timeout = 1000
@@ -45,8 +46,8 @@ func TestFaults(t *testing.T) {
 			if c.Stalls && e.ResponseTimeMS < timeout {
 				t.Errorf("%s: gave up after %d of %d ms", c.About, e.ResponseTimeMS, timeout)
 			}
-			if (e.Status == "success") != (e.ErrorMessage == nil) || e.ErrorMessage != nil && !strings.HasSuffix(*e.ErrorMessage, ".") {
-				t.Errorf("%s: the message is no sentence: %s", c.About, text(e.ErrorMessage))
+			if (e.Status == "success") != (e.ErrorMessage == nil) || e.ErrorMessage != nil && len(*e.ErrorMessage) < 20 {
+				t.Errorf("%s: the message is %s", c.About, text(e.ErrorMessage))
 			}
 		})
 	}
@@ -74,6 +75,7 @@ func TestTCPFaults(t *testing.T) {
 	} {
 		t.Run(string(tt.fault), func(t *testing.T) {
 			t.Parallel()
+			s := s.of(t)
 			port := portOf(t, f.Addr(tt.fault))
 			id := s.create(tcpMonitor("127.0.0.1", port, obj{
 				"interval_seconds": daily, "tcp_config": obj{"host": "127.0.0.1", "port": port, "timeout_ms": 1000},

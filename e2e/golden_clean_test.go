@@ -141,6 +141,9 @@ func (n normaliser) value(key string, v any) any {
 		for k, e := range v {
 			out[n.text(k)] = n.value(k, e)
 		}
+		if key == "histogram" {
+			out["count"] = "<count>"
+		}
 		return out
 	case []any:
 		out := make([]any, 0, len(v))
@@ -158,10 +161,10 @@ func (n normaliser) value(key string, v any) any {
 		if name, ok := volatile[key]; ok && v != "" {
 			return name
 		}
-		if key == "id" || strings.HasSuffix(key, "_seq") || key == "seq" {
-			return "<id>"
+		if clean := n.text(v); clean != v || key != "id" {
+			return clean
 		}
-		return n.text(v)
+		return "<id>"
 	}
 	return v
 }

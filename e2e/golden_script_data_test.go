@@ -37,8 +37,8 @@ func alertSteps() []step {
 func outageSteps() []step {
 	const history, incidents, deliveries = "GET /api/uptime/alerts/history", "GET /api/uptime/incidents", "GET /api/uptime/deliveries"
 	return []step{
-		{name: "monitor_enable", op: "PATCH /api/uptime/monitors/{id}", path: "/api/uptime/monitors/{broken}", body: obj{"enabled": true}},
-		{name: "monitor_enable_too", op: "PATCH /api/uptime/monitors/{id}", path: "/api/uptime/monitors/{broken_too}", body: obj{"enabled": true},
+		{name: "monitor_enable", hide: "status", op: "PATCH /api/uptime/monitors/{id}", path: "/api/uptime/monitors/{broken}", body: obj{"enabled": true}},
+		{name: "monitor_enable_too", hide: "status", op: "PATCH /api/uptime/monitors/{id}", path: "/api/uptime/monitors/{broken_too}", body: obj{"enabled": true},
 			before: func(g *golden) { g.settled("broken", "down", 2); g.delivered(3) }},
 		{name: "incidents", op: incidents, keep: map[string]string{"incident": "incidents.0.id"},
 			before: func(g *golden) { g.settled("broken_too", "down", 2); g.delivered(4) }},
@@ -108,7 +108,7 @@ func dataSteps() []step {
 	all := events("", "")
 	all.before = func(g *golden) { g.settled("web", "up", 2) } // the second is the check by hand
 	return []step{
-		all, events("_start_date", "?start_date={later}"), events("_end_date", "?start_date={today}&end_date={later}&limit=1"),
+		all, events("_start_date", "?start_date={later}"), events("_end_date", "?start_date={yesterday}&end_date={later}&limit=1"),
 		events("_status", "?status=failure&status=timeout"), events("_region", "?region=elsewhere"),
 		{name: "events_error_type", op: op("events"), path: "/api/uptime/monitors/{broken}/events?error_type=connection_refused&limit=1"},
 		firstPage, events("_next_page", "?limit=1&page_token={next_events}"), events("_offset", "?limit=1&offset=1"),
@@ -119,7 +119,7 @@ func dataSteps() []step {
 		{name: "status", op: op("status"), path: of("status")},
 		{name: "status_down", op: op("status"), path: "/api/uptime/monitors/{broken}/status"},
 		uptime("", ""), uptime("_dates", "?start_date={earlier}&end_date={later}"), uptime("_policy", "?policy=degraded_is_up"),
-		uptime("_region", "?region=local"), uptime("_tz", "?start_date={today}&tz=America/New_York"),
+		uptime("_region", "?region=local"), uptime("_tz", "?start_date={yesterday}&tz=America/New_York"),
 		buckets("", ""), buckets("_bucket", "?bucket=hour&days=2"), buckets("_tz", "?bucket=week&tz=Asia/Kathmandu&days=14"),
 		buckets("_policy", "?policy=degraded_is_down"),
 		{name: "stream", op: "GET /api/uptime/stream"},

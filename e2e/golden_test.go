@@ -62,6 +62,7 @@ type step struct {
 	body    any               // strings in it may be {variables}
 	keep    map[string]string // variable ← "id", "pagination.next_page_token", "0.id" or "header:Name"
 	before  func(g *golden)   // what has to have happened
+	hide    string            // field of the answer that may be this or that
 }
 
 // golden runs the script against one server.
@@ -155,10 +156,14 @@ func (g *golden) play(st step) pair {
 	if key, ok := g.vars["key"].(string); ok {
 		g.key = key
 	}
+	shown := g.clean.body(g.t, r)
+	if object, ok := shown.(obj); ok && st.hide != "" {
+		object[st.hide] = "<" + st.hide + ">"
+	}
 	return pair{
 		Operation: st.op,
 		Request:   pairRequest{Method: method, Path: path, Headers: st.headers, Body: st.body},
-		Response:  pairResponse{Status: r.status, Headers: g.clean.headers(r.header), Body: g.clean.body(g.t, r)},
+		Response:  pairResponse{Status: r.status, Headers: g.clean.headers(r.header), Body: shown},
 	}
 }
 

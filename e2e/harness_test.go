@@ -106,7 +106,7 @@ func start(t testing.TB, opts ...option) *server {
 			s.stop()
 		}
 		if t.Failed() {
-			t.Logf("server output:\n%s", tail(s.output(), 8<<10))
+			t.Logf("server output:\n%s", tail(s.remarks(), 8<<10))
 		}
 	})
 	s.run()
@@ -226,6 +226,17 @@ func (s *server) output() string {
 	return s.log.String()
 }
 
+// remarks is the output without the line of each request, of which polling makes hundreds.
+func (s *server) remarks() string {
+	var out strings.Builder
+	for line := range strings.Lines(s.output()) {
+		if !strings.Contains(line, `"msg":"request"`) {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
+}
+
 func tail(s string, n int) string {
 	if len(s) > n {
 		return "… " + s[len(s)-n:]
@@ -305,4 +316,9 @@ func (s *server) try(ctx context.Context, method, path string, body any, headers
 var restClient = &http.Client{
 	Timeout:       20 * time.Second,
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// of is the same server for a subtest.
+func (s *server) of(t testing.TB) *server {
+	return &server{t: t, dir: s.dir, rest: s.rest, base: s.base, cmd: s.cmd}
 }

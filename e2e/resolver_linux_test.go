@@ -122,7 +122,7 @@ func TestResolverFails(t *testing.T) {
 			tt.fail(r)
 			s.statusIs(shop, "unknown", 30*time.Second)
 			s.statusIs(page, "unknown", 30*time.Second)
-			newest := s.events(shop, "")[0]
+			newest := s.events(shop, "&status=error&status=success&status=failure&status=timeout")[0]
 			if newest.Status != "error" || newest.errorType() != "resolver_unavailable" && newest.errorType() != "observer_offline" {
 				t.Errorf("without a resolver: %s %s", newest.Status, newest.errorType())
 			}

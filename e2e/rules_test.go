@@ -38,6 +38,7 @@ func TestRules(t *testing.T) {
 		{"response_size greater_than", obj{"operator": "greater_than", "value": 14}, obj{"operator": "greater_than", "value": 15}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			s := s.of(t)
 			kind, _, _ := strings.Cut(tt.name, " ")
 			tt.pass["type"], tt.fail["type"] = kind, kind
 			good := s.create(httpMonitor(target.url(), obj{"interval_seconds": daily, "validation_rules": []obj{tt.pass}}))

@@ -126,18 +126,17 @@ func TestTargetStopsAndReturns(t *testing.T) {
 	}
 }
 
-// faultsOf returns a monitor's first two results that are not successes.
+// faultsOf returns a monitor's first two results that are not successes. A verdict does
+// not wait for the result to be stored, so there may be a moment between them.
 func (s *server) faultsOf(id int) (first, second event) {
 	s.t.Helper()
 	var bad []event
-	for _, e := range s.events(id, "") {
-		if e.Status == "failure" || e.Status == "timeout" {
-			bad = append(bad, e)
+	eventually(s.t, 5*time.Second, "the failing checks", func() error {
+		if bad = s.events(id, "&status=failure&status=timeout"); len(bad) < 2 {
+			return fmt.Errorf("%d are stored", len(bad))
 		}
-	}
-	if len(bad) < 2 {
-		s.t.Fatalf("monitor %d is down after %d failing checks", id, len(bad))
-	}
+		return nil
+	})
 	return bad[len(bad)-1], bad[len(bad)-2]
 }
 
