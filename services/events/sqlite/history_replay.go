@@ -38,8 +38,13 @@ func (m *month) replay(ctx context.Context, monitorID uint32, after map[string]t
 	if !from.IsZero() {
 		lo = max(lo, m.moment(from))
 	}
-	for ; lo < m.length(); lo += replayWindow.Milliseconds() {
-		part, err := m.window(ctx, monitorID, after, span{lo, min(lo+replayWindow.Milliseconds(), m.length())})
+	for {
+		next, err := m.nextMoment(ctx, monitorID, after, lo)
+		if err != nil || next < 0 {
+			return err
+		}
+		lo = next + replayWindow.Milliseconds()
+		part, err := m.window(ctx, monitorID, after, span{next, min(lo, m.length())})
 		if err != nil {
 			return err
 		}
@@ -49,7 +54,45 @@ func (m *month) replay(ctx context.Context, monitorID uint32, after map[string]t
 			}
 		}
 	}
-	return nil
+}
+
+// nextMoment is where the wanted results at or after lo begin; -1 if there are none. It keeps a start with many monitors that
+// have nothing to replay from looking at every day of every month.
+func (m *month) nextMoment(ctx context.Context, monitorID uint32, after map[string]time.Time, lo int64) (int64, error) {
+	m.mu.RLock()
+	next := int64(-1)
+	take := func(at int64) {
+		if next < 0 || at < next {
+			next = at
+		}
+	}
+	var settled []int64
+	for _, s := range m.byMonitor[monitorID] {
+		last, ok := after[s.region]
+		if !ok {
+			continue
+		}
+		first := lo
+		if !last.IsZero() {
+			first = max(first, m.moment(last)+1)
+		}
+		if rest := s.between(first, m.length()); len(rest) > 0 {
+			take(int64(rest[0].moment))
+		}
+		if s.settled >= first {
+			settled = append(settled, resultID(s.id, first))
+		}
+	}
+	m.mu.RUnlock()
+	const query = `SELECT r.id FROM result r WHERE r.id >= ? ORDER BY r.id LIMIT 1`
+	for _, id := range settled { // each has a result at or after it
+		var first int64
+		if err := m.db.Read().QueryRowContext(ctx, query, id).Scan(&first); err != nil {
+			return 0, fmt.Errorf("find next result: %w", err)
+		}
+		take(first & (1<<resultShift - 1))
+	}
+	return next, nil
 }
 
 // window reads the results of a stretch of time that are wanted, in their order.
