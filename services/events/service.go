@@ -93,6 +93,9 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 // in by then is committed and stored before it returns.
 func (s *Service) Run(ctx context.Context) error {
 	if err := s.restore(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // told to stop before it had begun
+		}
 		return fmt.Errorf("restore: %w", err)
 	}
 	// The two queues outlive ctx, to empty themselves.
@@ -149,7 +152,7 @@ func (s *Service) restore(ctx context.Context) error {
 		s.known.put(m)
 		err := s.results.Replay(ctx, m.ID, judged[m.ID], func(r *Result) error {
 			replayed++
-			judge.Result(time.Now(), r)
+			judge.Result(r.StartedAt, r) // as if it had arrived then: nobody has been heard since
 			return nil
 		})
 		if err != nil {
