@@ -40,7 +40,7 @@ func (s *Service) GetStats(ctx context.Context, req *eventsv1.GetStatsRequest) (
 	if err != nil {
 		return nil, err
 	}
-	tallies, err := s.tallies(ctx, m.ID, req.GetRegion(), []time.Time{r.from, earlier(r.to, now)})
+	tallies, err := s.tallies(ctx, m.ID, req.GetRegion(), []time.Time{r.from, r.passed(now)})
 	if err != nil {
 		return nil, err
 	}
@@ -148,6 +148,9 @@ func coverage(t Tally) *float64 {
 	}
 	return &v
 }
+
+// passed is the end of the part of the range that has passed; the start, if none has.
+func (s span) passed(now time.Time) time.Time { return later(s.from, earlier(s.to, now)) }
 
 func earlier(a, b time.Time) time.Time {
 	if a.Before(b) {

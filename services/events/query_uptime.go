@@ -38,7 +38,7 @@ func (s *Service) GetUptime(ctx context.Context, req *eventsv1.GetUptimeRequest)
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	until := earlier(r.to, now) // the future is nobody's
+	until := r.passed(now) // the future is nobody's
 	tallies, err := s.tallies(ctx, m.ID, req.GetRegion(), []time.Time{r.from, until})
 	if err != nil {
 		return nil, err

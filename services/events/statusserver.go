@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
@@ -53,6 +54,9 @@ func (s *Service) statuses(ctx context.Context, ids []uint32) ([]*eventsv1.Monit
 	out := make([]*eventsv1.MonitorStatus, 0, len(rows))
 	for i := range rows {
 		row := &rows[i]
+		if known, ok := s.known.get(row.MonitorID); ok { // the store also keeps regions that watch no more
+			row.Regions = slices.DeleteFunc(row.Regions, func(r RegionState) bool { return !known.watches(r.Region) })
+		}
 		m := statusRow(row)
 		for k, to := range []**float64{&m.UptimePercentage_24H, &m.UptimePercentage_7D, &m.UptimePercentage_30D} {
 			*to = percentage(tallySince(&row.MonitorState, before[row.MonitorID], k, moments[k], now), DegradedIsUp)
