@@ -24,6 +24,7 @@ type archive struct {
 	mu     sync.Mutex
 	queue  []batch
 	queued int // results in queue
+	limit  int // of queued
 	more   chan struct{}
 }
 
@@ -34,14 +35,14 @@ type batch struct {
 }
 
 func newArchive(store ResultStore, log *slog.Logger) *archive {
-	return &archive{store: store, log: log, more: make(chan struct{}, 1)}
+	return &archive{store: store, log: log, limit: maxQueued, more: make(chan struct{}, 1)}
 }
 
 // submit queues results; false if there is no room.
 func (a *archive) submit(results []Result, stored func()) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.queued > 0 && a.queued+len(results) > maxQueued {
+	if a.queued > 0 && a.queued+len(results) > a.limit {
 		return false
 	}
 	a.queue = append(a.queue, batch{results, stored})
@@ -51,6 +52,13 @@ func (a *archive) submit(results []Result, stored func()) bool {
 	default:
 	}
 	return true
+}
+
+// relieved reports whether there is room again, for more than a moment.
+func (a *archive) relieved() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.queued <= a.limit/2
 }
 
 // take removes the oldest batches, at most appendRows results of them but at least one batch.
@@ -95,7 +103,7 @@ func (a *archive) run(ctx context.Context) error {
 func (a *archive) empty(ctx context.Context, tries uint) error {
 	for {
 		results, stored := a.take()
-		if len(results) == 0 {
+		if len(stored) == 0 {
 			return nil
 		}
 		if err := a.append(ctx, results, tries); err != nil {

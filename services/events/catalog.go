@@ -108,8 +108,9 @@ func (s *Service) watchCatalog(ctx context.Context) error {
 		switch step := resp.GetStep().(type) {
 		case *monitorsv1.WatchCatalogResponse_Upserted:
 			m := monitorIn(step.Upserted)
+			stored := s.recall(ctx, m)
+			s.court.upsert(m, stored)
 			s.known.put(m)
-			s.court.upsert(m)
 			if seen != nil {
 				seen[m.ID] = true
 			}
@@ -125,6 +126,30 @@ func (s *Service) watchCatalog(ctx context.Context) error {
 			seen = nil
 		}
 	}
+}
+
+// recallWithin is how far back the results of a monitor that is new to us are judged.
+const recallWithin = 24 * time.Hour
+
+// recall returns the stored results of a monitor that was not known so far. Usually there are none; but a process may have
+// died after it stored the first result and before it learned of the monitor, or have lost its states.
+func (s *Service) recall(ctx context.Context, m Monitor) []Result {
+	if _, ok := s.known.get(m.ID); ok {
+		return nil
+	}
+	after := map[string]time.Time{}
+	for _, region := range m.Regions {
+		after[region] = later(m.CreatedAt.Add(-time.Millisecond), time.Now().UTC().Add(-recallWithin))
+	}
+	var out []Result
+	err := s.results.Replay(ctx, m.ID, after, func(r *Result) error {
+		out = append(out, *r)
+		return nil
+	})
+	if err != nil {
+		s.log.Error("stored results of a new monitor cannot be read", "monitor_id", m.ID, "error", err)
+	}
+	return out
 }
 
 func (s *Service) forget(id uint32) {

@@ -17,6 +17,8 @@ const (
 	maxWaiting = 10_000
 	// waitingFor is how long: by then the catalogue has named the monitor, or it was deleted.
 	waitingFor = time.Minute
+	// maxUncommitted bounds the announcements and transitions in memory while the store does not take any.
+	maxUncommitted = 100_000
 )
 
 // court is the judge with its clerk: results go in from any goroutine, and one goroutine commits what they changed. Judging
@@ -31,6 +33,7 @@ type court struct {
 	acks     []func() // to be called once what has been judged so far is committed
 	waiting  map[uint32][]waiting
 	nWaiting int
+	limit    int // of uncommitted
 
 	urgent chan struct{} // capacity 1
 }
@@ -42,7 +45,7 @@ type waiting struct {
 }
 
 func newCourt(store StateStore, log *slog.Logger) *court {
-	return &court{store: store, log: log, waiting: map[uint32][]waiting{}, urgent: make(chan struct{}, 1)}
+	return &court{store: store, log: log, waiting: map[uint32][]waiting{}, limit: maxUncommitted, urgent: make(chan struct{}, 1)}
 }
 
 // seat puts the judge in; nothing may be submitted before.
@@ -53,11 +56,15 @@ func (c *court) seat(j *Judge) {
 	c.hurry()
 }
 
-// submit judges results that have just arrived; committed is called once the judgement is stored.
-func (c *court) submit(results []Result, committed func()) {
+// submit judges results that have just arrived; committed is called once the judgement is stored. It is false, and nothing is
+// judged, if too much of what was judged before is not stored yet.
+func (c *court) submit(results []Result, committed func()) bool {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.uncommitted() > c.limit {
+		return false
+	}
 	for i := range results {
 		if !c.judge.Result(now, &results[i]) {
 			c.keepWaiting(&results[i], now)
@@ -65,6 +72,19 @@ func (c *court) submit(results []Result, committed func()) {
 	}
 	c.acks = append(c.acks, committed)
 	c.hurry()
+	return true
+}
+
+// uncommitted is how much has to be stored that is not merely the newest state of something. The lock is held.
+func (c *court) uncommitted() int {
+	return len(c.judge.changes.Feed) + len(c.judge.changes.Transitions) + len(c.acks)
+}
+
+// relieved reports whether judging can go on, for more than a moment.
+func (c *court) relieved() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.uncommitted() <= c.limit/2
 }
 
 // keepWaiting keeps a result until its monitor is known. What does not fit is in the history all the same, and judged from
@@ -77,12 +97,15 @@ func (c *court) keepWaiting(r *Result, now time.Time) {
 	c.nWaiting++
 }
 
-// upsert takes in a monitor, and judges what waited for it.
-func (c *court) upsert(m Monitor) {
+// upsert takes in a monitor, and judges what there was of it before it was known: what is in the history, then what waited.
+func (c *court) upsert(m Monitor, stored []Result) {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.judge.Upsert(now, m)
+	for i := range stored {
+		c.judge.Result(stored[i].StartedAt, &stored[i])
+	}
 	for _, w := range c.waiting[m.ID] {
 		c.judge.Result(now, &w.result)
 	}

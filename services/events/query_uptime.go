@@ -53,7 +53,7 @@ func (s *Service) GetUptime(ctx context.Context, req *eventsv1.GetUptimeRequest)
 	if err := s.fillIntervals(ctx, resp, m.ID, req.GetRegion(), r.from, until); err != nil {
 		return nil, err
 	}
-	return resp, s.fillCurrent(ctx, resp, m, now)
+	return resp, s.fillCurrent(ctx, resp, m.ID, req.GetRegion(), now)
 }
 
 // fillIntervals adds the newest intervals, and the start of the newest outage.
@@ -82,28 +82,36 @@ func (s *Service) fillIntervals(ctx context.Context, resp *eventsv1.Uptime, id u
 	return nil
 }
 
-// fillCurrent adds how long the monitor has been up without a break.
-func (s *Service) fillCurrent(ctx context.Context, resp *eventsv1.Uptime, m Monitor, now time.Time) error {
-	rows, err := s.state.Statuses(ctx, []uint32{m.ID})
-	if err != nil || len(rows) == 0 {
+// fillCurrent adds how long ago the last outage ended.
+func (s *Service) fillCurrent(ctx context.Context, resp *eventsv1.Uptime, id uint32, region string, now time.Time) error {
+	list, err := s.state.Transitions(ctx, TransitionQuery{MonitorID: id, Region: region, To: now, Limit: maxIntervals})
+	if err != nil {
 		return err
 	}
-	if row := &rows[0]; row.Status == Up || row.Status == Degraded {
-		since := row.Since
-		broken, err := s.state.Transitions(ctx, TransitionQuery{MonitorID: m.ID, To: now, Limit: maxIntervals})
-		if err != nil {
-			return err
-		}
-		for i := range broken { // up and degraded in turn are one stretch
-			if st := broken[i].Status; st != Up && st != Degraded {
-				break
-			}
-			since = earlier(since, broken[i].Since)
-		}
-		seconds := max(now.Sub(since), 0).Seconds()
+	if since, ok := upSince(list); ok {
+		seconds := now.Sub(since).Seconds()
 		resp.CurrentUptimeSeconds = &seconds
 	}
 	return nil
+}
+
+// upSince is when the last outage among transitions, newest first, ended, or if there was none, when the target was first seen;
+// false if it is not up now. Time in which nobody looked does not end an outage, nor begin one.
+func upSince(list []Transition) (time.Time, bool) {
+	if len(list) == 0 || list[0].Status != Up && list[0].Status != Degraded {
+		return time.Time{}, false
+	}
+	since := list[0].Since
+	for i := range list {
+		t := &list[i]
+		if t.Status == Down && list[i-1].Since.After(t.Since) {
+			return list[i-1].Since, true
+		}
+		if t.Status == Up || t.Status == Degraded {
+			since = t.Since
+		}
+	}
+	return since, true
 }
 
 // ListBuckets returns uptime and counts per bucket, oldest first, without gaps.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -35,9 +36,18 @@ func (m *marks) read() *eventsv1.RecordResponse {
 	return &eventsv1.RecordResponse{JudgedSeq: m.judged, StoredSeq: m.stored}
 }
 
-// errBehind ends a stream whose results found no room. What is above the stored mark is sent again on the next one; by then
-// there is room, or the sender waits a little longer each time.
-var errBehind = fault.Unavailable("results cannot be stored at the moment; send again what is not acknowledged")
+// inflow is one stream of results.
+type inflow struct {
+	hello *eventsv1.RecordHello
+	marks marks
+	// A road that is full takes nothing more from this stream, so that its mark stays below what it left out. The other goes
+	// on: judging does not end because the history cannot be written. When there is room again, the stream is ended, and the
+	// prober sends again what is above its marks.
+	unjudged, unstored bool
+}
+
+// errBehind ends a stream of which something was left out for want of room.
+var errBehind = fault.Unavailable("there is room again; send again what is not acknowledged")
 
 // Record takes results from one prober until the stream ends.
 func (s *Service) Record(stream eventsv1.RecorderService_RecordServer) error {
@@ -50,9 +60,9 @@ func (s *Service) Record(stream eventsv1.RecorderService_RecordServer) error {
 	if err != nil {
 		return err
 	}
-	m := &marks{moved: make(chan struct{}, 1)}
+	in := &inflow{hello: hello, marks: marks{moved: make(chan struct{}, 1)}}
 	var acks sync.WaitGroup
-	acks.Go(func() { acknowledge(ctx, stream, m) })
+	acks.Go(func() { acknowledge(ctx, stream, &in.marks) })
 	defer acks.Wait()
 	defer cancel()
 	for {
@@ -67,7 +77,7 @@ func (s *Service) Record(stream eventsv1.RecorderService_RecordServer) error {
 		if b == nil {
 			return fault.Invalid("hello may be said once only")
 		}
-		if err := s.take(hello, b, m); err != nil {
+		if err := s.take(in, b); err != nil {
 			return err
 		}
 	}
@@ -87,20 +97,48 @@ func (s *Service) hello(stream eventsv1.RecorderService_RecordServer) (*eventsv1
 }
 
 // take puts a batch on both roads.
-func (s *Service) take(hello *eventsv1.RecordHello, b *eventsv1.ResultBatch, m *marks) error {
+func (s *Service) take(in *inflow, b *eventsv1.ResultBatch) error {
+	results, err := s.resultsIn(in.hello, b)
+	if err != nil {
+		return err
+	}
+	if in.unjudged && s.court.relieved() || in.unstored && s.archive.relieved() {
+		return errBehind
+	}
+	last := b.GetFirstSeq() + uint64(len(b.GetResults())) - 1
+	if !in.unjudged && !s.court.submit(results, func() { in.marks.move(&in.marks.judged, last) }) {
+		in.unjudged = true
+		s.log.Error("no room to judge results", "prober_id", in.hello.GetProberId(), "from_seq", b.GetFirstSeq())
+	}
+	if !in.unstored && !s.archive.submit(results, func() { in.marks.move(&in.marks.stored, last) }) {
+		in.unstored = true
+		s.log.Error("no room to store results", "prober_id", in.hello.GetProberId(), "from_seq", b.GetFirstSeq())
+	}
+	return nil
+}
+
+// maxAhead is how far ahead of ours a prober's clock may be. A slot of next year would make everything until then a straggler.
+const maxAhead = time.Hour
+
+// resultsIn reads a batch. Results from the future, or from before what is kept, are left out, and acknowledged like the
+// others: sending them again would not make them better.
+func (s *Service) resultsIn(hello *eventsv1.RecordHello, b *eventsv1.ResultBatch) ([]Result, error) {
+	now := time.Now()
+	oldest, newest := now.Add(-s.retention), now.Add(maxAhead)
 	results := make([]Result, 0, len(b.GetResults()))
 	for _, r := range b.GetResults() {
 		if r.GetRegion() != hello.GetRegion() {
-			return fault.Invalid("a prober speaks for its own region only")
+			return nil, fault.Invalid("a prober speaks for its own region only")
+		}
+		if at := r.GetScheduledAt().AsTime(); at.Before(oldest) || at.After(newest) {
+			continue
 		}
 		results = append(results, resultIn(r))
 	}
-	last := b.GetFirstSeq() + uint64(len(results)) - 1
-	s.court.submit(results, func() { m.move(&m.judged, last) })
-	if !s.archive.submit(results, func() { m.move(&m.stored, last) }) {
-		return errBehind
+	if n := len(b.GetResults()) - len(results); n > 0 {
+		s.log.Error("results with impossible slots were left out; is the prober's clock wrong?", "prober_id", hello.GetProberId(), "results", n)
 	}
-	return nil
+	return results, nil
 }
 
 // acknowledge sends the marks whenever they have moved.
