@@ -554,7 +554,7 @@ func TestNothingLostNothingTwice(t *testing.T) {
 			pass(time.Duration(i) * time.Minute)
 		}
 		f.calm()
-		pass(12 * time.Hour)
+		pass(4 * time.Hour)
 		w.stop()
 		sink.check(t, w, rounds)
 	})
@@ -625,4 +625,57 @@ func (w *world) count(monitor uint32, state alerts.DeliveryState) int {
 		w.t.Fatal(err)
 	}
 	return total
+}
+
+// A stream that says nothing any more is given up and opened anew.
+func TestSilentStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.know(7)
+		w.events.silent = true
+		w.run()
+		pass(30 * time.Second)
+		w.events.change(func() { w.events.silent = false })
+		w.events.add(goes(7, 1, stateUp, stateDown))
+		pass(time.Minute)
+		w.stop()
+		if got, err := w.store.Progress(t.Context()); err != nil || got.Seq != 1 || w.events.reads != 2 {
+			t.Errorf("progress = %+v, %v, after %d streams", got, err, w.events.reads)
+		}
+	})
+}
+
+// Delivered messages are forgotten after a month.
+func TestPruning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.know(7)
+		c := w.createChannel(`{"type": "webhook", "name": "ops", "config": {"url": "https://example.com/"}}`)
+		old := alerts.Message{
+			ID: "msg_old", OrganizationID: orgA, MonitorID: 7, Type: alerts.TypeDown, Target: alerts.Target{Kind: alerts.TargetChannel, ID: c.GetId()},
+		}
+		put := func(m alerts.Message, at time.Time) {
+			t.Helper()
+			if err := w.store.Advance(t.Context(), nil, at, func(p alerts.Progress, _ map[uint32]alerts.State) alerts.Batch {
+				return alerts.Batch{Progress: p, Messages: []alerts.Message{m}}
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put(old, time.Now().Add(-31*24*time.Hour))
+		fresh := old
+		fresh.ID = "msg_fresh"
+		put(fresh, time.Now())
+		w.service.SendThrough((&sink{}).take)
+		w.run()
+		pass(2 * time.Minute)
+		if n := w.count(7, alerts.DeliveryDelivered); n != 2 {
+			t.Errorf("%d delivered, want 2", n)
+		}
+		pass(time.Hour)
+		w.stop()
+		if n := w.count(7, alerts.DeliveryDelivered); n != 1 {
+			t.Errorf("%d left, want 1", n)
+		}
+	})
 }

@@ -124,6 +124,11 @@ func (f *feedFollower) reconcile(ctx context.Context, resp *eventsv1.ReadFeedRes
 	if head == 0 {
 		return errors.New("read feed: truncated without naming its head")
 	}
+	select {
+	case <-f.ready: // a monitor that the catalog has not brought would be passed over
+	case <-ctx.Done():
+		return fmt.Errorf("reconcile: no catalog yet: %w", context.Cause(ctx))
+	}
 	for after := uint32(0); ; {
 		monitors, err := f.store.Monitors(ctx, after, feedChunk)
 		if err != nil {

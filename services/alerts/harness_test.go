@@ -229,6 +229,8 @@ type fakeEvents struct {
 	head     uint64
 	pruned   uint64 // entries up to this one are gone
 	stubborn bool   // sends everything, whatever it is asked for
+	silent   bool   // sends nothing at all
+	reads    int    // streams that were opened
 	asked    []uint32
 	statuses map[uint32]*eventsv1.MonitorStatus
 	broken   error // what BatchGetStatuses answers
@@ -265,6 +267,14 @@ func (f *fakeEvents) add(entries ...*eventsv1.FeedEntry) {
 }
 
 func (f *fakeEvents) ReadFeed(in *eventsv1.ReadFeedRequest, stream grpc.ServerStreamingServer[eventsv1.ReadFeedResponse]) error {
+	f.mu.Lock()
+	f.reads++
+	silent := f.silent
+	f.mu.Unlock()
+	if silent {
+		<-stream.Context().Done()
+		return stream.Context().Err()
+	}
 	for after, sent := in.GetAfterSeq(), 0; ; {
 		f.mu.Lock()
 		resp := &eventsv1.ReadFeedResponse{HeadSeq: f.head, Truncated: after < f.pruned}

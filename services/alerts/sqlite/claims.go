@@ -44,19 +44,19 @@ const (
 SELECT target_kind, target_id FROM outbox WHERE state = 'pending' AND claimed_until > 0 AND claimed_until > ?1
 UNION
 SELECT target_kind, target_id FROM target_hold WHERE until > ?1`
-	// Whoever waits longest comes first, so that no target is passed over for ever.
-	dueTargets = `
-SELECT target_kind, target_id FROM outbox WHERE state = 'pending' AND next_attempt_at <= ?
-GROUP BY target_kind, target_id
-ORDER BY min(next_attempt_at), target_kind, target_id`
-	// The oldest due message of a target that no earlier one of its monitor stands before.
-	firstOfLine = selectDelivery + `
-WHERE o.state = 'pending' AND o.target_kind = ? AND o.target_id = ? AND o.next_attempt_at <= ?
-    AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.state = 'pending' AND e.target_kind = o.target_kind
-        AND e.target_id = o.target_id AND e.monitor_id = o.monitor_id AND e.position < o.position)
-ORDER BY o.position
-LIMIT 1`
-	takeLease = `UPDATE outbox SET claimed_until = ?, lease = ? WHERE position = ?`
+	// The first message of each line, a line being what waits for one target and monitor.
+	heads = `
+WITH head AS (
+    SELECT min(position) AS position FROM outbox WHERE state = 'pending' GROUP BY target_kind, target_id, monitor_id)`
+	// The oldest due head of each target. Whoever waits longest comes first, so that no target is passed over for ever.
+	dueHeads = heads + `
+SELECT o.target_kind, o.target_id, min(o.position)
+FROM head JOIN outbox o ON o.position = head.position
+WHERE o.next_attempt_at <= ?
+GROUP BY o.target_kind, o.target_id
+ORDER BY min(o.next_attempt_at), o.target_kind, o.target_id`
+	oneDelivery = selectDelivery + ` WHERE o.position = ?`
+	takeLease   = `UPDATE outbox SET claimed_until = ?, lease = ? WHERE position = ?`
 )
 
 func claim(ctx context.Context, tx *sql.Tx, now time.Time, lease time.Duration, limit int) ([]alerts.Claim, error) {
@@ -64,25 +64,22 @@ func claim(ctx context.Context, tx *sql.Tx, now time.Time, lease time.Duration, 
 	if err != nil {
 		return nil, fmt.Errorf("busy targets: %w", err)
 	}
-	due, err := collect(ctx, tx, scanTarget, dueTargets, millis(now))
+	due, err := collect(ctx, tx, scanHead, dueHeads, millis(now))
 	if err != nil {
-		return nil, fmt.Errorf("due targets: %w", err)
+		return nil, fmt.Errorf("due messages: %w", err)
 	}
 	taken := map[alerts.Target]bool{}
 	for _, t := range busy {
 		taken[t] = true
 	}
 	var claims []alerts.Claim
-	for _, t := range due {
-		if taken[t] || len(claims) >= limit {
+	for _, h := range due {
+		if taken[h.target] || len(claims) >= limit {
 			continue
 		}
-		c, err := claimOne(ctx, tx, t, now, lease)
-		if errors.Is(err, sql.ErrNoRows) { // what is due stands behind what is not
-			continue
-		}
+		c, err := claimOne(ctx, tx, h, now, lease)
 		if err != nil {
-			return nil, fmt.Errorf("message of %s %d: %w", t.Kind, t.ID, err)
+			return nil, fmt.Errorf("message of %s %d: %w", h.target.Kind, h.target.ID, err)
 		}
 		claims = append(claims, c)
 	}
@@ -94,24 +91,35 @@ func scanTarget(row scanner) (t alerts.Target, err error) {
 	return t, err
 }
 
+// head is the message that a target is to be sent next.
+type head struct {
+	target   alerts.Target
+	position int64
+}
+
+func scanHead(row scanner) (h head, err error) {
+	err = row.Scan(&h.target.Kind, &h.target.ID, &h.position)
+	return h, err
+}
+
 const (
 	configOfAlert   = `SELECT alert_type, alert_config, alert_config_sealed FROM uptime_alerts WHERE id = ?`
 	configOfChannel = `SELECT type, config, config_sealed FROM notification_channel WHERE id = ?`
 )
 
-func claimOne(ctx context.Context, tx *sql.Tx, t alerts.Target, now time.Time, lease time.Duration) (alerts.Claim, error) {
-	d, err := scanDelivery(tx.QueryRowContext(ctx, firstOfLine, string(t.Kind), t.ID, millis(now)))
+func claimOne(ctx context.Context, tx *sql.Tx, h head, now time.Time, lease time.Duration) (alerts.Claim, error) {
+	d, err := scanDelivery(tx.QueryRowContext(ctx, oneDelivery, h.position))
 	if err != nil {
 		return alerts.Claim{}, err
 	}
 	c := alerts.Claim{Delivery: d, Lease: rand.Text()}
 	query := configOfAlert
-	if t.Kind == alerts.TargetChannel {
+	if h.target.Kind == alerts.TargetChannel {
 		query = configOfChannel
 	}
 	var public string
 	// The target is there: whoever removes it drops its messages in the same transaction.
-	if err := tx.QueryRowContext(ctx, query, t.ID).Scan(&c.Via, &public, &c.Config.Sealed); err != nil {
+	if err := tx.QueryRowContext(ctx, query, h.target.ID).Scan(&c.Via, &public, &c.Config.Sealed); err != nil {
 		return alerts.Claim{}, fmt.Errorf("configuration: %w", err)
 	}
 	c.Config.Public = []byte(public)
@@ -121,15 +129,13 @@ func claimOne(ctx context.Context, tx *sql.Tx, t alerts.Target, now time.Time, l
 	return c, nil
 }
 
-// The soonest time at which the first message of some line may be claimed.
-const nextDue = `
+// The soonest time at which some head may be claimed.
+const nextDue = heads + `
 SELECT min(max(o.next_attempt_at,
     coalesce((SELECT h.until FROM target_hold h WHERE h.target_kind = o.target_kind AND h.target_id = o.target_id), 0),
     coalesce((SELECT max(c.claimed_until) FROM outbox c WHERE c.state = 'pending' AND c.claimed_until > 0
         AND c.target_kind = o.target_kind AND c.target_id = o.target_id), 0)))
-FROM outbox o
-WHERE o.state = 'pending' AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.state = 'pending' AND e.target_kind = o.target_kind
-    AND e.target_id = o.target_id AND e.monitor_id = o.monitor_id AND e.position < o.position)`
+FROM head JOIN outbox o ON o.position = head.position`
 
 func (s *Store) nextDue(ctx context.Context) (time.Time, error) {
 	var next sql.NullInt64

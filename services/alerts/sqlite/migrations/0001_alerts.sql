@@ -127,9 +127,8 @@ CREATE TABLE outbox (
     last_error       TEXT    NOT NULL DEFAULT ''
 ) STRICT;
 
-CREATE INDEX outbox_due ON outbox (next_attempt_at, target_kind, target_id) WHERE state = 'pending';
+CREATE INDEX outbox_due ON outbox (next_attempt_at) WHERE state = 'pending';
 CREATE INDEX outbox_queue ON outbox (target_kind, target_id, monitor_id, position) WHERE state = 'pending';
-CREATE INDEX outbox_line ON outbox (target_kind, target_id, position) WHERE state = 'pending';
 CREATE INDEX outbox_thread ON outbox (target_kind, target_id, thread) WHERE state = 'pending';
 CREATE INDEX outbox_claimed ON outbox (target_kind, target_id, claimed_until) WHERE state = 'pending' AND claimed_until > 0;
 CREATE INDEX outbox_by_organization ON outbox (organization_id, position DESC);
