@@ -679,3 +679,21 @@ func TestPruning(t *testing.T) {
 		}
 	})
 }
+
+// Uptime is asked for at most once a minute, however often a monitor is checked.
+func TestUptimeIsAskedForOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.know(7)
+		w.createAlert(`{"alert_type": "webhook", "alert_config": {"url": "https://e/"}, "conditions": {"uptime_percentage_threshold": 99}}`)
+		w.run()
+		for i := range 30 {
+			w.events.add(checked(7, 10*i, success, 0))
+			pass(10 * time.Second)
+		}
+		w.stop()
+		if n := len(w.events.asked); n < 4 || n > 5 {
+			t.Errorf("asked %d times in 5 minutes", n)
+		}
+	})
+}

@@ -60,8 +60,20 @@ var evaluationCases = []Case{
 			99: {Monitor: alerts.Monitor{ID: 99, OrganizationID: other}, Channels: []alerts.Channel{foreign}},
 		}
 		refs := []alerts.MonitorRef{{ID: monitor, OrganizationID: org}, {ID: 99, OrganizationID: other}}
+		ended, done := now, open
+		ended.Settled, ended.Status, ended.EndTime, ended.ResolvedAt = true, alerts.IncidentResolved, at(5), at(5)
+		done.ResolvedAt, done.Holding = at(5), alerts.Holding{}
 		check(t, s.Advance(ctx(t), refs, at(5), func(p alerts.Progress, got map[uint32]alerts.State) alerts.Batch {
 			same(t, "states", got, want)
+			return alerts.Batch{
+				Progress: p, Known: map[uint32]alerts.Status{monitor: alerts.StatusUp},
+				Incidents: []alerts.Incident{ended}, Triggers: []alerts.Trigger{done},
+			}
+		}))
+		check(t, s.Advance(ctx(t), refs, at(6), func(p alerts.Progress, got map[uint32]alerts.State) alerts.Batch {
+			if st := got[monitor]; st.Incident != nil || st.Rules[1].Open != nil || st.Known != alerts.StatusUp {
+				t.Errorf("after the end the state is %+v", st)
+			}
 			return alerts.Batch{Progress: p}
 		}))
 	}},
