@@ -121,7 +121,7 @@ func (a *archive) empty(ctx context.Context, tries uint) error {
 
 func (a *archive) append(ctx context.Context, results []Result, tries uint) error {
 	opts := []backoff.RetryOption{
-		backoff.WithBackOff(backoff.NewExponentialBackOff()), backoff.WithMaxElapsedTime(0),
+		backoff.WithBackOff(storeBackOff()), backoff.WithMaxElapsedTime(0),
 		backoff.WithNotify(func(err error, d time.Duration) {
 			a.log.Error("results not stored", "error", err, "results", len(results), "again_in", d.String())
 		}),

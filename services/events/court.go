@@ -163,6 +163,13 @@ func (c *court) run(ctx context.Context) error {
 	}
 }
 
+// storeBackOff spaces the tries of a store that fails. It stays short: once the store is back, alerts wait for this.
+func storeBackOff() *backoff.ExponentialBackOff {
+	b := backoff.NewExponentialBackOff()
+	b.InitialInterval, b.MaxInterval = 50*time.Millisecond, 3*time.Second
+	return b
+}
+
 // finalTries is how often a stopping process tries to commit.
 const finalTries = 3
 
@@ -194,7 +201,7 @@ func (c *court) commit(ctx context.Context, tries uint) error {
 
 func (c *court) keep(ctx context.Context, row Commit, tries uint) error {
 	opts := []backoff.RetryOption{
-		backoff.WithBackOff(backoff.NewExponentialBackOff()), backoff.WithMaxElapsedTime(0),
+		backoff.WithBackOff(storeBackOff()), backoff.WithMaxElapsedTime(0),
 		backoff.WithNotify(func(err error, d time.Duration) {
 			c.log.Error("judgement not committed", "error", err, "again_in", d.String())
 		}),

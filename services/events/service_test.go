@@ -100,6 +100,7 @@ type running struct {
 	dir     string
 	cat     *catalogue
 	results *stubborn
+	service *events.Service
 	conn    *grpc.ClientConn
 	stop    func()
 }
@@ -127,7 +128,7 @@ func run(t *testing.T, dir string, cat *catalogue) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.conn = rpctest.Conn(t, "events", s.Register)
+	r.service, r.conn = s, rpctest.Conn(t, "events", s.Register)
 	runCtx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(runCtx) }()
