@@ -1,0 +1,253 @@
+package alerts
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+)
+
+// anyFeed draws a feed of one monitor.
+func anyFeed(t *rapid.T) []Entry {
+	statuses := []Status{StatusUp, StatusUp, StatusDegraded, StatusDown, StatusDown, StatusUnknown, StatusPaused, StatusMaintenance}
+	outcomes := []Outcome{OutcomeSuccess, OutcomeSuccess, OutcomeFailure, OutcomeFailure, OutcomeTimeout, OutcomeError, OutcomeMissed}
+	n := rapid.IntRange(0, 60).Draw(t, "entries")
+	var out []Entry
+	from, seq, at := Status(""), 0, 0
+	for range n {
+		at += rapid.IntRange(0, 30).Draw(t, "pause")
+		switch rapid.IntRange(0, 5).Draw(t, "kind") {
+		case 0, 1:
+			to := rapid.SampledFrom(statuses).Draw(t, "to")
+			seq += rapid.IntRange(1, 3).Draw(t, "gap")
+			e := transition(seq, at, from, to)
+			e.Transition.Failures = rapid.Uint32Range(0, 6).Draw(t, "failures")
+			out, from = append(out, e), to
+		case 2:
+			percent := rapid.Float64Range(0, 100).Draw(t, "uptime")
+			out = append(out, Entry{OrganizationID: testOrg, MonitorID: testMonitor, At: second(at), Uptime: &percent})
+		default:
+			seq += rapid.IntRange(1, 3).Draw(t, "gap")
+			o := Observation{Region: rapid.SampledFrom(testRegions).Draw(t, "region"), Outcome: rapid.SampledFrom(outcomes).Draw(t, "outcome")}
+			o.Failures = rapid.Uint32Range(0, 6).Draw(t, "streak")
+			if o.Outcome == OutcomeSuccess || rapid.Bool().Draw(t, "earlier successes") {
+				o.Successes = 1
+				o.Slowest = time.Duration(rapid.IntRange(0, 2000).Draw(t, "ms")) * time.Millisecond
+			}
+			out = append(out, observation(seq, at, o))
+		}
+	}
+	return out
+}
+
+func anyState(t *rapid.T) State {
+	var s State
+	for i := range rapid.IntRange(0, 3).Draw(t, "rules") {
+		var c Conditions
+		for c == (Conditions{}) {
+			c = Conditions{
+				Failures:     rapid.IntRange(0, 5).Draw(t, "failures"),
+				ResponseTime: time.Duration(rapid.SampledFrom([]int{0, 500, 1500}).Draw(t, "ms")) * time.Millisecond,
+				Uptime:       rapid.SampledFrom([]float64{0, 50, 99}).Draw(t, "uptime"),
+			}
+		}
+		s.Rules = append(s.Rules, testRule(uint32(i+1), c))
+	}
+	for i := range rapid.IntRange(0, 3).Draw(t, "channels") {
+		events := rapid.SliceOfNDistinct(rapid.SampledFrom([]Event{EventDown, EventRecovery, EventDegraded}), 1, 3, rapid.ID).Draw(t, "events")
+		s.Channels = append(s.Channels, testChannel(uint32(i+1), events...))
+	}
+	return s
+}
+
+// The machines against models that remember everything and do everything at once.
+func TestEvaluateAgainstModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		entries, start := anyFeed(t), anyState(t)
+		m := newMemory(start)
+		for rest := entries; len(rest) > 0; {
+			n := rapid.IntRange(1, len(rest)).Draw(t, "batch")
+			m.feed(rest[:n]...)
+			rest = rest[n:]
+		}
+		compareOutages(t, entries, m)
+		for _, r := range start.Rules {
+			compareRule(t, r.Rule, entries, m)
+		}
+		compareMessages(t, start, m)
+	})
+}
+
+// outage is what the model says of an incident.
+type outage struct {
+	start, end time.Time
+	quiet      bool
+}
+
+// compareOutages holds the incidents to the model: every down has exactly one incident that goes on, and every end ends it.
+func compareOutages(t *rapid.T, entries []Entry, m *memory) {
+	var want []outage
+	going := false
+	for _, e := range entries {
+		if e.Transition == nil {
+			continue
+		}
+		last := len(want) - 1
+		switch to := e.Transition.To; {
+		case to == StatusDown && !going:
+			want = append(want, outage{start: e.At})
+			going = true
+		case going && (to == StatusUp || to == StatusDegraded || to == StatusPaused):
+			want[last].end, want[last].quiet = e.At, to == StatusPaused
+			going = false
+		}
+	}
+	var got []outage
+	for _, id := range slices.Sorted(maps.Keys(m.incidents)) {
+		i := m.incidents[id]
+		if i.Settled != !i.EndTime.IsZero() || i.Open() == i.Settled || i.FailureCount == 0 {
+			t.Errorf("incident %d contradicts itself: %+v", id, i)
+		}
+		got = append(got, outage{start: i.StartTime, end: i.EndTime, quiet: i.ResolvedBy == resolvedBySystem})
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(outage{}), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("outages (-want +got):\n%s", diff)
+	}
+}
+
+// compareRule holds a rule to a model that keeps the last reading of everything.
+func compareRule(t *rapid.T, r Rule, entries []Entry, m *memory) {
+	failures, slowest, uptime := uint32(0), map[string]time.Duration{}, 100.0
+	triggered := false
+	var want []string
+	for _, e := range entries {
+		switch {
+		case e.Uptime != nil:
+			uptime = *e.Uptime
+		case e.Observation != nil:
+			if e.Observation.Outcome != OutcomeError && e.Observation.Outcome != OutcomeMissed {
+				failures = e.Observation.Failures
+			}
+			if e.Observation.Successes > 0 {
+				slowest[e.Observation.Region] = e.Observation.Slowest
+			}
+		case e.Transition.To == StatusPaused:
+			failures, slowest, uptime, triggered = 0, map[string]time.Duration{}, 100, false
+		case e.Transition.To == StatusUp || e.Transition.To == StatusDegraded || e.Transition.To == StatusDown:
+			failures = e.Transition.Failures
+		}
+		holds := r.Conditions.Failures > 0 && failures >= uint32(r.Conditions.Failures) || r.Conditions.Uptime > 0 && uptime < r.Conditions.Uptime
+		for _, d := range slowest {
+			holds = holds || r.Conditions.ResponseTime > 0 && d > r.Conditions.ResponseTime
+		}
+		if holds != triggered {
+			triggered = holds
+			want = append(want, map[bool]string{true: TypeTriggered, false: TypeResolved}[holds])
+		}
+	}
+	if diff := cmp.Diff(want, m.types(Target{TargetAlert, r.ID}), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("rule %+v (-want +got):\n%s", r.Conditions, diff)
+	}
+	open := 0
+	for _, tr := range m.triggers {
+		if tr.RuleID == r.ID && tr.ResolvedAt.IsZero() {
+			open++
+		}
+		if !tr.ResolvedAt.IsZero() && (tr.ResolvedAt.Before(tr.TriggeredAt) || tr.Holding.any()) {
+			t.Errorf("trigger %+v contradicts itself", tr)
+		}
+	}
+	if open > 1 || (open == 1) != triggered {
+		t.Errorf("rule %d has %d open triggers, triggered = %t", r.ID, open, triggered)
+	}
+}
+
+// compareMessages wants every message to have a cause, an id of its own, and a target that asked for it.
+func compareMessages(t *rapid.T, start State, m *memory) {
+	seen := map[string]bool{}
+	for _, msg := range m.messages {
+		if seen[msg.ID] {
+			t.Errorf("id %s was given twice", msg.ID)
+		}
+		seen[msg.ID] = true
+		if msg.IncidentID != 0 && m.incidents[msg.IncidentID].ID == 0 {
+			t.Errorf("message %s is about incident %d, which is not there", msg.ID, msg.IncidentID)
+		}
+	}
+	for _, c := range start.Channels {
+		downs := 0
+		for _, kind := range m.types(Target{TargetChannel, c.ID}) {
+			downs += map[string]int{TypeDown: 1}[kind]
+		}
+		if want := len(m.incidents) * map[bool]int{true: 1}[c.wants(EventDown)]; downs != want {
+			t.Errorf("channel %d was told of %d outages, want %d", c.ID, downs, want)
+		}
+	}
+}
+
+// Reading any part of the feed again changes nothing, and neither does the way it is cut into batches.
+func TestFoldIsIdempotent(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		entries, start := anyFeed(t), anyState(t)
+		entries = slices.DeleteFunc(entries, func(e Entry) bool { return e.Seq == 0 })
+		once, twice := newMemory(start), newMemory(start)
+		once.feed(entries...)
+		for i := 0; i < len(entries); {
+			n := rapid.IntRange(i+1, len(entries)).Draw(t, "up to")
+			again := rapid.IntRange(0, i).Draw(t, "from")
+			twice.feed(entries[again:n]...)
+			if b := twice.feed(entries[:n]...); len(b.Incidents)+len(b.Triggers)+len(b.Messages)+len(b.Known) != 0 {
+				t.Fatalf("a repeat of %d entries did something: %+v", n, b)
+			}
+			i = n
+		}
+		opts := cmp.AllowUnexported(memory{})
+		stamps := cmp.Comparer(func(a, b Stamp) bool { return time.Time(a).Equal(time.Time(b)) })
+		if diff := cmp.Diff(once, twice, opts, stamps, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("(-once +again):\n%s", diff)
+		}
+	})
+}
+
+// Evaluate leaves what it was given alone.
+func TestEvaluateIsPure(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newMemory(anyState(t))
+		for _, e := range anyFeed(t) {
+			before := m.state
+			copied := deepCopy(before)
+			first, ids, effects := Evaluate(before, e, m.progress.IDs, second(1))
+			again, ids2, effects2 := Evaluate(before, e, m.progress.IDs, second(1))
+			opts := []cmp.Option{cmp.Comparer(func(a, b Stamp) bool { return time.Time(a).Equal(time.Time(b)) }), cmpopts.EquateEmpty()}
+			if !reflect.DeepEqual(copied, before) { // cmp would take most of the test's time
+				t.Fatalf("the state was changed:\n%s", cmp.Diff(copied, before, opts...))
+			}
+			if one, two := []any{first, ids, effects}, []any{again, ids2, effects2}; !reflect.DeepEqual(one, two) {
+				t.Fatalf("two results:\n%s", cmp.Diff(one, two, opts...))
+			}
+			m.feed(e)
+		}
+	})
+}
+
+func deepCopy(s State) State {
+	if s.Incident != nil {
+		i := *s.Incident
+		i.AffectedRegions = slices.Clone(i.AffectedRegions)
+		s.Incident = &i
+	}
+	s.Rules = slices.Clone(s.Rules)
+	for i := range s.Rules {
+		if s.Rules[i].Open != nil {
+			o := *s.Rules[i].Open
+			o.Holding.Slow = slices.Clone(o.Holding.Slow)
+			s.Rules[i].Open = &o
+		}
+	}
+	return s
+}
