@@ -4,3 +4,6 @@ package events
 func (s *Service) LimitQueues(uncommitted, unstored int) {
 	s.court.limit, s.archive.limit = uncommitted, unstored
 }
+
+// MonitorIn is how a catalogue entry is read.
+var MonitorIn = monitorIn

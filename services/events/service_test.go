@@ -105,6 +105,9 @@ type running struct {
 	stop    func()
 }
 
+// asEvents makes the calls that nobody caused those of the events service.
+var asEvents = rpctest.Client(func(c *rpc.ClientConfig) { c.Service = "events" })
+
 func run(t *testing.T, dir string, cat *catalogue) *running {
 	t.Helper()
 	ctx := t.Context()
@@ -122,7 +125,7 @@ func run(t *testing.T, dir string, cat *catalogue) *running {
 	monitors := rpctest.Conn(t, "monitors", func(r grpc.ServiceRegistrar) {
 		monitorsv1.RegisterCatalogServiceServer(r, cat)
 		monitorsv1.RegisterMonitorsServiceServer(r, cat)
-	}, rpctest.Client(func(c *rpc.ClientConfig) { c.Service = "events" }))
+	}, asEvents)
 	r := &running{t: t, dir: dir, cat: cat, results: &stubborn{ResultStore: history}}
 	s, err := events.New(events.Deps{State: state, Results: r.results, Monitors: monitors, Log: slog.New(slog.DiscardHandler), PageKey: []byte("page key of a test, long enough")})
 	if err != nil {
