@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -31,7 +32,8 @@ func TestEverySlotIsAccountedFor(t *testing.T) {
 	})
 	var ids []int
 	for i := range monitors {
-		switch m := (obj{"name": fmt.Sprint("monitor ", i)}); i % 4 {
+		// One fault is enough, so that nobody asks for a confirming check off the grid.
+		switch m := (obj{"name": fmt.Sprint("monitor ", i), "confirm_down": 1}); i % 4 {
 		case 0:
 			ids = append(ids, s.create(httpMonitor(quick.url(), m)))
 		case 1:
@@ -69,8 +71,42 @@ func TestEverySlotIsAccountedFor(t *testing.T) {
 	if results+missed != due {
 		t.Errorf("%d results and %d missed slots are not %d due slots", results, missed, due)
 	}
+	s.statsAgree(ids)
 	if reasons["overlap"] == 0 || reasons["observer_offline"] == 0 {
 		t.Errorf("nothing was missed because of overlap or a stopped server: %v", reasons)
+	}
+}
+
+// statsAgree checks that the statistics count what is stored, of monitors that are at rest.
+func (s *server) statsAgree(ids []int) {
+	s.t.Helper()
+	for _, id := range ids {
+		want[obj](s, 200, s.do("PATCH", fmt.Sprintf("/api/uptime/monitors/%d", id), obj{"enabled": false}))
+	}
+	type figures struct {
+		Total   int `json:"total_checks"`
+		Success int `json:"successful_checks"`
+		Failed  int `json:"failed_checks"`
+		Timeout int `json:"timeout_checks"`
+		Error   int `json:"error_checks"`
+		Missed  int `json:"missed_checks"`
+	}
+	for _, id := range ids {
+		eventually(s.t, 20*time.Second, fmt.Sprint("statistics of monitor ", id), func() error {
+			var stored figures
+			for _, e := range s.events(id, "") {
+				stored.Missed += e.MissedCount
+				stored.Total += map[bool]int{true: 1}[e.Status != "missed"]
+				*map[string]*int{
+					"success": &stored.Success, "failure": &stored.Failed, "timeout": &stored.Timeout, "error": &stored.Error, "missed": new(int),
+				}[e.Status]++
+			}
+			counted := want[figures](s, 200, s.do("GET", fmt.Sprintf("/api/uptime/monitors/%d/stats?hours=1", id), nil))
+			if counted != stored {
+				return fmt.Errorf("they say %+v, stored are %+v", counted, stored)
+			}
+			return nil
+		})
 	}
 }
 
@@ -97,6 +133,12 @@ func (s *server) account(id int, until time.Time) account {
 		return fmt.Errorf("%d rows", len(rows))
 	})
 	slices.SortStableFunc(rows, func(a, b event) int { return a.ScheduledAt.Compare(b.ScheduledAt) })
+	failed := s.t.Failed()
+	defer func() {
+		if s.t.Failed() && !failed {
+			s.t.Logf("rows of monitor %d:\n%s", id, describe(rows))
+		}
+	}()
 	last := rows[len(rows)-1]
 	phase := last.ScheduledAt.UnixMilli() % 1000
 	next := int64(0) // slot that must come next
@@ -137,6 +179,15 @@ func (s *server) account(id int, until time.Time) account {
 		a.due++
 	}
 	return a
+}
+
+func describe(rows []event) string {
+	var out strings.Builder
+	for _, e := range rows {
+		fmt.Fprintf(&out, "due %s started %s %s %s, stands for %d\n",
+			e.ScheduledAt.Format("05.000"), e.Timestamp.Format("05.000"), e.Status, e.errorType(), e.MissedCount)
+	}
+	return out.String()
 }
 
 func (a *account) count(e event) {
