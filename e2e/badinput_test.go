@@ -147,6 +147,9 @@ func TestBadInput(t *testing.T) {
 	if r := s.do("POST", "/api/uptime/monitors", web(nil), "Content-Type", "text/plain"); r.status != http.StatusUnsupportedMediaType {
 		t.Errorf("a body that claims to be text: %d %s", r.status, r.body)
 	}
+	if r := s.do("GET", "/api/uptime/monitors", nil, "X-Big", strings.Repeat("x", 128<<10)); r.status != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("headers of 128 KiB: %d", r.status)
+	}
 	s.holdsNothing()
 }
 

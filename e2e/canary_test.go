@@ -212,6 +212,9 @@ func (c *canaries) files(dir string) {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
+		if info, err := d.Info(); err == nil && info.Mode().Perm()&0o077 != 0 {
+			c.t.Errorf("%s can be read by others: %v", path, info.Mode())
+		}
 		raw, err := os.ReadFile(path)
 		if os.IsNotExist(err) {
 			return nil // a WAL that was just folded in

@@ -3,6 +3,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -58,6 +59,39 @@ func text(s *string) string {
 		return "null"
 	}
 	return strconv.Quote(*s)
+}
+
+// Time is booked on the phase that took it, and the phases make up the whole.
+func TestPhases(t *testing.T) {
+	f, trust := faults(t)
+	s := start(t, trust)
+	for fault, slow := range map[faulttest.Fault]func(e event) *float64{
+		faulttest.LateTLS:       func(e event) *float64 { return e.TLSUS },
+		faulttest.LateFirstByte: func(e event) *float64 { return e.TTFBUS },
+		faulttest.LateBody:      func(e event) *float64 { return e.TransferUS },
+	} {
+		id := s.create(httpMonitor(f.URL(fault), obj{"interval_seconds": daily, "http_config": obj{"url": f.URL(fault), "timeout_ms": 5000}}))
+		e := s.firstEvent(id, 10*time.Second)
+		delay := float64(faulttest.Delay.Microseconds())
+		if took := slow(e); e.Status != "success" || took == nil || *took < delay {
+			t.Errorf("%s: %s, the slow phase took %v µs, want %v", fault, e.Status, took, delay)
+		}
+		sum := 0.0
+		for _, phase := range []*float64{e.DNSUS, e.TCPUS, e.TLSUS, e.TTFBUS, e.TransferUS} {
+			if phase != nil {
+				sum += *phase
+				if phase != slow(e) && *phase > *slow(e) {
+					t.Errorf("%s: another phase took %v µs", fault, *phase)
+				}
+			}
+		}
+		if math.Abs(sum-e.TotalUS) > 1000 {
+			t.Errorf("%s: the phases sum to %v µs, the whole is %v µs", fault, sum, e.TotalUS)
+		}
+		if (e.TLSUS != nil) != (fault == faulttest.LateTLS) {
+			t.Errorf("%s: TLS took %v", fault, e.TLSUS)
+		}
+	}
 }
 
 // The same for connections alone.

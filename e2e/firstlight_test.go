@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -25,6 +26,18 @@ func TestFirstLight(t *testing.T) {
 		t.Errorf("first result is %+v, want success with 200", e)
 	}
 	s.statusIs(id, "up", 3*time.Second)
+
+	// What is not for people is for machines: one JSON object per line.
+	s.stop()
+	for line := range strings.Lines(s.output()) {
+		var entry struct{ Time, Level, Msg string }
+		if strings.HasPrefix(line, "listening on http://127.0.0.1:") {
+			continue
+		}
+		if err := json.Unmarshal([]byte(line), &entry); err != nil || entry.Time == "" || entry.Level == "" || entry.Msg == "" {
+			t.Errorf("log line %q: %v", line, err)
+		}
+	}
 }
 
 func TestSecondProcessIsRefused(t *testing.T) {

@@ -50,6 +50,16 @@ type event struct {
 	MissedCount      int       `json:"missed_count"`
 	DNSTimeMS        *int      `json:"dns_time_ms"`
 	TCPTimeMS        *int      `json:"tcp_time_ms"`
+	Attempt          int       `json:"attempt"`
+	MonitorURL       string    `json:"monitor_url"`
+	ResolvedIP       *string   `json:"resolved_ip"`
+	IPFamily         *string   `json:"ip_family"`
+	TotalUS          float64   `json:"response_time_us"`
+	DNSUS            *float64  `json:"dns_time_us"`
+	TCPUS            *float64  `json:"tcp_time_us"`
+	TLSUS            *float64  `json:"tls_time_us"`
+	TTFBUS           *float64  `json:"ttfb_us"`
+	TransferUS       *float64  `json:"transfer_time_us"`
 }
 
 func (e event) errorType() string {
