@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/frogstats/uptime/internal/identity"
@@ -70,11 +69,12 @@ func Snapshot(v any) (json.RawMessage, error) {
 	}
 	var raw []byte
 	var err error
-	if m, ok := v.(proto.Message); ok {
-		raw, err = protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
-	} else {
-		raw, err = json.Marshal(v)
+	if m, ok := v.(proto.Message); ok && m.ProtoReflect().IsValid() {
+		if v, err = plain(m.ProtoReflect()); err != nil {
+			return nil, fmt.Errorf("snapshot of %T: %w", m, err)
+		}
 	}
+	raw, err = json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot of %T: %w", v, err)
 	}

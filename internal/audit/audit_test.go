@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"google.golang.org/grpc/health/grpc_health_v1"
+
 	"context"
 	"encoding/json"
 	"strings"
@@ -81,6 +83,22 @@ func TestChangeHidesSecrets(t *testing.T) {
 		if got != want {
 			t.Errorf("snapshot\n%s, want\n%s", got, want)
 		}
+	}
+}
+
+// Enums read as they do over REST, and absent fields are there.
+func TestSnapshotOfMessage(t *testing.T) {
+	got, err := Snapshot(&grpc_health_v1.HealthCheckResponse{Status: grpc_health_v1.HealthCheckResponse_NOT_SERVING})
+	if want := `{"status":"not_serving"}`; err != nil || string(got) != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+	got, err = Snapshot(&grpc_health_v1.HealthCheckResponse{})
+	if want := `{"status":null}`; err != nil || string(got) != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+	var none *grpc_health_v1.HealthCheckResponse
+	if got, err := Snapshot(none); got != nil || err != nil {
+		t.Errorf("a nil message is %s, %v", got, err)
 	}
 }
 

@@ -123,8 +123,7 @@ func channelProto(c Channel, made map[string]any) *alertsv1.Channel {
 	return out
 }
 
-// deliveryStates are the states that the wire's word means. It has none for a superseded message: that was given up, in
-// favour of one that tells the same, and its last error says which.
+// deliveryStates are the states that the wire's word means; none means any.
 func deliveryStates(s alertsv1.DeliveryState) []DeliveryState {
 	switch s {
 	case alertsv1.DeliveryState_DELIVERY_STATE_PENDING:
@@ -132,7 +131,9 @@ func deliveryStates(s alertsv1.DeliveryState) []DeliveryState {
 	case alertsv1.DeliveryState_DELIVERY_STATE_DELIVERED:
 		return []DeliveryState{DeliveryDelivered}
 	case alertsv1.DeliveryState_DELIVERY_STATE_DEAD:
-		return []DeliveryState{DeliveryDead, DeliverySuperseded}
+		return []DeliveryState{DeliveryDead}
+	case alertsv1.DeliveryState_DELIVERY_STATE_SUPERSEDED:
+		return []DeliveryState{DeliverySuperseded}
 	default:
 		return nil
 	}
@@ -142,7 +143,7 @@ var deliveryStateProtos = map[DeliveryState]alertsv1.DeliveryState{
 	DeliveryPending:    alertsv1.DeliveryState_DELIVERY_STATE_PENDING,
 	DeliveryDelivered:  alertsv1.DeliveryState_DELIVERY_STATE_DELIVERED,
 	DeliveryDead:       alertsv1.DeliveryState_DELIVERY_STATE_DEAD,
-	DeliverySuperseded: alertsv1.DeliveryState_DELIVERY_STATE_DEAD,
+	DeliverySuperseded: alertsv1.DeliveryState_DELIVERY_STATE_SUPERSEDED,
 }
 
 func deliveryProto(d Delivery) *alertsv1.Delivery {

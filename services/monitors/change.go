@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
 	"github.com/frogstats/uptime/internal/identity"
 )
@@ -129,7 +130,9 @@ func (s *Service) UpdateMonitor(ctx context.Context, req *monitorsv1.UpdateMonit
 		return nil, err
 	}
 	answerHeaders(ctx, etagKey, m.ETag())
-	return s.view(ctx, m), nil
+	out := s.view(ctx, m)
+	overlay(m, out.GetStatus())
+	return out, nil
 }
 
 // advance makes m the version that follows old.
@@ -213,3 +216,16 @@ func (s *Service) knownRegions(ctx context.Context) (func(string) bool, error) {
 }
 
 func idText(id uint32) string { return strconv.FormatUint(uint64(id), 10) }
+
+// overlay lets a switch that has just been turned win over a status that has not heard of it yet: the answer to "enabled":
+// false must not say that the monitor is up. Lists do not do this; what they show is what they filter by.
+func overlay(m Monitor, status *eventsv1.MonitorStatus) {
+	const paused, unknown = eventsv1.CurrentStatus_CURRENT_STATUS_PAUSED, eventsv1.CurrentStatus_CURRENT_STATUS_UNKNOWN
+	switch {
+	case status == nil:
+	case !m.Config.Enabled && status.GetCurrentStatus() != paused:
+		status.CurrentStatus = paused
+	case m.Config.Enabled && status.GetCurrentStatus() == paused:
+		status.CurrentStatus = unknown
+	}
+}

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
 )
 
@@ -363,5 +364,22 @@ func TestRefusedChangesStoreNothing(t *testing.T) {
 	wantField(t, err, "quorum")
 	if diff := cmp.Diff(m, h.get(m.GetId()), protocmp.Transform()); diff != "" {
 		t.Errorf("changed:\n%s", diff)
+	}
+}
+
+// The events service hears of a switch a moment later; the answer must not contradict itself meanwhile.
+func TestAnswerOfASwitchAgreesWithIt(t *testing.T) {
+	h := newHouse(t)
+	m := h.create(tcpMonitor())
+	const up, paused, unknown = eventsv1.CurrentStatus_CURRENT_STATUS_UP, eventsv1.CurrentStatus_CURRENT_STATUS_PAUSED, eventsv1.CurrentStatus_CURRENT_STATUS_UNKNOWN
+	for _, tt := range []struct {
+		enabled    bool
+		told, want eventsv1.CurrentStatus
+	}{{false, up, paused}, {true, paused, unknown}, {true, up, up}} {
+		h.events.set(m.GetId(), tt.told)
+		got, err := h.monitors.UpdateMonitor(h.editor(), &monitorsv1.UpdateMonitorRequest{Id: m.GetId(), Monitor: &monitorsv1.Monitor{Enabled: &tt.enabled}})
+		if err != nil || got.GetStatus().GetCurrentStatus() != tt.want {
+			t.Errorf("enabled %v while told %v: %v, %v, want %v", tt.enabled, tt.told, got.GetStatus().GetCurrentStatus(), err, tt.want)
+		}
 	}
 }

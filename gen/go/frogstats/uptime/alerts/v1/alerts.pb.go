@@ -99,6 +99,8 @@ const (
 	DeliveryState_DELIVERY_STATE_DELIVERED DeliveryState = 2
 	// Given up after 24 hours, or refused for good.
 	DeliveryState_DELIVERY_STATE_DEAD DeliveryState = 3
+	// Not sent any more, because a later message that tells the same and more took its place.
+	DeliveryState_DELIVERY_STATE_SUPERSEDED DeliveryState = 4
 )
 
 // Enum value maps for DeliveryState.
@@ -108,12 +110,14 @@ var (
 		1: "DELIVERY_STATE_PENDING",
 		2: "DELIVERY_STATE_DELIVERED",
 		3: "DELIVERY_STATE_DEAD",
+		4: "DELIVERY_STATE_SUPERSEDED",
 	}
 	DeliveryState_value = map[string]int32{
 		"DELIVERY_STATE_UNSPECIFIED": 0,
 		"DELIVERY_STATE_PENDING":     1,
 		"DELIVERY_STATE_DELIVERED":   2,
 		"DELIVERY_STATE_DEAD":        3,
+		"DELIVERY_STATE_SUPERSEDED":  4,
 	}
 )
 
@@ -2195,12 +2199,13 @@ const file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc = "" +
 	"\x19TRIGGER_EVENT_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TRIGGER_EVENT_DOWN\x10\x01\x12\x1a\n" +
 	"\x16TRIGGER_EVENT_RECOVERY\x10\x02\x12\x1a\n" +
-	"\x16TRIGGER_EVENT_DEGRADED\x10\x03*\x82\x01\n" +
+	"\x16TRIGGER_EVENT_DEGRADED\x10\x03*\xa1\x01\n" +
 	"\rDeliveryState\x12\x1e\n" +
 	"\x1aDELIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16DELIVERY_STATE_PENDING\x10\x01\x12\x1c\n" +
 	"\x18DELIVERY_STATE_DELIVERED\x10\x02\x12\x17\n" +
-	"\x13DELIVERY_STATE_DEAD\x10\x032\xc5\t\n" +
+	"\x13DELIVERY_STATE_DEAD\x10\x03\x12\x1d\n" +
+	"\x19DELIVERY_STATE_SUPERSEDED\x10\x042\xc5\t\n" +
 	"\rAlertsService\x12\xa9\x01\n" +
 	"\n" +
 	"ListAlerts\x12-.frogstats.uptime.alerts.v1.ListAlertsRequest\x1a..frogstats.uptime.alerts.v1.ListAlertsResponse\"<\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x022b\x06alerts\x12(/api/uptime/monitors/{monitor_id}/alerts\x12\x9d\x01\n" +
