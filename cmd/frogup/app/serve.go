@@ -100,6 +100,7 @@ func serve(ctx context.Context, p Process, cfg serveConfig) error {
 		return fmt.Errorf("set up telemetry: %w", err)
 	}
 	tel.SetGlobal(log)
+	logGRPC(log)
 
 	group := life.New(log, stopGrace)
 	group.Defer("telemetry", tel.Shutdown)
