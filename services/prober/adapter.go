@@ -47,7 +47,7 @@ func (c *checker) prepare(spec *checkv1.CheckSpec) (check, error) {
 	}
 	switch spec.GetMonitorType() {
 	case checkv1.MonitorType_MONITOR_TYPE_TCP:
-		err = c.prepareTCP(p, spec, list)
+		c.prepareTCP(p, spec, list)
 	case checkv1.MonitorType_MONITOR_TYPE_HTTP:
 		err = c.prepareHTTP(p, spec, list)
 	default:
@@ -62,7 +62,7 @@ func (c *checker) prepare(spec *checkv1.CheckSpec) (check, error) {
 	return p, nil
 }
 
-func (c *checker) prepareTCP(p *prepared, spec *checkv1.CheckSpec, list []rules.Rule) error {
+func (c *checker) prepareTCP(p *prepared, spec *checkv1.CheckSpec, list []rules.Rule) {
 	t := spec.GetTcpConfig()
 	config := nettest.TCPConfig{IPVersion: ipVersion(t.GetIpVersion())}
 	config.Expect = rules.Expect(list)
@@ -70,7 +70,6 @@ func (c *checker) prepareTCP(p *prepared, spec *checkv1.CheckSpec, list []rules.
 	p.config = nettest.TestConfig{Name: spec.GetName(), Address: tcpAddress(t), Timeout: timeoutOf(t.TimeoutMs), Config: config}
 	p.target = t.GetHost()
 	p.port = proto.Uint32(uint32(t.GetPort()))
-	return nil
 }
 
 func (c *checker) prepareHTTP(p *prepared, spec *checkv1.CheckSpec, list []rules.Rule) error {
