@@ -114,7 +114,7 @@ func (s *Server) check(fullMethod string, m any) error {
 		if s.fieldName != nil {
 			name = s.fieldName(fullMethod, name)
 		}
-		fields = append(fields, fault.Field{Name: name, Message: v.Proto.GetMessage()})
+		fields = append(fields, fault.Field{Name: name, Message: wording(msg.ProtoReflect().Descriptor(), v)})
 	}
 	return fault.Invalid("", fields...)
 }

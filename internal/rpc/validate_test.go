@@ -88,7 +88,7 @@ func TestValidation(t *testing.T) {
 		"stream, second part": {upload(1, 70000, 3), "monitor.port"},
 	} {
 		f := fault.FromStatus(status.Convert(tt.err))
-		if f == nil || f.Kind != fault.KindInvalid || len(f.Fields) != 1 || f.Fields[0].Name != tt.field || f.Fields[0].Message == "" {
+		if f == nil || f.Kind != fault.KindInvalid || len(f.Fields) != 1 || f.Fields[0].Name != tt.field || f.Fields[0].Message != "must be between 1 and 65535, not 70000" {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
