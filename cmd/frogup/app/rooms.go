@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"runtime"
 
 	"github.com/frogstats/uptime/internal/secret"
 	"github.com/frogstats/uptime/services/accounts"
@@ -30,7 +31,8 @@ func (h *house) accounts(ctx context.Context) (room, error) {
 	if h.setupToken, err = h.bootstrap(ctx, store); err != nil {
 		return nil, err
 	}
-	return accounts.New(accounts.Deps{Store: store, Log: h.log}), nil
+	// Half of the machine at most goes into passwords: a flood of logins must not make checks late.
+	return accounts.New(accounts.Deps{Store: store, Log: h.log, PasswordConcurrency: max(runtime.NumCPU()/2, 1)}), nil
 }
 
 // bootstrap creates the first owner from the environment, or a set-up token.
