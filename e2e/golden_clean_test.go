@@ -12,7 +12,7 @@ import (
 
 // normaliser names what differs from run to run, and leaves everything else to be compared.
 type normaliser struct {
-	known *strings.Replacer // addresses of targets, the machine's name
+	known *strings.Replacer // addresses of targets
 }
 
 // shownHeaders are part of the contract.

@@ -107,7 +107,7 @@ func TestResolverFails(t *testing.T) {
 			n := newNamespace(t)
 			r := newResolver(n)
 			r.Set("shop.test", faulttest.Records, "127.0.0.1")
-			target := newSiteOn(t, n.listen, nil)
+			target := newSiteOn(t, n.listen, "127.0.0.1:0", nil)
 			s := start(t, n.within("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"))
 			shop := s.create(tcpMonitor("shop.test", target.port(), obj{"retry_interval_seconds": 1}))
 			page := s.create(httpMonitor(fmt.Sprintf("http://shop.test:%d/", target.port()), obj{"retry_interval_seconds": 1}))

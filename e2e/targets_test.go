@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,12 +39,12 @@ type site struct {
 // newSite starts a site that answers with h until the test ends; nil means a plain 200.
 func newSite(t testing.TB, h http.HandlerFunc) *site {
 	t.Helper()
-	return newSiteOn(t, localListener, h)
+	return newSiteOn(t, localListener, reserve(t), h)
 }
 
-func newSiteOn(t testing.TB, listen listener, h http.HandlerFunc) *site {
+func newSiteOn(t testing.TB, listen listener, addr string, h http.HandlerFunc) *site {
 	t.Helper()
-	s := &site{t: t, listen: listen, addr: "127.0.0.1:0"}
+	s := &site{t: t, listen: listen, addr: addr}
 	if h == nil {
 		h = func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("fine\n")) }
 	}
@@ -130,13 +131,31 @@ func writePEM(t testing.TB, cert *x509.Certificate) string {
 	return path
 }
 
-// refusing is a port that nothing listens on.
-func refusing(t testing.TB) int {
+// reserve keeps a port of loopback until the test ends: nothing listens on it, unless a
+// site does, and nobody else is given it.
+func reserve(t testing.TB) string {
 	t.Helper()
-	l, err := localListener("127.0.0.1:0")
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return portOf(t, l.Addr().String())
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	// Without it a listener of ours could not have the port beside this socket.
+	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(name.(*syscall.SockaddrInet4).Port))
+}
+
+// refusing is a port that nothing listens on.
+func refusing(t testing.TB) int {
+	t.Helper()
+	return portOf(t, reserve(t))
 }
