@@ -11,7 +11,7 @@ import (
 // stallLimit is how late the end of the time may be noticed before the lateness
 // itself is the finding: a process that was suspended or starved cannot say that
 // the target was slow.
-const stallLimit = time.Second
+const stallLimit = 500 * time.Millisecond
 
 // check is one run of a test: its clock, its deadline and the result it fills.
 type check struct {
