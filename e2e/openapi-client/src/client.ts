@@ -84,6 +84,9 @@ async function main(): Promise<void> {
   );
 }
 
+// A field with a list of choices can still be null, which means that it was not given.
+export const unsaid: Monitor = { http_config: { method: null } };
+
 // What the document does not allow does not compile.
 export async function mistakes(): Promise<void> {
   // @ts-expect-error there is no such path
@@ -96,6 +99,14 @@ export async function mistakes(): Promise<void> {
   await client.POST("/api/uptime/monitors", { body: { interval_seconds: "often" } });
   // @ts-expect-error there is no such state
   await client.GET("/api/uptime/monitors", { params: { query: { status: "forgotten" } } });
+  // @ts-expect-error there is no such period
+  await client.GET("/api/uptime/monitors/{monitor_id}/stats", { params: { path: { monitor_id: 1 }, query: { period: "fortnight" } } });
+  // @ts-expect-error there is no such state of an incident
+  await client.GET("/api/uptime/incidents", { params: { query: { status: "forgiven" } } });
+  // @ts-expect-error there is no such method
+  await client.POST("/api/uptime/monitors", { body: { http_config: { method: "FETCH" } } });
+  // @ts-expect-error there are months, but not for these buckets
+  await client.GET("/api/uptime/monitors/{monitor_id}/buckets", { params: { path: { monitor_id: 1 }, query: { bucket: "month" } } });
 }
 
 main().catch((e: unknown) => {

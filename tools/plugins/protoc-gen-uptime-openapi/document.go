@@ -110,10 +110,23 @@ type schema struct {
 	Default              any                `json:"default,omitempty"`
 	Examples             []any              `json:"examples,omitempty"`
 	Enum                 []any              `json:"enum,omitempty"`
+	MinLength            uint64             `json:"minLength,omitempty"`
+	MaxLength            *uint64            `json:"maxLength,omitempty"`
+	Pattern              string             `json:"pattern,omitempty"`
+	Minimum              json.Number        `json:"minimum,omitempty"`
+	ExclusiveMinimum     json.Number        `json:"exclusiveMinimum,omitempty"`
+	Maximum              json.Number        `json:"maximum,omitempty"`
+	ExclusiveMaximum     json.Number        `json:"exclusiveMaximum,omitempty"`
 	Properties           map[string]*schema `json:"properties,omitempty"`
 	Required             []string           `json:"required,omitempty"`
 	AdditionalProperties *anySchema         `json:"additionalProperties,omitempty"`
+	PropertyNames        *schema            `json:"propertyNames,omitempty"`
+	MinProperties        uint64             `json:"minProperties,omitempty"`
+	MaxProperties        *uint64            `json:"maxProperties,omitempty"`
 	Items                *schema            `json:"items,omitempty"`
+	MinItems             uint64             `json:"minItems,omitempty"`
+	MaxItems             *uint64            `json:"maxItems,omitempty"`
+	UniqueItems          bool               `json:"uniqueItems,omitempty"`
 	AllOf                []*schema          `json:"allOf,omitempty"`
 	OneOf                []*schema          `json:"oneOf,omitempty"`
 	AnyOf                []*schema          `json:"anyOf,omitempty"`
@@ -247,6 +260,7 @@ func (s *schema) walk(f func(*schema)) {
 	if s.AdditionalProperties != nil {
 		s.AdditionalProperties.schema.walk(f)
 	}
+	s.PropertyNames.walk(f)
 	s.Items.walk(f)
 	for _, list := range [][]*schema{s.AllOf, s.OneOf, s.AnyOf} {
 		for _, child := range list {

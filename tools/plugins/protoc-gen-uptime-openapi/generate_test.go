@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	_ "google.golang.org/genproto/googleapis/api/annotations" // the fixture's http rules
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -43,9 +45,9 @@ func pondRequest(t *testing.T) *pluginpb.CodeGeneratorRequest {
 	t.Helper()
 	req := &pluginpb.CodeGeneratorRequest{FileToGenerate: []string{"frogstats/uptime/pond/v1/pond.proto"}}
 	for _, f := range []protoreflect.FileDescriptor{
-		descriptorpb.File_google_protobuf_descriptor_proto, emptypb.File_google_protobuf_empty_proto,
+		descriptorpb.File_google_protobuf_descriptor_proto, durationpb.File_google_protobuf_duration_proto, emptypb.File_google_protobuf_empty_proto,
 		fieldmaskpb.File_google_protobuf_field_mask_proto, structpb.File_google_protobuf_struct_proto,
-		timestamppb.File_google_protobuf_timestamp_proto,
+		timestamppb.File_google_protobuf_timestamp_proto, validate.File_buf_validate_validate_proto,
 	} {
 		req.ProtoFile = append(req.ProtoFile, protodesc.ToFileDescriptorProto(f))
 	}
@@ -157,6 +159,10 @@ func TestGenerate(t *testing.T) {
 		{"nullable enum", []string{"components", "schemas", "Frog", "properties", "frog_kind"}, `{"anyOf":[` + ref("FrogKind") + `,{"type":"null"}]}`},
 		{"open object", []string{"components", "schemas", "Frog", "properties", "extra"}, `{"additionalProperties":true,"type":["object","null"]}`},
 		{"read-only", []string{"components", "schemas", "Frog", "properties", "id"}, `{"description":"Identifier. Read-only.","format":"int64","readOnly":true,"type":"integer"}`},
+		{"list of choices keeps null", []string{"components", "schemas", "Frog", "properties", "call"}, `{"enum":["croak","peep",null],"type":["string","null"]}`},
+		{"list with rules", []string{"components", "schemas", "Frog", "properties", "spots"}, `{"items":{"maxLength":20,"minLength":1,"type":"string"},"maxItems":8,"type":"array","uniqueItems":true}`},
+		{"map with rules", []string{"components", "schemas", "Frog", "properties", "kin"}, `{"additionalProperties":{"format":"int32","minimum":1,"type":"integer"},"maxProperties":4,"propertyNames":{"pattern":"^[a-z]+$"},"type":"object"}`},
+
 		{"enum values", []string{"components", "schemas", "FrogKind", "enum"}, `["tree_frog","toad"]`},
 		{"enum comments", []string{"components", "schemas", "FrogKind", "description"}, `"FrogKind is a kind of frog.\n- ` + "`tree_frog`" + `: Lives in trees."`},
 		{"error shape", []string{"components", "schemas", "Error", "required"}, `["code","details","error","request_id"]`},
@@ -165,7 +171,10 @@ func TestGenerate(t *testing.T) {
 		{"response_body is a bare array", []string{"paths", frogs, "get", "responses", "200", "content", "application/json", "schema"}, `{"items":` + ref("Frog") + `,"type":"array"}`},
 		{"paged list names its headers", []string{"paths", frogs, "get", "responses", "200", "headers", "X-Next-Page-Token", "schema"}, `{"type":"string"}`},
 		{"summary without the method's name", []string{"paths", frogs, "get", "summary"}, `"Returns all frogs."`},
-		{"query parameter", []string{"paths", frogs, "get", "parameters"}, `[{"in":"query","name":"frog_kind","schema":` + ref("FrogKind") + `}]`},
+		{"query parameters", []string{"paths", frogs, "get", "parameters"}, `[{"in":"query","name":"season","schema":{"enum":["spring","autumn"],"type":"string"}},` +
+			`{"in":"query","name":"page_size","schema":{"format":"int32","maximum":1000,"minimum":1,"type":"integer"}},` +
+			`{"in":"query","name":"frog_kind","schema":` + ref("FrogKind") + `}]`},
+		{"path parameter", []string{"paths", frog, "delete", "parameters", "0", "schema"}, `{"exclusiveMinimum":0,"format":"int64","type":"integer"}`},
 		{"public", []string{"paths", frogs, "get", "security"}, `[]`},
 		{"default error", []string{"paths", frogs, "get", "responses", "default"}, `{"$ref":"#/components/responses/Error"}`},
 
@@ -180,7 +189,7 @@ func TestGenerate(t *testing.T) {
 		{"empty answers 204 without a body", []string{"paths", frog, "delete", "responses", "204"}, `{"description":"Done; no body."}`},
 		{"role", []string{"paths", frog, "delete", "description"}, `"Needs the role editor or above."`},
 
-		{"whole body without the path's field", []string{"paths", "/api/frogs/{id}:feed", "post", "requestBody", "content", "application/json", "schema", "properties"}, `{"fly_count":{"format":"int32","type":["integer","null"]}}`},
+		{"whole body without the path's field", []string{"paths", "/api/frogs/{id}:feed", "post", "requestBody", "content", "application/json", "schema", "properties"}, `{"fly_count":{"exclusiveMaximum":100,"format":"int32","minimum":0,"type":["integer","null"]}}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := at(t, doc, tt.path...); got != tt.want {

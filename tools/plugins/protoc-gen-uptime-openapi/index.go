@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -83,6 +84,21 @@ func (ix *index) addEnum(scope string, enum *descriptorpb.EnumDescriptorProto, c
 	ix.enums[scope+"."+enum.GetName()] = ei
 }
 
+// field follows a path such as "monitor.id" from a message to a field; nil when it
+// leads nowhere.
+func (ix *index) field(msg *descriptorpb.DescriptorProto, path string) *descriptorpb.FieldDescriptorProto {
+	var field *descriptorpb.FieldDescriptorProto
+	for name := range strings.SplitSeq(path, ".") {
+		i := slices.IndexFunc(msg.GetField(), func(f *descriptorpb.FieldDescriptorProto) bool { return f.GetName() == name })
+		if i < 0 {
+			return nil
+		}
+		field = msg.GetField()[i]
+		msg = ix.messages[strings.TrimPrefix(field.GetTypeName(), ".")]
+	}
+	return field
+}
+
 // leadingComments maps a location inside a file, in the numbering of
 // google.protobuf.SourceCodeInfo, to the comment above it.
 func leadingComments(file *descriptorpb.FileDescriptorProto) map[string]string {
@@ -110,6 +126,19 @@ func (e enumInfo) wireValues() (values, comments []string) {
 		comments = append(comments, e.comments[i])
 	}
 	return values, comments
+}
+
+// only returns the enum with none but these values; the first stays, because it
+// tells the prefix.
+func (e enumInfo) only(numbers []int32) enumInfo {
+	some := enumInfo{desc: &descriptorpb.EnumDescriptorProto{}}
+	for i, v := range e.desc.GetValue() {
+		if i == 0 || slices.Contains(numbers, v.GetNumber()) {
+			some.desc.Value = append(some.desc.Value, v)
+			some.comments = append(some.comments, e.comments[i])
+		}
+	}
+	return some
 }
 
 // access returns the wire value of a method's access option, "" when it has none.

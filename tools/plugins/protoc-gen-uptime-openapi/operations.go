@@ -83,8 +83,14 @@ func repairOperation(op *operation, method *descriptorpb.MethodDescriptorProto, 
 	} else if access != "" {
 		op.Description = strings.TrimSpace(op.Description + "\n\n" + accessSentence(access))
 	}
+	request := ix.messages[strings.TrimPrefix(method.GetInputType(), ".")]
 	if s := inlineBody(op); s != nil {
-		repairProperties(s, ix.messages[strings.TrimPrefix(method.GetInputType(), ".")])
+		repairProperties(s, request, ix)
+	}
+	for _, p := range op.Parameters {
+		if field := ix.field(request, p.Name); field != nil {
+			constrain(p.Schema, field, ix)
+		}
 	}
 	repairResponses(op, method, ix)
 	return nil

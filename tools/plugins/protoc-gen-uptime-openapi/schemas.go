@@ -15,7 +15,7 @@ func repairSchemas(doc *document, ix *index) {
 		}
 		if msg, ok := ix.messages[name]; ok {
 			dropOneofConstraint(s, msg)
-			repairProperties(s, msg)
+			repairProperties(s, msg, ix)
 		}
 	}
 	doc.eachSchema(repairScalar)
@@ -58,9 +58,9 @@ func dropOneofConstraint(s *schema, msg *descriptorpb.DescriptorProto) {
 	s.Description = strings.TrimSpace(strings.Join(append([]string{s.Description}, sentences...), "\n"))
 }
 
-// repairProperties marks what may be null, and what is read-only or write-only
-// according to the field's comment.
-func repairProperties(s *schema, msg *descriptorpb.DescriptorProto) {
+// repairProperties marks what may be null, what is read-only or write-only according
+// to the field's comment, and what the validation rules allow.
+func repairProperties(s *schema, msg *descriptorpb.DescriptorProto, ix *index) {
 	for _, field := range msg.GetField() {
 		prop := s.Properties[field.GetName()]
 		if prop == nil {
@@ -69,6 +69,7 @@ func repairProperties(s *schema, msg *descriptorpb.DescriptorProto) {
 		if nullable(field) {
 			allowNull(prop)
 		}
+		constrain(prop, field, ix) // after null, which it keeps
 		prop.ReadOnly = prop.ReadOnly || strings.Contains(prop.Description, "Read-only.")
 		prop.WriteOnly = prop.WriteOnly || strings.Contains(prop.Description, "Write-only")
 	}
