@@ -200,7 +200,8 @@ func TestProbersAndRegions(t *testing.T) {
 		t.Errorf("mars: %v", r)
 	}
 	// The prober comes back before its old stream is seen to end.
-	_, cancelSecond := h.assigned("p1", "mars")
+	next, cancelSecond := h.assigned("p1", "mars")
+	next() // it has arrived
 	cancel()
 	eventually(t, "end of the first stream", func() bool { return countIn(h.log.String(), "prober left") == 1 })
 	if p := prober("p1"); !p.GetConnected() {
