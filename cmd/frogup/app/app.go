@@ -67,10 +67,26 @@ says truthfully what was up, down or unknown, and gets the alert through.
 	}
 	root.SetVersionTemplate("frogup {{.Version}}\n")
 	root.AddCommand(newServe(p), newCheck(p), newMonitors(p), newVersion(p))
+	explainArgs(root)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
 	})
 	return root
+}
+
+// explainArgs lets every command that is given too few or too many arguments say how it is used.
+func explainArgs(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return fmt.Errorf("%w; usage: %s (see %s --help)", err, c.UseLine(), c.CommandPath())
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		explainArgs(sub)
+	}
 }
 
 // secretEnv reads an environment variable, or the file that NAME_FILE names.
