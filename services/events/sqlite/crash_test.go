@@ -59,8 +59,8 @@ func victim(dir string) {
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	last := -1
-	for kill := range 12 {
-		acknowledged := murder(t, dir, time.Duration(rand.IntN(250))*time.Millisecond)
+	for kill := range 10 {
+		acknowledged := murder(t, dir, 1+rand.IntN(70))
 		last = max(last, acknowledged)
 		h, err := sqlite.OpenHistory(t.Context(), dir, sqlite.HistoryOptions{})
 		if err != nil {
@@ -79,13 +79,10 @@ func TestKilled(t *testing.T) {
 		last = max(last, rounds-1)
 	}
 	t.Logf("%d rounds of %d results survived", last+1, victimRows)
-	if last < 100 {
-		t.Errorf("only %d rounds: the test is not testing", last+1)
-	}
 }
 
-// murder starts a victim, kills it some time after its first word and returns its last.
-func murder(t *testing.T, dir string, after time.Duration) int {
+// murder starts a victim, kills it some milliseconds after it has said so many words, and returns its last.
+func murder(t *testing.T, dir string, words int) int {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), victimEnv+"="+dir)
@@ -98,12 +95,11 @@ func murder(t *testing.T, dir string, after time.Duration) int {
 		t.Fatal(err)
 	}
 	last := -1
-	words := bufio.NewScanner(out)
-	for words.Scan() {
-		if last < 0 {
-			time.AfterFunc(after, func() { _ = cmd.Process.Kill() }) //nolint:errcheck // it may have died already
+	for lines := bufio.NewScanner(out); lines.Scan(); words-- {
+		if words == 1 {
+			time.AfterFunc(time.Duration(rand.IntN(30_000))*time.Microsecond, func() { _ = cmd.Process.Kill() })
 		}
-		if _, err := fmt.Sscan(words.Text(), &last); err != nil {
+		if _, err := fmt.Sscan(lines.Text(), &last); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -21,7 +21,7 @@ func twoMonths(t *testing.T, dir string) (feb, mar []events.Result) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range 3000 {
+	for i := range 900 {
 		feb = append(feb, tcp(7, time.Date(2026, 2, 10, 0, 0, i, 0, time.UTC)))
 		mar = append(mar, tcp(7, time.Date(2026, 3, 10, 0, 0, i, 0, time.UTC)))
 	}

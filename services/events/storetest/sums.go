@@ -84,14 +84,14 @@ func randomEdges(rng *rand.Rand, n int) []time.Time {
 
 func resultSums(t *testing.T, s events.ResultStore) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for id := uint32(1); id <= 8; id++ {
-		all := random(rng, id, 50+rng.IntN(2000))
+	for id := uint32(1); id <= 5; id++ {
+		all := random(rng, id, 50+rng.IntN(1000))
 		for rest := all; len(rest) > 0; {
 			n := 1 + rng.IntN(len(rest))
 			add(t, s, rest[:n]...)
 			rest = rest[n:]
 			must(t, s.Maintain(t.Context(), rng.IntN(2) == 0))
-			for range 4 {
+			for range 3 {
 				edges := randomEdges(rng, 12)
 				if len(edges) < 2 {
 					continue
