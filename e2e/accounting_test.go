@@ -77,6 +77,50 @@ func TestEverySlotIsAccountedFor(t *testing.T) {
 	}
 }
 
+// A machine that stood still while a check was in flight has nothing to say about the
+// target: the answer may have been there in time.
+func TestStandstillIsNotTheTargetsFault(t *testing.T) {
+	t.Parallel()
+	asked := make(chan struct{}, 1)
+	target := newSite(t, func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		select {
+		case <-time.After(300 * time.Millisecond):
+		case <-r.Context().Done():
+		}
+	})
+	s := start(t)
+	id := s.create(httpMonitor(target.url(), obj{"confirm_down": 1, "http_config": obj{"url": target.url(), "timeout_ms": 800}}))
+	s.statusIs(id, "up", 15*time.Second)
+	for range 3 {
+		select { // one that came before
+		case <-asked:
+		default:
+		}
+		select {
+		case <-asked:
+		case <-time.After(15 * time.Second):
+			t.Fatal("the target is not asked any more")
+		}
+		for _, signal := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
+			if err := syscall.Kill(s.cmd.Process.Pid, signal); err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(2500 * time.Millisecond)
+		}
+	}
+	s.statusIs(id, "up", 15*time.Second)
+	for _, e := range s.events(id, "&status=timeout&status=failure") {
+		t.Errorf("the standstill is booked on the target: %s %s due %v", e.Status, e.errorType(), e.ScheduledAt)
+	}
+	if states := s.states(id); slices.Contains(states, "down") {
+		t.Errorf("the standstill made the monitor down: %v", states)
+	}
+}
+
 // statsAgree checks that the statistics count what is stored, of monitors that are at rest.
 func (s *server) statsAgree(ids []int) {
 	s.t.Helper()

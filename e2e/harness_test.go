@@ -39,7 +39,13 @@ func testMain(m *testing.M) int {
 			return 1
 		}
 	}
-	if binary = os.Getenv("FROGUP_E2E_BINARY"); binary != "" { // one that was built elsewhere, such as a release
+	if given := os.Getenv("FROGUP_E2E_BINARY"); given != "" { // one that was built elsewhere, such as a release
+		path, err := filepath.Abs(given)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "e2e:", err)
+			return 1
+		}
+		binary = path
 		return m.Run()
 	}
 	dir, err := os.MkdirTemp("", "frogup-e2e-")
