@@ -59,8 +59,8 @@ func victim(dir string) {
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	last := -1
-	for kill := range 10 {
-		acknowledged := murder(t, dir, 1+rand.IntN(70))
+	for kill := range 7 {
+		acknowledged := murder(t, dir, 1+rand.IntN(50))
 		last = max(last, acknowledged)
 		h, err := sqlite.OpenHistory(t.Context(), dir, sqlite.HistoryOptions{})
 		if err != nil {

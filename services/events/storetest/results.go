@@ -197,8 +197,8 @@ func resultRepeats(t *testing.T, s events.ResultStore) {
 func scattered(t *testing.T, s events.ResultStore, id uint32) []events.Result {
 	t.Helper()
 	var all []events.Result
-	for i := range 120 {
-		slot := t0.Add(time.Duration(i-60) * 18 * time.Hour) // 45 days to either side
+	for i := range 48 {
+		slot := t0.Add(time.Duration(i-24) * 45 * time.Hour) // 45 days to either side
 		for j, region := range []string{"eu", "us"} {
 			r := success(id, region, slot)
 			switch (i + j) % 6 {
@@ -285,7 +285,7 @@ func resultLists(t *testing.T, s events.ResultStore) {
 			t.Run(name, func(t *testing.T) {
 				same(t, wanted(all, q), listed(t, s, q))
 				q.Limit = 5
-				for _, q.Offset = range []int{1, 3, 20, 100, 239, 240, 5000} {
+				for _, q.Offset = range []int{1, 20, 95, 5000} {
 					same(t, wanted(all, q), listed(t, s, q))
 				}
 			})
@@ -300,7 +300,7 @@ func resultPages(t *testing.T, s events.ResultStore) {
 			t.Run(name, func(t *testing.T) {
 				want := wanted(all, q)
 				var got []events.Result
-				q.Limit = 7
+				q.Limit = 6
 				for range len(all) {
 					page := listed(t, s, q)
 					got = append(got, page...)
