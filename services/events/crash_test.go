@@ -98,7 +98,6 @@ func serveVictim(ctx context.Context, dir string, words io.Writer, until int) er
 	if err != nil {
 		return err
 	}
-	defer monitors.close()
 	s, err := events.New(events.Deps{State: slow{state}, Results: history, Monitors: monitors.conn, Log: slog.New(slog.DiscardHandler), PageKey: []byte("key")})
 	if err != nil {
 		return err
@@ -111,9 +110,9 @@ func serveVictim(ctx context.Context, dir string, words io.Writer, until int) er
 	ran := make(chan error, 1)
 	go func() { ran <- s.Run(runCtx) }()
 	sent := probe(ctx, server.conn, start, words, until)
-	server.close()
+	closed := server.close()
 	stop()
-	return errors.Join(sent, <-ran, state.Close(), history.Close())
+	return errors.Join(sent, closed, <-ran, state.Close(), history.Close(), monitors.close())
 }
 
 // slow is a state store whose commits take up to half a second, so that results are often stored long before they are judged.
@@ -177,7 +176,7 @@ func probe(ctx context.Context, conn *grpc.ClientConn, start time.Time, words io
 // memoryServer is a real server in memory, for a process that has no testing.T.
 type memoryServer struct {
 	conn  *grpc.ClientConn
-	close func()
+	close func() error
 }
 
 func serveMemory(name string, register func(grpc.ServiceRegistrar)) (*memoryServer, error) {
@@ -200,12 +199,10 @@ func serveMemory(name string, register func(grpc.ServiceRegistrar)) (*memoryServ
 	if err != nil {
 		return nil, err
 	}
-	return &memoryServer{conn, func() {
-		_ = conn.Close()
+	return &memoryServer{conn, func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		_ = srv.Stop(ctx)
-		<-served
+		return errors.Join(conn.Close(), srv.Stop(ctx), <-served)
 	}}, nil
 }
 

@@ -46,7 +46,7 @@ func victim(dir string) {
 		if _, err = h.Append(ctx, part); err != nil {
 			break
 		}
-		fmt.Println(round)
+		fmt.Fprintln(os.Stdout, round)
 		if round%20 == 19 {
 			err = h.Maintain(ctx, round%60 == 59)
 		}
