@@ -61,11 +61,12 @@ func (c *canaries) webhookSecret(field string) string {
 }
 
 // No credential, in whichever field it came, is ever found again: in no answer, in no
-// output, in no file.
+// output, in no file, in no trace or metric that is exported.
 func TestCredentialsLeaveNoTrace(t *testing.T) {
 	t.Parallel()
 	c := &canaries{t: t, all: map[string]string{}}
-	s := start(t, withArgs("--log-level", "debug"), withEnv(
+	otlp := newCollector(t)
+	s := start(t, withArgs("--log-level", "debug", "--otlp-endpoint", otlp.url), withEnv(
 		"FROGUP_ADMIN_EMAIL="+adminEmail, "FROGUP_ADMIN_PASSWORD="+c.hatch("admin password"), "FROGUP_ADMIN_API_KEY="+adminKey,
 	))
 	c.add("admin key", adminKey)
@@ -132,9 +133,16 @@ func TestCredentialsLeaveNoTrace(t *testing.T) {
 	c.crawl(s, ids)
 	c.sing("output", []byte(s.output()))
 	c.files(s.dir) // while it runs: the WAL too
-	s.stop()
+	s.stop() // flushes what is to be exported
 	c.files(s.dir)
 	c.sing("output", []byte(s.output()))
+	for _, method := range []string{traceExport, metricExport} {
+		sent := otlp.exported(method)
+		if !bytes.Contains(sent, []byte("frogup")) {
+			t.Errorf("%s: %d bytes were exported, and nothing names the service", method, len(sent))
+		}
+		c.sing(method, sent)
+	}
 	document, err := os.ReadFile(openapiFile)
 	if err != nil {
 		t.Fatal(err)

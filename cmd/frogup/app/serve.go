@@ -73,7 +73,7 @@ exceptions: --egress public-only --egress "allow 10.1.0.0/16".`,
 	f.IntVar(&cfg.maxChecks, "max-checks", 0, "checks in flight at most (default 4096)")
 	f.IntVar(&cfg.maxPerHost, "max-checks-per-host", 0, "checks in flight at most per target host (default 512)")
 	f.StringVar(&cfg.logLevel, "log-level", "info", "debug, info, warn or error")
-	f.StringVar(&cfg.otlpEndpoint, "otlp-endpoint", "", "host:port of an OpenTelemetry collector (gRPC); none means no export")
+	f.StringVar(&cfg.otlpEndpoint, "otlp-endpoint", "", "URL of an OpenTelemetry collector (OTLP over gRPC), such as http://127.0.0.1:4317; none means no export")
 	f.BoolVar(&cfg.metricsPublic, "metrics-public", false, "serve /metrics without credentials")
 	f.StringArrayVar(&cfg.trustedProxies, "trusted-proxy", nil, "CIDR of a reverse proxy whose X-Forwarded-* headers count; may be repeated")
 	return c
