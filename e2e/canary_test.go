@@ -133,7 +133,7 @@ func TestCredentialsLeaveNoTrace(t *testing.T) {
 	c.crawl(s, ids)
 	c.sing("output", []byte(s.output()))
 	c.files(s.dir) // while it runs: the WAL too
-	s.stop() // flushes what is to be exported
+	s.stop()       // flushes what is to be exported
 	c.files(s.dir)
 	c.sing("output", []byte(s.output()))
 	for _, method := range []string{traceExport, metricExport} {
