@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"strings"
 	"time"
 
@@ -93,6 +94,9 @@ func serve(ctx context.Context, p Process, cfg serveConfig) error {
 	policy, err := servePolicy(cfg.egress)
 	if err != nil {
 		return err
+	}
+	if u, err := url.Parse(cfg.otlpEndpoint); cfg.otlpEndpoint != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+		return fmt.Errorf("--otlp-endpoint %q is not a URL such as http://127.0.0.1:4317", cfg.otlpEndpoint)
 	}
 	log := telemetry.NewLogger(p.Stderr, telemetry.LogOptions{Level: level})
 	tel, err := telemetry.New(ctx, telemetry.Config{Service: "frogup", Version: p.Version, Endpoint: cfg.otlpEndpoint})
