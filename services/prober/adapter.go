@@ -2,7 +2,6 @@ package prober
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/url"
@@ -20,18 +19,15 @@ import (
 
 // checker makes checks of specs. All share one network: one policy, one resolver,
 // one memory of how well that resolver does.
-type checker struct {
-	network *nettest.Network
-	version string
-	tls     *tls.Config // base of every handshake; nil means the system's trust
-}
+type checker struct{ network *nettest.Network }
 
-func newChecker(policy *egress.Policy, version string) *checker {
-	n := &nettest.Network{}
+// newChecker makes a checker; witnesses are as in Config.ResolverWitnesses.
+func newChecker(policy *egress.Policy, witnesses []string) *checker {
+	n := &nettest.Network{WitnessNames: witnesses}
 	if policy != nil {
 		n.Policy = policy
 	}
-	return &checker{network: n, version: version}
+	return &checker{network: n}
 }
 
 // prepare checks the spec once, so that running it can only fail for the target's
@@ -103,7 +99,7 @@ func (c *checker) prepareHTTP(p *prepared, spec *checkv1.CheckSpec, list []rules
 		config.BodyLimit = 0
 	}
 	config.Expect = rules.Expect(list)
-	p.test = &nettest.HTTPTest{Network: c.network, TLS: c.tls}
+	p.test = &nettest.HTTPTest{Network: c.network}
 	p.config = nettest.TestConfig{Name: spec.GetName(), Address: h.GetUrl(), Timeout: timeoutOf(h.TimeoutMs), Config: config}
 	p.target = u.Hostname()
 	return nil

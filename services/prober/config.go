@@ -11,11 +11,14 @@ type Config struct {
 	Region   string // code of the region it stands in; required
 	Version  string // of the binary
 
-	MaxChecks        int           // checks in flight; 0 means 4096
-	MaxChecksPerHost int           // checks in flight per target host; 0 means 512
-	OutboxResults    int           // results kept while events cannot be reached; 0 means 500000
-	StopGrace        time.Duration // for checks in flight at a stop; 0 means 3 s
-	DrainGrace       time.Duration // for the uplink at a stop; 0 means 3 s
+	MaxChecks        int // checks in flight; 0 means 4096
+	MaxChecksPerHost int // checks in flight per target host; 0 means 512
+	OutboxResults    int // results kept while events cannot be reached; 0 means 500000
+	// ResolverWitnesses are the zones under which the resolver is tested when a name fails, to tell its fault from the
+	// target's; nil means public ones. A network without public DNS needs its own.
+	ResolverWitnesses []string
+	StopGrace         time.Duration // for checks in flight at a stop; 0 means 3 s
+	DrainGrace        time.Duration // for the uplink at a stop; 0 means 3 s
 }
 
 func (c Config) withDefaults() (Config, error) {

@@ -146,7 +146,7 @@ func (h *house) prober(context.Context) (room, error) {
 	}
 	s, err := prober.New(prober.Config{
 		ProberID: fmt.Sprintf("%s/%s", hostName(), h.cfg.region), Region: h.cfg.region, Version: h.process.Version,
-		MaxChecks: h.cfg.maxChecks, MaxChecksPerHost: h.cfg.maxPerHost,
+		MaxChecks: h.cfg.maxChecks, MaxChecksPerHost: h.cfg.maxPerHost, ResolverWitnesses: h.cfg.witnesses,
 	}, prober.Deps{Monitors: toMonitors, Events: toEvents, Egress: h.egress, Log: h.log})
 	if err != nil {
 		return nil, err

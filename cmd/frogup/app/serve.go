@@ -31,6 +31,7 @@ type serveConfig struct {
 	otlpEndpoint   string
 	trustedProxies []string
 	metricsPublic  bool
+	witnesses      []string
 }
 
 // The promise to operators is that a stop takes 10 seconds at most.
@@ -76,6 +77,7 @@ exceptions: --egress public-only --egress "allow 10.1.0.0/16".`,
 	f.StringVar(&cfg.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&cfg.otlpEndpoint, "otlp-endpoint", "", "URL of an OpenTelemetry collector (OTLP over gRPC), such as http://127.0.0.1:4317; none means no export")
 	f.BoolVar(&cfg.metricsPublic, "metrics-public", false, "serve /metrics without credentials")
+	f.StringArrayVar(&cfg.witnesses, "resolver-witness", nil, "zone under which the resolver is tested when a name fails, for networks without public DNS; may be repeated (default example.com, example.net, example.org)")
 	f.StringArrayVar(&cfg.trustedProxies, "trusted-proxy", nil, "CIDR of a reverse proxy whose X-Forwarded-* headers count; may be repeated")
 	return c
 }
