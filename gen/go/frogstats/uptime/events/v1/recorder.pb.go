@@ -173,7 +173,9 @@ type ResultBatch struct {
 	// Sequence number of the first result; rises by one per result within the prober's life.
 	FirstSeq uint64 `protobuf:"varint,1,opt,name=first_seq,json=firstSeq,proto3" json:"first_seq,omitempty"`
 	// At most 5000.
-	Results       []*v1.CheckResult `protobuf:"bytes,2,rep,name=results,proto3" json:"results,omitempty"`
+	Results []*v1.CheckResult `protobuf:"bytes,2,rep,name=results,proto3" json:"results,omitempty"`
+	// Of the checks that are traced, the W3C traceparent of their span, by place in results. Absent means not traced.
+	Traceparents  map[uint32]string `protobuf:"bytes,3,rep,name=traceparents,proto3" json:"traceparents,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -218,6 +220,13 @@ func (x *ResultBatch) GetFirstSeq() uint64 {
 func (x *ResultBatch) GetResults() []*v1.CheckResult {
 	if x != nil {
 		return x.Results
+	}
+	return nil
+}
+
+func (x *ResultBatch) GetTraceparents() map[uint32]string {
+	if x != nil {
+		return x.Traceparents
 	}
 	return nil
 }
@@ -445,10 +454,14 @@ const file_frogstats_uptime_events_v1_recorder_proto_rawDesc = "" +
 	"\vRecordHello\x12'\n" +
 	"\tprober_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\x80\x01R\bproberId\x12!\n" +
-	"\x06region\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@R\x06region\"y\n" +
+	"\x06region\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@R\x06region\"\x99\x02\n" +
 	"\vResultBatch\x12\x1b\n" +
 	"\tfirst_seq\x18\x01 \x01(\x04R\bfirstSeq\x12M\n" +
-	"\aresults\x18\x02 \x03(\v2&.frogstats.uptime.check.v1.CheckResultB\v\xbaH\b\x92\x01\x05\b\x01\x10\x88'R\aresults\"N\n" +
+	"\aresults\x18\x02 \x03(\v2&.frogstats.uptime.check.v1.CheckResultB\v\xbaH\b\x92\x01\x05\b\x01\x10\x88'R\aresults\x12]\n" +
+	"\ftraceparents\x18\x03 \x03(\v29.frogstats.uptime.events.v1.ResultBatch.TraceparentsEntryR\ftraceparents\x1a?\n" +
+	"\x11TraceparentsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"N\n" +
 	"\x0eRecordResponse\x12\x1d\n" +
 	"\n" +
 	"judged_seq\x18\x01 \x01(\x04R\tjudgedSeq\x12\x1d\n" +
@@ -479,7 +492,7 @@ func file_frogstats_uptime_events_v1_recorder_proto_rawDescGZIP() []byte {
 	return file_frogstats_uptime_events_v1_recorder_proto_rawDescData
 }
 
-var file_frogstats_uptime_events_v1_recorder_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_frogstats_uptime_events_v1_recorder_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_frogstats_uptime_events_v1_recorder_proto_goTypes = []any{
 	(*RecordRequest)(nil),         // 0: frogstats.uptime.events.v1.RecordRequest
 	(*RecordHello)(nil),           // 1: frogstats.uptime.events.v1.RecordHello
@@ -488,24 +501,26 @@ var file_frogstats_uptime_events_v1_recorder_proto_goTypes = []any{
 	(*ListLastSlotsRequest)(nil),  // 4: frogstats.uptime.events.v1.ListLastSlotsRequest
 	(*ListLastSlotsResponse)(nil), // 5: frogstats.uptime.events.v1.ListLastSlotsResponse
 	(*LastSlot)(nil),              // 6: frogstats.uptime.events.v1.LastSlot
-	(*v1.CheckResult)(nil),        // 7: frogstats.uptime.check.v1.CheckResult
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	nil,                           // 7: frogstats.uptime.events.v1.ResultBatch.TraceparentsEntry
+	(*v1.CheckResult)(nil),        // 8: frogstats.uptime.check.v1.CheckResult
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
 }
 var file_frogstats_uptime_events_v1_recorder_proto_depIdxs = []int32{
 	1, // 0: frogstats.uptime.events.v1.RecordRequest.hello:type_name -> frogstats.uptime.events.v1.RecordHello
 	2, // 1: frogstats.uptime.events.v1.RecordRequest.batch:type_name -> frogstats.uptime.events.v1.ResultBatch
-	7, // 2: frogstats.uptime.events.v1.ResultBatch.results:type_name -> frogstats.uptime.check.v1.CheckResult
-	6, // 3: frogstats.uptime.events.v1.ListLastSlotsResponse.slots:type_name -> frogstats.uptime.events.v1.LastSlot
-	8, // 4: frogstats.uptime.events.v1.LastSlot.scheduled_at:type_name -> google.protobuf.Timestamp
-	0, // 5: frogstats.uptime.events.v1.RecorderService.Record:input_type -> frogstats.uptime.events.v1.RecordRequest
-	4, // 6: frogstats.uptime.events.v1.RecorderService.ListLastSlots:input_type -> frogstats.uptime.events.v1.ListLastSlotsRequest
-	3, // 7: frogstats.uptime.events.v1.RecorderService.Record:output_type -> frogstats.uptime.events.v1.RecordResponse
-	5, // 8: frogstats.uptime.events.v1.RecorderService.ListLastSlots:output_type -> frogstats.uptime.events.v1.ListLastSlotsResponse
-	7, // [7:9] is the sub-list for method output_type
-	5, // [5:7] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	8, // 2: frogstats.uptime.events.v1.ResultBatch.results:type_name -> frogstats.uptime.check.v1.CheckResult
+	7, // 3: frogstats.uptime.events.v1.ResultBatch.traceparents:type_name -> frogstats.uptime.events.v1.ResultBatch.TraceparentsEntry
+	6, // 4: frogstats.uptime.events.v1.ListLastSlotsResponse.slots:type_name -> frogstats.uptime.events.v1.LastSlot
+	9, // 5: frogstats.uptime.events.v1.LastSlot.scheduled_at:type_name -> google.protobuf.Timestamp
+	0, // 6: frogstats.uptime.events.v1.RecorderService.Record:input_type -> frogstats.uptime.events.v1.RecordRequest
+	4, // 7: frogstats.uptime.events.v1.RecorderService.ListLastSlots:input_type -> frogstats.uptime.events.v1.ListLastSlotsRequest
+	3, // 8: frogstats.uptime.events.v1.RecorderService.Record:output_type -> frogstats.uptime.events.v1.RecordResponse
+	5, // 9: frogstats.uptime.events.v1.RecorderService.ListLastSlots:output_type -> frogstats.uptime.events.v1.ListLastSlotsResponse
+	8, // [8:10] is the sub-list for method output_type
+	6, // [6:8] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_events_v1_recorder_proto_init() }
@@ -523,7 +538,7 @@ func file_frogstats_uptime_events_v1_recorder_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_frogstats_uptime_events_v1_recorder_proto_rawDesc), len(file_frogstats_uptime_events_v1_recorder_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
