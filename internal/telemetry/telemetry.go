@@ -24,9 +24,15 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/frogstats/uptime/internal/telemetry/sampling"
 )
 
-const metricInterval = 15 * time.Second
+const (
+	metricInterval = 15 * time.Second
+	// shutdownGrace bounds Shutdown: a collector that does not answer must not make a process slow to stop.
+	shutdownGrace = 2 * time.Second
+)
 
 // Config says who tells, and to whom.
 type Config struct {
@@ -34,7 +40,7 @@ type Config struct {
 	Version     string  // service.version
 	Instance    string  // service.instance.id; "" leaves it out
 	Endpoint    string  // OTLP over gRPC, as a URL such as "http://collector:4317"; "" exports nothing
-	SampleRatio float64 // share of new traces that are kept, 0 < r ≤ 1; 0 means all
+	SampleRatio float64 // share of new traces that are kept, 0 < r ≤ 1; 0 means all; see also sampling.Keep
 }
 
 // Telemetry holds the providers. Hand them to what needs them.
@@ -54,24 +60,35 @@ func New(ctx context.Context, cfg Config) (*Telemetry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: prometheus: %w", err)
 	}
-	metricOptions := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithReader(pull)}
-	traceOptions := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
+	metricOptions := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithReader(pull), sdkmetric.WithView(boundedHosts)}
 	if cfg.Endpoint == "" {
-		traceOptions = append(traceOptions, sdktrace.WithSampler(sdktrace.NeverSample()))
-	} else {
-		spans, push, err := exporters(ctx, cfg.Endpoint)
-		if err != nil {
-			return nil, err
-		}
-		metricOptions = append(metricOptions, sdkmetric.WithReader(push))
-		traceOptions = append(traceOptions, sdktrace.WithBatcher(spans), sdktrace.WithSampler(sampler(cfg.SampleRatio)))
+		return &Telemetry{
+			traces:   sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithSampler(sdktrace.NeverSample())),
+			metrics:  sdkmetric.NewMeterProvider(metricOptions...),
+			registry: registry,
+		}, nil
 	}
-	return &Telemetry{
-		traces:   sdktrace.NewTracerProvider(traceOptions...),
-		metrics:  sdkmetric.NewMeterProvider(metricOptions...),
+	spans, push, err := exporters(ctx, cfg.Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	pipe := newSpanPipe(spans)
+	t := &Telemetry{
+		traces: sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithSampler(newSampler(cfg.SampleRatio)),
+			sdktrace.WithSpanProcessor(pipe)),
+		metrics:  sdkmetric.NewMeterProvider(append(metricOptions, sdkmetric.WithReader(push))...),
 		registry: registry,
-	}, nil
+	}
+	if err := pipe.watch(t.metrics); err != nil {
+		return nil, errors.Join(err, t.Shutdown(ctx))
+	}
+	return t, nil
 }
+
+// boundedHosts leaves the name of the server out of HTTP metrics: it is what the client says in Host, so that anybody could
+// make any number of series.
+var boundedHosts = sdkmetric.NewView(sdkmetric.Instrument{Name: "http.server.*"},
+	sdkmetric.Stream{AttributeFilter: attribute.NewDenyKeysFilter("server.address", "server.port")})
 
 func describe(cfg Config) *resource.Resource {
 	attrs := []attribute.KeyValue{attribute.String("service.name", cfg.Service), attribute.String("service.version", cfg.Version)}
@@ -82,23 +99,33 @@ func describe(cfg Config) *resource.Resource {
 }
 
 func exporters(ctx context.Context, endpoint string) (sdktrace.SpanExporter, sdkmetric.Reader, error) {
-	spans, err := otlptracegrpc.New(ctx, otlptracegrpc.WithEndpointURL(endpoint))
+	spans, err := otlptracegrpc.New(ctx, otlptracegrpc.WithEndpointURL(endpoint), otlptracegrpc.WithTimeout(exportTimeout))
 	if err != nil {
 		return nil, nil, fmt.Errorf("telemetry: trace exporter: %w", err)
 	}
-	points, err := otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithEndpointURL(endpoint))
+	points, err := otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithEndpointURL(endpoint), otlpmetricgrpc.WithTimeout(exportTimeout))
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("telemetry: metric exporter: %w", err), spans.Shutdown(ctx))
 	}
-	return spans, sdkmetric.NewPeriodicReader(points, sdkmetric.WithInterval(metricInterval)), nil
+	return spans, sdkmetric.NewPeriodicReader(points, sdkmetric.WithInterval(metricInterval), sdkmetric.WithTimeout(exportTimeout)), nil
 }
 
-// sampler decides for traces that begin here; one that began elsewhere is kept if it was kept there.
-func sampler(ratio float64) sdktrace.Sampler {
+// newSampler decides for traces that begin here; one that began elsewhere is kept if it was kept there.
+func newSampler(ratio float64) sdktrace.Sampler {
 	if ratio <= 0 || ratio > 1 {
 		ratio = 1
 	}
-	return sdktrace.ParentBased(sdktrace.TraceIDRatioBased(ratio))
+	return sdktrace.ParentBased(sampler{sdktrace.TraceIDRatioBased(ratio)})
+}
+
+// sampler keeps what sampling.Keep says is to be kept, and of the rest what the ratio keeps.
+type sampler struct{ sdktrace.Sampler }
+
+func (s sampler) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
+	if sampling.Kept(p.ParentContext) {
+		return sdktrace.SamplingResult{Decision: sdktrace.RecordAndSample}
+	}
+	return s.Sampler.ShouldSample(p)
 }
 
 // TracerProvider makes tracers.
@@ -131,9 +158,14 @@ func (t *Telemetry) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Shutdown flushes and ends the exporters; do it last of all.
+// Shutdown flushes and ends the exporters, within two seconds; what a collector does not take by then is lost. Do it last of
+// all.
 func (t *Telemetry) Shutdown(ctx context.Context) error {
-	if err := errors.Join(t.traces.Shutdown(ctx), t.metrics.Shutdown(ctx)); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, shutdownGrace)
+	defer cancel()
+	traces := make(chan error, 1)
+	go func() { traces <- t.traces.Shutdown(ctx) }()
+	if err := errors.Join(t.metrics.Shutdown(ctx), <-traces); err != nil {
 		return fmt.Errorf("shut down telemetry: %w", err)
 	}
 	return nil

@@ -150,7 +150,7 @@ func TestAMissingCollectorStopsNothing(t *testing.T) {
 
 func TestSamplerRatio(t *testing.T) {
 	for ratio, want := range map[float64]string{0: "1", 1: "1", 0.5: "0.5", 7: "1", -1: "1"} {
-		if got := sampler(ratio).Description(); !strings.Contains(got, "TraceIDRatioBased{"+want+"}") && !(want == "1" && strings.Contains(got, "root:AlwaysOn")) {
+		if got := newSampler(ratio).Description(); !strings.Contains(got, "TraceIDRatioBased{"+want+"}") && !(want == "1" && strings.Contains(got, "root:AlwaysOn")) {
 			t.Errorf("ratio %v gives %s", ratio, got)
 		}
 	}
