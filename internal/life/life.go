@@ -1,5 +1,6 @@
 // Package life runs the parts of a process: started in order, stopped in reverse, first with grace and then with force. The
-// first part to fail stops the rest, and its error is the one reported.
+// first part to fail stops the rest, and its error is the one reported. Before stopping, parts may be told and left to run
+// for a while.
 package life
 
 import (
@@ -20,9 +21,11 @@ var ErrStopping = errors.New("stopping")
 // Group is a list of tasks and closers. Build it in order, then call Run once; or Unwind, if building failed half-way.
 // Its methods are not for concurrent use.
 type Group struct {
-	log   *slog.Logger
-	grace time.Duration
-	parts []*part
+	log    *slog.Logger
+	grace  time.Duration
+	parts  []*part
+	told   []func()
+	linger time.Duration
 }
 
 // part is either a task or a closer.
@@ -50,6 +53,13 @@ func (g *Group) Defer(name string, close func(ctx context.Context) error) {
 	g.parts = append(g.parts, &part{name: name, close: close})
 }
 
+// Tell appends a function that is called as soon as stopping begins, while every task still runs: to announce it.
+func (g *Group) Tell(fn func()) { g.told = append(g.told, fn) }
+
+// Linger lets the tasks run on for d after the end of Run's context was told, so that whoever sends them work has time to
+// learn of it. A task that fails meanwhile ends the waiting; a group that stops because a task failed does not wait.
+func (g *Group) Linger(d time.Duration) { g.linger = d }
+
 // Run starts the tasks in order, waits until ctx ends, a task fails, or all have returned, and then stops everything in
 // reverse. It returns the error that stopped the group, or else those of stopping; the rest is logged. The end of ctx is no
 // error.
@@ -65,7 +75,10 @@ func (g *Group) Run(ctx context.Context) error {
 	var first error
 	select {
 	case first = <-failed:
+		g.tell()
 	case <-ctx.Done():
+		g.tell()
+		first = g.wait(failed)
 	case <-g.allDone():
 		select { // the last task may have ended by failing
 		case first = <-failed:
@@ -76,6 +89,25 @@ func (g *Group) Run(ctx context.Context) error {
 		g.log.ErrorContext(ctx, "stopping because a part failed", "error", first.Error())
 	}
 	return g.shutDown(base, force, failed, first)
+}
+
+func (g *Group) tell() {
+	for _, fn := range g.told {
+		fn()
+	}
+}
+
+// wait lingers, and returns the error of a task that fails meanwhile.
+func (g *Group) wait(failed <-chan error) error {
+	if g.linger <= 0 {
+		return nil
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-time.After(g.linger):
+		return nil
+	}
 }
 
 // Unwind calls the closers in reverse, for a group that is not going to run.

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
@@ -31,6 +32,12 @@ const (
 	memoryBufferBytes   = 256 << 10        // per direction and connection
 )
 
+// reconnect is far quicker than gRPC's own two minutes: a service that comes back is wanted back.
+var reconnect = grpc.ConnectParams{
+	Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 3 * time.Second},
+	MinConnectTimeout: 5 * time.Second,
+}
+
 // ClientConfig is what a connection needs. Signer is required.
 type ClientConfig struct {
 	Signer *identity.Signer
@@ -45,9 +52,14 @@ type ClientConfig struct {
 	MeterProvider  metric.MeterProvider             // nil means the global one
 }
 
-// Dial makes a connection to a gRPC target such as "dns:///monitors:7000" or "127.0.0.1:7000". It connects when first used.
+// Dial makes a connection to a gRPC target such as "dns:///monitors:7000" or "127.0.0.1:7000", or to a list of addresses with
+// commas between them. It connects when first used, spreads calls over all addresses that answer, and looks the name up
+// again when a connection is lost.
 func Dial(target string, cfg ClientConfig) (*grpc.ClientConn, error) {
-	return dial(target, cfg)
+	if strings.Contains(target, ",") {
+		target = listScheme + ":///" + target
+	}
+	return dial(target, cfg, grpc.WithResolvers(listBuilder{}))
 }
 
 // Memory is a listener without a network, for services of one process and for tests. Hand it to Server.Serve, then Dial.
@@ -93,6 +105,7 @@ func dial(target string, cfg ClientConfig, extra ...grpc.DialOption) (*grpc.Clie
 		grpc.WithDisableServiceConfig(), // what the DNS says about retries is not ours
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxRecv)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: clientKeepaliveTime, Timeout: keepaliveTimeout}),
+		grpc.WithConnectParams(reconnect),
 	}, extra...)...)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", target, err)

@@ -34,12 +34,13 @@ import (
 // DefaultMaxRecvBytes is the largest request message accepted when Config does not say.
 const DefaultMaxRecvBytes = 4 << 20
 
-// The server closes connections after a while so that clients behind a balancer spread again; open streams are left alone.
+// The server closes connections after a while, so that clients find the replicas that have come up meanwhile. Open streams
+// are left alone: they would all resume, but at the price of a snapshot each.
 const (
 	keepaliveTime    = 2 * time.Minute
 	keepaliveTimeout = 20 * time.Second
 	keepaliveMinTime = 10 * time.Second // clients that ping more often are cut off
-	maxConnectionAge = 30 * time.Minute // grpc adds ±10 %
+	maxConnectionAge = 30 * time.Minute // by default; grpc adds ±10 %
 	forceGrace       = time.Second      // for handlers to notice that their connection was cut
 )
 
@@ -52,6 +53,7 @@ type Config struct {
 	MaxRecvBytes   int                              // 0 means DefaultMaxRecvBytes
 	Reflection     bool                             // serve gRPC reflection, publicly
 	Credentials    credentials.TransportCredentials // nil means plaintext
+	ConnectionAge  time.Duration                    // after which clients are asked to connect anew; 0 means 30 minutes
 	TracerProvider trace.TracerProvider             // nil means the global one
 	MeterProvider  metric.MeterProvider             // nil means the global one
 	// FieldName renames the field of a violation before it is answered; path is the proto path, such as
@@ -64,6 +66,7 @@ type Config struct {
 type Server struct {
 	grpc      *grpc.Server
 	health    *health.Server
+	name      string
 	log       *slog.Logger
 	signer    *identity.Signer
 	policy    Policy
@@ -84,12 +87,13 @@ func NewServer(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("rpc server: validator: %w", err)
 	}
 	s := &Server{
-		health: health.NewServer(), log: cfg.Log.With("service", cfg.Service), signer: cfg.Signer,
+		health: health.NewServer(), name: cfg.Service, log: cfg.Log.With("service", cfg.Service), signer: cfg.Signer,
 		policy: cfg.Policy, validate: validate, fieldName: cfg.FieldName,
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(s.options(cfg)...)
 	s.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
+	s.health.SetServingStatus(cfg.Service, healthv1.HealthCheckResponse_NOT_SERVING)
 	healthv1.RegisterHealthServer(s.grpc, s.health)
 	if cfg.Reflection {
 		reflection.Register(s.grpc)
@@ -102,13 +106,17 @@ func (s *Server) options(cfg Config) []grpc.ServerOption {
 	if maxRecv <= 0 {
 		maxRecv = DefaultMaxRecvBytes
 	}
+	age := cfg.ConnectionAge
+	if age <= 0 {
+		age = maxConnectionAge
+	}
 	opts := []grpc.ServerOption{
 		grpc.StatsHandler(otelgrpc.NewServerHandler(telemetryOptions(cfg.TracerProvider, cfg.MeterProvider)...)),
 		grpc.UnaryInterceptor(s.unary),
 		grpc.StreamInterceptor(s.stream),
 		grpc.MaxRecvMsgSize(maxRecv),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
-			Time: keepaliveTime, Timeout: keepaliveTimeout, MaxConnectionAge: maxConnectionAge,
+			Time: keepaliveTime, Timeout: keepaliveTimeout, MaxConnectionAge: age,
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinTime, PermitWithoutStream: true}),
 	}
@@ -154,14 +162,15 @@ func (s *Server) Undeclared() []string {
 	return out
 }
 
-// SetServing announces over the health service whether the server as a whole, and each registered service, is ready.
-// A new server is not.
+// SetServing announces over the health service whether the server as a whole, under "" and under its short name, and each
+// registered service, is ready. A new server is not.
 func (s *Server) SetServing(ready bool) {
 	st := healthv1.HealthCheckResponse_NOT_SERVING
 	if ready {
 		st = healthv1.HealthCheckResponse_SERVING
 	}
 	s.health.SetServingStatus("", st)
+	s.health.SetServingStatus(s.name, st)
 	for service := range s.grpc.GetServiceInfo() {
 		s.health.SetServingStatus(service, st)
 	}
