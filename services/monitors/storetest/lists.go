@@ -11,7 +11,7 @@ import (
 	"github.com/frogstats/uptime/services/monitors"
 )
 
-func testFilters(t *testing.T, s monitors.Store) {
+func testFilters(t testing.TB, s monitors.Store) {
 	yes, no, value := true, false, "a=b"
 	http, off, tcp := Example("org"), plain("org", "Off"), plain("org", "Tür ÄÖ")
 	off.Config.Enabled = false
@@ -37,9 +37,17 @@ func testFilters(t *testing.T, s monitors.Store) {
 		{"text in the host", monitors.Filter{Text: "[::1]:5432"}, []string{c, o}},
 		{"text is no pattern", monitors.Filter{Text: "%_"}, []string{h}},
 		{"text with a quote", monitors.Filter{Text: "'quoted'"}, []string{h}},
+		{"text of one character", monitors.Filter{Text: "ö"}, []string{c}},
+		{"text of two characters", monitors.Filter{Text: "x="}, []string{h}},
+		{"text of pieces that are there", monitors.Filter{Text: "example.com/health?x=1://"}, []string{}},
+		{"text across name and URL", monitors.Filter{Text: "off\ntcp"}, []string{o}},
+		{"text that nothing can hold", monitors.Filter{Text: "o\x00"}, []string{}},
+		{"region that nothing can hold", monitors.Filter{Region: "local\x00"}, []string{}},
 		{"label", monitors.Filter{Labels: []monitors.LabelFilter{{Key: "team"}}}, []string{c, h}},
 		{"label and value", monitors.Filter{Labels: []monitors.LabelFilter{{Key: "team", Value: &value}}}, []string{h}},
 		{"two labels", monitors.Filter{Labels: []monitors.LabelFilter{{Key: "team"}, {Key: "tier/x"}}}, []string{h}},
+		{"label with no value", monitors.Filter{Labels: []monitors.LabelFilter{{Key: "tier/x", Value: new(string)}}}, []string{h}},
+		{"another value of a label", monitors.Filter{Labels: []monitors.LabelFilter{{Key: "team", Value: new(string)}}}, []string{}},
 		{"no such label", monitors.Filter{Labels: []monitors.LabelFilter{{Key: "x"}}}, []string{}},
 		{"external id", monitors.Filter{ExternalID: "ext-1"}, []string{h}},
 		{"ids", monitors.Filter{IDs: &monitors.IDFilter{In: []uint32{off.ID, http.ID, 999}}}, []string{o, h}},
@@ -58,7 +66,7 @@ func testFilters(t *testing.T, s monitors.Store) {
 	}
 }
 
-func testPages(t *testing.T, s monitors.Store) {
+func testPages(t testing.TB, s monitors.Store) {
 	const n = 25
 	var want []string
 	for i := range n {
@@ -111,7 +119,7 @@ func changed(ctx context.Context, s monitors.Store, rev int64, limit int) ([]mon
 	}
 }
 
-func testChanges(t *testing.T, s monitors.Store) {
+func testChanges(t testing.TB, s monitors.Store) {
 	a, b, c := insert(t, s, plain("one", "a")), insert(t, s, Example("two")), insert(t, s, plain("one", "c"))
 	ms, rev, err := changed(t.Context(), s, 0, 2)
 	if err != nil || ids(ms) != fmt.Sprint(a.ID, b.ID, c.ID) {
@@ -139,7 +147,7 @@ func ids(ms []monitors.Monitor) string {
 }
 
 // testNoChangeIsMissed reads changes while several writers make them: the reader must end with the state of the store.
-func testNoChangeIsMissed(t *testing.T, s monitors.Store) {
+func testNoChangeIsMissed(t testing.TB, s monitors.Store) {
 	const writers, rounds = 4, 30
 	done := make(chan struct{}, writers)
 	var work []func(ctx context.Context) error
@@ -206,7 +214,7 @@ func churn(ctx context.Context, s monitors.Store, organizationID string, rounds 
 }
 
 // testConcurrentChanges counts in a monitor's version: no increment may be lost.
-func testConcurrentChanges(t *testing.T, s monitors.Store) {
+func testConcurrentChanges(t testing.TB, s monitors.Store) {
 	stored := insert(t, s, plain("org", "counted"))
 	const workers, rounds = 8, 10
 	var work []func(ctx context.Context) error

@@ -11,7 +11,7 @@ import (
 	"github.com/frogstats/uptime/services/monitors"
 )
 
-func testAnswers(t *testing.T, s monitors.Store) {
+func testAnswers(t testing.TB, s monitors.Store) {
 	key := monitors.AnswerKey{OrganizationID: "org", Key: "k"}
 	first := monitors.Answer{Fingerprint: []byte{1}, Body: []byte("body\x00"), ETag: `"v1"`, At: at}
 	keep := func(k monitors.AnswerKey, a monitors.Answer, forget time.Time) {
@@ -59,7 +59,7 @@ func testAnswers(t *testing.T, s monitors.Store) {
 	}
 }
 
-func testAudit(t *testing.T, s monitors.Store) {
+func testAudit(t testing.TB, s monitors.Store) {
 	row := func(id, org string, when time.Time) audit.Row {
 		return audit.Row{
 			ID: id, At: when, OrganizationID: org, ActorKind: "user", ActorID: "u", ActorName: "u@example.com", IP: "192.0.2.1",
@@ -82,7 +82,7 @@ func testAudit(t *testing.T, s monitors.Store) {
 	}
 }
 
-func testFleet(t *testing.T, s monitors.Store) {
+func testFleet(t testing.TB, s monitors.Store) {
 	regions, err := s.Regions(t.Context())
 	if err != nil || !reflect.DeepEqual(regions, []monitors.Region{{Code: "local", Name: "Local"}}) {
 		t.Fatalf("regions of an empty store = %+v, %v", regions, err)
@@ -113,7 +113,7 @@ func testFleet(t *testing.T, s monitors.Store) {
 	}
 }
 
-func testSessions(t *testing.T, s monitors.Store) {
+func testSessions(t testing.TB, s monitors.Store) {
 	state := func() monitors.Prober {
 		t.Helper()
 		ps, err := s.Probers(t.Context())

@@ -17,12 +17,15 @@ import (
 	"github.com/frogstats/uptime/services/monitors"
 )
 
-// Run tests the stores that open returns, each new and empty and closed when its test ends.
-func Run(t *testing.T, open func(t *testing.T) monitors.Store) {
-	for _, group := range []struct {
-		name string
-		run  func(t *testing.T, s monitors.Store)
-	}{
+// Case tests one promise on a store that is new and empty.
+type Case struct {
+	Name string
+	Run  func(t testing.TB, s monitors.Store)
+}
+
+// Cases is the suite.
+func Cases() []Case {
+	return []Case{
 		{"what is written is read", testReadBack},
 		{"update", testUpdate},
 		{"delete", testDelete},
@@ -30,18 +33,27 @@ func Run(t *testing.T, open func(t *testing.T) monitors.Store) {
 		{"external ids are unique", testExternalID},
 		{"ids are never used again", testIDs},
 		{"a failed write leaves no trace", testRollback},
+		{"a refusal does not end its transaction", testRefusal},
 		{"filters", testFilters},
 		{"pages", testPages},
 		{"changes come in order", testChanges},
 		{"no change is missed", testNoChangeIsMissed},
+		{"no change is missed behind a long transaction", testLongTransactions},
 		{"concurrent changes", testConcurrentChanges},
+		{"an external id is taken once", testExternalIDRace},
+		{"a request with a key is carried out once", testAnswerRace},
 		{"answers", testAnswers},
 		{"audit rows", testAudit},
 		{"regions and probers", testFleet},
 		{"sessions of a prober", testSessions},
 		{"a canceled context", testCanceled},
-	} {
-		t.Run(group.name, func(t *testing.T) { group.run(t, open(t)) })
+	}
+}
+
+// Run tests the stores that open returns, each new and empty and closed when its test ends.
+func Run(t *testing.T, open func(t *testing.T) monitors.Store) {
+	for _, c := range Cases() {
+		t.Run(c.Name, func(t *testing.T) { c.Run(t, open(t)) })
 	}
 }
 
@@ -91,7 +103,7 @@ func plain(organizationID, name string) monitors.Monitor {
 }
 
 // insert stores m and returns it as it should be read.
-func insert(t *testing.T, s monitors.Store, m monitors.Monitor) monitors.Monitor {
+func insert(t testing.TB, s monitors.Store, m monitors.Monitor) monitors.Monitor {
 	t.Helper()
 	write(t, s, func(tx monitors.Tx) (err error) {
 		m.ID, err = tx.Insert(t.Context(), m)
@@ -100,7 +112,7 @@ func insert(t *testing.T, s monitors.Store, m monitors.Monitor) monitors.Monitor
 	return m
 }
 
-func write(t *testing.T, s monitors.Store, fn func(tx monitors.Tx) error) {
+func write(t testing.TB, s monitors.Store, fn func(tx monitors.Tx) error) {
 	t.Helper()
 	if err := s.Write(t.Context(), fn); err != nil {
 		t.Fatalf("write: %v", err)
@@ -108,7 +120,7 @@ func write(t *testing.T, s monitors.Store, fn func(tx monitors.Tx) error) {
 }
 
 // same compares all but Rev, which is the store's own.
-func same(t *testing.T, got, want monitors.Monitor) {
+func same(t testing.TB, got, want monitors.Monitor) {
 	t.Helper()
 	got.Rev, want.Rev = 0, 0
 	if !reflect.DeepEqual(got, want) {
@@ -117,7 +129,7 @@ func same(t *testing.T, got, want monitors.Monitor) {
 }
 
 // read returns a monitor of the organization "org".
-func read(t *testing.T, s monitors.Store, id uint32) monitors.Monitor {
+func read(t testing.TB, s monitors.Store, id uint32) monitors.Monitor {
 	t.Helper()
 	m, err := s.Monitor(t.Context(), "org", id)
 	if err != nil {
@@ -126,14 +138,14 @@ func read(t *testing.T, s monitors.Store, id uint32) monitors.Monitor {
 	return m
 }
 
-func wantErr(t *testing.T, what string, got, want error) {
+func wantErr(t testing.TB, what string, got, want error) {
 	t.Helper()
 	if !errors.Is(got, want) {
 		t.Errorf("%s: got %v, want %v", what, got, want)
 	}
 }
 
-func testReadBack(t *testing.T, s monitors.Store) {
+func testReadBack(t testing.TB, s monitors.Store) {
 	for _, m := range []monitors.Monitor{Example("org"), plain("org", "plain"), plain("org", strings.Repeat("ü", 200))} {
 		stored := insert(t, s, m)
 		same(t, read(t, s, stored.ID), stored)
@@ -143,6 +155,11 @@ func testReadBack(t *testing.T, s monitors.Store) {
 			return err
 		})
 	}
+	odd := Example("org") // what an engine might take for an escape of its own, or not hold at all
+	odd.Config.ExternalID, *odd.Config.HTTP.Body = "", "a\x00b \\u0000 \\\x00 \uE000 \uE0000 \uE0001 \U0010FFFF"
+	odd.Config.Rules[2].Value = "\x00"
+	odd = insert(t, s, odd)
+	same(t, read(t, s, odd.ID), odd)
 	fine := plain("org", "fine time")
 	fine.CreatedAt = at.Add(123456 * time.Nanosecond)
 	fine = insert(t, s, fine)
@@ -153,7 +170,7 @@ func testReadBack(t *testing.T, s monitors.Store) {
 	wantErr(t, "a monitor that never was", err, monitors.ErrNotFound)
 }
 
-func testUpdate(t *testing.T, s monitors.Store) {
+func testUpdate(t testing.TB, s monitors.Store) {
 	stored := insert(t, s, plain("org", "before"))
 	next := Example("org")
 	next.ID, next.Version, next.CreatedBy, next.CreatedAt = stored.ID, 2, "somebody else", at.Add(time.Hour)
@@ -173,7 +190,7 @@ func testUpdate(t *testing.T, s monitors.Store) {
 	}
 }
 
-func testDelete(t *testing.T, s monitors.Store) {
+func testDelete(t testing.TB, s monitors.Store) {
 	stored := insert(t, s, Example("org"))
 	gone := at.Add(time.Minute)
 	del := func(organizationID string) error {
@@ -193,14 +210,14 @@ func testDelete(t *testing.T, s monitors.Store) {
 	}
 	changes, err := s.Changes(t.Context(), 0, 10)
 	if err != nil || len(changes) != 1 || !changes[0].Deleted() || !changes[0].DeletedAt.Equal(gone) {
-		t.Errorf("changes = %+v, %v, want the deletion", changes, err)
+		t.Fatalf("changes = %+v, %v, want the deletion", changes, err)
 	}
 	if len(changes[0].Sealed) != 0 {
 		t.Error("the secrets of a deleted monitor are kept")
 	}
 }
 
-func testOrganizations(t *testing.T, s monitors.Store) {
+func testOrganizations(t testing.TB, s monitors.Store) {
 	mine, theirs := insert(t, s, plain("mine", "a")), insert(t, s, plain("theirs", "b"))
 	_, err := s.Monitor(t.Context(), "mine", theirs.ID)
 	wantErr(t, "read", err, monitors.ErrNotFound)
@@ -214,7 +231,7 @@ func testOrganizations(t *testing.T, s monitors.Store) {
 	}
 }
 
-func testExternalID(t *testing.T, s monitors.Store) {
+func testExternalID(t testing.TB, s monitors.Store) {
 	first := insert(t, s, Example("org"))
 	add := func(organizationID string) error {
 		return s.Write(t.Context(), func(tx monitors.Tx) error {
@@ -237,7 +254,7 @@ func testExternalID(t *testing.T, s monitors.Store) {
 	}
 }
 
-func testIDs(t *testing.T, s monitors.Store) {
+func testIDs(t testing.TB, s monitors.Store) {
 	var last uint32
 	for range 5 {
 		m := insert(t, s, plain("org", "x"))
@@ -249,7 +266,7 @@ func testIDs(t *testing.T, s monitors.Store) {
 	}
 }
 
-func testRollback(t *testing.T, s monitors.Store) {
+func testRollback(t testing.TB, s monitors.Store) {
 	stored := insert(t, s, plain("org", "before"))
 	errStop := errors.New("stop")
 	changes, err := s.Changes(t.Context(), 0, 10)
@@ -285,7 +302,27 @@ func testRollback(t *testing.T, s monitors.Store) {
 	}
 }
 
-func names(t *testing.T, s monitors.Store, f monitors.Filter) []string {
+// testRefusal goes on after what a store refuses: only errors of its own may end a transaction.
+func testRefusal(t testing.TB, s monitors.Store) {
+	first, second := insert(t, s, Example("org")), insert(t, s, plain("org", "second"))
+	write(t, s, func(tx monitors.Tx) error {
+		_, err := tx.Insert(t.Context(), Example("org"))
+		wantErr(t, "insert", err, monitors.ErrExternalIDTaken)
+		taken := second
+		taken.Config.ExternalID = first.Config.ExternalID
+		wantErr(t, "update", tx.Update(t.Context(), taken), monitors.ErrExternalIDTaken)
+		_, err = tx.Monitor(t.Context(), "org", 999)
+		wantErr(t, "read", err, monitors.ErrNotFound)
+		second.Config.Name = "changed"
+		return tx.Update(t.Context(), second)
+	})
+	same(t, read(t, s, second.ID), second)
+	if got := names(t, s, monitors.Filter{OrganizationID: "org", Limit: 10}); len(got) != 2 {
+		t.Errorf("list has %q", got)
+	}
+}
+
+func names(t testing.TB, s monitors.Store, f monitors.Filter) []string {
 	t.Helper()
 	ms, err := s.Monitors(t.Context(), f)
 	if err != nil {
@@ -298,7 +335,7 @@ func names(t *testing.T, s monitors.Store, f monitors.Filter) []string {
 	return got
 }
 
-func testCanceled(t *testing.T, s monitors.Store) {
+func testCanceled(t testing.TB, s monitors.Store) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := s.Write(ctx, func(tx monitors.Tx) error {
@@ -317,7 +354,7 @@ func testCanceled(t *testing.T, s monitors.Store) {
 }
 
 // bounded is run under a deadline, so that a store that waits for itself fails its test instead of hanging it.
-func bounded(t *testing.T, workers []func(ctx context.Context) error) {
+func bounded(t testing.TB, workers []func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
