@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +31,9 @@ func State(t *testing.T, open func(t *testing.T) events.StateStore) {
 		{"an empty store", emptyState},
 		{"what is committed is loaded", stateRoundTrip},
 		{"a commit replaces", stateReplaces},
+		{"the later of two counts", stateTwice},
+		{"any text is taken", stateTexts},
+		{"a whole fleet at once", stateFleet},
 		{"deleted monitors are tombstones", stateTombstones},
 		{"a commit that fails stores nothing", stateFailedCommit},
 		{"statuses", stateStatuses},
@@ -140,6 +144,83 @@ func stateReplaces(t *testing.T, s events.StateStore) {
 	same(t, events.Snapshot{
 		Monitors: []events.Monitor{m}, States: []events.MonitorState{st}, Regions: []events.RegionState{region(7, "eu"), r},
 	}, got)
+}
+
+// stateTwice commits different versions of the same things at once, as a judge does that takes up again what could not be
+// stored.
+func stateTwice(t *testing.T, s events.StateStore) {
+	first, last := whole(7), whole(7)
+	first.Monitors[0].Name, first.States[0], first.Regions[0].Failures = "earlier", state(7, events.Down), 99
+	first.Transitions = []events.Transition{transition(7, "", events.Down, 0, 1)}
+	last.Transitions = []events.Transition{transition(7, "", events.Up, 0, 1)}
+	both := first
+	both.Monitors = append(both.Monitors, last.Monitors...)
+	both.States = append(both.States, last.States...)
+	both.Regions = append(both.Regions, last.Regions...)
+	both.Transitions = append(both.Transitions, last.Transitions...)
+	must(t, s.Commit(t.Context(), both))
+	got, err := s.Load(t.Context())
+	must(t, err)
+	same(t, events.Snapshot{Monitors: last.Monitors, States: last.States, Regions: last.Regions}, got)
+	transitions, err := s.Transitions(t.Context(), events.TransitionQuery{MonitorID: 7, To: at(100), Limit: 10})
+	must(t, err)
+	same(t, last.Transitions, transitions)
+}
+
+// stateTexts commits what a target may put into a message. A store may put U+FFFD for what it cannot keep.
+func stateTexts(t *testing.T, s events.StateStore) {
+	for _, odd := range []string{"a\x00b", "a\xffb", "a\uFFFDb", "{\"}',\\N", "日本 \U0001F438"} {
+		kept := strings.ReplaceAll(strings.ToValidUTF8(odd, "\uFFFD"), "\x00", "\uFFFD")
+		c := whole(7)
+		c.Monitors[0].Name, c.Regions[0].LastError, c.Regions[1].LastErrorType = odd, odd, odd
+		c.Transitions = []events.Transition{transition(7, "", events.Down, 0, 1)}
+		c.Transitions[0].ErrorMessage, c.Transitions[0].Regions = odd, []string{odd}
+		must(t, s.Commit(t.Context(), c))
+		got, err := s.Load(t.Context())
+		must(t, err)
+		transitions, err := s.Transitions(t.Context(), events.TransitionQuery{MonitorID: 7, To: at(100), Limit: 10})
+		must(t, err)
+		if len(got.Monitors) != 1 || len(got.Regions) != 2 || len(transitions) != 1 || len(transitions[0].Regions) != 1 {
+			t.Fatalf("%q: %+v, %+v", odd, got, transitions)
+		}
+		for _, text := range []string{
+			got.Monitors[0].Name, got.Regions[0].LastError, got.Regions[1].LastErrorType, transitions[0].ErrorMessage, transitions[0].Regions[0],
+		} {
+			if text != odd && text != kept {
+				t.Errorf("%q was kept as %q", odd, text)
+			}
+		}
+	}
+}
+
+// stateFleet commits more rows than a statement may have parameters for, twice.
+func stateFleet(t *testing.T, s events.StateStore) {
+	const monitors = 2500
+	var c events.Commit
+	for id := range uint32(monitors) {
+		one := whole(id + 1)
+		c.Monitors, c.States, c.Regions = append(c.Monitors, one.Monitors...), append(c.States, one.States...), append(c.Regions, one.Regions...)
+		c.Feed = append(c.Feed, events.FeedRow{OrganizationID: "org-1", MonitorID: id + 1, Kind: events.FeedObservation, Body: fmt.Append(nil, id)})
+	}
+	for round := range uint32(2) {
+		for i := range c.Regions {
+			c.Regions[i].Failures = round + uint32(i)
+		}
+		must(t, s.Commit(t.Context(), c))
+		got, err := s.Load(t.Context())
+		must(t, err)
+		same(t, events.Snapshot{Monitors: c.Monitors, States: c.States, Regions: c.Regions}, got)
+	}
+	page, err := s.Feed(t.Context(), events.FeedQuery{Limit: 2*monitors + 1})
+	must(t, err)
+	if len(page.Rows) != 2*monitors {
+		t.Fatalf("%d entries, want %d", len(page.Rows), 2*monitors)
+	}
+	for i, r := range page.Rows {
+		if want := fmt.Sprint(i % monitors); string(r.Body) != want || i > 0 && r.Seq <= page.Rows[i-1].Seq {
+			t.Fatalf("entry %d: number %d, body %s, want %s", i, r.Seq, r.Body, want)
+		}
+	}
 }
 
 func stateTombstones(t *testing.T, s events.StateStore) {
