@@ -99,9 +99,10 @@ func (g *engine) noteGap(e *entry, last, now time.Time) {
 		return
 	}
 	first := e.schedule.next(last)
+	g.metrics.due.Add(int64(n))
 	g.metrics.missed(n, missedOffline)
 	e.gridAt = e.schedule.next(now)
-	g.outbox.Append(g.missedRow(e, first, uint32(n), missedOffline, now))
+	g.outbox.Append(g.missedRow(e, first, uint32(n), missedOffline, now), "")
 }
 
 // remove stops a monitor. A check in flight still ends as its row.

@@ -17,8 +17,12 @@ type Config struct {
 	// ResolverWitnesses are the zones under which the resolver is tested when a name fails, to tell its fault from the
 	// target's; nil means public ones. A network without public DNS needs its own.
 	ResolverWitnesses []string
-	StopGrace         time.Duration // for checks in flight at a stop; 0 means 3 s
-	DrainGrace        time.Duration // for the uplink at a stop; 0 means 3 s
+	// CheckSampleRatio is the share of checks that are traced, if traces are exported; 0 means DefaultCheckSampleRatio,
+	// negative means none. Unless it is negative, checks that turn out otherwise than the one before are traced as well, up to
+	// ten a second.
+	CheckSampleRatio float64
+	StopGrace        time.Duration // for checks in flight at a stop; 0 means 3 s
+	DrainGrace       time.Duration // for the uplink at a stop; 0 means 3 s
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -33,6 +37,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.OutboxResults == 0 {
 		c.OutboxResults = 500_000
+	}
+	if c.CheckSampleRatio == 0 {
+		c.CheckSampleRatio = DefaultCheckSampleRatio
 	}
 	if c.StopGrace == 0 {
 		c.StopGrace = 3 * time.Second

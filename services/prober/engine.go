@@ -23,6 +23,7 @@ type engine struct {
 	limits   *limits
 	outbox   Outbox
 	metrics  *metrics
+	tracer   *tracer
 	log      *slog.Logger
 
 	checks sync.WaitGroup // in flight
@@ -37,9 +38,9 @@ type engine struct {
 	cancel context.CancelFunc
 }
 
-func newEngine(cfg Config, prepare func(*checkv1.CheckSpec) (check, error), outbox Outbox, m *metrics, log *slog.Logger) *engine {
+func newEngine(cfg Config, prepare func(*checkv1.CheckSpec) (check, error), outbox Outbox, m *metrics, t *tracer, log *slog.Logger) *engine {
 	e := &engine{
-		region: cfg.Region, proberID: cfg.ProberID, prepare: prepare, outbox: outbox, metrics: m, log: log,
+		region: cfg.Region, proberID: cfg.ProberID, prepare: prepare, outbox: outbox, metrics: m, tracer: t, log: log,
 		limits:  newLimits(cfg.MaxChecks, cfg.MaxChecksPerHost),
 		entries: map[uint32]*entry{}, changed: make(chan struct{}, 1),
 	}
@@ -86,6 +87,7 @@ func (g *engine) fireDue() time.Duration {
 // fire handles e's due slot. The lock is held.
 func (g *engine) fire(e *entry, now time.Time) {
 	slot, skippedFrom, skipped := e.take(now)
+	g.metrics.due.Add(1 + int64(skipped))
 	if skipped > 0 {
 		g.miss(e, skippedFrom, skipped, missedOverload, now)
 	}
@@ -117,10 +119,17 @@ func (g *engine) start(e *entry, slot time.Time) {
 			return
 		}
 		r := g.newResult(spec, slot)
-		chk.run(g.base, r)
+		g.execute(g.base, chk, r)
 		release()
 		g.finish(e, r)
 	}()
+}
+
+// execute runs a check that has its permit.
+func (g *engine) execute(ctx context.Context, chk check, r *checkv1.CheckResult) {
+	g.metrics.running.Add(1)
+	defer g.metrics.running.Add(-1)
+	chk.run(ctx, r)
 }
 
 // maxPermitWait bounds how late a slot may still start for want of a permit.
@@ -150,14 +159,14 @@ func (g *engine) finish(e *entry, r *checkv1.CheckResult) {
 		g.flushMissed(e, now)
 		return
 	}
-	e.finished(r.GetStatus(), now)
+	changed := e.finished(r.GetStatus(), now)
 	if !e.removed && !g.stopped {
 		r.NextScheduledAt = e.nextSlot()
 		g.due.place(e)
 		g.wake()
 	}
-	g.metrics.finished(r.GetStatus())
-	g.outbox.Append(r)
+	g.metrics.finished(r, now.Sub(r.GetStartedAt().AsTime()))
+	g.outbox.Append(r, g.tracer.scheduled(r, now, changed))
 }
 
 // notRun notes a slot that got no permit in time.
@@ -196,7 +205,7 @@ func (g *engine) flushMissed(e *entry, now time.Time) {
 	if e.missedCount == 0 {
 		return
 	}
-	g.outbox.Append(g.missedRow(e, e.missedFrom, e.missedCount, e.missedWhy, now))
+	g.outbox.Append(g.missedRow(e, e.missedFrom, e.missedCount, e.missedWhy, now), "")
 	e.missedFrom, e.missedCount = time.Time{}, 0
 }
 

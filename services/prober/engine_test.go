@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/goleak"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
@@ -45,12 +46,18 @@ type bench struct {
 
 func startEngine(t *testing.T, cfg Config, outcome func(id uint32) (time.Duration, checkv1.ResultStatus)) *bench {
 	t.Helper()
+	return startWatched(t, cfg, nil, newTracer(nil, -1), outcome)
+}
+
+// startWatched is startEngine with telemetry of the test's own.
+func startWatched(t *testing.T, cfg Config, mp metric.MeterProvider, tr *tracer, outcome func(id uint32) (time.Duration, checkv1.ResultStatus)) *bench {
+	t.Helper()
 	cfg.ProberID, cfg.Region = "p1", "local"
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := newMetrics()
+	m, err := newMetrics(mp)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +65,10 @@ func startEngine(t *testing.T, cfg Config, outcome func(id uint32) (time.Duratio
 	prepare := func(spec *checkv1.CheckSpec) (check, error) {
 		return fakeCheck{spec.GetTcpConfig().GetHost(), func() (time.Duration, checkv1.ResultStatus) { return outcome(spec.GetMonitorId()) }}, nil
 	}
-	b := &bench{engine: newEngine(cfg, prepare, box, m, slog.New(slog.DiscardHandler)), box: box}
+	b := &bench{engine: newEngine(cfg, prepare, box, m, tr, slog.New(slog.DiscardHandler)), box: box}
+	if err := m.watch(b.engine, box); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	b.cancel = cancel
 	b.done.Go(func() { b.run(ctx, cfg.StopGrace) })
@@ -73,11 +83,11 @@ func (b *bench) stopAndRead(t *testing.T) []*checkv1.CheckResult {
 	if b.box.Pending() == 0 {
 		return nil
 	}
-	_, rows, err := b.box.Read(t.Context(), 0, 1_000_000)
+	batch, err := b.box.Read(t.Context(), 0, 1_000_000)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rows
+	return batch.Results
 }
 
 func assignment(id uint32, interval uint32) *monitorsv1.Assignment {

@@ -77,19 +77,22 @@ func (e *entry) take(now time.Time) (slot time.Time, skippedFrom time.Time, skip
 	return slot, skippedFrom, skipped
 }
 
-// finished folds an outcome into the run of failures, and asks for a confirming
-// check if that run is young.
-func (e *entry) finished(status checkv1.ResultStatus, now time.Time) {
+// finished folds an outcome into the run of failures, asks for a confirming check if
+// that run is young, and says whether a run has begun or ended with it.
+func (e *entry) finished(status checkv1.ResultStatus, now time.Time) (changed bool) {
 	switch status {
 	case checkv1.ResultStatus_RESULT_STATUS_SUCCESS:
+		changed = e.failures > 0
 		e.failures = 0
 		e.confirmAt = time.Time{}
 	case checkv1.ResultStatus_RESULT_STATUS_FAILURE, checkv1.ResultStatus_RESULT_STATUS_TIMEOUT:
 		e.failures++
+		changed = e.failures == 1
 		if e.failures < e.assignment.GetConfirmDown() {
 			e.confirmAt = now.Add(time.Duration(e.assignment.GetRetryIntervalSeconds()) * time.Second).UTC().Truncate(time.Millisecond)
 		}
 	}
+	return changed
 }
 
 // nextSlot is the entry's next due time for the result row, or nil.

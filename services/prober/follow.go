@@ -43,6 +43,7 @@ func (f *follower) run(ctx context.Context) {
 		began := time.Now()
 		err := f.watch(ctx)
 		if ctx.Err() == nil {
+			f.engine.metrics.assignmentsLost.Add(1)
 			f.log.Warn("assignments stream lost", "error", err)
 		}
 		return time.Since(began) > time.Minute

@@ -20,6 +20,7 @@ import (
 	"github.com/frogstats/uptime/internal/egress"
 	"github.com/frogstats/uptime/internal/rpc"
 	"github.com/frogstats/uptime/internal/rpc/rpctest"
+	"github.com/frogstats/uptime/internal/telemetry/telemetrytest"
 )
 
 // recorder stands in for the events service: it breaks the first streams after a
@@ -27,11 +28,12 @@ import (
 type recorder struct {
 	eventsv1.UnimplementedRecorderServiceServer
 
-	mu     sync.Mutex
-	breaks int
-	slots  []*eventsv1.LastSlot
-	rows   map[string]int // event id → times received
-	got    chan struct{}  // capacity 1
+	mu      sync.Mutex
+	breaks  int
+	parents []map[uint32]string // of each batch
+	slots   []*eventsv1.LastSlot
+	rows    map[string]int // event id → times received
+	got     chan struct{}  // capacity 1
 }
 
 func (r *recorder) Record(s eventsv1.RecorderService_RecordServer) error {
@@ -48,6 +50,7 @@ func (r *recorder) Record(s eventsv1.RecorderService_RecordServer) error {
 			continue
 		}
 		r.mu.Lock()
+		r.parents = append(r.parents, b.GetTraceparents())
 		for _, x := range b.GetResults() {
 			r.rows[x.GetScheduledAt().AsTime().String()+x.GetMonitorUrl()]++
 		}
@@ -117,7 +120,11 @@ var complete = &monitorsv1.WatchAssignmentsResponse{Step: &monitorsv1.WatchAssig
 func TestUplinkSendsAgainUntilAcknowledged(t *testing.T) {
 	r := &recorder{breaks: 2}
 	box := NewMemoryOutbox(100)
-	u := newUplink(eventsConn(t, r), Config{ProberID: "p", Region: "local"}, box, slog.New(slog.DiscardHandler))
+	m, err := newMetrics(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := newUplink(eventsConn(t, r), Config{ProberID: "p", Region: "local"}, box, m, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { u.run(ctx) })
@@ -125,7 +132,7 @@ func TestUplinkSendsAgainUntilAcknowledged(t *testing.T) {
 		box.Append(&checkv1.CheckResult{
 			MonitorId: 1, Region: "local", ScheduledAt: stamp(time.UnixMilli(int64(i))), StartedAt: stamp(time.UnixMilli(int64(i))),
 			Status: checkv1.ResultStatus_RESULT_STATUS_SUCCESS,
-		})
+		}, "")
 	}
 	limit, done := context.WithTimeout(t.Context(), 20*time.Second)
 	defer done()
@@ -178,7 +185,10 @@ func TestProberEndToEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(Config{ProberID: "p", Region: "local"}, Deps{Monitors: monitors, Events: eventsConn(t, r), Egress: policy, Log: slog.New(slog.DiscardHandler)})
+	tel := telemetrytest.New(t)
+	s, err := New(Config{ProberID: "p", Region: "local"}, Deps{
+		Monitors: monitors, Events: eventsConn(t, r), Egress: policy, Log: slog.New(slog.DiscardHandler), MeterProvider: tel.MeterProvider(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,6 +215,12 @@ func TestProberEndToEnd(t *testing.T) {
 	}
 	if m := s.Stats().Missed; m < 58 || m > 61 {
 		t.Errorf("%d missed slots, want the minute before the start", m)
+	}
+	if n := tel.Sum(t, "frogup_prober_streams_lost_total", `stream="assignments"`); n != 1 {
+		t.Errorf("%v lost streams of assignments are counted, want 1", n)
+	}
+	if got, want := tel.Sum(t, "frogup_prober_results_total", `status="success"`), float64(s.Stats().Finished); got != want {
+		t.Errorf("%v successes are counted of %v checks", got, want)
 	}
 }
 

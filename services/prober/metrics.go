@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/internal/telemetry/observe"
 )
 
 // Stats counts slots since the prober started. Started slots end as Finished ones;
@@ -21,42 +22,59 @@ type Stats struct {
 	Missed   uint64
 }
 
-// metrics counts for Prometheus and for Stats.
+// metrics counts for Prometheus and for Stats. What can be read when somebody asks is kept in plain counters, because an
+// instrument costs a hundred times as much. No attribute names a monitor or a target.
 type metrics struct {
+	meter metric.Meter
+
 	nStarted, nFinished, nMissed atomic.Uint64
+	due, running                 atomic.Int64
+	uplinkLost, assignmentsLost  atomic.Int64
+	byStatus                     map[checkv1.ResultStatus]*atomic.Int64 // ended checks
+	byReason                     map[missedReason]*atomic.Int64         // slots
 
 	lateness metric.Float64Histogram
-	results  metric.Int64Counter
-	skipped  metric.Int64Counter
-
-	byStatus map[checkv1.ResultStatus]metric.MeasurementOption
-	byReason map[missedReason]metric.MeasurementOption
+	duration metric.Float64Histogram
+	outcomes map[outcome]metric.MeasurementOption
 }
 
-func newMetrics() (*metrics, error) {
-	meter := otel.Meter("github.com/frogstats/uptime/services/prober")
-	m := &metrics{byStatus: map[checkv1.ResultStatus]metric.MeasurementOption{}, byReason: map[missedReason]metric.MeasurementOption{}}
+// outcome is what durations are told apart by.
+type outcome struct {
+	kind   checkv1.MonitorType
+	status checkv1.ResultStatus
+}
+
+func newMetrics(mp metric.MeterProvider) (*metrics, error) {
+	if mp == nil {
+		mp = otel.GetMeterProvider()
+	}
+	m := &metrics{
+		meter: mp.Meter(instrumentation), byStatus: map[checkv1.ResultStatus]*atomic.Int64{},
+		byReason: map[missedReason]*atomic.Int64{}, outcomes: map[outcome]metric.MeasurementOption{},
+	}
 	var err error
-	if m.lateness, err = meter.Float64Histogram("frogup_prober_lateness", metric.WithUnit("s"),
+	if m.lateness, err = m.meter.Float64Histogram("frogup_prober_lateness", metric.WithUnit("s"),
 		metric.WithDescription("Time from when a slot was due to when its check started."),
 		metric.WithExplicitBucketBoundaries(.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10)); err != nil {
 		return nil, fmt.Errorf("lateness histogram: %w", err)
 	}
-	if m.results, err = meter.Int64Counter("frogup_prober_results",
-		metric.WithDescription("Checks that ended, by status.")); err != nil {
-		return nil, fmt.Errorf("result counter: %w", err)
-	}
-	if m.skipped, err = meter.Int64Counter("frogup_prober_missed_slots",
-		metric.WithDescription("Due slots that did not run, by reason.")); err != nil {
-		return nil, fmt.Errorf("missed counter: %w", err)
+	if m.duration, err = m.meter.Float64Histogram("frogup_prober_check_duration", metric.WithUnit("s"),
+		metric.WithDescription("Time that a check took, all attempts and the pauses between them included, by type and status."),
+		metric.WithExplicitBucketBoundaries(.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60)); err != nil {
+		return nil, fmt.Errorf("duration histogram: %w", err)
 	}
 	// Attribute sets are made once: they would cost more than the counting.
 	for status := range checkv1.ResultStatus_name {
 		s := checkv1.ResultStatus(status)
-		m.byStatus[s] = metric.WithAttributeSet(attribute.NewSet(attribute.String("status", statusName(s))))
+		m.byStatus[s] = new(atomic.Int64)
+		for kind := range checkv1.MonitorType_name {
+			o := outcome{checkv1.MonitorType(kind), s}
+			m.outcomes[o] = metric.WithAttributeSet(attribute.NewSet(
+				attribute.String("type", typeName(o.kind)), attribute.String("status", statusName(s))))
+		}
 	}
 	for reason := range missedMessages {
-		m.byReason[reason] = metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", string(reason))))
+		m.byReason[reason] = new(atomic.Int64)
 	}
 	return m, nil
 }
@@ -66,43 +84,56 @@ func (m *metrics) started(late time.Duration) {
 	m.lateness.Record(context.Background(), late.Seconds())
 }
 
-func (m *metrics) finished(s checkv1.ResultStatus) {
+func (m *metrics) finished(r *checkv1.CheckResult, took time.Duration) {
 	m.nFinished.Add(1)
-	m.results.Add(context.Background(), 1, m.byStatus[s])
+	if n := m.byStatus[r.GetStatus()]; n != nil {
+		n.Add(1)
+	}
+	if o := m.outcomes[outcome{r.GetMonitorType(), r.GetStatus()}]; o != nil {
+		m.duration.Record(context.Background(), took.Seconds(), o)
+	}
 }
 
 func (m *metrics) missed(n int, why missedReason) {
 	m.nMissed.Add(uint64(n))
-	m.skipped.Add(context.Background(), int64(n), m.byReason[why])
+	m.byReason[why].Add(int64(n))
 }
 
 func (m *metrics) stats() Stats {
 	return Stats{Started: m.nStarted.Load(), Finished: m.nFinished.Load(), Missed: m.nMissed.Load()}
 }
 
-// watch reports the sizes that are only known by asking.
+// watch reports what is read when somebody asks.
 func (m *metrics) watch(g *engine, o Outbox) error {
-	meter := otel.Meter("github.com/frogstats/uptime/services/prober")
-	monitors, err := meter.Int64ObservableGauge("frogup_prober_monitors", metric.WithDescription("Monitors that this prober runs."))
-	if err != nil {
-		return fmt.Errorf("monitor gauge: %w", err)
+	set := observe.New(m.meter)
+	set.Counter("frogup_prober_due_slots", "Slots that were due; each ends as a result or as a missed one.", m.due.Load)
+	set.Gauge("frogup_prober_checks_in_flight", "", "Checks that are running.", func() float64 { return float64(m.running.Load()) })
+	set.Gauge("frogup_prober_monitors", "", "Monitors that this prober runs.", func() float64 { return float64(g.size()) })
+	set.Gauge("frogup_prober_outbox_results", "", "Results that are not acknowledged as stored.", func() float64 { return float64(o.Pending()) })
+	set.Gauge("frogup_prober_outbox_size", "By", "Size of the results that are not acknowledged as stored, estimated from some of them.",
+		func() float64 { return float64(o.Bytes()) })
+	set.Gauge("frogup_prober_outbox_age", "s", "Age of the oldest result that is not acknowledged as stored; 0 if there is none.",
+		func() float64 { return ageOf(o.Oldest()) })
+	set.Counter("frogup_prober_outbox_dropped", "Results given up for want of room.", func() int64 { return int64(o.Dropped()) })
+	set.CounterBy("frogup_prober_streams_lost", "Streams to other services that broke, to be opened again.", "stream",
+		map[string]func() int64{"uplink": m.uplinkLost.Load, "assignments": m.assignmentsLost.Load})
+	results, missed := map[string]func() int64{}, map[string]func() int64{}
+	for s, n := range m.byStatus {
+		if s != checkv1.ResultStatus_RESULT_STATUS_UNSPECIFIED && s != checkv1.ResultStatus_RESULT_STATUS_MISSED {
+			results[statusName(s)] = n.Load
+		}
 	}
-	pending, err := meter.Int64ObservableGauge("frogup_prober_outbox_results", metric.WithDescription("Results that are not acknowledged as stored."))
-	if err != nil {
-		return fmt.Errorf("outbox gauge: %w", err)
+	for reason, n := range m.byReason {
+		missed[string(reason)] = n.Load
 	}
-	dropped, err := meter.Int64ObservableCounter("frogup_prober_outbox_dropped", metric.WithDescription("Results given up for want of room."))
-	if err != nil {
-		return fmt.Errorf("dropped counter: %w", err)
+	set.CounterBy("frogup_prober_results", "Checks that ended, by status.", "status", results)
+	set.CounterBy("frogup_prober_missed_slots", "Due slots that did not run, by reason.", "reason", missed)
+	return set.Register()
+}
+
+func ageOf(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
 	}
-	_, err = meter.RegisterCallback(func(_ context.Context, ob metric.Observer) error {
-		ob.ObserveInt64(monitors, int64(g.size()))
-		ob.ObserveInt64(pending, int64(o.Pending()))
-		ob.ObserveInt64(dropped, int64(o.Dropped()))
-		return nil
-	}, monitors, pending, dropped)
-	if err != nil {
-		return fmt.Errorf("register gauges: %w", err)
-	}
-	return nil
+	return max(time.Since(t), 0).Seconds()
 }

@@ -9,11 +9,12 @@ package prober
 
 import (
 	"context"
-
 	"fmt"
 	"log/slog"
 	"sync"
 
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 
 	proberv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/prober/v1"
@@ -27,6 +28,9 @@ type Deps struct {
 	Egress   *egress.Policy           // which addresses may be dialled
 	Outbox   Outbox                   // nil means one in memory
 	Log      *slog.Logger
+
+	TracerProvider trace.TracerProvider // nil means the global one
+	MeterProvider  metric.MeterProvider // nil means the global one
 }
 
 // Service is the prober.
@@ -49,7 +53,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := newMetrics()
+	m, err := newMetrics(deps.MeterProvider)
 	if err != nil {
 		return nil, fmt.Errorf("prober metrics: %w", err)
 	}
@@ -58,14 +62,14 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		outbox = NewMemoryOutbox(cfg.OutboxResults)
 	}
 	log := deps.Log.With("service", "prober", "prober_id", cfg.ProberID)
-	g := newEngine(cfg, newChecker(deps.Egress, cfg.ResolverWitnesses).prepare, outbox, m, log)
+	g := newEngine(cfg, newChecker(deps.Egress, cfg.ResolverWitnesses).prepare, outbox, m, newTracer(deps.TracerProvider, cfg.CheckSampleRatio), log)
 	if err := m.watch(g, outbox); err != nil {
 		return nil, fmt.Errorf("prober metrics: %w", err)
 	}
 	return &Service{
 		cfg: cfg, log: log, engine: g, metrics: m,
 		follower: newFollower(deps.Monitors, deps.Events, cfg, g, log),
-		uplink:   newUplink(deps.Events, cfg, outbox, log),
+		uplink:   newUplink(deps.Events, cfg, outbox, m, log),
 	}, nil
 }
 

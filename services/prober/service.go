@@ -24,26 +24,28 @@ func (s *Service) RunCheck(ctx context.Context, req *proberv1.RunCheckRequest) (
 	}
 	defer release()
 	r := s.engine.newResult(req.GetSpec(), slot)
-	chk.run(ctx, r)
+	s.engine.execute(ctx, chk, r)
+	ended := time.Now()
+	traceparent := s.engine.tracer.within(ctx, r, ended)
 	if req.GetRecord() {
-		s.engine.record(r)
+		s.engine.record(r, ended, traceparent)
 	}
 	return &proberv1.RunCheckResponse{Result: r}, nil
 }
 
 // record takes in the result of a check that was asked for by hand: it counts for
 // its monitor's run of failures like any other.
-func (g *engine) record(r *checkv1.CheckResult) {
+func (g *engine) record(r *checkv1.CheckResult, ended time.Time, traceparent string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if e := g.entries[r.GetMonitorId()]; e != nil {
-		e.finished(r.GetStatus(), time.Now())
+		e.finished(r.GetStatus(), ended)
 		r.NextScheduledAt = e.nextSlot()
 		if !g.stopped {
 			g.due.place(e)
 			g.wake()
 		}
 	}
-	g.metrics.finished(r.GetStatus())
-	g.outbox.Append(r)
+	g.metrics.finished(r, ended.Sub(r.GetStartedAt().AsTime()))
+	g.outbox.Append(r, traceparent)
 }

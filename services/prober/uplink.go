@@ -26,6 +26,7 @@ type uplink struct {
 	recorder eventsv1.RecorderServiceClient
 	hello    *eventsv1.RecordHello
 	outbox   Outbox
+	metrics  *metrics
 	log      *slog.Logger
 
 	mu      sync.Mutex
@@ -33,9 +34,9 @@ type uplink struct {
 	drained chan struct{} // closed and replaced whenever stored moves
 }
 
-func newUplink(conn grpc.ClientConnInterface, cfg Config, outbox Outbox, log *slog.Logger) *uplink {
+func newUplink(conn grpc.ClientConnInterface, cfg Config, outbox Outbox, m *metrics, log *slog.Logger) *uplink {
 	return &uplink{
-		recorder: eventsv1.NewRecorderServiceClient(conn), outbox: outbox, log: log,
+		recorder: eventsv1.NewRecorderServiceClient(conn), outbox: outbox, metrics: m, log: log,
 		hello: &eventsv1.RecordHello{ProberId: cfg.ProberID, Region: cfg.Region}, drained: make(chan struct{}),
 	}
 }
@@ -46,6 +47,7 @@ func (u *uplink) run(ctx context.Context) {
 		began := time.Now()
 		err := u.stream(ctx)
 		if ctx.Err() == nil {
+			u.metrics.uplinkLost.Add(1)
 			u.log.Warn("uplink lost", "error", err, "pending", u.outbox.Pending())
 		}
 		return time.Since(began) > time.Minute
@@ -72,26 +74,26 @@ func (u *uplink) stream(ctx context.Context) error {
 func (u *uplink) send(ctx context.Context, stream eventsv1.RecorderService_RecordClient) error {
 	after := u.outbox.Stored()
 	for {
-		first, results, err := u.outbox.Read(ctx, after, batchResults)
+		b, err := u.outbox.Read(ctx, after, batchResults)
 		if err != nil {
 			return err
 		}
-		if len(results) < batchResults/4 {
+		if len(b.Results) < batchResults/4 {
 			// A little patience makes far fewer messages of a trickle.
 			select {
 			case <-time.After(batchLinger):
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
-			if first, results, err = u.outbox.Read(ctx, after, batchResults); err != nil {
+			if b, err = u.outbox.Read(ctx, after, batchResults); err != nil {
 				return err
 			}
 		}
-		batch := &eventsv1.ResultBatch{FirstSeq: first, Results: results}
+		batch := &eventsv1.ResultBatch{FirstSeq: b.First, Results: b.Results, Traceparents: b.Traceparents}
 		if err := stream.Send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Batch{Batch: batch}}); err != nil {
 			return fmt.Errorf("send batch: %w", err)
 		}
-		after = first + uint64(len(results)) - 1
+		after = b.First + uint64(len(b.Results)) - 1
 	}
 }
 
