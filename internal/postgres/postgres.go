@@ -1,5 +1,5 @@
-// Package postgres opens PostgreSQL the way a service wants it: a bounded pool whose statements cannot run for ever, a schema
-// of its own, transactions that are repeated when the server asks for it, and a trace of every statement.
+// Package postgres opens PostgreSQL (14 or later) the way a service wants it: a bounded pool whose statements cannot run for
+// ever, a schema of its own, transactions that are repeated when the server asks for it, and a trace of every statement.
 package postgres
 
 import (
@@ -7,103 +7,57 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strconv"
 	"time"
 
-	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/frogstats/uptime/internal/migrate"
 )
 
-// The settings used where Options says nothing.
-const (
-	DefaultMaxConns         = 16
-	DefaultStatementTimeout = 10 * time.Second
-	DefaultLockTimeout      = 5 * time.Second
-	DefaultIdleInTx         = 30 * time.Second
-	DefaultConnectTimeout   = 5 * time.Second
-)
-
-// Options adjust Open.
-type Options struct {
-	// Schema holds everything that is made and found through the handle; it is created if need be. A service has one of its
-	// own, so that several can share a database. Required.
-	Schema string
-	// Service names the process to whoever looks at pg_stat_activity; default the schema.
-	Service          string
-	MaxConns         int32         // default DefaultMaxConns
-	StatementTimeout time.Duration // default DefaultStatementTimeout
-	LockTimeout      time.Duration // default DefaultLockTimeout
-}
-
 // DB is a pool of connections to one schema of a PostgreSQL database. It is safe for concurrent use.
+//
+// A timestamptz is scanned as a time in UTC. After the server was restarted, a statement that goes through Pool may fail once
+// on a connection that was in use less than a second before; transactions begin anew on another one.
 type DB struct {
 	pool *pgxpool.Pool
 }
 
-// Open connects to dsn, a postgres:// URL or a list of key=value, and makes the schema. A DSN's own settings, such as
-// pool_max_conns or statement_timeout, win over opts.
+const schemaExists = `
+SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`
+
+// Open connects to dsn, a postgres:// URL or a list of key=value, and makes the schema unless it is there. A DSN's own
+// settings, such as pool_max_conns or statement_timeout, win over opts. No error holds the password.
 func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 	cfg, err := configure(dsn, opts)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open postgres: %w", err)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open postgres: %w", err)
 	}
-	create := `CREATE SCHEMA IF NOT EXISTS ` + pgx.Identifier{opts.Schema}.Sanitize()
-	if _, err := pool.Exec(ctx, create); err != nil && !isUniqueViolation(err) { // two at once: the other one has made it
+	if err := createSchema(ctx, pool, opts.Schema); err != nil {
 		pool.Close()
-		return nil, fmt.Errorf("open postgres: create schema %s: %w", opts.Schema, err)
+		return nil, fmt.Errorf("open postgres: schema %s: %w", opts.Schema, err)
 	}
 	return &DB{pool: pool}, nil
 }
 
-func configure(dsn string, opts Options) (*pgxpool.Config, error) {
-	if opts.Schema == "" {
-		return nil, errors.New("open postgres: a schema is required")
+// createSchema asks first: IF NOT EXISTS wants the right to create even where there is nothing to create, and a service's
+// role may well lack it.
+func createSchema(ctx context.Context, pool *pgxpool.Pool, schema string) error {
+	var exists bool
+	if err := pool.QueryRow(ctx, schemaExists, schema).Scan(&exists); err != nil || exists {
+		return err
 	}
-	cfg, err := pgxpool.ParseConfig(dsn)
-	if err != nil {
-		return nil, fmt.Errorf("open postgres: %w", err) // pgx leaves passwords out of it
+	_, err := pool.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS `+pgx.Identifier{schema}.Sanitize())
+	if c := code(err); c == uniqueViolation || c == duplicateSchema { // two at once: the other one has made it
+		return nil
 	}
-	if opts.Service == "" {
-		opts.Service = opts.Schema
-	}
-	params := cfg.ConnConfig.RuntimeParams
-	preset := func(name, value string) {
-		if _, ok := params[name]; !ok {
-			params[name] = value
-		}
-	}
-	preset("application_name", "frogup "+opts.Service)
-	preset("statement_timeout", millis(opts.StatementTimeout, DefaultStatementTimeout))
-	preset("lock_timeout", millis(opts.LockTimeout, DefaultLockTimeout))
-	preset("idle_in_transaction_session_timeout", millis(0, DefaultIdleInTx))
-	params["search_path"] = pgx.Identifier{opts.Schema}.Sanitize()
-	params["timezone"] = "UTC"
-	if cfg.ConnConfig.ConnectTimeout == 0 {
-		cfg.ConnConfig.ConnectTimeout = DefaultConnectTimeout
-	}
-	if opts.MaxConns <= 0 {
-		opts.MaxConns = DefaultMaxConns
-	}
-	if !poolSizeIn(dsn) {
-		cfg.MaxConns = opts.MaxConns
-	}
-	cfg.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTrimSQLInSpanName(), otelpgx.WithDisableConnectionDetailsInAttributes())
-	return cfg, nil
-}
-
-func millis(d, preset time.Duration) string {
-	if d <= 0 {
-		d = preset
-	}
-	return strconv.FormatInt(d.Milliseconds(), 10)
+	return err
 }
 
 // Pool returns the connections, for reading and for single statements.
@@ -113,7 +67,7 @@ func (d *DB) Pool() *pgxpool.Pool { return d.pool }
 // committed: lock the rows that a decision rests on. When the server gives the transaction up for the sake of another
 // (serialization failure, deadlock), fn runs again, so it must have no effect but through tx.
 func (d *DB) Write(ctx context.Context, fn func(tx pgx.Tx) error) error {
-	return d.transact(ctx, pgx.TxOptions{}, fn)
+	return d.transact(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, fn)
 }
 
 // WriteSerializable is Write, as if transactions ran one after the other.
@@ -126,22 +80,48 @@ func (d *DB) Snapshot(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return d.transact(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
 }
 
-// Migrate applies the migrations in fsys; see migrate.Up. Replicas that start together take turns.
+// How often Migrate tries again to get a lock on a table that the binary before it keeps busy.
+const (
+	migrateTries = 20
+	migrateWait  = time.Second
+)
+
+// Migrate applies the migrations in fsys; see migrate.Up. Replicas that start together take turns, each waiting as long as
+// ctx allows. Statements may take any time, but not wait for a lock longer than those of the service: whoever waits for a
+// table makes all others wait behind. A migration that gives up for that is tried again.
 func (d *DB) Migrate(ctx context.Context, fsys fs.FS, opts ...migrate.Option) error {
-	// A pool of its own without the time limits: building an index may take longer than any statement of the service may.
 	cfg := d.pool.Config()
 	for _, name := range []string{"statement_timeout", "idle_in_transaction_session_timeout"} {
 		cfg.ConnConfig.RuntimeParams[name] = "0"
 	}
-	cfg.MaxConns = 4
+	cfg.MinConns, cfg.MinIdleConns, cfg.MaxConns = 0, 0, 4
+	prepared := cfg.AfterConnect
+	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		return errors.Join(prepared(ctx, conn), noticeLostClient(ctx, conn))
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	defer pool.Close()
 	db := stdlib.OpenDBFromPool(pool)
-	err = migrate.Up(ctx, db, migrate.Postgres, fsys, opts...)
-	return errors.Join(err, db.Close())
+	for try := 1; ; try++ {
+		err = migrate.Up(ctx, db, migrate.Postgres, fsys, opts...)
+		if c := code(err); c != lockNotAvailable && !Retryable(err) || try == migrateTries || !pause(ctx, migrateWait) {
+			return errors.Join(err, db.Close())
+		}
+	}
+}
+
+// noticeLostClient lets the server look, in the middle of a long statement, whether anybody still waits for it: without, the
+// index that a killed process was building is built to its end, and its lock is held as long. Some systems cannot do it.
+func noticeLostClient(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `SET client_connection_check_interval = '2s'`)
+	var p *pgconn.PgError
+	if errors.As(err, &p) {
+		return nil
+	}
+	return err
 }
 
 // Close waits for what is running and closes the connections.

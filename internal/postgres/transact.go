@@ -4,46 +4,49 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
-	"strings"
+	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// The conditions that a caller may want to know, by SQLSTATE.
 const (
-	uniqueViolation      = "23505"
-	foreignKeyViolation  = "23503"
-	serializationFailure = "40001"
-	deadlockDetected     = "40P01"
-)
-
-const (
-	maxTries  = 10
+	maxTries  = 12
 	firstWait = 5 * time.Millisecond // doubled each time, with as much again at random
 	maxWait   = 250 * time.Millisecond
+
+	// undoTimeout is how long rolling back may take once the caller has gone.
+	undoTimeout = 5 * time.Second
 )
 
 func (d *DB) transact(ctx context.Context, opts pgx.TxOptions, fn func(tx pgx.Tx) error) error {
 	wait := firstWait
 	for try := 1; ; try++ {
 		err := d.once(ctx, opts, fn)
-		if err == nil || !Retryable(err) || try == maxTries {
-			return err
-		}
-		select {
-		case <-time.After(wait + rand.N(wait)):
-		case <-ctx.Done():
+		if err == nil || !Retryable(err) || try == maxTries || !pause(ctx, wait+rand.N(wait)) {
 			return err
 		}
 		wait = min(2*wait, maxWait)
 	}
 }
 
+// pause reports whether d passed before ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 func (d *DB) once(ctx context.Context, opts pgx.TxOptions, fn func(tx pgx.Tx) error) (err error) {
-	tx, err := d.pool.BeginTx(ctx, opts)
+	tx, err := d.begin(ctx, opts)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -52,12 +55,11 @@ func (d *DB) once(ctx context.Context, opts pgx.TxOptions, fn func(tx pgx.Tx) er
 		if done {
 			return
 		}
-		// The request may be over; the transaction must end all the same.
-		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), DefaultConnectTimeout)
+		// The request may be over; the transaction must end all the same. A connection on which that fails is closed, and
+		// the server rolls back by itself.
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 		defer cancel()
-		if rerr := tx.Rollback(undo); rerr != nil && !errors.Is(rerr, pgx.ErrTxClosed) && err == nil {
-			err = fmt.Errorf("roll back: %w", rerr)
-		}
+		_ = tx.Rollback(undo)
 	}()
 	if err := fn(tx); err != nil {
 		return err
@@ -69,33 +71,28 @@ func (d *DB) once(ctx context.Context, opts pgx.TxOptions, fn func(tx pgx.Tx) er
 	return nil
 }
 
-// Retryable reports whether the server gave a transaction up for the sake of another, and the same may succeed if repeated.
-func Retryable(err error) bool {
-	code := code(err)
-	return code == serializationFailure || code == deadlockDetected
-}
-
-// IsUnique reports whether err is a violation of the named unique constraint or index; an empty name means any.
-func IsUnique(err error, constraint string) bool {
-	var p *pgconn.PgError
-	return errors.As(err, &p) && p.Code == uniqueViolation && (constraint == "" || p.ConstraintName == constraint)
-}
-
-// IsForeignKey is IsUnique for foreign keys.
-func IsForeignKey(err error, constraint string) bool {
-	var p *pgconn.PgError
-	return errors.As(err, &p) && p.Code == foreignKeyViolation && (constraint == "" || p.ConstraintName == constraint)
-}
-
-func isUniqueViolation(err error) bool { return code(err) == uniqueViolation }
-
-func code(err error) string {
-	var p *pgconn.PgError
-	if errors.As(err, &p) {
-		return p.Code
+// begin passes over the connections that have died in the pool, as all have when the server was restarted.
+func (d *DB) begin(ctx context.Context, opts pgx.TxOptions) (tx pgx.Tx, err error) {
+	for range d.pool.Stat().MaxConns() + 1 {
+		tx, err = d.pool.BeginTx(ctx, opts)
+		if err == nil || !isLost(err) || ctx.Err() != nil {
+			break
+		}
 	}
-	return ""
+	return tx, err
 }
 
-// poolSizeIn reports whether the DSN itself says how many connections there may be.
-func poolSizeIn(dsn string) bool { return strings.Contains(dsn, "pool_max_conns") }
+// isLost reports whether a connection that was there has gone. That none can be made is another matter.
+func isLost(err error) bool {
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		return false
+	}
+	switch code(err) {
+	case adminShutdown, crashShutdown, idleSessionTimeout:
+		return true
+	}
+	var network *net.OpError
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, pgconn.ErrConnClosed) ||
+		errors.As(err, &network)
+}
