@@ -24,6 +24,7 @@ type Process struct {
 	Version        string
 	Args           []string
 	Env            func(name string) (string, bool)
+	Environ        func() []string // the whole environment, "NAME=value" each
 	Stdin          io.Reader
 	Stdout, Stderr *os.File
 }
@@ -61,12 +62,20 @@ says truthfully what was up, down or unknown, and gets the alert through.
 
   frogup serve                      the whole product in one process, on SQLite
   frogup check https://example.com  one check from here, no server needed
-  frogup monitors list              what a running server watches`,
+  frogup monitors list              what a running server watches
+
+For many machines every service runs alone, on PostgreSQL and ClickHouse:
+frogup accounts, monitors, prober, events, alerts and gateway.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Version: p.Version,
 	}
 	root.SetVersionTemplate("frogup {{.Version}}\n")
-	root.AddCommand(newServe(p), newCheck(p), newMonitors(p), newVersion(p))
+	for _, r := range roles {
+		if r.name != "monitors" { // a verb that is a service too
+			root.AddCommand(newRole(p, r))
+		}
+	}
+	root.AddCommand(newCheck(p), newMonitors(p), newVersion(p))
 	explainArgs(root)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
@@ -104,20 +113,4 @@ func (p Process) secretEnv(name string) (string, error) {
 		return strings.TrimRight(string(b), "\r\n"), nil
 	}
 	return value, nil
-}
-
-// envFlags gives every flag that was not set on the command line the value of its
-// environment variable: --max-checks is FROGUP_MAX_CHECKS.
-func (p Process) envFlags(c *cobra.Command) error {
-	for name, f := range flags(c) {
-		env := "FROGUP_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-		value, ok := p.Env(env)
-		if !ok || value == "" || f.Changed {
-			continue
-		}
-		if err := c.Flags().Set(name, value); err != nil {
-			return fmt.Errorf("%s=%q: %w", env, value, err)
-		}
-	}
-	return nil
 }

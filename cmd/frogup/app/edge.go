@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 
 	"google.golang.org/grpc"
 
@@ -18,26 +17,16 @@ import (
 // edge builds the gateway on connections of its own, opens its port, and adds the
 // task that serves it.
 func (h *house) edge() error {
-	conns := map[string]grpc.ClientConnInterface{}
-	for _, r := range rooms {
-		// No service name: whoever is not signed in must stay nobody.
-		conn, err := h.memory[r.name].Dial(rpc.ClientConfig{Signer: h.signer, Timeout: slowestCheck, MaxRecvBytes: maxMessageBytes})
-		if err != nil {
-			return fmt.Errorf("connect gateway to %s: %w", r.name, err)
-		}
-		h.group.Defer("gateway to "+r.name, func(context.Context) error { return conn.Close() })
-		conns[r.name] = conn
+	conns, err := h.edgeConns()
+	if err != nil {
+		return err
 	}
-	var proxies []netip.Prefix
-	for _, s := range h.cfg.trustedProxies {
-		p, err := netip.ParsePrefix(s)
-		if err != nil {
-			return fmt.Errorf("--trusted-proxy %q is not a CIDR", s)
-		}
-		proxies = append(proxies, p)
+	proxies, err := h.cfg.proxies()
+	if err != nil {
+		return err
 	}
 	g, err := gateway.New(gateway.Config{
-		Conns: conns, Log: h.log, Version: h.process.Version, TrustedProxies: proxies,
+		Conns: conns, Log: h.log, Version: h.process.Version, TrustedProxies: proxies, Ready: h.ready.ofProcess,
 		Metrics: h.telemetry.Handler(), MetricsPublic: h.cfg.metricsPublic,
 	})
 	if err != nil {
@@ -52,10 +41,36 @@ func (h *house) edge() error {
 		return nil
 	})
 	h.group.Add("rest", func(ctx context.Context) error {
-		h.announce(l)
+		h.announce("http://", l)
 		return serveHTTP(ctx, g, l)
 	})
 	return nil
+}
+
+// edgeConns connects the gateway to every service. A prober of another machine does not count for readiness: without it
+// nothing but checks on demand fails here.
+func (h *house) edgeConns() (map[string]grpc.ClientConnInterface, error) {
+	conns := map[string]grpc.ClientConnInterface{}
+	for _, r := range rooms {
+		idempotent, err := gatewayReads(r.name)
+		if err != nil {
+			return nil, err
+		}
+		// No service name: whoever is not signed in must stay nobody.
+		conn, err := h.dial(r.name, gatewayRole, rpc.ClientConfig{Timeout: slowestCheck, Idempotent: idempotent})
+		if err != nil {
+			return nil, err
+		}
+		if h.composes(r.name) {
+			conns[r.name] = conn
+			continue
+		}
+		if r.name != "prober" {
+			h.ready.need(r.name)
+			conns[r.name] = conn
+		}
+	}
+	return conns, nil
 }
 
 // serveHTTP serves until ctx ends, then ends event streams and lets requests finish.
@@ -78,4 +93,21 @@ func serveHTTP(ctx context.Context, g *gateway.Gateway, l net.Listener) error {
 		return err
 	}
 	return nil
+}
+
+// announce prints the one line that programs wait for, and the set-up link if there is one.
+func (h *house) announce(scheme string, l net.Listener) {
+	fmt.Fprintf(h.process.Stdout, "listening on %s%s\n", scheme, l.Addr())
+	if h.setupToken == "" {
+		return
+	}
+	base := h.cfg.publicURL
+	switch {
+	case base != "":
+	case h.role.name == serveRole:
+		base = "http://" + l.Addr().String()
+	default: // the gateway is another process
+		base = "http://<gateway>"
+	}
+	fmt.Fprintf(h.process.Stdout, "create the first owner at %s/setup?token=%s\n", base, h.setupToken)
 }

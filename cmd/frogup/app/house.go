@@ -2,79 +2,117 @@ package app
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
-	"os"
+	"net"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
 
 	accessv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/access/v1"
 	"github.com/frogstats/uptime/internal/datadir"
-	"github.com/frogstats/uptime/internal/egress"
 	"github.com/frogstats/uptime/internal/identity"
 	"github.com/frogstats/uptime/internal/life"
+	"github.com/frogstats/uptime/internal/mtls"
 	"github.com/frogstats/uptime/internal/rpc"
 	"github.com/frogstats/uptime/internal/secret"
 	"github.com/frogstats/uptime/internal/telemetry"
+	"github.com/frogstats/uptime/services/gateway"
 )
 
-// house is one process composed of services that meet only over gRPC connections in
-// memory: the same interceptors run as between machines.
+// house is one process composed of one service or of all. Services meet only over gRPC connections, in memory or over TCP,
+// and cannot tell which: the same interceptors run.
 type house struct {
 	process   Process
-	cfg       serveConfig
+	role      role
+	cfg       *settings
 	log       *slog.Logger
-	egress    *egress.Policy
 	telemetry *telemetry.Telemetry
 	group     *life.Group
+	ready     *readiness
 
-	dir     *datadir.Dir
-	secrets *secret.Box
-	signer  *identity.Signer
-	memory  map[string]*rpc.Memory
+	dir    *datadir.Dir // of serve
+	locked map[string]bool
+	keys   keyring
+	tls    *mtls.Source           // nil means plaintext
+	memory map[string]*rpc.Memory // of the services in this process
 
 	setupToken string // of the link that creates the first owner; empty once there is one
+}
+
+// keyring holds what the services of an installation share.
+type keyring struct {
+	signer *identity.Signer
+	box    *secret.Box // nil where no credentials are sealed
+	derive func(label string) []byte
 }
 
 // maxMessageBytes lets a batch of results pass with all their headers.
 const maxMessageBytes = 16 << 20
 
-// room is a service as the house needs it.
-type room interface {
-	Register(grpc.ServiceRegistrar)
+// composes reports whether the service named runs in this process.
+func (h *house) composes(name string) bool { return h.role.name == serveRole || h.role.name == name }
+
+// run builds what the role consists of and lets it live until ctx ends.
+func (h *house) run(ctx context.Context) error {
+	h.group = life.New(h.log, stopGrace)
+	h.group.Linger(h.cfg.shutdownDelay)
+	h.group.Tell(func() { h.announceStop() })
+	if err := h.build(ctx); err != nil {
+		if uerr := h.group.Unwind(context.WithoutCancel(ctx)); uerr != nil {
+			h.log.Error("unwind failed", "error", uerr)
+		}
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			return nil // told to stop before it had begun
+		}
+		return err
+	}
+	h.ready.begin()
+	return h.group.Run(ctx)
 }
 
-// rooms in starting order; they stop in reverse. The prober comes last, because it
-// gives work to all others.
-var rooms = []struct {
-	name  string
-	build func(h *house, ctx context.Context) (room, error)
-}{
-	{"accounts", (*house).accounts},
-	{"events", (*house).events},
-	{"alerts", (*house).alerts},
-	{"monitors", (*house).monitors},
-	{"prober", (*house).prober},
+func (h *house) announceStop() {
+	if h.cfg.shutdownDelay > 0 {
+		h.log.Info("stopping: not ready from now on, serving on for a while", "delay", h.cfg.shutdownDelay.String())
+	}
+	h.ready.stop()
 }
 
-// build opens, migrates, constructs and serves, in this order; nothing runs before
-// the group does.
+// build opens, migrates, constructs and serves, in this order; nothing runs before the group does.
 func (h *house) build(ctx context.Context) error {
-	if err := h.found(); err != nil {
+	found := h.member
+	if h.role.name == serveRole {
+		found = h.found
+	}
+	if err := found(); err != nil {
 		return err
 	}
 	// Every listener exists before any service: they may call one another in any direction.
 	h.memory = map[string]*rpc.Memory{}
-	for _, r := range rooms {
-		h.memory[r.name] = rpc.NewMemory()
+	if h.role.name == serveRole {
+		for _, r := range rooms {
+			h.memory[r.name] = rpc.NewMemory()
+		}
 	}
 	for _, r := range rooms {
+		if !h.composes(r.name) {
+			continue
+		}
 		if err := h.open(ctx, r.name, r.build); err != nil {
+			if h.role.name == r.name {
+				return err
+			}
 			return fmt.Errorf("start %s: %w", r.name, err)
 		}
 	}
-	return h.edge()
+	if h.composes(gatewayRole) {
+		return h.edge()
+	}
+	return nil
 }
 
 // found takes the data folder and its keys.
@@ -85,31 +123,62 @@ func (h *house) found() error {
 	}
 	h.dir = dir
 	h.group.Defer("data folder", func(context.Context) error { return dir.Close() })
-	keyset, err := h.process.secretEnv("FROGUP_SECRET_KEYSET")
-	if err != nil {
-		return err
-	}
-	if keyset != "" {
-		h.secrets, err = secret.FromEnv(keyset)
+	if h.cfg.secretKeyset != "" {
+		h.keys.box, err = openKeyset(h.cfg.secretKeyset)
 	} else {
-		h.secrets, err = secret.LoadOrCreate(dir.Join("secret.keyset"))
+		h.keys.box, err = secret.LoadOrCreate(dir.Join("secret.keyset"))
 	}
 	if err != nil {
 		return fmt.Errorf("open secret keys: %w", err)
 	}
-	if h.signer, err = identity.NewSigner(h.secrets.Derive("principal")); err != nil {
+	h.keys.derive = h.keys.box.Derive
+	return h.sign()
+}
+
+// member takes the keys that all services share, and this one's certificate.
+func (h *house) member() (err error) {
+	if h.cfg.secretKeyset != "" {
+		if h.keys.box, err = openKeyset(h.cfg.secretKeyset); err != nil {
+			return fmt.Errorf("open secret keys: %w", err)
+		}
+	}
+	h.keys.derive = func(label string) []byte { return deriveKey(h.cfg.clusterKey, label) }
+	if !h.cfg.plaintext {
+		h.tls, err = mtls.Load(mtls.Files{Cert: h.cfg.tlsCert, Key: h.cfg.tlsKey, CA: h.cfg.tlsCA}, h.log)
+		if err != nil {
+			return err
+		}
+	}
+	return h.sign()
+}
+
+func (h *house) sign() (err error) {
+	if h.keys.signer, err = identity.NewSigner(h.keys.derive("principal")); err != nil {
 		return fmt.Errorf("make signer: %w", err)
 	}
 	return nil
 }
 
+// deriveKey makes the key for one purpose. All replicas of all services arrive at the same.
+func deriveKey(clusterKey, label string) []byte {
+	key, err := hkdf.Key(sha256.New, []byte(clusterKey), nil, "frogup/"+label, sha256.Size)
+	if err != nil { // only for more output than HKDF can give
+		panic(fmt.Sprintf("derive key: %v", err))
+	}
+	return key
+}
+
 // open builds a room with its stores and workers, and then the task that serves it:
 // what is added later stops earlier, so no call reaches a room whose store is closed.
 func (h *house) open(ctx context.Context, name string, build func(*house, context.Context) (room, error)) error {
-	server, err := rpc.NewServer(rpc.Config{
-		Service: name, Log: h.log, Signer: h.signer, Policy: rpc.PolicyByOption(accessv1.E_Access), MaxRecvBytes: maxMessageBytes,
-		FieldName: rpc.TrimBody,
-	})
+	cfg := rpc.Config{
+		Service: name, Log: h.log, Signer: h.keys.signer, Policy: rpc.PolicyByOption(accessv1.E_Access), MaxRecvBytes: maxMessageBytes,
+		FieldName: rpc.TrimBody, Reflection: h.cfg.reflection,
+	}
+	if h.tls != nil {
+		cfg.Credentials = h.tls.Server()
+	}
+	server, err := rpc.NewServer(cfg)
 	if err != nil {
 		return err
 	}
@@ -121,22 +190,52 @@ func (h *house) open(ctx context.Context, name string, build func(*house, contex
 	if missing := server.Undeclared(); len(missing) > 0 {
 		return fmt.Errorf("methods without an access declaration: %v", missing)
 	}
-	listener := h.memory[name]
+	listener, err := h.listener(name)
+	if err != nil {
+		return err
+	}
+	h.ready.watch(name, server.SetServing)
+	h.group.Add(name+" readiness", func(ctx context.Context) error { return h.ready.follow(ctx, name, h.log) })
 	h.group.Add(name+" server", func(ctx context.Context) error {
-		server.SetServing(true)
-		failed := make(chan error, 1)
-		go func() { failed <- server.Serve(listener) }()
-		select {
-		case err := <-failed:
-			return err
-		case <-ctx.Done():
-		}
-		if err := server.Stop(life.Force(ctx)); err != nil {
-			return err
-		}
-		return <-failed
+		h.ready.tell(name, true)
+		return serveGRPC(ctx, server, listener)
 	})
 	return nil
+}
+
+// listener is in memory in serve, else a port.
+func (h *house) listener(name string) (net.Listener, error) {
+	if m := h.memory[name]; m != nil {
+		return m, nil
+	}
+	l, err := net.Listen("tcp", h.cfg.listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	h.group.Defer(name+" listener", func(context.Context) error {
+		_ = l.Close() // served, it is closed already
+		return nil
+	})
+	h.group.Add(name+" announcement", func(context.Context) error {
+		h.announce("grpc://", l)
+		return nil
+	})
+	return l, nil
+}
+
+// serveGRPC serves until ctx ends, and then lets requests finish.
+func serveGRPC(ctx context.Context, server *rpc.Server, l net.Listener) error {
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	if err := server.Stop(life.Force(ctx)); err != nil {
+		return err
+	}
+	return <-failed
 }
 
 // slowestCheck bounds calls that wait for a check on demand: the longest timeout that a monitor may have, ten attempts aside.
@@ -149,19 +248,43 @@ func (h *house) conn(to, caller string) (*grpc.ClientConn, error) {
 
 // connFor is conn with the time that a call may take.
 func (h *house) connFor(to, caller string, timeout time.Duration) (*grpc.ClientConn, error) {
-	conn, err := h.memory[to].Dial(rpc.ClientConfig{Signer: h.signer, Service: caller, Timeout: timeout, MaxRecvBytes: maxMessageBytes})
+	return h.dial(to, caller, rpc.ClientConfig{Service: caller, Timeout: timeout, Idempotent: reads(to)})
+}
+
+// dial connects in memory if the service runs in this process, else to its address. Nothing is waited for: a service that
+// is not there yet is called again by whoever needs it.
+func (h *house) dial(to, caller string, cfg rpc.ClientConfig) (*grpc.ClientConn, error) {
+	cfg.Signer, cfg.MaxRecvBytes = h.keys.signer, maxMessageBytes
+	var conn *grpc.ClientConn
+	var err error
+	if m := h.memory[to]; m != nil {
+		conn, err = m.Dial(cfg)
+	} else {
+		if h.tls != nil {
+			cfg.Credentials = h.tls.Client("")
+		}
+		conn, err = rpc.Dial(*h.cfg.peers[to], cfg)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("connect %s to %s: %w", caller, to, err)
 	}
 	h.group.Defer(caller+" to "+to, func(context.Context) error { return conn.Close() })
+	h.ready.peer(to, conn)
 	return conn, nil
 }
 
-// hostName names this process's prober.
-func hostName() string {
-	name, err := os.Hostname()
-	if err != nil || name == "" {
-		return "localhost"
+// reads are the methods of a service that may be asked again when it is away for a moment.
+func reads(to string) []string {
+	return slices.Concat(rpc.Reads("frogstats.uptime."+to+".v1"), rpc.Reads("frogstats.uptime.audit.v1"))
+}
+
+// gatewayReads are those that the gateway calls.
+func gatewayReads(to string) ([]string, error) {
+	rest, err := gateway.Idempotent(to)
+	if err != nil {
+		return nil, err
 	}
-	return name
+	all := append(rest, reads(to)...)
+	slices.Sort(all)
+	return slices.Compact(all), nil
 }

@@ -30,6 +30,12 @@ func runVerb(t *testing.T, ctx context.Context, env map[string]string, stdin str
 	code := Run(ctx, Process{
 		Version: "test", Args: args, Stdin: strings.NewReader(stdin), Stdout: stdout, Stderr: stderr,
 		Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
+		Environ: func() (pairs []string) {
+			for name, value := range env {
+				pairs = append(pairs, name+"="+value)
+			}
+			return pairs
+		},
 	})
 	return outcome{code, content(t, stdout), content(t, stderr)}
 }

@@ -50,28 +50,40 @@ func newMonitors(p Process) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "monitors",
 		Aliases: []string{"monitor"},
-		Short:   "List, show, create and delete the monitors of a running server",
-		Long: `Monitors speaks to a running server over its REST surface. Which server is said by
---server or FROGUP_SERVER, and who asks by an API key in FROGUP_API_KEY or in the file
-that FROGUP_API_KEY_FILE names. --api-key works too, but others on this machine can
-read a command line.
-
-The exit code is 0 if it was done, 1 if there is no such monitor, and 2 for every
-other problem; what the server says about single fields is printed.`,
+		Short:   "List, show, create and delete the monitors of a running server; or run the monitors service alone",
 		Example: `  export FROGUP_SERVER=https://uptime.example.com FROGUP_API_KEY_FILE=~/.frogup-key
   frogup monitors list --status down
   frogup monitors create shop https://shop.example.com --interval 30s
   frogup monitors get 7
-  frogup monitors delete 7`,
+  frogup monitors delete 7
+
+  frogup monitors --config /etc/frogup.yaml`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	service, err := findRole("monitors")
+	if err != nil {
+		panic(err)
+	}
+	service.into(p, c)
 	f := c.PersistentFlags()
-	f.StringVar(&r.server, "server", "", "URL of the server (env FROGUP_SERVER, default "+defaultServer+")")
-	f.StringVar(&r.key, "api-key", "", "API key (env FROGUP_API_KEY or FROGUP_API_KEY_FILE)")
-	c.AddCommand(newMonitorsList(r), newMonitorsGet(r), newMonitorsCreate(r), newMonitorsDelete(r))
+	f.StringVar(&r.server, "server", "", "of the commands: URL of the server (env FROGUP_SERVER, default "+defaultServer+")")
+	f.StringVar(&r.key, "api-key", "", "of the commands: API key (env FROGUP_API_KEY or FROGUP_API_KEY_FILE)")
+	for _, sub := range []*cobra.Command{newMonitorsList(r), newMonitorsGet(r), newMonitorsCreate(r), newMonitorsDelete(r)} {
+		sub.Long += remoteHelp
+		c.AddCommand(sub)
+	}
 	return c
 }
+
+// remoteHelp ends the help of what speaks to a server.
+const remoteHelp = `
+
+Which server is said by --server or FROGUP_SERVER, and who asks by an API key in
+FROGUP_API_KEY or in the file that FROGUP_API_KEY_FILE names. --api-key works too, but
+others on this machine can read a command line.
+
+The exit code is 0 if it was done, 1 if there is no such monitor, and 2 for every
+other problem; what the server says about single fields is printed.`
 
 func newMonitorsList(r *remote) *cobra.Command {
 	var status, kind, q string

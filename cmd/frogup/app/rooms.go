@@ -3,31 +3,44 @@ package app
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
+
+	"google.golang.org/grpc"
 
 	"github.com/frogstats/uptime/internal/secret"
 	"github.com/frogstats/uptime/services/accounts"
-	accountsdb "github.com/frogstats/uptime/services/accounts/sqlite"
 	"github.com/frogstats/uptime/services/alerts"
-	alertsdb "github.com/frogstats/uptime/services/alerts/sqlite"
 	"github.com/frogstats/uptime/services/events"
-	eventsdb "github.com/frogstats/uptime/services/events/sqlite"
 	"github.com/frogstats/uptime/services/monitors"
-	monitorsdb "github.com/frogstats/uptime/services/monitors/sqlite"
 	"github.com/frogstats/uptime/services/prober"
 )
 
-// closes adds a store's Close to the end of the process.
-func (h *house) closes(name string, store interface{ Close() error }) {
-	h.group.Defer(name, func(context.Context) error { return store.Close() })
+// room is a service as the house needs it.
+type room interface {
+	Register(grpc.ServiceRegistrar)
+}
+
+// rooms in starting order; they stop in reverse. The prober comes last, because it
+// gives work to all others.
+var rooms = []struct {
+	name  string
+	peers []string // the services that it calls
+	build func(h *house, ctx context.Context) (room, error)
+}{
+	{"accounts", nil, (*house).accounts},
+	{"events", []string{"monitors", "alerts"}, (*house).events},
+	{"alerts", []string{"events", "monitors"}, (*house).alerts},
+	{"monitors", []string{"events", "prober"}, (*house).monitors},
+	{"prober", []string{"monitors", "events"}, (*house).prober},
 }
 
 func (h *house) accounts(ctx context.Context) (room, error) {
-	store, err := accountsdb.Open(ctx, h.dir.Join("accounts.db"))
+	store, err := openStore(ctx, h, "accounts.db", h.at(h.cfg.database, "accounts.db"), accountsStores)
 	if err != nil {
 		return nil, err
 	}
-	h.closes("accounts.db", store)
+	h.watchAccounts(store)
 	if h.setupToken, err = h.bootstrap(ctx, store); err != nil {
 		return nil, err
 	}
@@ -35,24 +48,18 @@ func (h *house) accounts(ctx context.Context) (room, error) {
 	return accounts.New(accounts.Deps{Store: store, Log: h.log, PasswordConcurrency: max(runtime.NumCPU()/2, 1)}), nil
 }
 
-// bootstrap creates the first owner from the environment, or a set-up token.
+// bootstrap creates the first owner from the settings, or a set-up token.
 func (h *house) bootstrap(ctx context.Context, store accounts.Store) (setupToken string, err error) {
-	values := map[string]string{}
-	for _, name := range []string{"FROGUP_ADMIN_EMAIL", "FROGUP_ADMIN_PASSWORD", "FROGUP_ADMIN_API_KEY"} {
-		if values[name], err = h.process.secretEnv(name); err != nil {
-			return "", err
-		}
-	}
 	done, err := accounts.Bootstrap(ctx, store, accounts.BootstrapConfig{
-		AdminEmail:    values["FROGUP_ADMIN_EMAIL"],
-		AdminPassword: secret.New(values["FROGUP_ADMIN_PASSWORD"]),
-		AdminAPIKey:   secret.New(values["FROGUP_ADMIN_API_KEY"]),
+		AdminEmail:    h.cfg.adminEmail,
+		AdminPassword: secret.New(h.cfg.adminPassword),
+		AdminAPIKey:   secret.New(h.cfg.adminAPIKey),
 	})
 	if err != nil {
 		return "", err
 	}
 	if done.Created {
-		h.log.Info("first owner created", "email", values["FROGUP_ADMIN_EMAIL"])
+		h.log.Info("first owner created", "email", h.cfg.adminEmail)
 	}
 	if done.APIKey == accounts.KeyRevoked || done.APIKey == accounts.KeyWaiting {
 		h.log.Warn("the operator's API key does not work", "state", string(done.APIKey))
@@ -60,17 +67,35 @@ func (h *house) bootstrap(ctx context.Context, store accounts.Store) (setupToken
 	return done.SetupToken, nil
 }
 
+// owned is a store that one process at a time may judge on.
+type owned interface {
+	Own(ctx context.Context) (lost <-chan error, err error)
+}
+
 func (h *house) events(ctx context.Context) (room, error) {
-	state, err := eventsdb.OpenState(ctx, h.dir.Join("state.db"))
+	state, err := openStore(ctx, h, "state.db", h.at(h.cfg.database, "state.db"), stateStores)
 	if err != nil {
 		return nil, err
 	}
-	h.closes("state.db", state)
-	history, err := eventsdb.OpenHistory(ctx, h.dir.Join("history"), eventsdb.HistoryOptions{Log: h.log})
+	history, err := openStore(ctx, h, "history", h.at(h.cfg.history, "history"), historyStores)
 	if err != nil {
 		return nil, err
 	}
-	h.closes("history", history)
+	h.watchState(state)
+	if s, ok := state.(owned); ok {
+		lost, err := s.Own(ctx)
+		if err != nil {
+			return nil, err
+		}
+		h.group.Add("ownership of the state", func(ctx context.Context) error {
+			select {
+			case err := <-lost:
+				return err
+			case <-ctx.Done():
+				return nil
+			}
+		})
+	}
 	toMonitors, err := h.conn("monitors", "events")
 	if err != nil {
 		return nil, err
@@ -80,7 +105,7 @@ func (h *house) events(ctx context.Context) (room, error) {
 		return nil, err
 	}
 	s, err := events.New(events.Deps{
-		State: state, Results: history, Monitors: toMonitors, Alerts: toAlerts, Log: h.log, PageKey: h.secrets.Derive("events pages"),
+		State: state, Results: history, Monitors: toMonitors, Alerts: toAlerts, Log: h.log, PageKey: h.keys.derive("events pages"),
 		Retention: h.cfg.retention,
 	})
 	if err != nil {
@@ -91,11 +116,15 @@ func (h *house) events(ctx context.Context) (room, error) {
 }
 
 func (h *house) alerts(ctx context.Context) (room, error) {
-	store, err := alertsdb.Open(ctx, h.dir.Join("alerts.db"))
+	policy, err := h.cfg.policy()
 	if err != nil {
 		return nil, err
 	}
-	h.closes("alerts.db", store)
+	store, err := openStore(ctx, h, "alerts.db", h.at(h.cfg.database, "alerts.db"), alertsStores)
+	if err != nil {
+		return nil, err
+	}
+	h.watchAlerts(store)
 	toEvents, err := h.conn("events", "alerts")
 	if err != nil {
 		return nil, err
@@ -105,8 +134,8 @@ func (h *house) alerts(ctx context.Context) (room, error) {
 		return nil, err
 	}
 	s, err := alerts.New(alerts.Deps{
-		Store: store, Log: h.log, Secrets: h.secrets, PageKey: h.secrets.Derive("alerts pages"),
-		Events: toEvents, Monitors: toMonitors, Egress: *h.egress,
+		Store: store, Log: h.log, Secrets: h.keys.box, PageKey: h.keys.derive("alerts pages"),
+		Events: toEvents, Monitors: toMonitors, Egress: *policy,
 	})
 	if err != nil {
 		return nil, err
@@ -116,11 +145,11 @@ func (h *house) alerts(ctx context.Context) (room, error) {
 }
 
 func (h *house) monitors(ctx context.Context) (room, error) {
-	store, err := monitorsdb.Open(ctx, h.dir.Join("monitors.db"))
+	store, err := openStore(ctx, h, "monitors.db", h.at(h.cfg.database, "monitors.db"), monitorsStores)
 	if err != nil {
 		return nil, err
 	}
-	h.closes("monitors.db", store)
+	h.watchMonitors(store)
 	toEvents, err := h.conn("events", "monitors")
 	if err != nil {
 		return nil, err
@@ -130,12 +159,16 @@ func (h *house) monitors(ctx context.Context) (room, error) {
 		return nil, err
 	}
 	return monitors.New(monitors.Deps{
-		Store: store, Log: h.log, Secrets: h.secrets, PageKey: h.secrets.Derive("monitors pages"),
+		Store: store, Log: h.log, Secrets: h.keys.box, PageKey: h.keys.derive("monitors pages"),
 		Events: toEvents, Prober: toProber, ProberRegion: h.cfg.region,
 	})
 }
 
 func (h *house) prober(context.Context) (room, error) {
+	policy, err := h.cfg.policy()
+	if err != nil {
+		return nil, err
+	}
 	toMonitors, err := h.conn("monitors", "prober")
 	if err != nil {
 		return nil, err
@@ -144,13 +177,26 @@ func (h *house) prober(context.Context) (room, error) {
 	if err != nil {
 		return nil, err
 	}
+	id := h.cfg.proberID
+	if id == "" {
+		id = fmt.Sprintf("%s/%s", hostName(), h.cfg.region)
+	}
 	s, err := prober.New(prober.Config{
-		ProberID: fmt.Sprintf("%s/%s", hostName(), h.cfg.region), Region: h.cfg.region, Version: h.process.Version,
+		ProberID: id, Region: h.cfg.region, Version: h.process.Version,
 		MaxChecks: h.cfg.maxChecks, MaxChecksPerHost: h.cfg.maxPerHost, ResolverWitnesses: h.cfg.witnesses,
-	}, prober.Deps{Monitors: toMonitors, Events: toEvents, Egress: h.egress, Log: h.log})
+	}, prober.Deps{Monitors: toMonitors, Events: toEvents, Egress: policy, Log: h.log})
 	if err != nil {
 		return nil, err
 	}
 	h.group.Add("prober", s.Run)
 	return s, nil
+}
+
+// hostName names this process's prober.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return "localhost"
+	}
+	return name
 }

@@ -41,9 +41,9 @@ func TestServePolicy(t *testing.T) {
 		{[]string{"public-only"}, egress.PublicOnly},
 		{[]string{"allow 10.1.0.0/16", "public-only"}, egress.PublicOnly},
 	} {
-		p, err := servePolicy(tt.values)
+		p, err := (&settings{egress: tt.values}).policy()
 		if err != nil || p.Mode != tt.want {
-			t.Errorf("servePolicy(%q) = %v, %v, want mode %v", tt.values, p, err, tt.want)
+			t.Errorf("policy of %q = %v, %v, want mode %v", tt.values, p, err, tt.want)
 		}
 	}
 }
