@@ -1,5 +1,16 @@
 // Package migrate brings a database's schema up to date from numbered .sql files in goose's format
 // ("0001_what.sql" with "-- +goose Up"), each applied once, in order.
+//
+// Migrations only add, so that each tolerates the binary before it: while one is rolled out, both run. A binary that is older
+// than the database knows fewer files than were applied, and starts all the same.
+//
+// A process may be killed at any point. In PostgreSQL and SQLite a migration is one transaction together with its record, so
+// it is there as a whole or not at all. One that says "-- +goose NO TRANSACTION" is run again from its beginning, so each of
+// its statements must do no harm when repeated: IF NOT EXISTS, and for an index that is built concurrently, which the killed
+// process may have left behind invalid,
+//
+//	DROP INDEX CONCURRENTLY IF EXISTS x;
+//	CREATE INDEX CONCURRENTLY x ON …;
 package migrate
 
 import (
@@ -11,7 +22,6 @@ import (
 	"sync"
 
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
 // Dialect names the engine's SQL.
@@ -34,8 +44,7 @@ type settings struct{ table string }
 func Table(name string) Option { return func(s *settings) { s.table = name } }
 
 // mu lets one migration run at a time in this process: two handles may lead to the same file, and SQLite would answer the
-// second with "locked" in the middle. Between processes, PostgreSQL takes an advisory lock, and a SQLite data folder has
-// one owner.
+// second with "locked" in the middle. A SQLite data folder has one owner; in PostgreSQL a lock holds between processes too.
 var mu sync.Mutex
 
 // Up applies what is missing. Migrations are the .sql files in the folder "migrations" of fsys, if there is one, else at
@@ -54,14 +63,11 @@ func Up(ctx context.Context, db *sql.DB, dialect Dialect, fsys fs.FS, opts ...Op
 		goose.WithVerbose(false), goose.WithDisableGlobalRegistry(true), goose.WithTableName(s.table),
 	}
 	if dialect == Postgres {
-		locker, err := lock.NewPostgresSessionLocker()
-		if err != nil {
-			return fmt.Errorf("migrate: lock: %w", err)
-		}
-		options = append(options, goose.WithSessionLocker(locker))
+		options = append(options, goose.WithSessionLocker(sessionLock{s.table}))
+	} else {
+		mu.Lock()
+		defer mu.Unlock()
 	}
-	mu.Lock()
-	defer mu.Unlock()
 	provider, err := goose.NewProvider(goose.Dialect(dialect), db, fsys, options...)
 	if errors.Is(err, goose.ErrNoMigrations) {
 		return nil
