@@ -1,9 +1,12 @@
 package clickhousetest
 
 import (
+	"bytes"
 	"crypto/rand"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -80,7 +83,32 @@ func (s *Server) Start() {
 }
 
 // Pause stops the server in its tracks (SIGSTOP): connections stay open, nothing is answered.
-func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+func (s *Server) Pause() {
+	s.t.Helper()
+	s.signal(syscall.SIGSTOP)
+	for deadline := time.Now().Add(10 * time.Second); !stopped(s.run.server); {
+		if time.Now().After(deadline) {
+			s.t.Fatal("clickhousetest: pause: the server does not stop")
+		}
+		runtime.Gosched()
+	}
+}
+
+// stopped reports whether all threads of a process have stopped, which takes them a moment.
+func stopped(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, stat := range threads {
+		text, err := os.ReadFile(stat)
+		if err != nil {
+			continue // it has ended
+		}
+		// pid (name) state …; the name may hold anything
+		if end := bytes.LastIndexByte(text, ')'); end < 0 || !bytes.HasPrefix(text[end+1:], []byte(" T")) {
+			return false
+		}
+	}
+	return true
+}
 
 // Resume lets a paused server go on (SIGCONT).
 func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
