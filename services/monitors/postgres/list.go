@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/frogstats/uptime/internal/postgres"
 	"github.com/frogstats/uptime/services/monitors"
 )
 
@@ -17,24 +18,15 @@ FROM uptime_monitors`
 
 // Monitors implements monitors.Configurations.
 func (s *Store) Monitors(ctx context.Context, f monitors.Filter) ([]monitors.Monitor, error) {
-	if strings.ContainsRune(f.Text+f.Region+f.ExternalID, 0) || labelsHold(f.Labels, "\x00") {
-		return nil, nil // no column can hold it
-	}
 	query, args := listQuery(f)
 	ms, err := collect(ctx, s.db.Pool(), scanRow, query, args...)
+	if postgres.IsNotText(err) {
+		return nil, nil // no column holds it
+	}
 	if err != nil {
 		return nil, outage(ctx, fmt.Errorf("list monitors: %w", err))
 	}
 	return ms, nil
-}
-
-func labelsHold(labels []monitors.LabelFilter, text string) bool {
-	for _, l := range labels {
-		if strings.Contains(l.Key, text) || l.Value != nil && strings.Contains(*l.Value, text) {
-			return true
-		}
-	}
-	return false
 }
 
 // listQuery is f as a statement and its arguments. It is planned anew each time, for these arguments: one plan for an
