@@ -41,6 +41,24 @@ func (h *Histogram) Add(d time.Duration) {
 	}
 }
 
+// Bin is the number of the bin that a positive duration falls in: floor(ln(microseconds) × BinsPerE).
+func Bin(d time.Duration) int { return scale.Index(float64(d.Microseconds())) }
+
+// BinsPerE is how many bins there are while durations grow by the factor e, for stores that count by themselves.
+const BinsPerE = 49.99833328888678
+
+// AddBin counts n durations of one bin; see Bin.
+func (h *Histogram) AddBin(bin int, n int64) {
+	h.grow().GetPositiveValueStore().AddWithCount(bin, float64(n))
+}
+
+// AddZeros counts n durations of less than a microsecond.
+func (h *Histogram) AddZeros(n int64) {
+	if err := h.grow().AddWithCount(0, float64(n)); err != nil {
+		panic(fmt.Sprintf("histogram of %d zeros: %v", n, err)) // n is a count
+	}
+}
+
 // Merge adds everything that o has counted.
 func (h *Histogram) Merge(o *Histogram) {
 	if o.sketch == nil {

@@ -1,0 +1,215 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/frogstats/uptime/services/events"
+)
+
+// sums are what the projections by_minute, by_hour and by_day keep, in their words: the server matches by text.
+const sums = `
+count(), sum(missed_count), sumIf(response_rest_us, status = 'success'),
+minIf(response_time_us, status = 'success'), maxIf(response_time_us, status = 'success'),
+sumIf(dns_time_us, status = 'success' AND dns_time_us >= 0), countIf(status = 'success' AND dns_time_us >= 0),
+sumIf(tcp_time_us, status = 'success' AND tcp_time_us >= 0), countIf(status = 'success' AND tcp_time_us >= 0),
+sumIf(tls_time_us, status = 'success' AND tls_time_us >= 0), countIf(status = 'success' AND tls_time_us >= 0),
+sumIf(ttfb_us, status = 'success' AND ttfb_us >= 0), countIf(status = 'success' AND ttfb_us >= 0),
+sumIf(transfer_time_us, status = 'success' AND transfer_time_us >= 0), countIf(status = 'success' AND transfer_time_us >= 0)`
+
+// The bins of a histogram that are none.
+const (
+	zeroBin = -32768 // durations of zero
+	noBin   = 32767  // what is no success
+)
+
+// snapshot makes all parts of a query see the same results.
+var snapshot = ch.Settings{"enable_shared_storage_snapshot_in_query": 1}
+
+// Summarize takes one query: of each level of roll-ups what belongs to it, and the results of minutes that an edge cuts.
+func (s *Results) Summarize(ctx context.Context, monitorID uint32, region string, edges []time.Time) ([]events.Summary, error) {
+	out := make([]events.Summary, max(len(edges)-1, 0))
+	if len(out) == 0 {
+		return nil, nil
+	}
+	owners, err := s.ownersOf(ctx, monitorID)
+	if err != nil {
+		return nil, fmt.Errorf("summarize results: %w", err)
+	}
+	if len(owners) == 0 {
+		return out, nil
+	}
+	c := cutAt(edges)
+	query, args := c.summaries(owners, monitorID, region)
+	var row sumRow
+	err = s.each(ch.Context(ctx, ch.WithSettings(snapshot)), func(rows driver.Rows) error {
+		if err := row.scan(rows); err != nil {
+			return err
+		}
+		i, ok := slices.BinarySearch(c.edges, row.bucket)
+		if !ok || i >= len(out) {
+			return fmt.Errorf("the server returned a bucket at %d that was not asked for", row.bucket)
+		}
+		row.addTo(&out[i])
+		return nil
+	}, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("summarize results: %w", err)
+	}
+	return out, nil
+}
+
+// branch is one SELECT of a query: where its rows are and in which bucket they fall.
+type branch struct{ bucket, where string }
+
+func (c *cuts) branches() []branch {
+	var out []branch
+	for _, l := range c.levels {
+		out = append(out, branch{c.bucket(`toInt64(toUnixTimestamp(` + l.start + `)) * 1000`), c.of(l)})
+	}
+	if len(c.minutes) > 0 {
+		out = append(out, branch{c.bucket(`toUnixTimestamp64Milli(timestamp)`), c.ragged()})
+	}
+	return out
+}
+
+// summaries is the query and its arguments. Its rows are either sums or, with status 0, the bins of a histogram.
+func (c *cuts) summaries(owners []string, monitorID uint32, region string) (string, []any) {
+	var query, bins strings.Builder
+	var args, binArgs []any
+	for i, b := range c.branches() {
+		var w condition
+		if i == len(c.levels) {
+			w.ofMonitor(owners, monitorID) // the results themselves
+		} else {
+			w.and(`monitor_id = ?`, monitorID)
+		}
+		if region != "" {
+			w.and(`region = ?`, region)
+		}
+		w.and(b.where)
+		query.WriteString(`SELECT ` + b.bucket + ` AS bucket, toUInt8(status), toString(error_type), ` + sums +
+			`, CAST([], 'Array(Int16)'), CAST([], 'Array(UInt64)') FROM monitor_events WHERE ` + w.text.String() +
+			` GROUP BY bucket, status, error_type UNION ALL `)
+		args = append(args, w.args...)
+		if i > 0 {
+			bins.WriteString(` UNION ALL `)
+		}
+		bins.WriteString(`SELECT ` + b.bucket + ` AS bucket, response_bin AS bin, count() AS n FROM monitor_events WHERE ` + w.text.String() +
+			` AND response_bin < ` + fmt.Sprint(noBin) + ` GROUP BY bucket, bin`)
+		binArgs = append(binArgs, w.args...)
+	}
+	query.WriteString(`SELECT bucket, toUInt8(0), '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, groupArray(bin), groupArray(n)
+FROM (` + bins.String() + `) GROUP BY bucket`)
+	return query.String(), append(args, binArgs...)
+}
+
+// sumRow is a row of summaries.
+type sumRow struct {
+	bucket                        int64
+	outcome                       uint8
+	errorType                     string
+	n, missed                     uint64
+	rest, least, most             int64
+	dns, tcp, tls, ttfb, transfer struct {
+		sum int64
+		n   uint64
+	}
+	bins   []int16
+	counts []uint64
+}
+
+func (r *sumRow) scan(rows driver.Rows) error {
+	return rows.Scan(&r.bucket, &r.outcome, &r.errorType, &r.n, &r.missed, &r.rest, &r.least, &r.most,
+		&r.dns.sum, &r.dns.n, &r.tcp.sum, &r.tcp.n, &r.tls.sum, &r.tls.n, &r.ttfb.sum, &r.ttfb.n, &r.transfer.sum, &r.transfer.n,
+		&r.bins, &r.counts)
+}
+
+// addTo adds what the row says to a summary.
+func (r *sumRow) addTo(s *events.Summary) {
+	n := int64(r.n)
+	switch o := events.Outcome(r.outcome); o {
+	case 0:
+		for i, bin := range r.bins {
+			if bin == zeroBin {
+				s.Histogram.AddZeros(int64(r.counts[i]))
+				continue
+			}
+			s.Histogram.AddBin(int(bin), int64(r.counts[i]))
+		}
+	case events.Success:
+		mean := func(sum int64, n uint64) events.Mean { return events.Mean{Sum: fromUS(sum), Count: int64(n)} }
+		s.Merge(&events.Summary{
+			Successes: n,
+			Response: events.Spread{
+				Mean: mean(r.rest+r.dns.sum+r.tcp.sum+r.tls.sum+r.ttfb.sum+r.transfer.sum, r.n), Min: fromUS(r.least), Max: fromUS(r.most),
+			},
+			DNS: mean(r.dns.sum, r.dns.n), TCP: mean(r.tcp.sum, r.tcp.n), TLS: mean(r.tls.sum, r.tls.n), TTFB: mean(r.ttfb.sum, r.ttfb.n),
+			Transfer: mean(r.transfer.sum, r.transfer.n),
+		})
+	default:
+		part := events.Summary{ErrorTypes: map[events.ErrorKey]int64{{Outcome: o, Type: r.errorType}: n}}
+		switch o {
+		case events.Failure:
+			part.Failures = n
+		case events.Timeout:
+			part.Timeouts = n
+		case events.ObserverFault:
+			part.ObserverFaults = n
+		case events.Missed:
+			part.MissedRows, part.MissedSlots = n, int64(r.missed)
+		}
+		s.Merge(&part)
+	}
+}
+
+// Count adds up the roll-ups' counts.
+func (s *Results) Count(ctx context.Context, q events.ResultQuery) (int64, error) {
+	from, to := time.UnixMilli(0), time.Unix(1<<32-1, 0)
+	if q.From.After(from) {
+		from = q.From
+	}
+	if !q.To.IsZero() && q.To.Before(to) {
+		to = q.To
+	}
+	if !from.Before(to) {
+		return 0, nil
+	}
+	owners, err := s.ownersOf(ctx, q.MonitorID)
+	if err != nil || len(owners) == 0 {
+		return 0, wrap("count results", err)
+	}
+	c := cutAt([]time.Time{from, to})
+	var query strings.Builder
+	var args []any
+	for i, b := range c.branches() {
+		var w condition
+		if i == len(c.levels) {
+			w.ofMonitor(owners, q.MonitorID)
+		} else {
+			w.and(`monitor_id = ?`, q.MonitorID)
+		}
+		if q.Region != "" {
+			w.and(`region = ?`, q.Region)
+		}
+		w.and(b.where)
+		w.what(&q)
+		if i > 0 {
+			query.WriteString(` UNION ALL `)
+		}
+		query.WriteString(`SELECT count() AS n FROM monitor_events WHERE ` + w.text.String())
+		args = append(args, w.args...)
+	}
+	var n uint64
+	err = s.conn.QueryRow(ch.Context(ctx, ch.WithSettings(snapshot)), `SELECT sum(n) FROM (`+query.String()+`)`, args...).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count results: %w", err)
+	}
+	return int64(n), nil
+}
