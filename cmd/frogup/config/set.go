@@ -252,3 +252,6 @@ func formatDuration(d time.Duration) string {
 	}
 	return text
 }
+
+// Give sets a value the way the flag does.
+func (s *Setting) Give(text string) { _ = (*flagValue)(s).Set(text) } // takes everything
