@@ -142,7 +142,7 @@ func (s *Server) start() error {
 		"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(s.port), "unix_socket_directories=",
 		// A crash of the machine may take all of it; a crash of the server alone loses nothing all the same.
 		"fsync=off", "full_page_writes=off",
-		"shared_buffers=16MB", "max_connections=100", "max_wal_size=128MB", "dynamic_shared_memory_type=mmap",
+		"shared_buffers=16MB", "max_connections=200", "max_wal_size=128MB", "dynamic_shared_memory_type=mmap",
 	}, s.settings...) {
 		args = append(args, "-c", setting)
 	}
