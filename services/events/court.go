@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"go.opentelemetry.io/otel/attribute"
 )
 
 const (
@@ -24,13 +25,16 @@ const (
 // court is the judge with its clerk: results go in from any goroutine, and one goroutine commits what they changed. Judging
 // does not wait for the store; acknowledgements do.
 type court struct {
-	store StateStore
-	log   *slog.Logger
-	told  signal // fired after every commit that announced something
+	store   StateStore
+	log     *slog.Logger
+	metrics *metrics
+	tracer  tracer
+	told    signal // fired after every commit that announced something
 
 	mu       sync.Mutex
 	judge    *Judge
 	acks     []func() // to be called once what has been judged so far is committed
+	from     origins  // of what has been judged so far
 	waiting  map[uint32][]waiting
 	nWaiting int
 	limit    int // of uncommitted
@@ -44,8 +48,8 @@ type waiting struct {
 	since  time.Time
 }
 
-func newCourt(store StateStore, log *slog.Logger) *court {
-	return &court{store: store, log: log, waiting: map[uint32][]waiting{}, limit: maxUncommitted, urgent: make(chan struct{}, 1)}
+func newCourt(store StateStore, log *slog.Logger, m *metrics, t tracer) *court {
+	return &court{store: store, log: log, metrics: m, tracer: t, waiting: map[uint32][]waiting{}, limit: maxUncommitted, urgent: make(chan struct{}, 1)}
 }
 
 // seat puts the judge in; nothing may be submitted before.
@@ -56,9 +60,9 @@ func (c *court) seat(j *Judge) {
 	c.hurry()
 }
 
-// submit judges results that have just arrived; committed is called once the judgement is stored. It is false, and nothing is
+// submit judges results that have just arrived, from traced checks among others; committed is called once the judgement is stored. It is false, and nothing is
 // judged, if too much of what was judged before is not stored yet.
-func (c *court) submit(results []Result, committed func()) bool {
+func (c *court) submit(results []Result, from origins, committed func()) bool {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,6 +75,7 @@ func (c *court) submit(results []Result, committed func()) bool {
 		}
 	}
 	c.acks = append(c.acks, committed)
+	c.from = c.from.with(from)
 	c.hurry()
 	return true
 }
@@ -78,6 +83,23 @@ func (c *court) submit(results []Result, committed func()) bool {
 // uncommitted is how much has to be stored that is not merely the newest state of something. The lock is held.
 func (c *court) uncommitted() int {
 	return len(c.judge.changes.Feed) + len(c.judge.changes.Transitions) + len(c.acks)
+}
+
+// backlog is uncommitted for who does not hold the lock.
+func (c *court) backlog() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.judge == nil {
+		return 0
+	}
+	return c.uncommitted()
+}
+
+// strangers is how many results wait for the catalogue to name their monitor.
+func (c *court) strangers() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nWaiting
 }
 
 // relieved reports whether judging can go on, for more than a moment.
@@ -177,16 +199,16 @@ const finalTries = 3
 // 0, so many times: later changes rest on these.
 func (c *court) commit(ctx context.Context, tries uint) error {
 	c.mu.Lock()
-	changes, acks := c.judge.Take(), c.acks
-	c.acks = nil
+	changes, acks, from := c.judge.Take(), c.acks, c.from
+	c.acks, c.from = nil, nil
 	c.mu.Unlock()
 	if !changes.Empty() {
 		row, err := encodeChanges(&changes, time.Now())
 		if err != nil {
 			return err // a feed entry that protobuf cannot encode: nothing that another try would mend
 		}
-		if err := c.keep(ctx, row, tries); err != nil {
-			c.giveBack(changes, acks)
+		if err := c.keep(ctx, row, from, tries); err != nil {
+			c.giveBack(changes, acks, from)
 			return err
 		}
 	}
@@ -199,26 +221,34 @@ func (c *court) commit(ctx context.Context, tries uint) error {
 	return nil
 }
 
-func (c *court) keep(ctx context.Context, row Commit, tries uint) error {
+func (c *court) keep(ctx context.Context, row Commit, from origins, tries uint) (err error) {
+	ctx, span := c.tracer.start(ctx, "commit judgement", from, attribute.Int("frogup.states", len(row.States)),
+		attribute.Int("frogup.transitions", len(row.Transitions)), attribute.Int("frogup.feed_entries", len(row.Feed)))
+	defer func() { end(span, err) }()
 	opts := []backoff.RetryOption{
 		backoff.WithBackOff(storeBackOff()), backoff.WithMaxElapsedTime(0),
 		backoff.WithNotify(func(err error, d time.Duration) {
-			c.log.Error("judgement not committed", "error", err, "again_in", d.String())
+			c.log.ErrorContext(ctx, "judgement not committed", "error", err, "again_in", d.String())
 		}),
 	}
 	if tries > 0 {
 		opts = append(opts, backoff.WithMaxTries(tries))
 	}
-	_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, c.store.Commit(ctx, row) }, opts...)
+	_, err = backoff.Retry(ctx, func() (struct{}, error) {
+		began := time.Now()
+		err := c.store.Commit(ctx, row)
+		c.metrics.committed(ctx, began, err)
+		return struct{}{}, err
+	}, opts...)
 	return err
 }
 
 // giveBack puts changes that could not be stored before those that came since.
-func (c *court) giveBack(changes Changes, acks []func()) {
+func (c *court) giveBack(changes Changes, acks []func(), from origins) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.judge.giveBack(changes)
-	c.acks = append(acks, c.acks...)
+	c.acks, c.from = append(acks, c.acks...), from.with(c.from)
 }
 
 // giveBack undoes Take for changes that could not be stored. Those of Take stand before whatever came since.

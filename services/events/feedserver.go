@@ -28,6 +28,7 @@ func (s *Service) Subscribe(req *eventsv1.SubscribeRequest, stream eventsv1.Feed
 		if err != nil {
 			return err
 		}
+		s.metrics.saw(head.Head)
 		q.After = head.Head
 	}
 	return s.follow(stream.Context(), q, stream.Send)
@@ -36,6 +37,8 @@ func (s *Service) Subscribe(req *eventsv1.SubscribeRequest, stream eventsv1.Feed
 // follow sends what there is after q.After, and then what comes, until ctx ends. What it sends is always read from the store:
 // a slow reader holds a cursor, not a queue.
 func (s *Service) follow(ctx context.Context, q FeedQuery, send func(*eventsv1.ReadFeedResponse) error) error {
+	s.metrics.readers.Add(1)
+	defer s.metrics.readers.Add(-1)
 	q.Limit = feedPage
 	heartbeat := time.NewTicker(feedHeartbeat)
 	defer heartbeat.Stop()
@@ -46,6 +49,7 @@ func (s *Service) follow(ctx context.Context, q FeedQuery, send func(*eventsv1.R
 		if err != nil {
 			return err
 		}
+		s.metrics.saw(page.Head)
 		resp := &eventsv1.ReadFeedResponse{HeadSeq: page.Head, Truncated: q.After < page.Pruned}
 		for i := range page.Rows {
 			e, err := decodeFeed(&page.Rows[i])

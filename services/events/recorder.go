@@ -60,6 +60,8 @@ func (s *Service) Record(stream eventsv1.RecorderService_RecordServer) error {
 	if err != nil {
 		return err
 	}
+	s.metrics.probers.Add(1)
+	defer s.metrics.probers.Add(-1)
 	in := &inflow{hello: hello, marks: marks{moved: make(chan struct{}, 1)}}
 	var acks sync.WaitGroup
 	acks.Go(func() { acknowledge(ctx, stream, &in.marks) })
@@ -98,47 +100,58 @@ func (s *Service) hello(stream eventsv1.RecorderService_RecordServer) (*eventsv1
 
 // take puts a batch on both roads.
 func (s *Service) take(in *inflow, b *eventsv1.ResultBatch) error {
-	results, err := s.resultsIn(in.hello, b)
+	began := time.Now()
+	results, from, err := s.resultsIn(in.hello, b)
 	if err != nil {
 		return err
 	}
+	s.metrics.received.Add(int64(len(b.GetResults())))
 	if in.unjudged && s.court.relieved() || in.unstored && s.archive.relieved() {
 		return errBehind
 	}
 	last := b.GetFirstSeq() + uint64(len(b.GetResults())) - 1
-	if !in.unjudged && !s.court.submit(results, func() { in.marks.move(&in.marks.judged, last) }) {
+	if !in.unjudged && !s.court.submit(results, from, func() { in.marks.move(&in.marks.judged, last) }) {
 		in.unjudged = true
 		s.log.Error("no room to judge results", "prober_id", in.hello.GetProberId(), "from_seq", b.GetFirstSeq())
 	}
-	if !in.unstored && !s.archive.submit(results, func() { in.marks.move(&in.marks.stored, last) }) {
+	s.tracer.recorded(from, began, !in.unjudged)
+	if !in.unstored && !s.archive.submit(results, from, func() { in.marks.move(&in.marks.stored, last) }) {
 		in.unstored = true
 		s.log.Error("no room to store results", "prober_id", in.hello.GetProberId(), "from_seq", b.GetFirstSeq())
 	}
+	s.metrics.leftOut(len(results), in)
 	return nil
 }
 
 // maxAhead is how far ahead of ours a prober's clock may be. A slot of next year would make everything until then a straggler.
 const maxAhead = time.Hour
 
-// resultsIn reads a batch. Results from the future, or from before what is kept, are left out, and acknowledged like the
+// resultsIn reads a batch, with the spans of its traced checks. Results from the future, or from before what is kept, are left out, and acknowledged like the
 // others: sending them again would not make them better.
-func (s *Service) resultsIn(hello *eventsv1.RecordHello, b *eventsv1.ResultBatch) ([]Result, error) {
+func (s *Service) resultsIn(hello *eventsv1.RecordHello, b *eventsv1.ResultBatch) ([]Result, origins, error) {
 	now := time.Now()
 	oldest, newest := now.Add(-s.retention), now.Add(maxAhead)
 	results := make([]Result, 0, len(b.GetResults()))
-	for _, r := range b.GetResults() {
+	var from origins
+	for i, r := range b.GetResults() {
 		if r.GetRegion() != hello.GetRegion() {
-			return nil, fault.Invalid("a prober speaks for its own region only")
+			return nil, nil, fault.Invalid("a prober speaks for its own region only")
 		}
 		if at := r.GetScheduledAt().AsTime(); at.Before(oldest) || at.After(newest) {
 			continue
 		}
 		results = append(results, resultIn(r))
+		if len(b.GetTraceparents()) == 0 {
+			continue
+		}
+		if sc := parentOf(b, i); sc.IsValid() {
+			from = append(from, sc)
+		}
 	}
 	if n := len(b.GetResults()) - len(results); n > 0 {
 		s.log.Error("results with impossible slots were left out; is the prober's clock wrong?", "prober_id", hello.GetProberId(), "results", n)
 	}
-	return results, nil
+	return results, from, nil
 }
 
 // acknowledge sends the marks whenever they have moved.

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
@@ -29,6 +31,9 @@ type Deps struct {
 	Log       *slog.Logger
 	PageKey   []byte        // signs page tokens; the same in all replicas
 	Retention time.Duration // of results; 0 means DefaultRetention
+
+	TracerProvider trace.TracerProvider // nil means the global one
+	MeterProvider  metric.MeterProvider // nil means the global one
 }
 
 // Service implements RecorderService, FeedService, StatusService and EventsService. Make it with New, then Run it.
@@ -47,6 +52,8 @@ type Service struct {
 	pages     *page.Codec
 	retention time.Duration
 
+	metrics *metrics
+	tracer  tracer
 	court   *court
 	archive *archive
 	known   knownMonitors
@@ -67,10 +74,18 @@ func New(d Deps) (*Service, error) {
 		return nil, errors.New("events service needs two stores, a connection to monitors, a log and a page key")
 	}
 	log := d.Log.With("service", "events")
+	m, err := newMetrics(d.MeterProvider)
+	if err != nil {
+		return nil, fmt.Errorf("events metrics: %w", err)
+	}
+	t := newTracer(d.TracerProvider)
 	s := &Service{
 		state: d.State, results: d.Results, log: log, pages: page.NewCodec(d.PageKey), retention: d.Retention,
 		catalog: monitorsv1.NewCatalogServiceClient(d.Monitors), monitors: monitorsv1.NewMonitorsServiceClient(d.Monitors),
-		court: newCourt(d.State, log), archive: newArchive(d.Results, log), ready: make(chan struct{}),
+		metrics: m, tracer: t, court: newCourt(d.State, log, m, t), archive: newArchive(d.Results, log, m, t), ready: make(chan struct{}),
+	}
+	if err := m.watch(s.court, s.archive); err != nil {
+		return nil, fmt.Errorf("events metrics: %w", err)
 	}
 	if s.retention == 0 {
 		s.retention = DefaultRetention

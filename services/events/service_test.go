@@ -3,6 +3,7 @@ package events_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -94,12 +95,26 @@ func (s *stubborn) Append(ctx context.Context, results []events.Result) (int, er
 	return s.ResultStore.Append(ctx, results)
 }
 
+// stubbornStates is a real state store that can be told to fail.
+type stubbornStates struct {
+	events.StateStore
+	failing atomic.Bool
+}
+
+func (s *stubbornStates) Commit(ctx context.Context, c events.Commit) error {
+	if s.failing.Load() {
+		return errDisk
+	}
+	return s.StateStore.Commit(ctx, c)
+}
+
 // running is a service with its stores, until stop.
 type running struct {
 	t       *testing.T
 	dir     string
 	cat     *catalogue
 	results *stubborn
+	states  *stubbornStates
 	service *events.Service
 	conn    *grpc.ClientConn
 	stop    func()
@@ -108,7 +123,7 @@ type running struct {
 // asEvents makes the calls that nobody caused those of the events service.
 var asEvents = rpctest.Client(func(c *rpc.ClientConfig) { c.Service = "events" })
 
-func run(t *testing.T, dir string, cat *catalogue) *running {
+func run(t *testing.T, dir string, cat *catalogue, change ...func(*events.Deps)) *running {
 	t.Helper()
 	ctx := t.Context()
 	state, err := sqlite.OpenState(ctx, filepath.Join(dir, "state.db"))
@@ -126,8 +141,12 @@ func run(t *testing.T, dir string, cat *catalogue) *running {
 		monitorsv1.RegisterCatalogServiceServer(r, cat)
 		monitorsv1.RegisterMonitorsServiceServer(r, cat)
 	}, asEvents)
-	r := &running{t: t, dir: dir, cat: cat, results: &stubborn{ResultStore: history}}
-	s, err := events.New(events.Deps{State: state, Results: r.results, Monitors: monitors, Log: slog.New(slog.DiscardHandler), PageKey: []byte("page key of a test, long enough")})
+	r := &running{t: t, dir: dir, cat: cat, results: &stubborn{ResultStore: history}, states: &stubbornStates{StateStore: state}}
+	deps := events.Deps{State: r.states, Results: r.results, Monitors: monitors, Log: slog.New(slog.DiscardHandler), PageKey: []byte("page key of a test, long enough")}
+	for _, c := range change {
+		c(&deps)
+	}
+	s, err := events.New(deps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,10 +176,11 @@ func run(t *testing.T, dir string, cat *catalogue) *running {
 
 // prober is a record stream.
 type prober struct {
-	t      *testing.T
-	stream eventsv1.RecorderService_RecordClient
-	seq    uint64
-	close  context.CancelFunc
+	t       *testing.T
+	stream  eventsv1.RecorderService_RecordClient
+	seq     uint64
+	parents map[uint32]string // of the next batches
+	close   context.CancelFunc
 }
 
 func (r *running) prober() *prober {
@@ -199,8 +219,9 @@ const (
 // send sends results without waiting.
 func (p *prober) send(results ...*checkv1.CheckResult) {
 	p.t.Helper()
-	b := &eventsv1.ResultBatch{FirstSeq: p.seq + 1, Results: results}
-	if err := p.stream.Send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Batch{Batch: b}}); err != nil {
+	b := &eventsv1.ResultBatch{FirstSeq: p.seq + 1, Results: results, Traceparents: p.parents}
+	err := p.stream.Send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Batch{Batch: b}})
+	if err != nil && !errors.Is(err, io.EOF) { // a stream that has ended says why when it is read
 		p.t.Fatal(err)
 	}
 	p.seq += uint64(len(results))
