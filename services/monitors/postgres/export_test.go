@@ -50,6 +50,8 @@ var Statements = map[string]struct{ Query, Args string }{
 	"select_monitor": {selectMonitor, `('big', 7)`},
 	"lock_monitor":   {lockMonitor, `('big', 7)`},
 	"select_changes": {selectChanges, `(19000, 500)`},
+	"update_monitor": {updateMonitor, `('n', 'http', 30, NULL, NULL, TRUE, '{}', NULL, NULL, '[]', '[]', 1, 0, 1, 1, NULL, 'skip', 'any',
+		NULL, '{}', 'ext-7', NULL, 'n', '{}', now(), now(), 1, 'big', 7)`},
 	"delete_monitor": {deleteMonitor, `('big', 7, now())`},
 	"select_answer":  {selectAnswer, `('big', 'key', now())`},
 }

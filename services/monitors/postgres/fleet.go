@@ -34,9 +34,7 @@ ORDER BY region, id`
 // Probers implements monitors.Fleet.
 func (s *Store) Probers(ctx context.Context) ([]monitors.Prober, error) {
 	probers, err := collect(ctx, s.db.Pool(), func(row pgx.CollectableRow) (p monitors.Prober, err error) {
-		err = row.Scan(&p.ID, &p.Region, &p.Version, &p.Connected, &p.LastSeenAt)
-		p.LastSeenAt = p.LastSeenAt.UTC()
-		return p, err
+		return p, row.Scan(&p.ID, &p.Region, &p.Version, &p.Connected, &p.LastSeenAt)
 	}, selectProbers)
 	if err != nil {
 		return nil, outage(ctx, fmt.Errorf("list probers: %w", err))

@@ -51,7 +51,8 @@ func listQuery(f monitors.Filter) (query string, args []any) {
 	contents.contain(f)
 	limit := contents.argument(f.Limit)
 	if wanted := wantedTerms(f); len(wanted) > 0 {
-		query = searched(all.String(), contents.String(), contents.argument(wanted), limit)
+		near := contents.argument(max(nearAtLeast, 2*f.Limit))
+		query = searched(all.String(), contents.String(), contents.argument(wanted), near, limit)
 	} else {
 		query = selectMonitors + `
 WHERE deleted_at IS NULL` + all.String() + contents.String() + `
@@ -61,14 +62,14 @@ LIMIT ` + limit
 	return query, append([]any{pgx.QueryExecModeCacheDescribe}, contents.args...)
 }
 
-// near is how many of the newest monitors are searched one by one.
-const near = "1000"
+// nearAtLeast is how many of the newest monitors are searched one by one, if the page is not longer.
+const nearAtLeast = 1000
 
 // searched looks for contents among the newest monitors that meet the other conditions, and by terms among all if the page
 // is not full then. What many have fills it at once; of what few have there are few. The planner, left to choose, takes the
 // terms of a text for independent of one another and of the organization, and goes to thousands of rows by the index that it
-// believes to lead to one. The order by an expression keeps it from the walk again.
-func searched(conditions, contents, terms, limit string) string {
+// believes to lead to one. Ordering by an expression keeps it from walking through all in order of id for want of one.
+func searched(conditions, contents, terms, near, limit string) string {
 	return `
 WITH newest AS MATERIALIZED (
     SELECT id
@@ -80,6 +81,7 @@ WITH newest AS MATERIALIZED (
         LIMIT ` + near + `
     ) AS candidates
     WHERE TRUE` + contents + `
+    ORDER BY id DESC
     LIMIT ` + limit + `
 ), chosen AS (
     SELECT id

@@ -41,8 +41,8 @@ func (r row) fill(m *monitors.Monitor) error {
 	c.DegradedAbove = monitors.Millis(r.degradedAbove.Int32)
 	c.Cron, c.Timezone = r.cron.String, r.timezone.String
 	c.ExternalID, c.ManagedBy = r.externalID.String, r.managedBy.String
-	m.CreatedAt, m.UpdatedAt, m.ActiveSince = r.created.Time.UTC(), r.updated.Time.UTC(), r.activeSince.Time.UTC()
-	m.DeletedAt = r.deletedAt.Time.UTC() // zero if NULL
+	m.CreatedAt, m.UpdatedAt, m.ActiveSince = r.created.Time, r.updated.Time, r.activeSince.Time
+	m.DeletedAt = r.deletedAt.Time // zero if NULL
 	for _, column := range [...]struct {
 		name string
 		text []byte

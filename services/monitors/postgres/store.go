@@ -116,7 +116,6 @@ func answer(ctx context.Context, q querier, k monitors.AnswerKey, since time.Tim
 	if err != nil {
 		return monitors.Answer{}, false, fmt.Errorf("read answer: %w", err)
 	}
-	a.At = a.At.UTC()
 	return a, true, nil
 }
 
