@@ -3,8 +3,14 @@ package clickhouse_test
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -161,5 +167,52 @@ func TestErrorsNeverHoldThePassword(t *testing.T) {
 		} else if text := fmt.Sprintf("%v %+v %#v", err, err, errors.Unwrap(err)); strings.Contains(text, "hunter2") || strings.Contains(err.Error(), password) {
 			t.Errorf("%s: %s", name, text)
 		}
+	}
+}
+
+func TestRefusedHTTPConnectionsAreClosed(t *testing.T) {
+	target, err := url.Parse(clickhousetest.HTTPDSN(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var full atomic.Bool
+	var connections atomic.Int64
+	to := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: target.Host}) }}
+	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	proxy := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if full.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		to.ServeHTTP(w, r)
+	}))
+	proxy.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		switch s {
+		case http.StateNew:
+			connections.Add(1)
+		case http.StateClosed:
+			connections.Add(-1)
+		}
+	}
+	proxy.Start()
+	defer proxy.Close()
+	through := *target
+	through.Host = proxy.Listener.Addr().String()
+	db := open(t, through.String(), clickhouse.Options{})
+	rows, err := db.Conn().Query(t.Context(), `SELECT number FROM numbers(10)`) // holds the only connection there is
+	if err != nil {
+		t.Fatal(err)
+	}
+	full.Store(true)
+	for range 20 {
+		if err := db.Ping(t.Context()); !clickhouse.IsUnavailable(err) {
+			t.Fatalf("%v, want unavailable", err)
+		}
+	}
+	if n := connections.Load(); n > 3 {
+		t.Errorf("%d connections are open", n)
+	}
+	if err := rows.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +25,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
-	frogclickhouse "github.com/frogstats/uptime/internal/clickhouse"
+	frogup "github.com/frogstats/uptime/internal/clickhouse"
 )
 
 // DSN lends a fresh database by the native protocol. It is dropped when the test ends.
@@ -60,9 +61,9 @@ func DSNs(t testing.TB) (native, http string) {
 }
 
 // Open opens a fresh database by the native protocol. It is closed and dropped when the test ends.
-func Open(t testing.TB) *frogclickhouse.DB {
+func Open(t testing.TB) *frogup.DB {
 	t.Helper()
-	db, err := frogclickhouse.Open(t.Context(), DSN(t), frogclickhouse.Options{Service: "test"})
+	db, err := frogup.Open(t.Context(), DSN(t), frogup.Options{Service: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +86,9 @@ func (e endpoint) dsn(scheme, database string) string {
 	u := url.URL{Scheme: scheme, User: e.user, Host: e.native, Path: "/" + database, RawQuery: e.query}
 	if scheme == "http" {
 		u.Host = e.http
+		if secure, _ := strconv.ParseBool(u.Query().Get("secure")); secure {
+			u.Scheme = "https"
+		}
 	}
 	return u.String()
 }
