@@ -38,11 +38,18 @@ Running it again keeps what is there, makes what is missing, and renews
 certificates that expire within 30 days; running services notice by themselves.
 Losing OUT/authority/keyset loses every stored credential: back it up.`
 
+// What the folders hold beside the certificates.
 const (
-	authorityYears = 10
-	certificateFor = 365 * 24 * time.Hour
-	renewBefore    = 30 * 24 * time.Hour
-	storeName      = "frogup" // of the user and of the database, in both stores
+	clusterKeyFile = "cluster.key"
+	keysetFile     = "keyset"
+	databaseFile   = "database"
+	historyFile    = "history"
+	passwordFile   = "password"
+)
+
+const (
+	renewBefore = 30 * 24 * time.Hour
+	storeName   = "frogup" // of the user and of the database, in both stores
 )
 
 // outfit is a run of setup.
@@ -81,7 +88,7 @@ func (o *outfit) run() error {
 	}
 	shared := map[string][]byte{}
 	for name, make := range map[string]func() ([]byte, error){
-		"cluster.key": password, "postgres.password": password, "clickhouse.password": password, "keyset": newKeyset,
+		clusterKeyFile: password, "postgres.password": password, "clickhouse.password": password, keysetFile: newKeyset,
 	} {
 		value, err := o.keep(o.path("authority", name), 0o600, make)
 		if err != nil {
@@ -92,22 +99,22 @@ func (o *outfit) run() error {
 	database := dsn("postgres", string(shared["postgres.password"]), o.postgres, "sslmode=disable")
 	history := dsn("clickhouse", string(shared["clickhouse.password"]), o.clickhouse, "")
 	files := map[string]map[string][]byte{
-		"accounts": {"database": database},
-		"monitors": {"database": database, "keyset": shared["keyset"]},
+		"accounts": {databaseFile: database},
+		"monitors": {databaseFile: database, keysetFile: shared[keysetFile]},
 		"prober":   {},
-		"events":   {"database": database, "history": history},
-		"alerts":   {"database": database, "keyset": shared["keyset"]},
+		"events":   {databaseFile: database, historyFile: history},
+		"alerts":   {databaseFile: database, keysetFile: shared[keysetFile]},
 		"gateway":  {},
 	}
 	for _, service := range sortedNames(files) {
-		files[service]["cluster.key"] = shared["cluster.key"]
+		files[service][clusterKeyFile] = shared[clusterKeyFile]
 		if err := o.equip(service, files[service]); err != nil {
 			return err
 		}
 	}
 	// The stores' containers run as users of their own, so these two can be read by everybody who sees their volume.
 	for _, store := range []string{"postgres", "clickhouse"} {
-		if err := o.put(o.path(store, "password"), 0o444, shared[store+".password"]); err != nil {
+		if err := o.put(o.path(store, passwordFile), 0o444, shared[store+".password"]); err != nil {
 			return err
 		}
 	}
@@ -116,10 +123,10 @@ func (o *outfit) run() error {
 
 // open reads the authority, or makes it.
 func (o *outfit) open() error {
-	certFile, keyFile := o.path("authority", "ca.crt"), o.path("authority", "ca.key")
-	cert, err := os.ReadFile(certFile)
+	certPath, keyPath := o.path("authority", caFile), o.path("authority", caKeyFile)
+	cert, err := os.ReadFile(certPath)
 	if errors.Is(err, fs.ErrNotExist) {
-		if o.authority, err = mtls.NewAuthority("frogup", o.now.AddDate(authorityYears, 0, 0)); err != nil {
+		if o.authority, err = mtls.NewAuthority(authorityName, o.now.Add(authorityLife)); err != nil {
 			return err
 		}
 		pair, err := o.authority.PEM()
@@ -127,12 +134,12 @@ func (o *outfit) open() error {
 			return err
 		}
 		// The certificate comes last: it says that the key is there.
-		return errors.Join(o.put(keyFile, 0o600, pair.Key), o.put(certFile, 0o644, pair.Cert))
+		return errors.Join(o.put(keyPath, 0o600, pair.Key), o.put(certPath, 0o644, pair.Cert))
 	}
 	if err != nil {
 		return err
 	}
-	key, err := os.ReadFile(keyFile)
+	key, err := os.ReadFile(keyPath)
 	if err != nil {
 		return err
 	}
@@ -146,25 +153,25 @@ func (o *outfit) equip(service string, files map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	files["ca.crt"] = authority.Cert
+	files[caFile] = authority.Cert
 	for _, name := range sortedNames(files) {
 		if err := o.put(o.path(service, name), 0o600, files[name]); err != nil {
 			return err
 		}
 	}
 	hosts := append([]string{service, "localhost", "127.0.0.1", "::1"}, o.hosts...)
-	certFile, keyFile := o.path(service, "tls.crt"), o.path(service, "tls.key")
-	if current, err := os.ReadFile(certFile); err == nil && o.serves(current, authority.Cert, hosts) {
-		if _, err := os.Stat(keyFile); err == nil {
-			o.tell("kept", certFile)
+	certPath, keyPath := o.path(service, certFile), o.path(service, keyFile)
+	if current, err := os.ReadFile(certPath); err == nil && o.serves(current, authority.Cert, hosts) {
+		if _, err := os.Stat(keyPath); err == nil {
+			o.tell("kept", certPath)
 			return nil
 		}
 	}
-	pair, err := o.authority.Issue(hosts, o.now.Add(certificateFor))
+	pair, err := o.authority.Issue(hosts, o.now.Add(certificateLife))
 	if err != nil {
 		return err
 	}
-	return errors.Join(o.put(keyFile, 0o600, pair.Key), o.put(certFile, 0o644, pair.Cert))
+	return errors.Join(o.put(keyPath, 0o600, pair.Key), o.put(certPath, 0o644, pair.Cert))
 }
 
 // serves reports whether a certificate is the authority's, for all the hosts, and for some time yet.
