@@ -13,6 +13,7 @@ const (
 	uniqueViolation      = "23505"
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
+	undefinedObject      = "42704"
 	duplicateSchema      = "42P06"
 	lockNotAvailable     = "55P03"
 	adminShutdown        = "57P01"

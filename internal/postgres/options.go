@@ -49,6 +49,9 @@ func configure(dsn string, opts Options) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, dsnFault(err)
 	}
+	if err := misread(dsn, given); err != nil {
+		return nil, err
+	}
 	setParameters(cfg.ConnConfig.RuntimeParams, opts)
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = DefaultConnectTimeout
@@ -104,12 +107,41 @@ func scanTimesInUTC(_ context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
+var errNotEncoded = errors.New("DSN: characters such as @ : / ? # % in user and password of a URL must be percent-encoded")
+
+// misread reports a URL of which a part of the password was taken for something else, such as the name of the database; the
+// server's answer would quote it.
+func misread(dsn string, cfg *pgx.ConnConfig) error {
+	if !strings.HasPrefix(dsn, "postgres://") && !strings.HasPrefix(dsn, "postgresql://") {
+		return nil
+	}
+	bad := strings.Contains(cfg.Database, "@")
+	for name := range cfg.RuntimeParams {
+		bad = bad || strings.ContainsAny(name, "@:/")
+	}
+	if bad {
+		return errNotEncoded
+	}
+	return nil
+}
+
+// connectFault is misread for what only the server notices: it quotes the name of a setting that it does not know.
+func connectFault(err error) error {
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) && code(err) == undefinedObject {
+		return errors.New("DSN: the server does not know a setting in it")
+	}
+	return err
+}
+
 // dsnFault says what is wrong with a DSN without quoting any of it: where the password begins and ends is not certain in what
 // could not be parsed, and pgx's own words quote.
 func dsnFault(err error) error {
 	text := err.Error()
+	if strings.Contains(text, "`: failed to parse as URL") {
+		return errNotEncoded
+	}
 	for _, known := range [...]struct{ words, say string }{
-		{"failed to parse as URL", "not a valid URL; characters such as @ : / ? # % in user and password must be percent-encoded"},
 		{"failed to parse as keyword/value", "neither a postgres:// URL nor a list of key=value; values with spaces need quotes"},
 		{"invalid port", "invalid port"},
 		{"could not match", "as many ports as hosts are needed, or one"},

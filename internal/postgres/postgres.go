@@ -41,7 +41,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 	}
 	if err := createSchema(ctx, pool, opts.Schema); err != nil {
 		pool.Close()
-		return nil, fmt.Errorf("open postgres: schema %s: %w", opts.Schema, err)
+		return nil, fmt.Errorf("open postgres: schema %s: %w", opts.Schema, connectFault(err))
 	}
 	return &DB{pool: pool}, nil
 }
