@@ -19,7 +19,7 @@ import (
 
 // A service is ready when its database answers. One slow answer is no reason to send everybody away, two are.
 const (
-	askEvery    = 5 * time.Second
+	askEvery    = 2 * time.Second
 	askTimeout  = 3 * time.Second
 	missesToBad = 2
 	peerTimeout = 2 * time.Second

@@ -15,12 +15,17 @@ import (
 	"github.com/frogstats/uptime/cmd/frogup/config"
 	"github.com/frogstats/uptime/internal/datadir"
 	"github.com/frogstats/uptime/services/accounts"
+	accountspostgres "github.com/frogstats/uptime/services/accounts/postgres"
 	accountssqlite "github.com/frogstats/uptime/services/accounts/sqlite"
 	"github.com/frogstats/uptime/services/alerts"
+	alertspostgres "github.com/frogstats/uptime/services/alerts/postgres"
 	alertssqlite "github.com/frogstats/uptime/services/alerts/sqlite"
 	"github.com/frogstats/uptime/services/events"
+	eventsclickhouse "github.com/frogstats/uptime/services/events/clickhouse"
+	eventspostgres "github.com/frogstats/uptime/services/events/postgres"
 	eventssqlite "github.com/frogstats/uptime/services/events/sqlite"
 	"github.com/frogstats/uptime/services/monitors"
+	monitorspostgres "github.com/frogstats/uptime/services/monitors/postgres"
 	monitorssqlite "github.com/frogstats/uptime/services/monitors/sqlite"
 )
 
@@ -57,28 +62,55 @@ var (
 		"sqlite": func(ctx context.Context, _ *house, address string) (accountsStore, error) {
 			return accountssqlite.Open(ctx, sqlitePath(address))
 		},
+		"postgres": openAccounts, "postgresql": openAccounts,
 	}
 	monitorsStores = map[string]opener[monitorsStore]{
 		"sqlite": func(ctx context.Context, _ *house, address string) (monitorsStore, error) {
 			return monitorssqlite.Open(ctx, sqlitePath(address))
 		},
+		"postgres": openMonitors, "postgresql": openMonitors,
 	}
 	alertsStores = map[string]opener[alertsStore]{
 		"sqlite": func(ctx context.Context, _ *house, address string) (alertsStore, error) {
 			return alertssqlite.Open(ctx, sqlitePath(address))
 		},
+		"postgres": openAlerts, "postgresql": openAlerts,
 	}
 	stateStores = map[string]opener[eventsState]{
 		"sqlite": func(ctx context.Context, _ *house, address string) (eventsState, error) {
 			return eventssqlite.OpenState(ctx, sqlitePath(address))
 		},
+		"postgres": openState, "postgresql": openState,
 	}
 	historyStores = map[string]opener[eventsHistory]{
 		"sqlite": func(ctx context.Context, h *house, address string) (eventsHistory, error) {
 			return eventssqlite.OpenHistory(ctx, sqlitePath(address), eventssqlite.HistoryOptions{Log: h.log})
 		},
+		"clickhouse": openResults, "http": openResults, "https": openResults,
 	}
 )
+
+func openAccounts(ctx context.Context, _ *house, address string) (accountsStore, error) {
+	return accountspostgres.Open(ctx, address)
+}
+
+func openMonitors(ctx context.Context, _ *house, address string) (monitorsStore, error) {
+	return monitorspostgres.Open(ctx, address)
+}
+
+func openAlerts(ctx context.Context, _ *house, address string) (alertsStore, error) {
+	return alertspostgres.Open(ctx, address)
+}
+
+func openState(ctx context.Context, h *house, address string) (eventsState, error) {
+	return eventspostgres.OpenState(ctx, address, eventspostgres.StateOptions{Log: h.log})
+}
+
+func openResults(ctx context.Context, h *house, address string) (eventsHistory, error) {
+	return eventsclickhouse.OpenResults(ctx, address, eventsclickhouse.Options{
+		Cluster: h.cfg.clickhouseCluster, Retention: h.cfg.retention, LowMemory: h.cfg.lowMemory, Log: h.log,
+	})
+}
 
 func schemesOf[S any](engines map[string]opener[S]) []string {
 	var out []string
