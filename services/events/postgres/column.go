@@ -37,6 +37,27 @@ func columns[T any](items []T, values ...func(*T) any) []any {
 	return out
 }
 
+// rowSource hands the same columns to COPY, row by row.
+type rowSource struct {
+	columns []any
+	rows    int
+	next    int
+	row     []any
+}
+
+func (r *rowSource) Next() bool { return r.next < r.rows }
+
+func (r *rowSource) Values() ([]any, error) {
+	r.row = r.row[:0]
+	for _, c := range r.columns {
+		r.row = append(r.row, c.(pgtype.ArrayGetter).Index(r.next))
+	}
+	r.next++
+	return r.row, nil
+}
+
+func (r *rowSource) Err() error { return nil }
+
 // timelineColumns are status, since, seq, known, up_ms … outages, as in timeline.
 func timelineColumns[T any](of func(*T) *events.Timeline) []func(*T) any {
 	at := func(f func(*events.Timeline) any) func(*T) any { return func(v *T) any { return f(of(v)) } }

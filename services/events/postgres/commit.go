@@ -15,7 +15,7 @@ import (
 // commitWithin bounds a commit as a whole, for a server that has stopped answering; that of one statement is the pool's.
 const commitWithin = 20 * time.Second
 
-// Commit stores everything in c in one transaction of four round trips, however much it is. Numbers of the feed are given
+// Commit stores everything in c in one transaction, in four round trips, or eight if it is of a fleet. Numbers of the feed are given
 // under the lock of one row that is held to the end of the transaction, so the next transaction's numbers are greater and are
 // seen later.
 //
@@ -134,7 +134,7 @@ func startsWith(feed, head []events.FeedRow) bool {
 	})
 }
 
-// put sends everything at once and then reads the answers.
+// put sends everything at once and then reads the answers. Many regions go ahead.
 func put(ctx context.Context, tx pgx.Tx, c *events.Commit, feed []events.FeedRow, base int64) error {
 	var b pgx.Batch
 	var what []string
@@ -152,7 +152,14 @@ func put(ctx context.Context, tx pgx.Tx, c *events.Commit, feed []events.FeedRow
 	})
 	add("put monitors", putMonitors, len(monitors), monitorColumns(monitors))
 	add("put states", putStates, len(states), stateColumns(states))
-	add("put regions", putRegions, len(regions), regionColumns(regions))
+	if len(regions) > fewRegions {
+		if err := stage(ctx, tx, regions); err != nil {
+			return fmt.Errorf("stage regions: %w", err)
+		}
+		add("put regions", putStaged, len(regions), nil)
+	} else {
+		add("put regions", putRegions, len(regions), regionColumns(regions))
+	}
 	add("put transitions", putTransitions, len(transitions), transitionColumns(transitions))
 	add("put feed", putFeed, len(feed), append(feedColumns(feed), base, wholeMS(c.At)))
 	results := tx.SendBatch(ctx, &b)

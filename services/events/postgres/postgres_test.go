@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"log/slog"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -12,7 +13,13 @@ import (
 	"github.com/frogstats/uptime/services/events/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dsn := os.Getenv(ownerEnv); dsn != "" {
+		ownUntilKilled(dsn)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func openState(t testing.TB, dsn string) *postgres.State {
 	t.Helper()

@@ -4,10 +4,17 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/frogstats/uptime/services/events"
 )
+
+// planned, before its arguments, has a query planned anew for each list that it is given. A plan that is kept is one for a
+// short list, and takes the rows of a long one one by one.
+const planned = pgx.QueryExecModeCacheDescribe
 
 // Statuses returns the states of the monitors in one query, one row per region.
 func (s *State) Statuses(ctx context.Context, monitorIDs []uint32) ([]events.MonitorStatus, error) {
@@ -21,21 +28,26 @@ SELECT s.monitor_id, s.organization_id, s.updated_at,
 FROM unnest($1::bigint[]) AS id (monitor_id)
 JOIN catalog c ON c.monitor_id = id.monitor_id AND NOT c.deleted
 JOIN uptime_monitor_status s ON s.monitor_id = c.monitor_id
-JOIN region_state r ON r.monitor_id = s.monitor_id
-ORDER BY s.monitor_id, r.region`
+JOIN region_state r ON r.monitor_id = s.monitor_id`
 	var out []events.MonitorStatus
+	place := make(map[uint32]int, len(monitorIDs)) // in out
 	var state stateRow
 	var region regionRow
 	err := each(ctx, s.db.Pool(), append(state.targets(), region.targets()...), func() error {
-		if n := len(out); n == 0 || out[n-1].MonitorID != state.monitorID {
+		i, ok := place[state.monitorID]
+		if !ok {
+			i = len(out)
+			place[state.monitorID] = i
 			out = append(out, events.MonitorStatus{MonitorState: state.value()})
 		}
-		last := &out[len(out)-1]
-		last.Regions = append(last.Regions, region.value())
+		out[i].Regions = append(out[i].Regions, region.value())
 		return nil
-	}, query, distinct(monitorIDs))
+	}, query, planned, distinct(monitorIDs))
 	if err != nil {
 		return nil, fmt.Errorf("read statuses: %w", err)
+	}
+	for i := range out {
+		slices.SortFunc(out[i].Regions, func(a, b events.RegionState) int { return strings.Compare(a.Region, b.Region) })
 	}
 	return out, nil
 }
@@ -68,32 +80,33 @@ ORDER BY s.monitor_id`
 	return out, nil
 }
 
-// Timelines looks up one interval per monitor and moment, each by one step down the index.
+// Timelines looks up one interval per monitor and moment, each by one step down the index; those of a monitor one after the
+// other, since they lie together.
 func (s *State) Timelines(ctx context.Context, monitorIDs []uint32, region string, moments []time.Time) (map[uint32][]events.Timeline, error) {
 	const query = `
-SELECT id.monitor_id, m.place, t.status, t.since, t.seq, t.known, t.up_ms, t.degraded_ms, t.down_ms, t.unknown_ms, t.paused_ms,
+SELECT q.monitor_id, q.place, t.status, t.since, t.seq, t.known, t.up_ms, t.degraded_ms, t.down_ms, t.unknown_ms, t.paused_ms,
        t.maintenance_ms, t.outages
-FROM unnest($1::bigint[]) AS id (monitor_id)
-CROSS JOIN unnest($2::timestamptz[]) WITH ORDINALITY AS m (at, place)
+FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[]) AS q (monitor_id, at, place)
 CROSS JOIN LATERAL (
   SELECT x.status, x.since, x.seq, x.known, x.up_ms, x.degraded_ms, x.down_ms, x.unknown_ms, x.paused_ms, x.maintenance_ms, x.outages
-  FROM transition x WHERE x.monitor_id = id.monitor_id AND x.region = $3 AND x.since < m.at
+  FROM transition x WHERE x.monitor_id = q.monitor_id AND x.region = $4 AND x.since < q.at
   ORDER BY x.since DESC, x.seq DESC LIMIT 1) t`
-	at := make([]time.Time, len(moments))
-	for i, t := range moments {
-		at[i] = wholeMS(t)
-	}
 	out := make(map[uint32][]events.Timeline, len(monitorIDs))
-	for _, id := range monitorIDs {
-		out[id] = make([]events.Timeline, len(moments))
+	var ids, places []int64
+	var at []time.Time
+	for _, id := range distinct(monitorIDs) {
+		out[uint32(id)] = make([]events.Timeline, len(moments))
+		for i, m := range moments {
+			ids, at, places = append(ids, id), append(at, wholeMS(m)), append(places, int64(i))
+		}
 	}
 	var id uint32
 	var place int
 	var t timeline
 	err := each(ctx, s.db.Pool(), append([]any{&id, &place}, t.targets()...), func() error {
-		out[id][place-1] = t.value()
+		out[id][place] = t.value()
 		return nil
-	}, query, distinct(monitorIDs), at, text(region))
+	}, query, planned, ids, at, places, text(region))
 	if err != nil {
 		return nil, fmt.Errorf("read timelines: %w", err)
 	}
