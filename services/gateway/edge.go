@@ -43,7 +43,7 @@ func (g *Gateway) dispatch(w http.ResponseWriter, r *http.Request) {
 	}
 	q := requestOf(r.Context())
 	q.route = rt
-	r.Pattern = rt.verb + " " + rt.pattern // the name of the span and of the metrics
+	nameSpan(r, q)
 
 	if err := g.authenticate(r, q); err != nil {
 		if !q.secret.bearer && q.secret.secret != "" && isOver(err) {

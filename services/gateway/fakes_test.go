@@ -114,13 +114,13 @@ func (b *backend) set(change func(*backend)) {
 }
 
 // conns serves the backend until the test ends.
-func (b *backend) conns(t testing.TB) map[string]grpc.ClientConnInterface {
-	policy := rpctest.Policy(rpc.PolicyByOption(accessv1.E_Access))
+func (b *backend) conns(t testing.TB, opts ...rpctest.Option) map[string]grpc.ClientConnInterface {
+	opts = append(opts, rpctest.Policy(rpc.PolicyByOption(accessv1.E_Access)))
 	conn := func(name string, register func(grpc.ServiceRegistrar)) grpc.ClientConnInterface {
 		return rpctest.Conn(t, name, func(r grpc.ServiceRegistrar) {
 			register(r)
 			auditv1.RegisterAuditServiceServer(r, &fakeAudit{b: b, name: name})
-		}, policy)
+		}, opts...)
 	}
 	return map[string]grpc.ClientConnInterface{
 		"accounts": conn("accounts", func(r grpc.ServiceRegistrar) {

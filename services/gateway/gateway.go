@@ -1,7 +1,7 @@
 // Package gateway is the edge: the one service that the outside talks to. It speaks REST on one side and gRPC on the
 // other, finds out who is asking, and keeps no data.
 //
-// A request passes these steps in this order: request id, recover a panic, access log, telemetry, security headers, limits,
+// A request passes these steps in this order: request id, telemetry, recover a panic, access log, security headers, limits,
 // compression, and then dispatch: find the route, authenticate, refuse what another site sent, check parameters and body,
 // and hand it to the generated handler, which calls the service. Whether the caller may do it is decided there, not here.
 package gateway
@@ -106,6 +106,9 @@ func New(cfg Config) (*Gateway, error) {
 	}
 	if g.site, err = newSite(cfg.Client); err != nil {
 		return nil, err
+	}
+	if err := g.watch(); err != nil {
+		return nil, fmt.Errorf("gateway metrics: %w", err)
 	}
 	if g.handler, err = g.chain(http.HandlerFunc(g.dispatch)); err != nil {
 		return nil, err

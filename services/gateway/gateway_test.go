@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/frogstats/uptime/internal/rpc/rpctest"
 	"github.com/frogstats/uptime/services/gateway"
 )
 
@@ -25,8 +26,14 @@ type edge struct {
 
 func start(t testing.TB, change ...func(*gateway.Config)) *edge {
 	t.Helper()
+	return startOver(t, nil, change...)
+}
+
+// startOver is start over connections with options.
+func startOver(t testing.TB, opts []rpctest.Option, change ...func(*gateway.Config)) *edge {
+	t.Helper()
 	b := newBackend()
-	cfg := gateway.Config{Conns: b.conns(t), Log: slog.New(slog.NewJSONHandler(t.Output(), nil)), Version: "v1.2.3"}
+	cfg := gateway.Config{Conns: b.conns(t, opts...), Log: slog.New(slog.NewJSONHandler(t.Output(), nil)), Version: "v1.2.3"}
 	for _, c := range change {
 		c(&cfg)
 	}

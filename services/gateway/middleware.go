@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzhttp"
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"google.golang.org/grpc/codes"
 
 	"github.com/frogstats/uptime/internal/requestid"
@@ -32,9 +31,10 @@ func (g *Gateway) chain(next http.Handler) (http.Handler, error) {
 	h := exceptStreams(next, compress(next))
 	h = limits(h)
 	h = securityHeaders(h)
-	h = g.traced(h)
 	h = g.accessLog(h)
 	h = g.recover(h)
+	h = record(h)
+	h = g.traced(h)
 	return g.identify(h), nil
 }
 
@@ -46,8 +46,13 @@ func (g *Gateway) identify(next http.Handler) http.Handler {
 		}
 		w.Header().Set("X-Request-Id", q.id)
 		ctx := requestid.NewContext(context.WithValue(r.Context(), requestKey{}, q), q.id)
-		next.ServeHTTP(&recorder{ResponseWriter: w}, r.WithContext(ctx))
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// record lets the steps that look back see what was answered.
+func record(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(&recorder{ResponseWriter: w}, r) })
 }
 
 // recover answers 500 for a panic, if nothing was answered yet.
@@ -136,20 +141,6 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Flush sends what was written so far.
 func (w *recorder) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
-
-// traced opens a span and counts. Health checks are left out: they come every few seconds and say nothing.
-func (g *Gateway) traced(next http.Handler) http.Handler {
-	opts := []otelhttp.Option{otelhttp.WithFilter(func(r *http.Request) bool {
-		return r.URL.Path != "/healthz" && r.URL.Path != "/readyz" && r.URL.Path != "/metrics"
-	})}
-	if g.cfg.TracerProvider != nil {
-		opts = append(opts, otelhttp.WithTracerProvider(g.cfg.TracerProvider))
-	}
-	if g.cfg.MeterProvider != nil {
-		opts = append(opts, otelhttp.WithMeterProvider(g.cfg.MeterProvider))
-	}
-	return otelhttp.NewHandler(next, "http", opts...)
-}
 
 // contentPolicy lets a page load what this host serves, and nothing else: no script or style within the page, no frame
 // around it.

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -33,6 +34,8 @@ const (
 
 // streams counts open streams and ends them.
 type streams struct {
+	opened, refused atomic.Int64
+
 	mu       sync.Mutex
 	open     int
 	perActor map[string]int
@@ -46,8 +49,22 @@ func newStreams() *streams {
 	return s
 }
 
+// count is how many are open.
+func (s *streams) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open
+}
+
 // enter admits one more stream of an actor. The returned function must be called when it is over.
-func (s *streams) enter(actor string) (func(), error) {
+func (s *streams) enter(actor string) (leave func(), err error) {
+	defer func() {
+		if err != nil {
+			s.refused.Add(1)
+		} else {
+			s.opened.Add(1)
+		}
+	}()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
