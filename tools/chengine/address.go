@@ -29,13 +29,13 @@ func (a address) dial() address {
 	return a
 }
 
-// free reports whether one could listen there.
-func (a address) free() bool {
+// try says why one could not listen there.
+func (a address) try() error {
 	l, err := net.Listen("tcp", a.String())
 	if err != nil {
-		return false
+		return err // it names the address
 	}
-	return l.Close() == nil
+	return l.Close()
 }
 
 // Ports are chosen from here. The kernel gives those above to outgoing connections, which could be in the way of a server
@@ -56,14 +56,14 @@ func choosePorts(host string, tcpPort, httpPort int) (tcp, http address, err err
 	tcp, http = address{host, tcpPort}, address{host, httpPort}
 	for _, a := range []*address{&tcp, &http} {
 		if a.port != 0 {
-			if !a.free() {
-				return tcp, http, fmt.Errorf("%s is taken", a)
+			if err := a.try(); err != nil {
+				return tcp, http, err
 			}
 			continue
 		}
 		for try := 0; a.port == 0; try++ {
 			c := address{host, minPort + rand.N(maxPort-minPort+1)}
-			if c != tcp && c != http && c.free() {
+			if c != tcp && c != http && c.try() == nil {
 				*a = c
 			} else if try == 1000 {
 				return tcp, http, fmt.Errorf("no free port of %s between %d and %d", host, minPort, maxPort)

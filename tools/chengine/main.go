@@ -147,21 +147,20 @@ func run(o options) error {
 	var version string
 	go func() {
 		var err error
-		version, err = awaitReady(o, http)
+		version, err = awaitReady(o, tcp, http)
 		ready <- err
 	}()
 	for {
 		select {
 		case err := <-ready:
-			if err != nil {
+			if errors.Is(err, errTaken) && (o.tcpPort == 0 || o.httpPort == 0) {
+				return tryAgain(streams, err) // somebody was quicker to take a port that seemed free
+			} else if err != nil {
 				return err
 			}
 			fmt.Fprintf(streams.out, "READY tcp=%s http=%s version=%s pid=%d\n", tcp, http, version, os.Getpid())
 			ready = nil
 		case err := <-stopped:
-			if ready != nil && (!tcp.free() || !http.free()) && (o.tcpPort == 0 || o.httpPort == 0) {
-				return tryAgain(streams) // somebody else was quicker to take a port that seemed free
-			}
 			return err
 		case <-stop:
 			return end(o)
@@ -187,10 +186,10 @@ const (
 	maxTries = 5
 )
 
-func tryAgain(s streams) error {
+func tryAgain(s streams, why error) error {
 	n, _ := strconv.Atoi(os.Getenv(triesVar))
 	if n++; n >= maxTries {
-		return fmt.Errorf("%d times a port was taken that had been free an instant before", n)
+		return fmt.Errorf("%d times: %w", n, why)
 	}
 	if err := s.restore(); err != nil {
 		return err

@@ -6,31 +6,31 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
 )
 
-// awaitReady returns the engine's version once it answers, and makes the database that was asked for. HTTP is the
-// listener that it opens last.
-func awaitReady(o options, at address) (string, error) {
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	defer client.CloseIdleConnections()
+// errTaken reports that another process has the port. The engine says so on standard error, but does not end.
+var errTaken = errors.New("taken by another process")
+
+// awaitReady returns the engine's version once it serves both protocols, and makes the database that was asked for.
+func awaitReady(o options, tcp, at address) (string, error) {
 	deadline := time.Now().Add(o.startTimeout)
-	url := "http://" + at.dial().String() + "/"
-	for {
-		err := ping(client, url)
-		if err == nil {
-			if ownsListener(at.port) {
-				break
+	for _, a := range []address{tcp, at} {
+		for !reachable(a) {
+			if time.Now().After(deadline) {
+				return "", fmt.Errorf("the engine does not listen on %s within %s", a, o.startTimeout)
 			}
-			err = fmt.Errorf("another process answers on %s", at) // the engine will say so too, and stop
+			time.Sleep(5 * time.Millisecond)
 		}
-		if time.Now().After(deadline) {
-			return "", fmt.Errorf("the engine does not answer within %s: %w", o.startTimeout, err)
+		if !ownsListener(a.port) {
+			return "", fmt.Errorf("%s is %w", a, errTaken)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
+	client := &http.Client{Timeout: max(time.Until(deadline), time.Second), Transport: &http.Transport{DisableKeepAlives: true}}
+	url := "http://" + at.dial().String() + "/"
 	if o.users != "" && o.database == "" {
 		return "unknown", nil // perhaps nobody is let in whom we know
 	}
@@ -47,16 +47,13 @@ func awaitReady(o options, at address) (string, error) {
 	return version, nil
 }
 
-func ping(client *http.Client, url string) error {
-	resp, err := client.Get(url + "ping")
+func reachable(a address) bool {
+	c, err := net.DialTimeout("tcp", a.dial().String(), time.Second)
 	if err != nil {
-		return err
+		return false
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return errors.New(resp.Status)
-	}
-	return nil
+	_ = c.Close()
+	return true
 }
 
 func query(client *http.Client, url string, o options, sql string) (string, error) {
