@@ -68,6 +68,7 @@ func configure(dsn string, opts Options) (*pgxpool.Config, error) {
 		// Of several hosts, or after one became a replica: the one that can be written to.
 		cfg.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
+	cfg.ConnConfig.DialFunc = dialImpatiently(cfg.ConnConfig.DialFunc)
 	cfg.AfterConnect = scanTimesInUTC
 	cfg.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTrimSQLInSpanName(), otelpgx.WithDisableConnectionDetailsInAttributes())
 	return cfg, nil
