@@ -10,6 +10,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -35,12 +36,13 @@ type courier struct {
 	store   OutboxStore
 	log     *slog.Logger
 	figures *figures
+	tracer  trace.Tracer
 	send    func(ctx context.Context, c Claim, at time.Time) Result
 	wake    chan struct{}
 }
 
 func newCourier(store OutboxStore, log *slog.Logger, f *figures, send func(context.Context, Claim, time.Time) Result) *courier {
-	return &courier{store: store, log: log, figures: f, send: send, wake: make(chan struct{}, 1)}
+	return &courier{store: store, log: log, figures: f, tracer: newTracer(nil), send: send, wake: make(chan struct{}, 1)}
 }
 
 // nudge says that there may be new messages.
@@ -102,6 +104,9 @@ func (c *courier) claim(ctx context.Context, free int) ([]Claim, time.Duration) 
 		}
 		return nil, brokePause
 	case len(claims) > 0:
+		for _, claim := range claims {
+			c.figures.claimed(ctx, claim, at)
+		}
 		return claims, busyPause
 	case next.IsZero():
 		return nil, idlePause
@@ -111,6 +116,7 @@ func (c *courier) claim(ctx context.Context, free int) ([]Claim, time.Duration) 
 
 // deliver makes one attempt and records it. An attempt that the end of the service cut off is no attempt.
 func (c *courier) deliver(ctx context.Context, claim Claim) {
+	ctx, end := c.attempting(ctx, claim)
 	began := now()
 	try, cancel := context.WithTimeout(ctx, SendTimeout)
 	defer cancel()
@@ -119,9 +125,11 @@ func (c *courier) deliver(ctx context.Context, claim Claim) {
 	settling, stop := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer stop()
 	if !r.OK && ctx.Err() != nil {
+		defer end(nil)
 		c.note(settling, claim, c.store.Release(settling, claim))
 		return
 	}
+	defer end(&r)
 	v := judgeAttempt(claim.Delivery, r, ended, rand.Float64())
 	err := c.store.Settle(settling, claim, Attempt{
 		At: began, Duration: ended.Sub(began), StatusCode: r.StatusCode, Error: r.Error,
@@ -142,16 +150,10 @@ func (c *courier) note(ctx context.Context, claim Claim, err error) {
 }
 
 func (c *courier) report(ctx context.Context, claim Claim, r Result, v Verdict, at time.Time) {
-	result := "delivered"
-	switch {
-	case r.OK:
+	if r.OK {
 		c.figures.delay.Record(ctx, at.Sub(claim.OccurredAt).Seconds())
-	case r.Refused:
-		result = "refused"
-	default:
-		result = "failed"
 	}
-	c.figures.attempts.Add(ctx, 1, metric.WithAttributes(attribute.String("result", result)))
+	c.figures.attempts.Add(ctx, 1, metric.WithAttributes(attribute.String("result", resultName(r))))
 	attrs := []any{
 		"message_id", claim.ID, "type", claim.Message.Type, "monitor_id", claim.MonitorID,
 		"target_kind", string(claim.Target.Kind), "target_id", claim.Target.ID,

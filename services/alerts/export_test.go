@@ -4,6 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Courier delivers what is in a store through send, for tests that bring their own receiver and clock.
@@ -16,6 +19,13 @@ func NewCourier(store OutboxStore, log *slog.Logger, send func(context.Context, 
 		return nil, err
 	}
 	return &Courier{newCourier(store, log, f, send)}, nil
+}
+
+// Observe sends what the courier tells to the providers, before Run.
+func (c *Courier) Observe(tp trace.TracerProvider, mp metric.MeterProvider) (err error) {
+	c.inner.tracer = newTracer(tp)
+	c.inner.figures, err = newFigures(mp)
+	return err
 }
 
 // Run delivers until ctx ends.

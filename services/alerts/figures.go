@@ -1,10 +1,16 @@
 package alerts
 
 import (
+	"context"
 	"errors"
+	"sync/atomic"
+	"time"
 
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/frogstats/uptime/internal/telemetry/observe"
 )
 
 // figures are what operators watch.
@@ -13,20 +19,42 @@ type figures struct {
 	attempts metric.Int64Counter // by result: delivered, failed, refused
 	dead     metric.Int64Counter // messages that will never be delivered
 	delay    metric.Float64Histogram
+	waited   metric.Float64Histogram // from when a message was due to when it was claimed
+	duration metric.Float64Histogram // of attempts, by result
+	sending  atomic.Int64            // attempts that are running
 }
 
 func newFigures(p metric.MeterProvider) (*figures, error) {
 	if p == nil {
 		p = otel.GetMeterProvider()
 	}
-	m := p.Meter("github.com/frogstats/uptime/services/alerts")
+	m := p.Meter(instrumentation)
 	var f figures
-	var errs [4]error
+	var errs [7]error
 	f.entries, errs[0] = m.Int64Counter("frogup_alerts_feed_entries", metric.WithDescription("Feed entries evaluated."))
 	f.attempts, errs[1] = m.Int64Counter("frogup_notifications_attempts", metric.WithDescription("Attempts to deliver a notification, by result."))
 	f.dead, errs[2] = m.Int64Counter("frogup_notifications_dead", metric.WithDescription("Notifications given up."))
 	f.delay, errs[3] = m.Float64Histogram("frogup_notifications_delay", metric.WithUnit("s"),
 		metric.WithDescription("From what happened to the delivery that tells of it."),
 		metric.WithExplicitBucketBoundaries(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400))
+	f.waited, errs[4] = m.Float64Histogram("frogup_notifications_wait", metric.WithUnit("s"),
+		metric.WithDescription("From when a notification was due to when a worker took it."),
+		metric.WithExplicitBucketBoundaries(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800))
+	f.duration, errs[5] = m.Float64Histogram("frogup_notifications_attempt_duration", metric.WithUnit("s"),
+		metric.WithDescription("Time of an attempt to deliver, by result."),
+		metric.WithExplicitBucketBoundaries(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10))
+	set := observe.New(m)
+	set.Gauge("frogup_notifications_sending", "", "Attempts to deliver that are running, of the most that may at once: 16.",
+		func() float64 { return float64(f.sending.Load()) })
+	errs[6] = set.Register()
 	return &f, errors.Join(errs[:]...)
+}
+
+// claimed notes how long a message waited for a worker.
+func (f *figures) claimed(ctx context.Context, c Claim, at time.Time) {
+	f.waited.Record(ctx, max(at.Sub(c.NextAttemptAt), 0).Seconds())
+}
+
+func (f *figures) took(ctx context.Context, r Result, d time.Duration) {
+	f.duration.Record(ctx, d.Seconds(), metric.WithAttributes(attribute.String("result", resultName(r))))
 }

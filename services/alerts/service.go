@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
@@ -32,7 +33,7 @@ import (
 // serviceName is how this service is called in logs and by its peers.
 const serviceName = "alerts"
 
-// Deps are what the service works with; all but MeterProvider are required.
+// Deps are what the service works with; all but the providers are required.
 type Deps struct {
 	Store   Store
 	Log     *slog.Logger
@@ -43,8 +44,9 @@ type Deps struct {
 	Events   grpc.ClientConnInterface
 	Monitors grpc.ClientConnInterface
 	Egress   egress.Policy // what notifications may reach
-	// MeterProvider is where figures go; nil means the global one.
-	MeterProvider metric.MeterProvider
+
+	TracerProvider trace.TracerProvider // nil means the global one
+	MeterProvider  metric.MeterProvider // nil means the global one
 }
 
 // Service is the alerts service. Make it with New.
@@ -80,6 +82,7 @@ func New(d Deps) (*Service, error) {
 	}
 	status := eventsv1.NewStatusServiceClient(d.Events)
 	s.courier = newCourier(d.Store, log, figures, s.send)
+	s.courier.tracer = newTracer(d.TracerProvider)
 	s.uptime = newUptimeAsker(d.Store, status, log, s.courier.nudge)
 	s.catalog = newCatalogFollower(d.Store, monitorsv1.NewCatalogServiceClient(d.Monitors), log)
 	s.feed = &feedFollower{
