@@ -38,6 +38,9 @@ func Cases() []Case {
 	for _, group := range [][]Case{ruleCases, channelCases, incidentCases, evaluationCases, catalogCases, claimCases, outboxCases} {
 		all = append(all, group...)
 	}
+	for _, c := range ReplicaCases() {
+		all = append(all, c.alone())
+	}
 	return all
 }
 
