@@ -22,6 +22,8 @@ type sessionLock struct{ table string }
 
 var _ lock.SessionLocker = sessionLock{}
 
+func newSessionLock(table string) sessionLock { return sessionLock{table: table} }
+
 // id is one per series: services that share a database do not wait for each other.
 func (l sessionLock) id(ctx context.Context, conn *sql.Conn) (int64, error) {
 	var schema string

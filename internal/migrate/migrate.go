@@ -63,7 +63,7 @@ func Up(ctx context.Context, db *sql.DB, dialect Dialect, fsys fs.FS, opts ...Op
 		goose.WithVerbose(false), goose.WithDisableGlobalRegistry(true), goose.WithTableName(s.table),
 	}
 	if dialect == Postgres {
-		options = append(options, goose.WithSessionLocker(sessionLock{s.table}))
+		options = append(options, goose.WithSessionLocker(newSessionLock(s.table)))
 	} else {
 		mu.Lock()
 		defer mu.Unlock()

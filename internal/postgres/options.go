@@ -70,7 +70,7 @@ func configure(dsn string, opts Options) (*pgxpool.Config, error) {
 	}
 	cfg.ConnConfig.DialFunc = dialImpatiently(cfg.ConnConfig.DialFunc)
 	cfg.AfterConnect = scanTimesInUTC
-	cfg.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTrimSQLInSpanName(), otelpgx.WithDisableConnectionDetailsInAttributes())
+	cfg.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableConnectionDetailsInAttributes())
 	return cfg, nil
 }
 

@@ -295,7 +295,7 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(s.bin, name), args...)
 	cmd.Dir, cmd.SysProcAttr = s.folder, detached()
 	// Settings of the developer's own (PGDATA, PGPORT, a language) have no say here.
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC"}
+	cmd.Env = []string{"LC_ALL=C", "TZ=UTC"}
 	return cmd
 }
 
