@@ -144,7 +144,6 @@ func TestPoolIsBounded(t *testing.T) {
 }
 
 func TestErrorsNeverHoldThePassword(t *testing.T) {
-	const password = "hunter2/#secret"
 	native, http := clickhousetest.DSNs(t)
 	swap := func(dsn string) string { // another password for the same user
 		scheme, rest, _ := strings.Cut(dsn, "://")
@@ -164,7 +163,9 @@ func TestErrorsNeverHoldThePassword(t *testing.T) {
 		_, err := clickhouse.Open(t.Context(), dsn, clickhouse.Options{})
 		if err == nil {
 			t.Errorf("%s: no error", name)
-		} else if text := fmt.Sprintf("%v %+v %#v", err, err, errors.Unwrap(err)); strings.Contains(text, "hunter2") || strings.Contains(err.Error(), password) {
+			continue
+		}
+		if text := fmt.Sprintf("%v %+v %#v", err, err, errors.Unwrap(err)); strings.Contains(text, "hunter2") {
 			t.Errorf("%s: %s", name, text)
 		}
 	}

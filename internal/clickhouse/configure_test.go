@@ -40,7 +40,8 @@ func TestTheDSNWins(t *testing.T) {
 func TestWithoutPassword(t *testing.T) {
 	inner := fmt.Errorf("user:secret@host: %w: %w", context.Canceled, &clickhouse.Exception{Code: 516})
 	err := fmt.Errorf("open: %w", withoutPassword(inner, "secret"))
-	if text := fmt.Sprintf("%v %+v %s", err, err, errors.Unwrap(err)); strings.Contains(text, "secret") || !strings.Contains(text, "user:***@host") {
+	text := fmt.Sprintf("%v %+v %s", err, err, errors.Unwrap(err))
+	if strings.Contains(text, "secret") || !strings.Contains(text, "user:***@host") {
 		t.Error(text)
 	}
 	if !errors.Is(err, context.Canceled) || Code(err) != 516 {

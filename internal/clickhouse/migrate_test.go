@@ -54,7 +54,7 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS by_day ENGINE = SummingMergeTree ORDER BY
 	}
 	execute(t, db, `INSERT INTO events (n, at) VALUES (1, now())`, `SELECT name FROM events`)
 	var versions []int64
-	err := db.Conn().QueryRow(t.Context(), `SELECT groupArray(version_id) FROM (SELECT version_id FROM schema_migrations ORDER BY 1)`).Scan(&versions)
+	err := db.Conn().QueryRow(t.Context(), `SELECT arraySort(groupArray(version_id)) FROM schema_migrations`).Scan(&versions)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func traced(t *testing.T, dsn string, sampler sdktrace.Sampler) (*clickhouse.DB,
 func facts(s sdktrace.ReadOnlySpan) map[string]string {
 	out := map[string]string{}
 	for _, a := range s.Attributes() {
-		out[string(a.Key)] = a.Value.Emit()
+		out[string(a.Key)] = a.Value.String()
 	}
 	return out
 }
@@ -212,7 +212,7 @@ func TestMeasures(t *testing.T) {
 func labels(set attribute.Set) string {
 	var out []string
 	for _, kv := range set.ToSlice() {
-		out = append(out, kv.Value.Emit())
+		out = append(out, kv.Value.String())
 	}
 	return strings.Join(out, " ")
 }

@@ -21,6 +21,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -45,7 +46,8 @@ func parse(args []string, getenv func(string) string) (options, error) {
 	fs.IntVar(&o.tcpPort, "tcp-port", 0, "port of the native protocol; 0 chooses a free one")
 	fs.IntVar(&o.httpPort, "http-port", 0, "port of HTTP; 0 chooses a free one")
 	fs.StringVar(&o.user, "user", or(getenv("CLICKHOUSE_USER"), "default"), "the user, who may do everything; default CLICKHOUSE_USER")
-	fs.StringVar(&o.password, "password", getenv("CLICKHOUSE_PASSWORD"), "their password; better given as CLICKHOUSE_PASSWORD, which ps does not show")
+	fs.StringVar(&o.password, "password", "",
+		"their password; better in CLICKHOUSE_PASSWORD, or in\nthe file that CLICKHOUSE_PASSWORD_FILE names, which ps does not show")
 	fs.StringVar(&o.database, "database", getenv("CLICKHOUSE_DB"), "a database to make if there is none of that name; default CLICKHOUSE_DB")
 	fs.StringVar(&o.config, "config", "", "a config.xml instead of the built-in one")
 	fs.StringVar(&o.users, "users", "", "a users.xml instead of the built-in one; -user and -password must be in it")
@@ -53,6 +55,9 @@ func parse(args []string, getenv func(string) string) (options, error) {
 	fs.BoolVar(&o.removeData, "remove-data", false, "remove the data directory at the end")
 	fs.DurationVar(&o.startTimeout, "start-timeout", time.Minute, "how long the start may take")
 	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	if err := o.passwordFrom(getenv); err != nil {
 		return o, err
 	}
 	switch {
@@ -79,6 +84,21 @@ func parse(args []string, getenv func(string) string) (options, error) {
 		}
 	}
 	return o, nil
+}
+
+// passwordFrom looks where the official image does.
+func (o *options) passwordFrom(getenv func(string) string) error {
+	if o.password == "" {
+		o.password = getenv("CLICKHOUSE_PASSWORD")
+	}
+	if file := getenv("CLICKHOUSE_PASSWORD_FILE"); o.password == "" && file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("CLICKHOUSE_PASSWORD_FILE: %w", err)
+		}
+		o.password = strings.TrimRight(string(text), "\r\n")
+	}
+	return nil
 }
 
 // chdbVersion is the release that tools/fetch-chdb fetches.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -18,6 +19,10 @@ func environment(vars map[string]string) func(string) string {
 }
 
 func TestParse(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("from-file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	tests := map[string]struct {
 		args, fails string
 		env         map[string]string
@@ -30,6 +35,10 @@ func TestParse(t *testing.T) {
 		"flags win": {"-data d -user v -password q -database c -listen 0.0.0.0", "", map[string]string{
 			"CLICKHOUSE_USER": "u", "CLICKHOUSE_PASSWORD": "p", "CLICKHOUSE_DB": "b",
 		}, "v q c 0.0.0.0"},
+		"a password in a file": {"-data d -user u", "", map[string]string{"CLICKHOUSE_PASSWORD_FILE": secret}, "u from-file  127.0.0.1"},
+		"a file that is not there": {
+			"-data d -user u", "CLICKHOUSE_PASSWORD_FILE", map[string]string{"CLICKHOUSE_PASSWORD_FILE": "/nowhere"}, "",
+		},
 		"no data":               {"", "-data is required", nil, ""},
 		"a word too many":       {"-data d serve", "serve", nil, ""},
 		"a user that is no XML": {"-data d -user a<b", "-user", nil, ""},
@@ -92,7 +101,7 @@ func TestConfigurationIsXML(t *testing.T) {
 				t.Errorf("%s holds the password", path)
 			}
 			for d := xml.NewDecoder(strings.NewReader(string(text))); ; {
-				if _, err := d.Token(); err == io.EOF {
+				if _, err := d.Token(); errors.Is(err, io.EOF) {
 					break
 				} else if err != nil {
 					t.Fatalf("%s: %v\n%s", path, err, text)

@@ -23,7 +23,7 @@ func awaitReady(o options, tcp, at address) (string, error) {
 			if time.Now().After(deadline) {
 				return "", fmt.Errorf("the engine does not listen on %s within %s", a, o.startTimeout)
 			}
-			time.Sleep(5 * time.Millisecond)
+			<-time.After(5 * time.Millisecond)
 		}
 		if !ownsListener(a.port) {
 			return "", fmt.Errorf("%s is %w", a, errTaken)

@@ -186,7 +186,8 @@ func TestConfigurationFiles(t *testing.T) {
 		}
 		return path
 	}
-	users := write("users.xml", `<clickhouse><profiles><default/><few><max_threads>3</max_threads></few></profiles><quotas><default/></quotas><users>
+	users := write("users.xml", `<clickhouse><quotas><default/></quotas>
+		<profiles><default/><few><max_threads>3</max_threads></few></profiles><users>
 		<default><password/><networks><ip>127.0.0.1</ip></networks></default>
 		<a.b><password>p</password><networks><ip>::/0</ip></networks><profile>few</profile></a.b></users></clickhouse>`)
 	config := write("config.xml", `<clickhouse><users_config>`+users+`</users_config><mark_cache_size>4194304</mark_cache_size></clickhouse>`)

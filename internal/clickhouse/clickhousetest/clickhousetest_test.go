@@ -130,7 +130,9 @@ func TestMisbehavingClientsDoNotHarm(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, words := range []string{"", "\x00", "\x00\xff\xff\xff\xff", "GET / HTTP/9.9\r\n\r\n", "POST / HTTP/1.1\r\nContent-Length: 99\r\n\r\n"} {
+		for _, words := range []string{
+			"", "\x00", "\x00\xff\xff\xff\xff", "GET / HTTP/9.9\r\n\r\n", "POST / HTTP/1.1\r\nContent-Length: 99\r\n\r\n",
+		} {
 			for range 20 {
 				c, err := net.Dial("tcp", u.Host)
 				if err != nil {
@@ -178,7 +180,7 @@ func TestLend(t *testing.T) {
 	if os.Getenv(childVar) == "" {
 		return // it is for TestServerEndsWithTheTestBinary
 	}
-	fmt.Println("LENT", clickhousetest.DSN(t))
+	fmt.Fprintln(os.Stdout, "LENT", clickhousetest.DSN(t))
 	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
 }
 

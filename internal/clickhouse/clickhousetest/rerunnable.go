@@ -33,7 +33,8 @@ func Rerunnable(t testing.TB, fsys fs.FS) {
 func schemaOf(t testing.TB, db *clickhouse.DB) map[string]string {
 	t.Helper()
 	schema := map[string]string{}
-	err := db.Conn().QueryRow(t.Context(), `SELECT mapFromArrays(groupArray(name), groupArray(create_table_query || ' rows: ' || toString(total_rows)))
+	err := db.Conn().QueryRow(t.Context(), `
+		SELECT mapFromArrays(groupArray(name), groupArray(create_table_query || ' rows: ' || toString(total_rows)))
 		FROM system.tables WHERE database = currentDatabase() AND name NOT IN ('applied', 'applied_again')`).Scan(&schema)
 	if err != nil {
 		t.Fatal(err)
