@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	coltrace "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/grpc"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/frogstats/uptime/internal/telemetry/sampling"
 )
@@ -194,5 +195,30 @@ func TestHostsMakeNoSeries(t *testing.T) {
 	}
 	if body := scrape(t, tel); !strings.Contains(body, `http_server_request_duration_seconds_bucket{http_route="/x",le="2"} 100`) || strings.Contains(body, `le="2.5"`) {
 		t.Error("the buckets are not the instrument's")
+	}
+}
+
+// The spans of streams, which stay open for days, are not kept, nor anything under them; the calls beside them are.
+func TestStreamsHaveNoSpans(t *testing.T) {
+	_ = healthv1.File_grpc_health_v1_health_proto // the contract is linked in
+	tel := start(t, Config{Service: "frogup", Endpoint: "http://127.0.0.1:1"})
+	tracer := tel.TracerProvider().Tracer("test")
+	parent, root := tracer.Start(t.Context(), "root")
+	defer root.End()
+	for name, want := range map[string]bool{
+		"grpc.health.v1.Health/Watch": false, "grpc.health.v1.Health/Check": true, "grpc.health.v1.Health/Nothing": true,
+		"grpc.health.v1.HealthCheckRequest/x": true, "no.such.Service/Watch": true, "GET /grpc.health.v1.Health/Watch": true, "GET": true,
+	} {
+		for _, ctx := range []context.Context{t.Context(), sampling.Keep(t.Context()), parent} {
+			for _, kind := range []trace.SpanKind{trace.SpanKindClient, trace.SpanKindServer} {
+				ctx, span := tracer.Start(ctx, name, trace.WithSpanKind(kind))
+				_, under := tracer.Start(ctx, "SELECT")
+				if span.IsRecording() != want || under.IsRecording() != want {
+					t.Errorf("%v %s is recorded: %v, and what is under it: %v, want %v", kind, name, span.IsRecording(), under.IsRecording(), want)
+				}
+				under.End()
+				span.End()
+			}
+		}
 	}
 }

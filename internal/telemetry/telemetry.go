@@ -24,8 +24,6 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
-
-	"github.com/frogstats/uptime/internal/telemetry/sampling"
 )
 
 const (
@@ -108,24 +106,6 @@ func exporters(ctx context.Context, endpoint string) (sdktrace.SpanExporter, sdk
 		return nil, nil, errors.Join(fmt.Errorf("telemetry: metric exporter: %w", err), spans.Shutdown(ctx))
 	}
 	return spans, sdkmetric.NewPeriodicReader(points, sdkmetric.WithInterval(metricInterval), sdkmetric.WithTimeout(exportTimeout)), nil
-}
-
-// newSampler decides for traces that begin here; one that began elsewhere is kept if it was kept there.
-func newSampler(ratio float64) sdktrace.Sampler {
-	if ratio <= 0 || ratio > 1 {
-		ratio = 1
-	}
-	return sdktrace.ParentBased(sampler{sdktrace.TraceIDRatioBased(ratio)})
-}
-
-// sampler keeps what sampling.Keep says is to be kept, and of the rest what the ratio keeps.
-type sampler struct{ sdktrace.Sampler }
-
-func (s sampler) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
-	if sampling.Kept(p.ParentContext) {
-		return sdktrace.SamplingResult{Decision: sdktrace.RecordAndSample}
-	}
-	return s.Sampler.ShouldSample(p)
 }
 
 // TracerProvider makes tracers.
