@@ -16,9 +16,9 @@ import (
 var errTaken = errors.New("taken by another process")
 
 // awaitReady returns the engine's version once it serves both protocols, and makes the database that was asked for.
-func awaitReady(o options, tcp, at address) (string, error) {
+func awaitReady(o options, tcp, web address) (string, error) {
 	deadline := time.Now().Add(o.startTimeout)
-	for _, a := range []address{tcp, at} {
+	for _, a := range []address{tcp, web} {
 		for !reachable(a) {
 			if time.Now().After(deadline) {
 				return "", fmt.Errorf("the engine does not listen on %s within %s", a, o.startTimeout)
@@ -30,7 +30,7 @@ func awaitReady(o options, tcp, at address) (string, error) {
 		}
 	}
 	client := &http.Client{Timeout: max(time.Until(deadline), time.Second), Transport: &http.Transport{DisableKeepAlives: true}}
-	url := "http://" + at.dial().String() + "/"
+	url := "http://" + web.dial().String() + "/"
 	if o.users != "" && o.database == "" {
 		return "unknown", nil // perhaps nobody is let in whom we know
 	}
