@@ -1,9 +1,11 @@
 package events_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
 	"github.com/frogstats/uptime/internal/rpc/rpctest"
+	"github.com/frogstats/uptime/internal/telemetry"
 	"github.com/frogstats/uptime/internal/telemetry/telemetrytest"
 	"github.com/frogstats/uptime/services/events"
 )
@@ -110,6 +113,52 @@ func TestTracedResults(t *testing.T) {
 			t.Errorf("%s is not under %s", inside, work)
 		}
 	}
+}
+
+// What a store cannot take is told with the trace of the check, as far as there is one.
+func TestFailuresNameTheirTrace(t *testing.T) {
+	var log lockedBuffer
+	r := run(t, t.TempDir(), &catalogue{entries: []*monitorsv1.CatalogEntry{entry(7, "o1")}}, func(d *events.Deps) {
+		d.TracerProvider = sdktrace.NewTracerProvider()
+		d.Log = telemetry.NewLogger(&log, telemetry.LogOptions{})
+	})
+	parent, sc := traceparent(1)
+	p := r.prober()
+	p.parents = map[uint32]string{0: parent}
+	r.results.failing.Store(true)
+	r.states.failing.Store(true)
+	p.send(result(7, "o1", t0, ok))
+	for _, what := range []string{"results not stored", "judgement not committed"} {
+		eventually(t, what, func() bool {
+			for line := range strings.Lines(log.String()) {
+				if strings.Contains(line, what) && strings.Contains(line, `"trace_id":"`+sc.TraceID().String()+`"`) {
+					return true
+				}
+			}
+			return false
+		})
+	}
+	r.results.failing.Store(false)
+	r.states.failing.Store(false)
+	p.sync()
+}
+
+// lockedBuffer is a buffer that many may write to.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }
 
 func TestLinksAreBounded(t *testing.T) {
