@@ -98,7 +98,8 @@ func (c *certsConfig) run() error {
 		}
 		c.output("%s\n", filepath.Join(c.out, service, "{"+strings.Join([]string{caFile, certFile, keyFile}, ",")+"}"))
 	}
-	c.output("The certificates are valid until %s, the authority until %s.\n", until.Format(time.DateOnly), authority.NotAfter().Format(time.DateOnly))
+	c.output("The certificates are valid until %s, the authority until %s.\n",
+		until.Format(time.DateOnly), authority.NotAfter().Format(time.DateOnly))
 	return nil
 }
 
@@ -146,7 +147,7 @@ func (c *certsConfig) untouched() error {
 	}
 	for _, path := range paths {
 		if _, err := os.Lstat(path); err == nil {
-			return fmt.Errorf("%s exists; --renew makes new certificates with the authority that is there, --force makes everything anew", path)
+			return fmt.Errorf("%s exists; --renew makes new certificates with the authority that is there, --force makes all anew", path)
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

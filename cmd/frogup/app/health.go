@@ -149,7 +149,8 @@ func (c *healthConfig) askGRPC(ctx context.Context, out io.Writer, address strin
 		if err := c.settings.checkTLS(c.set); err != nil {
 			return err
 		}
-		source, err := mtls.Load(mtls.Files{Cert: c.settings.tlsCert, Key: c.settings.tlsKey, CA: c.settings.tlsCA}, slog.New(slog.DiscardHandler))
+		files := mtls.Files{Cert: c.settings.tlsCert, Key: c.settings.tlsKey, CA: c.settings.tlsCA}
+		source, err := mtls.Load(files, slog.New(slog.DiscardHandler))
 		if err != nil {
 			return err
 		}

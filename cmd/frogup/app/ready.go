@@ -47,7 +47,9 @@ type storeCheck struct {
 }
 
 func newReadiness() *readiness {
-	return &readiness{phase: errStarting, set: map[string]func(bool){}, peers: map[string]*grpc.ClientConn{}, needed: map[string]bool{}}
+	return &readiness{
+		phase: errStarting, set: map[string]func(bool){}, peers: map[string]*grpc.ClientConn{}, needed: map[string]bool{},
+	}
 }
 
 func (r *readiness) add(service, what string, ask func(context.Context) error) {

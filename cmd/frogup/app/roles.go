@@ -44,7 +44,8 @@ var roles = []role{
 		c.checks(s)
 		c.dialling(s)
 		c.edge(s)
-		s.Text(&c.database, "database", "", "database in place of files: "+joinOr(databaseSchemes(serveRole)), config.DSN, config.Rule(schemeRule(databaseSchemes(serveRole))))
+		s.Text(&c.database, "database", "", "database in place of files: postgres://user@host/database",
+			config.DSN, config.Rule(schemeRule(databaseSchemes(serveRole))))
 		c.startup(s)
 		c.eventsStore(s, "store of results in place of files: clickhouse://user@host/database, http://… or sqlite:folder")
 		c.keyset(s)

@@ -46,16 +46,24 @@ type settings struct {
 
 func (c *settings) common(s *config.Set, metricsListen string, shutdownDelay time.Duration) {
 	s.Text(&c.logLevel, "log-level", "info", "debug, info, warn or error", config.Rule(logLevelRule))
-	s.Text(&c.logFormat, "log-format", "", "json or text (default text on a terminal, else json)", config.Rule(oneOf("json", "text")))
-	s.Text(&c.otlpEndpoint, "otlp-endpoint", "", "URL of an OpenTelemetry collector (OTLP over gRPC), such as http://127.0.0.1:4317; none means no export", config.Rule(urlRule))
-	s.Float(&c.traceRatio, "trace-ratio", 1, "share of the traces that begin here that is exported, above 0 and up to 1", config.Rule(ratioRule))
-	s.Text(&c.metricsListen, "metrics-listen", metricsListen, "address of /metrics, /healthz and /readyz for operators; off means none", config.Rule(addressOrOff))
-	s.Duration(&c.shutdownDelay, "shutdown-delay", shutdownDelay, "how long to serve on after SIGTERM, while balancers see that it is not ready", config.Rule(atMost(5*time.Minute)))
+	s.Text(&c.logFormat, "log-format", "",
+		"json or text (default text on a terminal, else json)", config.Rule(oneOf("json", "text")))
+	s.Text(&c.otlpEndpoint, "otlp-endpoint", "",
+		"URL of an OpenTelemetry collector (OTLP over gRPC), such as http://127.0.0.1:4317; none means no export",
+		config.Rule(urlRule))
+	s.Float(&c.traceRatio, "trace-ratio", 1,
+		"share of the traces that begin here that is exported, above 0 and up to 1", config.Rule(ratioRule))
+	s.Text(&c.metricsListen, "metrics-listen", metricsListen,
+		"address of /metrics, /healthz and /readyz for operators; off means none", config.Rule(addressOrOff))
+	s.Duration(&c.shutdownDelay, "shutdown-delay", shutdownDelay,
+		"how long to serve on after SIGTERM, while balancers see that it is not ready", config.Rule(atMost(5*time.Minute)))
 }
 
 // member is what a process needs to be one of several.
 func (c *settings) member(s *config.Set, peers []string) {
-	s.Text(&c.clusterKey, "cluster-key", "", "secret that every service shares, at least 32 characters; better given as a file or variable, since others can read a command line", config.Secret, config.Rule(keyRule))
+	s.Text(&c.clusterKey, "cluster-key", "",
+		"secret that every service shares, at least 32 characters; better given as a file or variable, "+
+			"since others can read a command line", config.Secret, config.Rule(keyRule))
 	s.Text(&c.tlsCert, "tls-cert", "", "PEM file of this service's certificate")
 	s.Text(&c.tlsKey, "tls-key", "", "PEM file of the certificate's key")
 	s.Text(&c.tlsCA, "tls-ca", "", "PEM file of the authorities whose certificates are believed")
@@ -63,7 +71,8 @@ func (c *settings) member(s *config.Set, peers []string) {
 	c.peers = map[string]*string{}
 	for _, name := range peers {
 		c.peers[name] = new(string)
-		s.Text(c.peers[name], name, "dns:///"+name+servicePorts[name], "address of "+name+`, such as dns:///`+name+servicePorts[name]+", host:port, or several with commas", config.Rule(targetRule))
+		s.Text(c.peers[name], name, "dns:///"+name+servicePorts[name],
+			"address of "+name+": dns:///host:port, host:port, or several of these with commas", config.Rule(targetRule))
 	}
 }
 
@@ -78,23 +87,29 @@ func (c *settings) grpcServer(s *config.Set, role string) {
 }
 
 func (c *settings) store(s *config.Set, role string) {
-	s.Text(&c.database, "database", "", "store: postgres://user@host/database or sqlite:path of a file in a folder of its own", config.DSN, config.Rule(schemeRule(databaseSchemes(role))))
+	s.Text(&c.database, "database", "",
+		"store: postgres://user@host/database, or sqlite:path of a file in a folder of its own",
+		config.DSN, config.Rule(schemeRule(databaseSchemes(role))))
 	c.startup(s)
 }
 
 func (c *settings) startup(s *config.Set) {
-	s.Duration(&c.startupTimeout, "startup-timeout", time.Minute, "how long to try to open a database that does not answer")
+	s.Duration(&c.startupTimeout, "startup-timeout", time.Minute, "how long to try to open a database that does not answer",
+		config.Rule(atLeast(time.Second)))
 }
 
 func (c *settings) eventsStore(s *config.Set, historyUsage string) {
 	s.Text(&c.history, "history", "", historyUsage, config.DSN, config.Rule(schemeRule(schemesOf(historyStores))))
-	s.Text(&c.clickhouseCluster, "clickhouse-cluster", "", "name of a ClickHouse cluster over which the history is replicated and distributed")
+	s.Text(&c.clickhouseCluster, "clickhouse-cluster", "",
+		"name of a ClickHouse cluster over which the history is replicated and distributed")
 	s.Bool(&c.lowMemory, "low-memory", false, "make do with a ClickHouse server of little memory")
-	s.Duration(&c.retention, "retention", 400*24*time.Hour, "how long results are kept, in whole months", config.Rule(atLeast(time.Hour)))
+	s.Duration(&c.retention, "retention", 400*24*time.Hour,
+		"how long results are kept, in whole months of files in SQLite", config.Rule(atLeast(time.Hour)))
 }
 
 func (c *settings) keyset(s *config.Set) {
-	s.Text(&c.secretKeyset, "secret-keyset", "", "keys that seal stored credentials, as frogup setup makes them", config.Secret, config.Rule(keysetRule))
+	s.Text(&c.secretKeyset, "secret-keyset", "",
+		"keys that seal stored credentials, as frogup setup makes them", config.Secret, config.Rule(keysetRule))
 }
 
 func (c *settings) firstOwner(s *config.Set) {
@@ -107,8 +122,11 @@ func (c *settings) firstOwner(s *config.Set) {
 func (c *settings) checks(s *config.Set) {
 	s.Text(&c.region, "region", "local", "region that the prober stands in", config.Rule(regionRule))
 	s.Int(&c.maxChecks, "max-checks", 0, "checks in flight at most (0 is 4096)", config.Rule(notNegative))
-	s.Int(&c.maxPerHost, "max-checks-per-host", 0, "checks in flight at most per target host (0 is 512)", config.Rule(notNegative))
-	s.List(&c.witnesses, "resolver-witness", "zone under which the resolver is tested when a name fails, for networks without public DNS; may be repeated (default example.com, example.net, example.org)")
+	s.Int(&c.maxPerHost, "max-checks-per-host", 0,
+		"checks in flight at most per target host (0 is 512)", config.Rule(notNegative))
+	s.List(&c.witnesses, "resolver-witness",
+		"zone under which the resolver is tested when a name fails, for networks without public DNS; may be "+
+			"repeated (default example.com, example.net, example.org)")
 	s.Text(&c.proberID, "prober-id", "", "name of the prober, unlike all others' (default host name and region)")
 }
 
@@ -118,7 +136,8 @@ func (c *settings) dialling(s *config.Set) {
 
 func (c *settings) edge(s *config.Set) {
 	s.Bool(&c.metricsPublic, "metrics-public", false, "serve /metrics without credentials")
-	s.List(&c.trustedProxies, "trusted-proxy", "CIDR of a reverse proxy whose X-Forwarded-* headers count; may be repeated", config.Rule(cidrRule))
+	s.List(&c.trustedProxies, "trusted-proxy",
+		"CIDR of a reverse proxy whose X-Forwarded-* headers count; may be repeated", config.Rule(cidrRule))
 }
 
 // policy is the egress policy of the flags. A server that somebody runs for their own network may check it, so private
@@ -157,7 +176,8 @@ func (c *settings) check(set *config.Set) error {
 		}
 	}
 	if set.Get("data") == nil { // serve has a folder, and makes its keys there
-		need("cluster-key", "the same secret for every service, best in a file that "+config.EnvName("cluster-key-file")+" names; frogup setup makes one")
+		need("cluster-key", "the same secret for every service, best in a file that "+config.EnvName("cluster-key-file")+
+			" names; frogup setup makes one")
 		need("database", "postgres://… or sqlite:path")
 		need("history", "clickhouse://…, http://… or sqlite:folder")
 		need("secret-keyset", "best in a file that "+config.EnvName("secret-keyset-file")+" names; frogup setup makes one")
@@ -186,7 +206,8 @@ func (c *settings) checkTLS(set *config.Set) error {
 	case c.plaintext && len(given) > 0:
 		return fmt.Errorf("plaintext and %s contradict each other", strings.Join(given, ", "))
 	case !c.plaintext && len(missing) > 0:
-		return fmt.Errorf("%s: required, or plaintext if services may talk without TLS; frogup certs makes certificates", strings.Join(missing, ", "))
+		return fmt.Errorf("%s: required, or plaintext if services may talk without TLS; frogup certs makes certificates",
+			strings.Join(missing, ", "))
 	}
 	return nil
 }

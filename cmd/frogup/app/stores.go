@@ -173,10 +173,13 @@ func openStore[S io.Closer](ctx context.Context, h *house, what, address string,
 		return store, nil
 	}
 	store, err := backoff.Retry(ctx, func() (S, error) { return open(ctx, h, address) },
-		backoff.WithBackOff(&backoff.ExponentialBackOff{InitialInterval: 250 * time.Millisecond, RandomizationFactor: 0.2, Multiplier: 2, MaxInterval: 5 * time.Second}),
+		backoff.WithBackOff(&backoff.ExponentialBackOff{
+			InitialInterval: 250 * time.Millisecond, RandomizationFactor: 0.2, Multiplier: 2, MaxInterval: 5 * time.Second,
+		}),
 		backoff.WithMaxElapsedTime(h.cfg.startupTimeout),
 		backoff.WithNotify(func(err error, pause time.Duration) {
-			h.log.Warn("store cannot be opened yet", "store", what, "address", config.MaskDSN(address), "error", err.Error(), "again_in", pause.Round(time.Millisecond).String())
+			h.log.Warn("store cannot be opened yet", "store", what, "address", config.MaskDSN(address),
+				"error", err.Error(), "again_in", pause.Round(time.Millisecond).String())
 		}))
 	if err != nil {
 		return none, fmt.Errorf("%s at %s: %w", what, config.MaskDSN(address), err)

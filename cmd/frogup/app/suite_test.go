@@ -2,13 +2,16 @@ package app
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/frogstats/uptime/internal/clickhouse/clickhousetest"
 	"github.com/frogstats/uptime/internal/postgres/postgrestest"
 )
 
@@ -224,19 +227,65 @@ func TestServicesOnPostgres(t *testing.T) {
 	s.up["prober"].stop(exitOK) // while there is somebody to take its last results
 }
 
-func TestServeOnPostgres(t *testing.T) {
-	dsn := postgrestest.DSN(t)
-	env := map[string]string{"FROGUP_DATABASE": dsn, "FROGUP_ADMIN_EMAIL": "owner@example.com", "FROGUP_ADMIN_PASSWORD": "correct horse battery staple", "FROGUP_ADMIN_API_KEY": suiteKey}
-	for range 2 { // what the first stored, the second finds
+func TestServeOnDatabaseServers(t *testing.T) {
+	env := map[string]string{"FROGUP_DATABASE": postgrestest.DSN(t), "FROGUP_HISTORY": clickhousetest.DSN(t), "FROGUP_LOW_MEMORY": "true",
+		"FROGUP_ADMIN_EMAIL": "owner@example.com", "FROGUP_ADMIN_PASSWORD": "correct horse battery staple", "FROGUP_ADMIN_API_KEY": suiteKey}
+	for round := range 2 { // what the first stored, the second finds
 		r := launch(t, env, "serve", "--data", filepath.Join(t.TempDir(), "data"), "--listen", "127.0.0.1:0")
 		base := r.line("listening on ")
 		eventually(t, "serve to be ready", answers(base+"/readyz", http.StatusOK))
-		got := runVerb(t, t.Context(), map[string]string{"FROGUP_SERVER": base, "FROGUP_API_KEY": suiteKey}, "", "monitors", "list")
-		if got.code != exitOK {
-			t.Errorf("%+v", got)
+		client := map[string]string{"FROGUP_SERVER": base, "FROGUP_API_KEY": suiteKey}
+		if round == 0 {
+			got := runVerb(t, t.Context(), client, "", "monitors", "create", "self", base+"/healthz", "--interval", "1s")
+			if got.code != exitOK {
+				t.Fatalf("%+v", got)
+			}
 		}
+		eventually(t, "checks to be stored", func() error {
+			got := runVerb(t, t.Context(), client, "", "monitors", "get", "1", "--json")
+			if got.code != exitOK || !strings.Contains(got.stdout, `"success"`) {
+				return fmt.Errorf("%+v", got)
+			}
+			return nil
+		})
 		r.stop(exitOK)
 	}
+}
+
+// The link that the accounts service prints leads through a gateway that is another process.
+func TestSetupLinkOfSeparateServices(t *testing.T) {
+	s := newSuite(t, "", "")
+	for _, name := range []string{"FROGUP_ADMIN_EMAIL", "FROGUP_ADMIN_PASSWORD", "FROGUP_ADMIN_API_KEY"} {
+		delete(s.own["accounts"], name)
+	}
+	s.own["accounts"]["FROGUP_PUBLIC_URL"] = s.url("")
+	s.start("accounts", gatewayRole)
+	s.isUp("accounts")
+	link, err := url.Parse(s.up["accounts"].line("create the first owner at "))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := link.Query().Get("token")
+	if link.Path != "/setup" || link.Host != s.address[gatewayRole] || token == "" {
+		t.Fatalf("the link is %s", link)
+	}
+	if strings.Contains(s.up["accounts"].said(), token) {
+		t.Error("the token is in the log")
+	}
+	eventually(t, "the page behind the link", answers(link.String(), http.StatusOK))
+	body := fmt.Sprintf(`{"token":%q,"email":"owner@example.com","password":"correct horse battery staple"}`, token)
+	eventually(t, "the owner to be created", func() error {
+		client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+		resp, err := client.Post(s.url("/api/auth/setup"), "application/json", strings.NewReader(body))
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if answer, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
+			return fmt.Errorf("%s: %s", resp.Status, answer)
+		}
+		return nil
+	})
 }
 
 // A database that is not there yet is waited for, and a service whose database goes away says so until it is back.
