@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/frogstats/uptime/internal/postgres"
 )
@@ -52,7 +53,7 @@ func DSN(t testing.TB) string {
 	name := "frogup_test_" + random(8)
 	mine, err := withDatabase(dsn, name)
 	need(t, err)
-	need(t, execute(dsn, `CREATE DATABASE `+name+` TEMPLATE template0`))
+	need(t, create(dsn, name))
 	t.Cleanup(func() {
 		if err := execute(dsn, `DROP DATABASE IF EXISTS `+name+` WITH (FORCE)`); err != nil {
 			t.Errorf("drop the test's database: %v", err)
@@ -90,7 +91,7 @@ func Start(t testing.TB, settings ...string) *Server {
 	need(t, err)
 	s.t = t
 	t.Cleanup(s.remove)
-	need(t, execute(s.url("postgres"), `CREATE DATABASE `+ownDatabase+` TEMPLATE template0`))
+	need(t, create(s.url("postgres"), ownDatabase))
 	return s
 }
 
@@ -104,6 +105,18 @@ func need(t testing.TB, err error) {
 	default:
 		t.Fatal(err)
 	}
+}
+
+// create makes a database that sorts as a dictionary does, where the server can: many in production do, and what relies on the
+// order of bytes must say so.
+func create(dsn, name string) error {
+	plain := `CREATE DATABASE ` + name + ` TEMPLATE template0`
+	err := execute(dsn, plain+` LOCALE_PROVIDER icu ICU_LOCALE 'en-US'`)
+	var p *pgconn.PgError
+	if errors.As(err, &p) && (p.Code == "0A000" || p.Code == "42601") { // built without ICU, or older than 15
+		return execute(dsn, plain)
+	}
+	return err
 }
 
 func execute(dsn, sql string) error {

@@ -91,7 +91,7 @@ func TestServersEndWithTheTestBinary(t *testing.T) {
 		<-t.Context().Done() // until killed
 		return
 	}
-	_ = postgrestest.DSN(t) // skips where no server can be had
+	_ = postgrestest.DSN(t)                       // skips where no server can be had
 	tmp, err := os.MkdirTemp("", "postgrestest-") //nolint:usetesting // the server's account may not enter t.TempDir
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/frogstats/uptime/internal/identity"
@@ -182,6 +183,31 @@ func TestTransactionGoesOnAfterARefusal(t *testing.T) {
 	})
 	if in, err := s.Session(t.Context(), "u0", "s"); err != nil || in.Session.UserAgent != "a\uFFFD\uFFFDb" {
 		t.Errorf("user agent %q, %v", in.Session.UserAgent, err)
+	}
+}
+
+// Names and addresses are sorted by their bytes, as SQLite does, whatever the server's language.
+func TestOrderIsTheSameEverywhere(t *testing.T) {
+	s := openAt(t, postgrestest.DSN(t))
+	want := []string{"B", "_", "a", "b"}
+	update(t, s, func(tx accounts.Tx) error {
+		err := tx.InsertUser(t.Context(), user("u"))
+		for _, name := range []string{"a", "_", "b", "B"} {
+			err = errors.Join(err, tx.InsertOrganization(t.Context(), accounts.Organization{ID: name, Name: name, CreatedAt: at}),
+				tx.InsertMember(t.Context(), name, "u", identity.RoleOwner, at))
+		}
+		return err
+	})
+	all, err := s.Memberships(t.Context(), "u")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range all {
+		got = append(got, m.Organization.Name)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
 	}
 }
 
