@@ -52,3 +52,24 @@ var RegionNames = regionNames
 func RegionRows(regions []events.RegionState) pgx.CopyFromSource {
 	return &rowSource{columns: regionColumns(regions), rows: len(regions)}
 }
+
+// Setting is a setting of the server for the pool's connections.
+func (s *State) Setting(name string) (value string) {
+	if err := s.db.Pool().QueryRow(s.life, `SELECT current_setting($1)`, name).Scan(&value); err != nil {
+		return err.Error()
+	}
+	return value
+}
+
+// OwnerSetting is Setting for the connection that holds the lock.
+func (s *State) OwnerSetting(name string) (value string) {
+	conn, err := s.connect(s.life)
+	if err != nil {
+		return err.Error()
+	}
+	defer hangUp(conn)
+	if err := fetch(s.life, conn, &value, `SELECT current_setting($1)`, name); err != nil {
+		return err.Error()
+	}
+	return value
+}

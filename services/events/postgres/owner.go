@@ -239,16 +239,11 @@ func fetch(ctx context.Context, conn *pgx.Conn, into any, query string, args ...
 	return conn.QueryRow(ctx, query, args...).Scan(into)
 }
 
-// connect makes the connection that the lock lives on. The server is to notice within five seconds that this end has gone.
+// connect makes the connection that the lock lives on.
 func (s *State) connect(ctx context.Context) (*pgx.Conn, error) {
 	cfg := s.db.Pool().Config().ConnConfig
 	cfg.Tracer = nil // it asks every second
-	for setting, value := range map[string]string{
-		"tcp_keepalives_idle": "2", "tcp_keepalives_interval": "1", "tcp_keepalives_count": "3", "tcp_user_timeout": "5000",
-		"idle_session_timeout": "0",
-	} {
-		cfg.RuntimeParams[setting] = value
-	}
+	cfg.RuntimeParams["idle_session_timeout"] = "0"
 	cfg.RuntimeParams["application_name"] += " (owner)"
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {

@@ -309,7 +309,7 @@ func ownUntilKilled(dsn string) {
 	}
 	for i := 0; err == nil; i++ {
 		if err = s.Commit(ctx, some(1, fmt.Sprint("killed ", i))); err == nil {
-			_, err = fmt.Println(i)
+			_, err = fmt.Fprintln(os.Stdout, i)
 		}
 	}
 	fmt.Fprintln(os.Stderr, err)

@@ -47,10 +47,11 @@ func pruneFeed(kind events.FeedKind) func(context.Context, pgx.Tx, time.Time) (b
 	const query = `
 WITH mark AS (SELECT COALESCE((SELECT seq FROM feed_pruned WHERE kind = $1), 0) AS seq),
 young AS (
-  SELECT COALESCE((SELECT f.seq FROM feed f, mark WHERE f.kind = $1 AND f.seq > mark.seq AND f.noted_at >= $2 ORDER BY f.seq LIMIT 1),
-                  9223372036854775807) AS seq),
+  SELECT COALESCE((
+    SELECT seq FROM feed WHERE kind = $1 AND seq > (SELECT seq FROM mark) AND noted_at >= $2 ORDER BY seq LIMIT 1),
+    9223372036854775807) AS seq),
 old AS (
-  SELECT f.seq FROM feed f, mark, young WHERE f.kind = $1 AND f.seq > mark.seq AND f.seq < young.seq ORDER BY f.seq LIMIT $3),
+  SELECT seq FROM feed WHERE kind = $1 AND seq > (SELECT seq FROM mark) AND seq < (SELECT seq FROM young) ORDER BY seq LIMIT $3),
 dropped AS (DELETE FROM feed WHERE seq IN (SELECT seq FROM old)),
 marked AS (
   INSERT INTO feed_pruned (kind, seq) SELECT $1, max(seq) FROM old HAVING max(seq) IS NOT NULL

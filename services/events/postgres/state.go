@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -51,6 +52,10 @@ type counter func(ctx context.Context, tx pgx.Tx, n int) (base int64, err error)
 // OpenState connects to the database at dsn and brings the schema "events" up to date. The connection must be one to the
 // server, or through a pooler that keeps sessions: the ownership is a lock of a session.
 func OpenState(ctx context.Context, dsn string, opts StateOptions) (*State, error) {
+	dsn, err := withSettings(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open state: %w", err)
+	}
 	db, err := postgres.Open(ctx, dsn, postgres.Options{Schema: schemaName, Service: "events", MaxConns: opts.MaxConns})
 	if err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
@@ -65,6 +70,34 @@ func OpenState(ctx context.Context, dsn string, opts StateOptions) (*State, erro
 	}
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	return s, nil
+}
+
+// presence makes the server notice within five seconds that a client is gone, though nothing on the network says so, and end
+// what it left open: its lock, and a transaction that the next owner would have to wait for.
+var presence = map[string]string{
+	"tcp_keepalives_idle": "2", "tcp_keepalives_interval": "1", "tcp_keepalives_count": "3", "tcp_user_timeout": "5000",
+	"idle_in_transaction_session_timeout": "5000",
+}
+
+// withSettings adds presence to a DSN, except for what it says itself.
+func withSettings(dsn string) (string, error) {
+	cfg, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return "", err
+	}
+	separator := " "
+	if strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://") {
+		separator = "&"
+		if !strings.Contains(dsn, "?") {
+			dsn += "?"
+		}
+	}
+	for name, value := range presence {
+		if _, ok := cfg.RuntimeParams[name]; !ok {
+			dsn += separator + name + "=" + value
+		}
+	}
+	return dsn, nil
 }
 
 // Close waits for what is running, closes the connections, and then lets another process own the state.
