@@ -44,11 +44,8 @@ func TestEverySlotIsAccountedFor(t *testing.T) {
 		}
 	}
 	<-time.After(run / 3)
-	pid := s.cmd.Process.Pid
 	for _, signal := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
-		if err := syscall.Kill(pid, signal); err != nil {
-			t.Fatal(err)
-		}
+		s.signal(signal)
 		<-time.After(2 * time.Second)
 	}
 	<-time.After(run / 3)
@@ -106,9 +103,7 @@ func TestStandstillIsNotTheTargetsFault(t *testing.T) {
 			t.Fatal("the target is not asked any more")
 		}
 		for _, signal := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
-			if err := syscall.Kill(s.cmd.Process.Pid, signal); err != nil {
-				t.Fatal(err)
-			}
+			s.signal(signal)
 			<-time.After(2500 * time.Millisecond)
 		}
 	}

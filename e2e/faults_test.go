@@ -183,7 +183,7 @@ func TestMemoryIsBounded(t *testing.T) {
 // since the last call with reset.
 func (s *server) peakMemory(reset bool) int64 {
 	s.t.Helper()
-	proc := filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid))
+	proc := filepath.Join("/proc", strconv.Itoa(s.process("prober").pid()))
 	field := "VmHWM:"
 	if reset {
 		if err := os.WriteFile(filepath.Join(proc, "clear_refs"), []byte("5"), 0); err != nil {

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -12,7 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,8 +19,10 @@ import (
 	"time"
 )
 
-// binary is the frogup that every scenario runs; built once.
-var binary string
+var (
+	binary  string // the frogup that every scenario runs; built once
+	workDir string // for what all scenarios share; removed at the end
+)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -39,6 +40,13 @@ func testMain(m *testing.M) int {
 			return 1
 		}
 	}
+	dir, err := os.MkdirTemp("", "frogup-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	workDir = dir
 	if given := os.Getenv("FROGUP_E2E_BINARY"); given != "" { // one that was built elsewhere, such as a release
 		path, err := filepath.Abs(given)
 		if err != nil {
@@ -48,12 +56,6 @@ func testMain(m *testing.M) int {
 		binary = path
 		return m.Run()
 	}
-	dir, err := os.MkdirTemp("", "frogup-e2e-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "e2e:", err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "frogup")
 	build := exec.Command("go", "build", "-o", binary, "github.com/frogstats/uptime/cmd/frogup")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0") // what users get
@@ -70,18 +72,19 @@ const (
 	adminKey      = "e2e-admin-key-0123456789abcdef"
 )
 
-// server is one running `frogup serve` and how to talk to it.
+// server is the product as somebody runs it, in one process or as a suite of services, and how to talk to it.
 type server struct {
 	t    testing.TB
+	make func(*server) form // nil is the one that the environment names
+	form form
 	dir  string
 	env  []string
 	args []string
-	wrap []string // command that the binary is run under, such as unshare …
+	wrap []string // command that the binary is run under, such as nsenter …
 	rest *http.Client
 
-	cmd    *exec.Cmd
-	base   string
-	exited chan error
+	processes []*process // in starting order
+	base      string
 
 	mu  sync.Mutex
 	log bytes.Buffer // all output of all runs
@@ -89,7 +92,7 @@ type server struct {
 
 type option func(*server)
 
-// withArgs adds flags to `frogup serve`.
+// withArgs adds flags to `frogup serve`, or settings to the services that have them.
 func withArgs(args ...string) option { return func(s *server) { s.args = append(s.args, args...) } }
 
 // withEnv replaces the environment that creates the owner.
@@ -98,7 +101,7 @@ func withEnv(env ...string) option { return func(s *server) { s.env = env } }
 // moreEnv adds to the environment.
 func moreEnv(env ...string) option { return func(s *server) { s.env = append(s.env, env...) } }
 
-// start runs a server in a fresh folder until the test ends.
+// start runs a server with nothing in its stores until the test ends.
 func start(t testing.TB, opts ...option) *server {
 	t.Helper()
 	s := &server{t: t, dir: filepath.Join(t.TempDir(), "data"), rest: restClient, env: []string{
@@ -107,8 +110,12 @@ func start(t testing.TB, opts ...option) *server {
 	for _, o := range opts {
 		o(s)
 	}
+	if s.make == nil {
+		s.make = formOf(t)
+	}
+	s.form = s.make(s)
 	t.Cleanup(func() {
-		if s.cmd != nil {
+		if s.processes != nil {
 			s.stop()
 		}
 		if t.Failed() {
@@ -119,48 +126,28 @@ func start(t testing.TB, opts ...option) *server {
 	return s
 }
 
-// run starts the process and waits until it is ready.
+// run starts the processes and waits until the REST surface is ready.
 func (s *server) run() {
 	s.t.Helper()
-	args := append([]string{"serve", "--data", s.dir, "--listen", "127.0.0.1:0"}, s.args...)
-	name := binary
-	if len(s.wrap) > 0 {
-		name, args = s.wrap[0], append(append(append([]string{}, s.wrap[1:]...), binary), args...)
+	before := len(s.output())
+	s.processes = s.form.processes(s)
+	for _, p := range s.processes {
+		p.start()
 	}
-	s.cmd = exec.Command(name, args...)
-	s.cmd.Env = append(append([]string{}, os.Environ()...), s.env...)
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // never outlives the test
-	s.cmd.Stderr = s
-	out, err := s.cmd.StdoutPipe()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	// Pdeathsig follows the thread that started the process, so that thread must not end
-	// before the test binary does: one goroutine keeps it for all servers.
-	if err := onStarter(s.cmd.Start); err != nil {
-		s.t.Fatal(err)
-	}
-	ready := make(chan string, 1)
-	s.exited = make(chan error, 1)
-	go func() {
-		lines := bufio.NewScanner(out)
-		for lines.Scan() {
-			_, _ = s.Write(append(lines.Bytes(), '\n'))
-			if at, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
-				ready <- at
-			}
+	s.base = s.processes[len(s.processes)-1].listening()
+	s.ready()
+	eventually(s.t, 60*time.Second, "the prober to know its monitors", func() error {
+		if !strings.Contains(s.output()[before:], `"msg":"assignments in step"`) {
+			return errors.New("it does not say so")
 		}
-		s.exited <- s.cmd.Wait()
-	}()
-	select {
-	case s.base = <-ready:
-	case err := <-s.exited:
-		s.exited <- err
-		s.t.Fatalf("frogup serve ended before it was ready: %v\n%s", err, s.output())
-	case <-time.After(60 * time.Second):
-		s.t.Fatalf("frogup serve was not ready within 60 s\n%s", s.output())
-	}
-	eventually(s.t, 30*time.Second, "the server to be ready", func() error {
+		return nil
+	})
+}
+
+// ready waits until the REST surface says so.
+func (s *server) ready() {
+	s.t.Helper()
+	eventually(s.t, 60*time.Second, "the server to be ready", func() error {
 		resp, err := s.rest.Get(s.base + "/readyz")
 		if err != nil {
 			return err
@@ -173,52 +160,47 @@ func (s *server) run() {
 	})
 }
 
-var starter = sync.OnceValue(func() chan func() {
-	work := make(chan func())
-	go func() {
-		runtime.LockOSThread() // never unlocked
-		for f := range work {
-			f()
-		}
-	}()
-	return work
-})
-
-func onStarter(f func() error) error {
-	done := make(chan error, 1)
-	starter() <- func() { done <- f() }
-	return <-done
-}
-
 // stop ends the server with SIGTERM and checks that it goes in order and in time.
 func (s *server) stop() {
 	s.t.Helper()
-	began := time.Now()
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		s.t.Errorf("signal: %v", err)
+	for _, p := range slices.Backward(s.processes) {
+		p.terminate()
 	}
-	select {
-	case err := <-s.exited:
-		if err != nil {
-			s.t.Errorf("frogup serve ended with %v", err)
-		}
-	case <-time.After(10 * time.Second):
-		s.t.Errorf("frogup serve did not stop within 10 s of SIGTERM")
-		s.kill()
-		return
+	for _, p := range slices.Backward(s.processes) {
+		p.stop()
 	}
-	s.t.Logf("stopped in %v", time.Since(began).Round(time.Millisecond))
-	s.cmd = nil
+	s.processes = nil
 }
 
-// kill ends the server as a power cut would end the process.
+// kill ends the server as a power cut would end its processes.
 func (s *server) kill() {
 	s.t.Helper()
-	_ = s.cmd.Process.Kill()
-	if <-s.exited == nil {
-		s.t.Error("frogup serve ended in order before it could be killed")
+	for _, p := range s.processes {
+		p.kill()
 	}
-	s.cmd = nil
+	s.processes = nil
+}
+
+// signal is sent to every process.
+func (s *server) signal(sig syscall.Signal) {
+	s.t.Helper()
+	for _, p := range s.processes {
+		if err := syscall.Kill(p.pid(), sig); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// process is the one that a service runs in.
+func (s *server) process(service string) *process {
+	s.t.Helper()
+	for _, p := range s.processes {
+		if p.name == service || p.name == "serve" {
+			return p
+		}
+	}
+	s.t.Fatalf("there is no process of %s", service)
+	return nil
 }
 
 // Write collects output.
@@ -328,5 +310,5 @@ var restClient = &http.Client{
 
 // of is the same server for a subtest.
 func (s *server) of(t testing.TB) *server {
-	return &server{t: t, dir: s.dir, rest: s.rest, base: s.base, cmd: s.cmd}
+	return &server{t: t, form: s.form, dir: s.dir, rest: s.rest, base: s.base, processes: s.processes}
 }

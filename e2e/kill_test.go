@@ -35,7 +35,7 @@ func TestKill(t *testing.T) {
 		<-time.After(time.Duration(300+rand.IntN(2700)) * time.Millisecond)
 		f.pause.Lock()
 		s.kill()
-		checkFiles(t, s.dir)
+		s.form.intact(s)
 		s.run()
 		f.pause.Unlock()
 		f.stillThere(n + 1)
@@ -52,6 +52,7 @@ type flock struct {
 	t       *testing.T
 	s       *server
 	k       *sink
+	steady  []int
 	flaky   []*flaky
 	pause   sync.RWMutex // held for writing while there is no server
 	stop    context.CancelFunc
@@ -73,7 +74,7 @@ func newFlock(t *testing.T, s *server, k *sink) *flock {
 	f := &flock{t: t, s: s, k: k, shown: map[string]event{}}
 	steady := newSite(t, nil)
 	for i := range 40 {
-		s.create(tcpMonitor("127.0.0.1", steady.port(), obj{"name": fmt.Sprint("steady ", i)}))
+		f.steady = append(f.steady, s.create(tcpMonitor("127.0.0.1", steady.port(), obj{"name": fmt.Sprint("steady ", i), "confirm_down": 1})))
 	}
 	for i := range 4 {
 		one := &flaky{target: newSite(t, nil)}
@@ -262,7 +263,7 @@ func (f *flock) announced(to string, monitor, n int, begin, end string) {
 
 // checkFiles opens a copy of every database, as the next start would, and lets SQLite
 // check it. It is a copy so that the next start still has everything to recover itself.
-func checkFiles(t *testing.T, dir string) {
+func checkFiles(t testing.TB, dir string) {
 	t.Helper()
 	copied := t.TempDir()
 	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
