@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"regexp"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/grpclog"
@@ -19,14 +20,22 @@ const resolveEvery = 5 * time.Second
 
 // logGRPC sends what gRPC itself warns of to log: left alone, it writes plain lines between our JSON.
 func logGRPC(log *slog.Logger) {
-	dns.SetMinResolutionInterval(resolveEvery)
-	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, newLineLog(log, slog.LevelWarn), newLineLog(log, slog.LevelError)))
+	grpcLog.Store(log)
+	tuneGRPC()
 }
+
+var grpcLog atomic.Pointer[slog.Logger]
+
+// tuneGRPC changes what gRPC has for the whole process, and may only be changed before it is used.
+var tuneGRPC = sync.OnceFunc(func() {
+	dns.SetMinResolutionInterval(resolveEvery)
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, newLineLog(grpcLog.Load, slog.LevelWarn), newLineLog(grpcLog.Load, slog.LevelError)))
+})
 
 // lineLog makes one record of each write, and of what is said over and over one record a minute: a peer that is away is
 // tried every few seconds.
 type lineLog struct {
-	log   *slog.Logger
+	log   func() *slog.Logger
 	level slog.Level
 
 	mu   sync.Mutex
@@ -38,7 +47,7 @@ const (
 	mostSaid      = 1000
 )
 
-func newLineLog(log *slog.Logger, level slog.Level) *lineLog {
+func newLineLog(log func() *slog.Logger, level slog.Level) *lineLog {
 	return &lineLog{log: log, level: level, said: map[string]time.Time{}}
 }
 
@@ -48,7 +57,7 @@ var before = regexp.MustCompile(`^[0-9/]+ [0-9:]+ [A-Z]+: (\[[^\]]*\] ?)*`)
 func (l *lineLog) Write(p []byte) (int, error) {
 	text := string(before.ReplaceAll(bytes.TrimSpace(p), nil))
 	if l.isNew(text) {
-		l.log.Log(context.Background(), l.level, "grpc", "text", text)
+		l.log().Log(context.Background(), l.level, "grpc", "text", text)
 	}
 	return len(p), nil
 }

@@ -13,7 +13,8 @@ import (
 func TestRepeatedLinesOfGRPC(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		l := newLineLog(slog.New(slog.NewTextHandler(&out, nil)), slog.LevelWarn)
+		log := slog.New(slog.NewTextHandler(&out, nil))
+		l := newLineLog(func() *slog.Logger { return log }, slog.LevelWarn)
 		say := func(text string) { _, _ = io.WriteString(l, time.Now().Format("2006/01/02 15:04:05")+text) }
 		for range 10 {
 			say(" WARNING: [core] [Channel #3 SubChannel #5] cannot reach a\n")

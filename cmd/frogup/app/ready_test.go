@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,9 +17,14 @@ import (
 func TestReadinessFollowsTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReadiness()
-		var bad error
+		var away atomic.Bool
 		var told []bool
-		r.add("events", "database", func(context.Context) error { return bad })
+		r.add("events", "database", func(context.Context) error {
+			if away.Load() {
+				return errors.New("away")
+			}
+			return nil
+		})
 		r.add("alerts", "database", func(context.Context) error { return errors.New("another's") })
 		r.watch("events", func(serving bool) { told = append(told, serving) })
 		r.begin()
@@ -37,26 +43,26 @@ func TestReadinessFollowsTheStore(t *testing.T) {
 		}
 		asked()
 		expect("all well")
-		bad = errors.New("away")
+		away.Store(true)
 		asked()
-		bad = nil
+		away.Store(false)
 		asked()
 		expect("one miss")
-		bad = errors.New("away")
+		away.Store(true)
 		asked()
 		asked()
 		asked()
 		expect("three misses", false)
-		bad = nil
+		away.Store(false)
 		asked()
 		expect("back", false, true)
-		bad = errors.New("away")
+		away.Store(true)
 		asked()
 		asked()
 		expect("away again", false, true, false)
 		r.stop()
 		expect("stopping", false, true, false, false)
-		bad = nil
+		away.Store(false)
 		asked()
 		expect("well while stopping", false, true, false, false)
 		cancel()
