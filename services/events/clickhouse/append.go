@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -131,7 +132,7 @@ func (s *Results) send(ctx context.Context, b *block) error {
 		w.columns.add(&b.results[i], w.headers(&b.results[i]))
 	}
 	if err := w.columns.fill(batch); err != nil {
-		return fmt.Errorf("fill an insert: %w", err)
+		return errors.Join(fmt.Errorf("fill an insert: %w", err), batch.Abort())
 	}
 	if err := batch.Send(); err != nil {
 		return fmt.Errorf("insert: %w", err)

@@ -19,7 +19,7 @@ type cuts struct {
 
 // level is one of the units that time is divided into.
 type level struct {
-	name  string
+	name  string // as in by_minute
 	unit  time.Duration
 	start string // of the unit that a row lies in, as the projections name it
 }
@@ -101,6 +101,9 @@ func (c *cuts) of(l level) string {
 	}
 	return strings.Join(terms, " AND ")
 }
+
+// forever is the end of time, for the server's DateTime; a whole day, so that no unit is cut.
+var forever = time.Unix(1<<32-1, 0).Truncate(24 * time.Hour)
 
 // ceilSeconds is the first whole second at or after a moment, within what the server's DateTime can hold.
 func ceilSeconds(ms int64) int64 { return min(max((ms+999)/1000, 0), math.MaxUint32) }

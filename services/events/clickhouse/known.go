@@ -45,7 +45,7 @@ func (s *Results) takeOver(ctx context.Context) error {
 	}
 	const query = `
 SELECT organization_id, monitor_id, region, toUnixTimestamp64Milli(max(timestamp)) FROM monitor_events
-GROUP BY organization_id, monitor_id, region`
+GROUP BY organization_id, monitor_id, region SETTINGS preferred_optimize_projection_name = 'series'`
 	marks := map[seriesKey]int64{}
 	var organization string
 	var k seriesKey
@@ -143,7 +143,8 @@ func (s *Results) lookUp(ctx context.Context, keys []key, stored map[key]bool) e
 	}
 	const query = `
 SELECT monitor_id, region, toUnixTimestamp64Milli(timestamp) FROM monitor_events
-WHERE (organization_id, monitor_id, timestamp) IN (SELECT organization_id, monitor_id, timestamp FROM sent)`
+WHERE (organization_id, monitor_id, timestamp) IN (SELECT organization_id, monitor_id, timestamp FROM sent)
+SETTINGS optimize_use_projections = 0`
 	return s.each(ch.Context(ctx, ch.WithExternalTable(sent)), func(rows driver.Rows) error {
 		var k key
 		err := rows.Scan(&k.monitorID, &k.region, &k.slot)
@@ -178,7 +179,7 @@ func (s *Results) ownersOf(ctx context.Context, monitorID uint32) ([]string, err
 	if known := s.owners.known(monitorID); len(known) > 0 {
 		return known, nil
 	}
-	const query = `SELECT organization_id FROM monitor_events WHERE monitor_id = ? GROUP BY organization_id`
+	const query = `SELECT organization_id FROM monitor_events WHERE monitor_id = ? GROUP BY organization_id SETTINGS preferred_optimize_projection_name = 'series'`
 	err := s.each(ctx, func(rows driver.Rows) error {
 		var o string
 		if err := rows.Scan(&o); err != nil {

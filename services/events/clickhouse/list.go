@@ -88,7 +88,7 @@ func (s *Results) List(ctx context.Context, q events.ResultQuery) ([]events.Resu
 	}
 	c.what(&q)
 	query := `SELECT` + resultColumns + ` FROM monitor_events WHERE ` + c.text.String() + `
-ORDER BY timestamp DESC, region DESC LIMIT ` + fmt.Sprint(q.Limit) + ` OFFSET ` + fmt.Sprint(q.Offset)
+ORDER BY timestamp DESC, region DESC LIMIT ` + fmt.Sprint(q.Limit) + ` OFFSET ` + fmt.Sprint(q.Offset) + using("")
 	var out []events.Result
 	var row scanner
 	err = s.each(ctx, func(rows driver.Rows) error {
@@ -133,7 +133,7 @@ func (s *Results) Replay(ctx context.Context, monitorID uint32, after map[string
 		c.and(`timestamp > ` + slot(from))
 	}
 	c.and(`(`+regions.text.String()+`)`, regions.args...)
-	query := `SELECT` + resultColumns + ` FROM monitor_events WHERE ` + c.text.String() + ` ORDER BY timestamp, region`
+	query := `SELECT` + resultColumns + ` FROM monitor_events WHERE ` + c.text.String() + ` ORDER BY timestamp, region` + using("")
 	var row scanner
 	var r events.Result
 	err = s.each(ctx, func(rows driver.Rows) error {
@@ -162,7 +162,7 @@ func (s *Results) LastSlots(ctx context.Context, region string) (map[uint32]time
 SELECT monitor_id, argMax(last_slot_ms, timestamp) FROM monitor_events
 WHERE region = ? AND toYYYYMM(timestamp) IN (
   SELECT toYYYYMM(timestamp) AS month FROM monitor_events GROUP BY month ORDER BY month DESC LIMIT 2)
-GROUP BY monitor_id`
+GROUP BY monitor_id SETTINGS preferred_optimize_projection_name = 'series'`
 	out := map[uint32]time.Time{}
 	err := s.each(ctx, func(rows driver.Rows) error {
 		var id uint32
@@ -180,7 +180,7 @@ GROUP BY monitor_id`
 // Prune drops the months that have ended before before.
 func (s *Results) Prune(ctx context.Context, before time.Time) error {
 	const months = `
-SELECT toYYYYMM(timestamp) AS month FROM monitor_events GROUP BY month ORDER BY month`
+SELECT toYYYYMM(timestamp) AS month FROM monitor_events GROUP BY month ORDER BY month SETTINGS preferred_optimize_projection_name = 'series'`
 	var all []uint32
 	err := s.each(ctx, func(rows driver.Rows) error {
 		var m uint32

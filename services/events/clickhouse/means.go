@@ -24,17 +24,17 @@ func (s *Results) MeanResponses(ctx context.Context, monitorIDs []uint32, since 
 	const means = `SELECT monitor_id AS id, sumIf(response_time_us, status = 'success') AS total, countIf(status = 'success') AS n
 FROM monitor_events WHERE monitor_id IN `
 	ids := `(` + joined(monitorIDs) + `)`
-	c := cutAt([]time.Time{since, time.Unix(1<<32-1, 0)})
-	query := means + ids + fmt.Sprintf(` AND toStartOfHour(timestamp) >= toDateTime(%d, 'UTC')`, ceilSeconds(ceilTo(c.edges[0], time.Hour))) + ` GROUP BY id`
+	c := cutAt([]time.Time{since, forever})
+	query := means + ids + fmt.Sprintf(` AND toStartOfHour(timestamp) >= toDateTime(%d, 'UTC')`, ceilSeconds(ceilTo(c.edges[0], time.Hour))) + ` GROUP BY id` + using("responses")
 	if len(c.hours) > 0 {
 		query += ` UNION ALL SELECT monitor_id AS id,
 sumIf(response_rest_us, status = 'success') + sumIf(dns_time_us, status = 'success' AND dns_time_us >= 0)
 + sumIf(tcp_time_us, status = 'success' AND tcp_time_us >= 0) + sumIf(tls_time_us, status = 'success' AND tls_time_us >= 0)
 + sumIf(ttfb_us, status = 'success' AND ttfb_us >= 0) + sumIf(transfer_time_us, status = 'success' AND transfer_time_us >= 0) AS total, count() AS n
-FROM monitor_events WHERE monitor_id IN ` + ids + ` AND status = 'success' AND ` + c.of(minutes) + ` GROUP BY id`
+FROM monitor_events WHERE monitor_id IN ` + ids + ` AND status = 'success' AND ` + c.of(minutes) + ` GROUP BY id` + using("by_minute")
 	}
 	if len(c.minutes) > 0 {
-		query += ` UNION ALL ` + means + ids + ` AND ` + c.ragged() + ` GROUP BY id`
+		query += ` UNION ALL ` + means + ids + ` AND ` + c.ragged() + ` GROUP BY id` + using("")
 	}
 	err := s.each(ch.Context(ctx, ch.WithSettings(snapshot)), func(rows driver.Rows) error {
 		var id uint32

@@ -29,7 +29,6 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-
 // Options adjust OpenResults.
 type Options struct {
 	// Cluster names the cluster of those who outgrow one server: results are kept in ReplicatedMergeTree tables on its servers

@@ -13,9 +13,19 @@ import (
 const LowMemoryPerQuery = 200 << 20
 
 const (
-	blockRows          = 100_000 // most results in one INSERT, which makes one part
+	blockRows          = 50_000 // most results in one INSERT, which makes one part
 	lowMemoryBlockRows = 10_000
 )
+
+// batchDelay is how long a few results may wait for company. An INSERT costs the server some 30 ms of work, however small it
+// is, and later a merge.
+const batchDelay = time.Second
+
+// BatchSize is how many results one Append should have, at best.
+func (s *Results) BatchSize() int { return s.opts.blockRows() }
+
+// BatchDelay is how long to wait for so many.
+func (s *Results) BatchDelay() time.Duration { return batchDelay }
 
 // settings are those of every statement.
 func (o *Options) settings() map[string]any {

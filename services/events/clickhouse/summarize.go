@@ -66,17 +66,51 @@ func (s *Results) Summarize(ctx context.Context, monitorID uint32, region string
 }
 
 // branch is one SELECT of a query: where its rows are and in which bucket they fall.
-type branch struct{ bucket, where string }
+type branch struct {
+	level         string // of the roll-ups, "" for the results themselves
+	bucket, where string
+}
 
 func (c *cuts) branches() []branch {
 	var out []branch
 	for _, l := range c.levels {
-		out = append(out, branch{c.bucket(`toInt64(toUnixTimestamp(` + l.start + `)) * 1000`), c.of(l)})
+		out = append(out, branch{l.name, c.bucket(`toInt64(toUnixTimestamp(` + l.start + `)) * 1000`), c.of(l)})
 	}
 	if len(c.minutes) > 0 {
-		out = append(out, branch{c.bucket(`toUnixTimestamp64Milli(timestamp)`), c.ragged()})
+		out = append(out, branch{"", c.bucket(`toUnixTimestamp64Milli(timestamp)`), c.ragged()})
 	}
 	return out
+}
+
+// from is the WHERE clause of a branch.
+func (b *branch) from(owners []string, monitorID uint32, region string) *condition {
+	w := &condition{}
+	if b.level == "" {
+		w.ofMonitor(owners, monitorID)
+	} else {
+		w.and(`monitor_id = ?`, monitorID)
+	}
+	if region != "" {
+		w.and(`region = ?`, region)
+	}
+	w.and(b.where)
+	return w
+}
+
+// using is the end of a SELECT that names the projection it is for. The server would find it by itself, in three times the
+// time, and looks for another one where a part does not have it.
+func (b *branch) using(prefix string) string {
+	if b.level == "" {
+		return using("")
+	}
+	return using(prefix + b.level)
+}
+
+func using(projection string) string {
+	if projection == "" {
+		return ` SETTINGS optimize_use_projections = 0`
+	}
+	return ` SETTINGS preferred_optimize_projection_name = '` + projection + `'`
 }
 
 // summaries is the query and its arguments. Its rows are either sums or, with status 0, the bins of a histogram.
@@ -84,25 +118,16 @@ func (c *cuts) summaries(owners []string, monitorID uint32, region string) (stri
 	var query, bins strings.Builder
 	var args, binArgs []any
 	for i, b := range c.branches() {
-		var w condition
-		if i == len(c.levels) {
-			w.ofMonitor(owners, monitorID) // the results themselves
-		} else {
-			w.and(`monitor_id = ?`, monitorID)
-		}
-		if region != "" {
-			w.and(`region = ?`, region)
-		}
-		w.and(b.where)
+		w := b.from(owners, monitorID, region)
 		query.WriteString(`SELECT ` + b.bucket + ` AS bucket, toUInt8(status), toString(error_type), ` + sums +
 			`, CAST([], 'Array(Int16)'), CAST([], 'Array(UInt64)') FROM monitor_events WHERE ` + w.text.String() +
-			` GROUP BY bucket, status, error_type UNION ALL `)
+			` GROUP BY bucket, status, error_type` + b.using("by_") + ` UNION ALL `)
 		args = append(args, w.args...)
 		if i > 0 {
 			bins.WriteString(` UNION ALL `)
 		}
 		bins.WriteString(`SELECT ` + b.bucket + ` AS bucket, response_bin AS bin, count() AS n FROM monitor_events WHERE ` + w.text.String() +
-			` AND response_bin < ` + fmt.Sprint(noBin) + ` GROUP BY bucket, bin`)
+			` AND response_bin < ` + fmt.Sprint(noBin) + ` GROUP BY bucket, bin` + b.using("bins_by_"))
 		binArgs = append(binArgs, w.args...)
 	}
 	query.WriteString(`SELECT bucket, toUInt8(0), '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, groupArray(bin), groupArray(n)
@@ -171,7 +196,7 @@ func (r *sumRow) addTo(s *events.Summary) {
 
 // Count adds up the roll-ups' counts.
 func (s *Results) Count(ctx context.Context, q events.ResultQuery) (int64, error) {
-	from, to := time.UnixMilli(0), time.Unix(1<<32-1, 0)
+	from, to := time.UnixMilli(0), forever
 	if q.From.After(from) {
 		from = q.From
 	}
@@ -189,21 +214,12 @@ func (s *Results) Count(ctx context.Context, q events.ResultQuery) (int64, error
 	var query strings.Builder
 	var args []any
 	for i, b := range c.branches() {
-		var w condition
-		if i == len(c.levels) {
-			w.ofMonitor(owners, q.MonitorID)
-		} else {
-			w.and(`monitor_id = ?`, q.MonitorID)
-		}
-		if q.Region != "" {
-			w.and(`region = ?`, q.Region)
-		}
-		w.and(b.where)
+		w := b.from(owners, q.MonitorID, q.Region)
 		w.what(&q)
 		if i > 0 {
 			query.WriteString(` UNION ALL `)
 		}
-		query.WriteString(`SELECT count() AS n FROM monitor_events WHERE ` + w.text.String())
+		query.WriteString(`SELECT count() AS n FROM monitor_events WHERE ` + w.text.String() + b.using("by_"))
 		args = append(args, w.args...)
 	}
 	var n uint64

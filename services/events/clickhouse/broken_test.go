@@ -1,0 +1,163 @@
+package clickhouse_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/frogstats/uptime/services/events"
+)
+
+// brokenEnv makes the suites of this test binary run on stores that break one promise, to show that the suites notice.
+const brokenEnv = "EVENTS_TEST_BROKEN_STORE"
+
+func TestSuitesNoticeBrokenStores(t *testing.T) {
+	if os.Getenv(brokenEnv) != "" {
+		return // this is the run on a broken store
+	}
+	for what, test := range map[string]string{
+		"appends twice":           "TestResults/what_is_appended_is_listed",
+		"counts repeats":          "TestResults/a_repeat_is_the_same_result",
+		"misses the newest":       "TestResults/lists$",
+		"pages anew":              "TestResults/lists_are_paged",
+		"counts one too many":     "TestResults/counts_are_those_of_lists",
+		"forgets a sum":           "TestResults/sums_are_those_of_the_results",
+		"sums twice":              "TestResults/sums_of_dense_results",
+		"means of all":            "TestResults/mean_response_times",
+		"drops headers":           "TestResults/headers",
+		"replays the first again": "TestResults/replay",
+		"last slots are first":    "TestResults/last_slots",
+		"shows before it has":     "TestResults/readers_see_each_result_once",
+		"maintains nothing away":  "TestResults/counts_are_those_of_lists",
+		"prunes nothing":          "TestResults/pruning",
+	} {
+		t.Run(what, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+strings.Replace(test, "/", "$/^", 1), "-test.failfast")
+			cmd.Env = append(os.Environ(), brokenEnv+"="+what)
+			out, err := cmd.CombinedOutput()
+			var exit *exec.ExitError
+			if err == nil {
+				t.Errorf("the suite passed:\n%s", out)
+			} else if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "--- FAIL: "+strings.TrimSuffix(test, "$")) {
+				t.Errorf("%v:\n%s", err, out)
+			}
+		})
+	}
+}
+
+func breakResults(s events.ResultStore) events.ResultStore {
+	if what := os.Getenv(brokenEnv); what != "" {
+		return &brokenResults{ResultStore: s, what: what}
+	}
+	return s
+}
+
+type brokenResults struct {
+	events.ResultStore
+	what string
+}
+
+func (b *brokenResults) Append(ctx context.Context, results []events.Result) (int, error) {
+	n, err := b.ResultStore.Append(ctx, results)
+	switch b.what {
+	case "counts repeats":
+		n = len(results)
+	case "appends twice":
+		var moved []events.Result
+		for _, r := range results {
+			r.ScheduledAt = r.ScheduledAt.Add(time.Millisecond)
+			moved = append(moved, r)
+		}
+		_, err = b.ResultStore.Append(ctx, moved)
+	}
+	return n, err
+}
+
+func (b *brokenResults) List(ctx context.Context, q events.ResultQuery) ([]events.Result, error) {
+	if b.what == "pages anew" {
+		q.Before.Region = ""
+	}
+	out, err := b.ResultStore.List(ctx, q)
+	switch {
+	case len(out) == 0:
+	case b.what == "misses the newest":
+		out = out[1:]
+	case b.what == "drops headers":
+		for i := range out {
+			out[i].Headers = nil
+		}
+	}
+	return out, err
+}
+
+func (b *brokenResults) Count(ctx context.Context, q events.ResultQuery) (int64, error) {
+	n, err := b.ResultStore.Count(ctx, q)
+	if b.what == "counts one too many" && q.ErrorType != "" {
+		n++
+	}
+	return n, err
+}
+
+func (b *brokenResults) MeanResponses(ctx context.Context, ids []uint32, since time.Time) (map[uint32]events.Mean, error) {
+	if b.what == "means of all" {
+		since = since.AddDate(-1, 0, 0)
+	}
+	return b.ResultStore.MeanResponses(ctx, ids, since)
+}
+
+func (b *brokenResults) LastSlots(ctx context.Context, region string) (map[uint32]time.Time, error) {
+	out, err := b.ResultStore.LastSlots(ctx, region)
+	if b.what == "last slots are first" {
+		for id := range out {
+			out[id] = out[id].Add(-time.Second)
+		}
+	}
+	return out, err
+}
+
+func (b *brokenResults) Prune(ctx context.Context, before time.Time) error {
+	if b.what == "prunes nothing" {
+		return nil
+	}
+	return b.ResultStore.Prune(ctx, before)
+}
+
+func (b *brokenResults) Summarize(ctx context.Context, id uint32, region string, edges []time.Time) ([]events.Summary, error) {
+	out, err := b.ResultStore.Summarize(ctx, id, region, edges)
+	switch {
+	case len(out) == 0:
+	case b.what == "forgets a sum":
+		out[len(out)-1] = events.Summary{}
+	case b.what == "shows before it has" && out[0].Successes > 200:
+		out[0].Successes -= 100
+	case b.what == "sums twice":
+		again := out[0]
+		again.Histogram = events.Histogram{}
+		out[0].Merge(&again)
+	}
+	return out, err
+}
+
+func (b *brokenResults) Replay(ctx context.Context, id uint32, after map[string]time.Time, fn func(*events.Result) error) error {
+	first := b.what == "replays the first again"
+	return b.ResultStore.Replay(ctx, id, after, func(r *events.Result) error {
+		if first {
+			first = false
+			if err := fn(r); err != nil {
+				return err
+			}
+		}
+		return fn(r)
+	})
+}
+
+func (b *brokenResults) Maintain(ctx context.Context, all bool) error {
+	if b.what == "maintains nothing away" && all {
+		return b.Prune(ctx, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC))
+	}
+	return b.ResultStore.Maintain(ctx, all)
+}
