@@ -159,7 +159,7 @@ func TestTimesComeInUTC(t *testing.T) {
 // What is wrong with a DSN is said without any of it.
 func TestErrorsTellNoPassword(t *testing.T) {
 	const canary = "canary7f3a"
-	alive, err := url.Parse(postgrestest.DSN(t))
+	alive, err := url.Parse(postgrestest.Start(t).DSN()) // a server that asks for passwords
 	if err != nil {
 		t.Fatal(err)
 	}
