@@ -39,12 +39,13 @@ type crowd struct {
 	replicas []alerts.Store
 	targets  []alerts.Target
 	clock    atomic.Int64 // milliseconds after base
-	writing  atomic.Int64 // writers that are not done
 
 	mu        sync.Mutex
 	changed   *sync.Cond
 	held      map[alerts.Target]time.Time // end of the lease
+	writing   int                         // writers that are not done
 	busy      int                         // workers that look for messages or have some
+	empty     bool                        // everything that was written is final
 	lines     map[line]string             // last message of each line that was delivered
 	delivered map[string]bool
 	attempts  map[string]int
@@ -77,13 +78,12 @@ func (c *crowd) run() {
 	g, ctx := errgroup.WithContext(ctx(c.t))
 	c.ctx = ctx
 	defer context.AfterFunc(ctx, c.tell)()
-	c.writing.Store(int64(crowdWriters * len(c.replicas)))
+	c.writing = crowdWriters * len(c.replicas)
 	for i, s := range c.replicas {
 		skew := time.Duration(2*i) * time.Second // their clocks differ
 		for w := range crowdWriters {
 			g.Go(func() error {
-				defer c.tell()
-				defer c.writing.Add(-1)
+				defer c.written()
 				return c.write(s, skew, rand.New(rand.NewPCG(uint64(i), uint64(w))))
 			})
 		}
@@ -121,7 +121,7 @@ func (c *crowd) write(s alerts.Store, skew time.Duration, rng *rand.Rand) error 
 // claim works until everything that was written is delivered.
 func (c *crowd) claim(s alerts.Store, skew time.Duration, rng *rand.Rand) error {
 	for !c.done() {
-		c.enter()
+		writing := c.enter()
 		at := c.now(skew)
 		claims, next, err := s.Claim(c.ctx, at, lease, 1+rng.IntN(4))
 		if err != nil {
@@ -137,7 +137,7 @@ func (c *crowd) claim(s alerts.Store, skew time.Duration, rng *rand.Rand) error 
 				return err
 			}
 		}
-		c.leave(len(claims) == 0, next)
+		c.leave(len(claims) == 0, writing, next)
 	}
 	return nil
 }
@@ -149,30 +149,39 @@ func (c *crowd) tell() {
 	c.changed.Broadcast()
 }
 
-func (c *crowd) enter() {
+// written says that a writer is done.
+func (c *crowd) written() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writing--
+	c.changed.Broadcast()
+}
+
+// enter reports whether more may be written.
+func (c *crowd) enter() (writing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.busy++
+	return c.writing > 0
 }
 
 // leave lets the others know that something changed. Whoever found nothing waits for that; if nobody is at work, it moves
 // the clock on to when there may be something.
-func (c *crowd) leave(idle bool, next time.Time) {
+func (c *crowd) leave(idle, writing bool, next time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.busy--
-	ahead := next.Sub(base).Milliseconds() - c.clock.Load()
-	switch {
-	case c.over():
+	if !idle || c.over() {
 		c.changed.Broadcast()
-	case !idle:
-		c.changed.Broadcast()
-	case c.busy > 0 || next.IsZero() && c.writing.Load() > 0:
-		c.changed.Wait()
-	case ahead > 0:
-		c.clock.Add(ahead)
-		c.changed.Broadcast()
+		return
 	}
+	if c.busy > 0 || next.IsZero() && c.writing > 0 {
+		c.changed.Wait()
+		return
+	}
+	c.empty = next.IsZero() && !writing
+	c.clock.Add(max(next.Sub(base).Milliseconds()-c.clock.Load(), 0))
+	c.changed.Broadcast()
 }
 
 // done reports whether there is nothing left to do, or no use in it.
@@ -182,9 +191,7 @@ func (c *crowd) done() bool {
 	return c.over()
 }
 
-func (c *crowd) over() bool {
-	return c.ctx.Err() != nil || c.writing.Load() == 0 && len(c.delivered) == crowdWriters*len(c.replicas)*crowdRounds*crowdBatch
-}
+func (c *crowd) over() bool { return c.ctx.Err() != nil || c.empty }
 
 // take judges a claim that was given at a time.
 func (c *crowd) take(claim alerts.Claim, at time.Time) error {

@@ -119,6 +119,86 @@ var overlapCases = []ReplicaCase{
 			}
 		}
 	}},
+	{"replicas/a message that is written while another is settled is not forgotten", func(t testing.TB, replicas []alerts.Store) {
+		const n = 40
+		ch := newChannel(t, replicas[0], org)
+		id := func(i int) string { return fmt.Sprint("m", i) }
+		put(t, replicas[0], at(0), alerts.Batch{Messages: []alerts.Message{channelMessage(id(0), ch.ID, monitor)}})
+		for i := range n {
+			c := claim(t, replicas[0], i, id(i))[0]
+			var g errgroup.Group
+			g.Go(func() error {
+				return replicas[0].Settle(ctx(t), c, alerts.Attempt{At: at(i)}, alerts.Verdict{State: alerts.DeliveryDelivered})
+			})
+			g.Go(func() error {
+				return replicas[1].Advance(ctx(t), nil, at(i), func(p alerts.Progress, _ map[uint32]alerts.State) alerts.Batch {
+					return alerts.Batch{Progress: p, Messages: []alerts.Message{channelMessage(id(i+1), ch.ID, monitor)}}
+				})
+			})
+			check(t, g.Wait())
+		}
+		claim(t, replicas[1], n, id(n))
+	}},
+	{"replicas/a message is settled or dropped with its target, not both", func(t testing.TB, replicas []alerts.Store) {
+		const n = 30
+		for i := range n {
+			ch, id := newChannel(t, replicas[0], org), fmt.Sprint("m", i)
+			put(t, replicas[0], at(1), alerts.Batch{Messages: []alerts.Message{channelMessage(id, ch.ID, monitor)}})
+			c := claim(t, replicas[0], 1, id)[0]
+			var settled error
+			var dropped int
+			var g errgroup.Group
+			g.Go(func() error {
+				settled = replicas[0].Settle(ctx(t), c, alerts.Attempt{At: at(2)}, alerts.Verdict{State: alerts.DeliveryDelivered})
+				return nil
+			})
+			g.Go(func() (err error) {
+				dropped, err = replicas[1].DeleteChannel(ctx(t), org, ch.ID, func(alerts.Channel) (audit.Row, error) { return row(t, "x"), nil })
+				return err
+			})
+			check(t, g.Wait())
+			want := alerts.DeliveryDelivered
+			if dropped > 0 {
+				want = alerts.DeliveryDead
+				wantErr(t, settled, alerts.ErrLeaseLost)
+			} else {
+				check(t, settled)
+			}
+			same(t, "state of "+id, states(t, replicas[0])[id], want)
+		}
+	}},
+	{"replicas/a message that is being sent is not replaced", func(t testing.TB, replicas []alerts.Store) {
+		const n = 30
+		for i := range n {
+			ch, down, up, thread := newChannel(t, replicas[0], org), fmt.Sprint("down", i), fmt.Sprint("up", i), fmt.Sprint("incident:", i)
+			put(t, replicas[0], at(1), alerts.Batch{Messages: []alerts.Message{story(down, alerts.TypeDown, thread, ch.ID)}})
+			failed(t, replicas[0], claim(t, replicas[0], 1, down)[0], 1, 9)
+			told := false
+			var g errgroup.Group
+			g.Go(func() error {
+				claims, _, err := replicas[0].Claim(ctx(t), at(10), lease, 1)
+				if err != nil || len(claims) == 0 {
+					return err
+				}
+				told = claims[0].ID == down
+				return replicas[0].Settle(ctx(t), claims[0], alerts.Attempt{At: at(10)}, alerts.Verdict{State: alerts.DeliveryDelivered})
+			})
+			g.Go(func() error {
+				return replicas[1].Advance(ctx(t), nil, at(10), func(p alerts.Progress, _ map[uint32]alerts.State) alerts.Batch {
+					return alerts.Batch{Progress: p, Messages: []alerts.Message{story(up, alerts.TypeRecovered, thread, ch.ID)}}
+				})
+			})
+			check(t, g.Wait())
+			all := deliveries(t, replicas[0])
+			want, supersedes := alerts.DeliverySuperseded, []string{down}
+			if told {
+				want, supersedes = alerts.DeliveryDelivered, nil
+			}
+			same(t, "state of "+down, all[down].State, want)
+			same(t, "told by "+up, all[up].Content.Supersedes, supersedes)
+			must(replicas[0].DeleteChannel(ctx(t), org, ch.ID, func(alerts.Channel) (audit.Row, error) { return row(t, "x"), nil }))(t)
+		}
+	}},
 	{"replicas/pruning at the same time removes everything once", func(t testing.TB, replicas []alerts.Store) {
 		const n = 60
 		ch := newChannel(t, replicas[0], org)
