@@ -213,29 +213,29 @@ type pingable interface {
 }
 
 // watchStore adds a store to what a service's readiness depends on; read is a question that costs next to nothing.
-func (h *house) watchStore(service, what string, store any, read func(context.Context) error) {
+func (h *house) watchStore(service string, store any, read func(context.Context) error) {
 	if p, ok := store.(pingable); ok {
 		read = p.Ping
 	}
-	h.ready.add(service, what, read)
+	h.ready.add(service, "database", read)
 }
 
 func (h *house) watchAccounts(store accountsStore) {
-	h.watchStore("accounts", "database", store, func(ctx context.Context) error {
+	h.watchStore("accounts", store, func(ctx context.Context) error {
 		_, err := store.AnyUser(ctx)
 		return err
 	})
 }
 
 func (h *house) watchMonitors(store monitorsStore) {
-	h.watchStore("monitors", "database", store, func(ctx context.Context) error {
+	h.watchStore("monitors", store, func(ctx context.Context) error {
 		_, err := store.Changes(ctx, math.MaxInt64, 1)
 		return err
 	})
 }
 
 func (h *house) watchAlerts(store alertsStore) {
-	h.watchStore("alerts", "database", store, func(ctx context.Context) error {
+	h.watchStore("alerts", store, func(ctx context.Context) error {
 		_, err := store.Progress(ctx)
 		return err
 	})
@@ -243,7 +243,7 @@ func (h *house) watchAlerts(store alertsStore) {
 
 // watchState leaves the history out: while it is away, judging and announcing go on, and probers keep their results.
 func (h *house) watchState(store eventsState) {
-	h.watchStore("events", "database", store, func(ctx context.Context) error {
+	h.watchStore("events", store, func(ctx context.Context) error {
 		_, err := store.Statuses(ctx, []uint32{math.MaxUint32})
 		return err
 	})
