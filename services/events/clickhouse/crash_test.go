@@ -184,7 +184,7 @@ func TestUnknownOutcome(t *testing.T) {
 	server.Pause()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if n, err := add(ctx, 50, 250); err == nil {
+	if n, err := add(ctx, 100, 250); err == nil {
 		t.Fatalf("a frozen server took %d results", n)
 	}
 	server.Resume()
