@@ -132,6 +132,7 @@ func TestCredentialsLeaveNoTrace(t *testing.T) {
 
 	c.crawl(s, ids)
 	c.sing("output", []byte(s.output()))
+	s.form.dump(s)
 	c.files(s.dir) // while it runs: the WAL too
 	s.stop()       // flushes what is to be exported
 	c.files(s.dir)

@@ -31,7 +31,7 @@ func TestFirstLight(t *testing.T) {
 	s.stop()
 	for line := range strings.Lines(s.output()) {
 		var entry struct{ Time, Level, Msg string }
-		if strings.HasPrefix(line, "listening on http://127.0.0.1:") {
+		if strings.HasPrefix(line, "listening on ") || strings.HasPrefix(line, "metrics on ") {
 			continue
 		}
 		if err := json.Unmarshal([]byte(line), &entry); err != nil || entry.Time == "" || entry.Level == "" || entry.Msg == "" {
@@ -41,7 +41,7 @@ func TestFirstLight(t *testing.T) {
 }
 
 func TestSecondProcessIsRefused(t *testing.T) {
-	s := start(t)
+	s := start(t, asSolo)
 	out, err := exec.Command(binary, "serve", "--data", s.dir, "--listen", "127.0.0.1:0").CombinedOutput()
 	if err == nil {
 		t.Fatal("a second process on the same folder started")

@@ -12,6 +12,8 @@ type form interface {
 	processes(s *server) []*process
 	// intact checks what stands on disk, of a server that is not running.
 	intact(s *server)
+	// dump makes sure that what the stores hold lies in the server's folder as text.
+	dump(s *server)
 }
 
 // forms by the name in FROGUP_E2E_FORM.
@@ -33,6 +35,9 @@ func formOf(t testing.TB) func(*server) form {
 // asSuite runs the scenario on separate processes, whatever the form of the others.
 func asSuite(s *server) { s.make = func(s *server) form { return newSuite(s) } }
 
+// asSolo runs the scenario in one process.
+func asSolo(s *server) { s.make = func(*server) form { return solo{} } }
+
 // solo is everything in one process, on SQLite.
 type solo struct{}
 
@@ -43,3 +48,5 @@ func (solo) processes(s *server) []*process {
 }
 
 func (solo) intact(s *server) { checkFiles(s.t, s.dir) }
+
+func (solo) dump(*server) {} // SQLite's files lie there

