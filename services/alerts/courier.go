@@ -23,7 +23,8 @@ const (
 	// settleTime bounds the recording of an attempt, which goes on while the service stops.
 	settleTime = 3 * time.Second
 
-	idlePause  = time.Minute            // look at least so often: another replica may have written messages
+	idlePause  = time.Minute            // look at least so often
+	sharePause = time.Second            // the same, where other replicas write messages that may be left to this one
 	busyPause  = time.Second            // while something is being sent; its end is a reason to look, too
 	brokePause = time.Second            // after the store failed
 	leastPause = 100 * time.Millisecond // between two looks that found nothing
@@ -39,10 +40,11 @@ type courier struct {
 	tracer  trace.Tracer
 	send    func(ctx context.Context, c Claim, at time.Time) Result
 	wake    chan struct{}
+	idle    time.Duration // idlePause or sharePause
 }
 
 func newCourier(store OutboxStore, log *slog.Logger, f *figures, send func(context.Context, Claim, time.Time) Result) *courier {
-	return &courier{store: store, log: log, figures: f, tracer: newTracer(nil), send: send, wake: make(chan struct{}, 1)}
+	return &courier{store: store, log: log, figures: f, tracer: newTracer(nil), send: send, wake: make(chan struct{}, 1), idle: idlePause}
 }
 
 // nudge says that there may be new messages.
@@ -93,7 +95,7 @@ func (c *courier) rest(ctx context.Context, pause time.Duration, done <-chan str
 // claim returns messages for at most free workers, and how long to wait before asking again.
 func (c *courier) claim(ctx context.Context, free int) ([]Claim, time.Duration) {
 	if free == 0 {
-		return nil, idlePause
+		return nil, idlePause // the end of an attempt is a reason to look
 	}
 	at := now()
 	claims, next, err := c.store.Claim(ctx, at, leaseTime, free)
@@ -109,9 +111,9 @@ func (c *courier) claim(ctx context.Context, free int) ([]Claim, time.Duration) 
 		}
 		return claims, busyPause
 	case next.IsZero():
-		return nil, idlePause
+		return nil, c.idle
 	}
-	return nil, min(max(next.Sub(at), leastPause), idlePause)
+	return nil, min(max(next.Sub(at), leastPause), c.idle)
 }
 
 // deliver makes one attempt and records it. An attempt that the end of the service cut off is no attempt.

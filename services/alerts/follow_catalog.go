@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 
@@ -41,11 +40,16 @@ const catalogChunk = 500
 func (f *catalogFollower) follow(ctx context.Context) error {
 	ctx, fed, stop := watchdog(ctx)
 	defer stop()
+	// Asked before the stream is opened: what another replica adds after that need not be in the snapshot.
+	before, err := f.store.MonitorsExcept(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("read catalog: %w", err)
+	}
 	stream, err := f.catalog.WatchCatalog(ctx, &monitorsv1.WatchCatalogRequest{Subscriber: serviceName})
 	if err != nil {
 		return fmt.Errorf("watch catalog: %w", err)
 	}
-	snapshot := &catalogSnapshot{seen: map[uint32]bool{}} // nil once it is complete
+	snapshot := &catalogSnapshot{before: before, seen: map[uint32]bool{}} // nil once it is complete
 	for {
 		step, err := stream.Recv()
 		if err != nil {
@@ -65,6 +69,7 @@ func (f *catalogFollower) follow(ctx context.Context) error {
 
 // catalogSnapshot is what has come of the state at the opening of the stream.
 type catalogSnapshot struct {
+	before  []MonitorRef // live monitors of the copy, when the stream was opened
 	seen    map[uint32]bool
 	waiting []Monitor // not stored yet
 }
@@ -89,10 +94,7 @@ func (f *catalogFollower) collect(ctx context.Context, s *catalogSnapshot, step 
 	if !last {
 		return s, nil
 	}
-	gone, err := f.store.MonitorsExcept(ctx, slices.Sorted(maps.Keys(s.seen)))
-	if err != nil {
-		return s, fmt.Errorf("store catalog: %w", err)
-	}
+	gone := slices.DeleteFunc(s.before, func(m MonitorRef) bool { return s.seen[m.ID] })
 	return nil, f.remove(ctx, gone)
 }
 

@@ -54,48 +54,61 @@ func (f *feedFollower) follow(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read feed: %w", err)
 	}
+	passed := p.Seq // of this stream; another replica may have stored more
 	for {
 		resp, err := stream.Recv()
 		if err != nil {
 			return fmt.Errorf("read feed: %w", errors.Join(err, context.Cause(ctx)))
 		}
-		if head := resp.GetHeadSeq(); resp.GetTruncated() || head > 0 && head < p.Seq {
+		if head := resp.GetHeadSeq(); resp.GetTruncated() || head > 0 && head < passed {
 			// The second is a feed that began anew: its store was lost or put back.
-			return f.reconcile(ctx, resp)
+			return f.reconcile(ctx, resp, passed)
 		}
 		for chunk := range slices.Chunk(resp.GetEntries(), feedChunk) {
 			entries := make([]Entry, 0, len(chunk))
 			for _, e := range chunk {
 				entries = append(entries, entryFrom(e))
 			}
-			if p, err = f.advance(ctx, entries, 0); err != nil {
+			if err := f.advance(ctx, entries); err != nil {
 				return err
 			}
+			passed = max(passed, entries[len(entries)-1].Seq)
 		}
 		fed()
 	}
 }
 
-// advance evaluates entries and returns the new progress. A set cursor replaces the one that follows from the entries.
-func (f *feedFollower) advance(ctx context.Context, entries []Entry, cursor uint64) (Progress, error) {
+// advance evaluates entries. All replicas read the feed; whoever comes first evaluates.
+func (f *feedFollower) advance(ctx context.Context, entries []Entry) error {
+	p, err := f.store.Progress(ctx)
+	if err != nil {
+		return fmt.Errorf("read progress: %w", err)
+	}
+	if entries[len(entries)-1].Seq <= p.Seq {
+		return nil
+	}
 	var b Batch
+	var fresh []Entry // what no other replica has evaluated
 	at := now()
-	err := f.store.Advance(ctx, refs(entries), at, func(p Progress, states map[uint32]State) Batch {
-		b = Fold(p, states, entries, at)
-		if cursor != 0 {
-			b.Progress.Seq = cursor
-		}
+	err = f.store.Advance(ctx, refs(entries), at, func(p Progress, states map[uint32]State) Batch {
+		fresh = slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return e.Seq <= p.Seq })
+		b = Fold(p, states, fresh, at)
 		return b
 	})
 	if err != nil {
-		return Progress{}, fmt.Errorf("evaluate: %w", err)
+		return fmt.Errorf("evaluate: %w", err)
 	}
+	f.evaluated(ctx, fresh, b)
+	return nil
+}
+
+// evaluated passes on what was stored.
+func (f *feedFollower) evaluated(ctx context.Context, entries []Entry, b Batch) {
 	f.figures.entries.Add(ctx, int64(len(entries)))
 	if len(b.Messages) > 0 {
 		f.committed()
 	}
 	f.observed(entries)
-	return b.Progress, nil
 }
 
 // refs are the monitors of the entries, each once.
@@ -111,12 +124,18 @@ func refs(entries []Entry) []MonitorRef {
 	return out
 }
 
-var errTruncated = errors.New("the place in the feed was gone; the states were read instead")
+var (
+	errTruncated = errors.New("the place in the feed was gone; the states were read instead")
+	errOvertaken = errors.New("the place in the feed was gone, but another replica has gone on")
+)
 
 // reconcile makes up for entries that can no longer be read: it evaluates the monitors' states as if each had just been
 // announced, which does nothing where nothing changed, and goes on from the head of the feed. What was read after the head
 // was named may be announced again, and then does nothing either.
-func (f *feedFollower) reconcile(ctx context.Context, resp *eventsv1.ReadFeedResponse) error {
+//
+// All of it is one step, which is not taken if another replica has moved the cursor since: states that are older than what
+// it evaluated would undo that.
+func (f *feedFollower) reconcile(ctx context.Context, resp *eventsv1.ReadFeedResponse, passed uint64) error {
 	head := resp.GetHeadSeq()
 	if n := len(resp.GetEntries()); n > 0 {
 		head = max(head, resp.GetEntries()[n-1].GetSeq())
@@ -129,27 +148,50 @@ func (f *feedFollower) reconcile(ctx context.Context, resp *eventsv1.ReadFeedRes
 	case <-ctx.Done():
 		return fmt.Errorf("reconcile: no catalog yet: %w", context.Cause(ctx))
 	}
-	for after := uint32(0); ; {
-		monitors, err := f.store.Monitors(ctx, after, feedChunk)
-		if err != nil {
-			return fmt.Errorf("reconcile: %w", err)
-		}
-		if len(monitors) == 0 {
-			break
-		}
-		if err := f.reconcileSome(ctx, monitors); err != nil {
-			return fmt.Errorf("reconcile: %w", err)
-		}
-		after = monitors[len(monitors)-1].ID
-	}
-	if _, err := f.advance(ctx, nil, head); err != nil {
+	entries, err := f.readStates(ctx)
+	if err != nil {
 		return fmt.Errorf("reconcile: %w", err)
 	}
+	var b Batch
+	overtaken := false
+	at := now()
+	err = f.store.Advance(ctx, refs(entries), at, func(p Progress, states map[uint32]State) Batch {
+		if overtaken = p.Seq != passed; overtaken {
+			return Batch{Progress: p}
+		}
+		b = Fold(p, states, entries, at)
+		b.Progress.Seq = head
+		return b
+	})
+	if err != nil {
+		return fmt.Errorf("reconcile: %w", err)
+	}
+	if overtaken {
+		return errOvertaken
+	}
+	f.evaluated(ctx, entries, b)
 	f.log.InfoContext(ctx, "states reconciled", "head_seq", head)
 	return errTruncated // the stream is opened anew, from the new cursor
 }
 
-func (f *feedFollower) reconcileSome(ctx context.Context, monitors []Monitor) error {
+// readStates asks for the states of all monitors.
+func (f *feedFollower) readStates(ctx context.Context) ([]Entry, error) {
+	var entries []Entry
+	for after := uint32(0); ; {
+		monitors, err := f.store.Monitors(ctx, after, feedChunk)
+		if err != nil || len(monitors) == 0 {
+			return entries, err
+		}
+		some, err := f.readSomeStates(ctx, monitors)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, some...)
+		after = monitors[len(monitors)-1].ID
+	}
+}
+
+func (f *feedFollower) readSomeStates(ctx context.Context, monitors []Monitor) ([]Entry, error) {
 	owners := make(map[uint32]string, len(monitors))
 	req := &eventsv1.BatchGetStatusesRequest{}
 	for _, m := range monitors {
@@ -160,7 +202,7 @@ func (f *feedFollower) reconcileSome(ctx context.Context, monitors []Monitor) er
 	defer cancel()
 	resp, err := f.status.BatchGetStatuses(ctx, req)
 	if err != nil {
-		return fmt.Errorf("read states: %w", err)
+		return nil, fmt.Errorf("read states: %w", err)
 	}
 	var entries []Entry
 	for _, s := range resp.GetStatuses() {
@@ -168,9 +210,5 @@ func (f *feedFollower) reconcileSome(ctx context.Context, monitors []Monitor) er
 			entries = append(entries, entryFromStatus(owner, s))
 		}
 	}
-	if len(entries) == 0 {
-		return nil
-	}
-	_, err = f.advance(ctx, entries, 0)
-	return err
+	return entries, nil
 }

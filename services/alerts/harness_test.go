@@ -39,8 +39,10 @@ const orgB = "org-b"
 // world is the alerts service on a real store and real connections, with the two other services in memory.
 type world struct {
 	t         *testing.T
-	path      string // of the database
-	store     *sqlite.Store
+	path      string // of the database, if the world has one of its own
+	connect   func() (closable, error)
+	shared    bool // other replicas work with the same store
+	store     closable
 	box       *secret.Box
 	logs      *logs
 	events    *fakeEvents
@@ -56,6 +58,12 @@ type world struct {
 	stop      func()
 }
 
+// closable is a store that can be opened anew.
+type closable interface {
+	alerts.Store
+	Close() error
+}
+
 // newWorld makes the service without running it.
 func newWorld(t *testing.T) *world {
 	t.Helper()
@@ -67,6 +75,7 @@ func newWorld(t *testing.T) *world {
 		t: t, path: filepath.Join(t.TempDir(), "alerts.db"), box: box, logs: &logs{}, events: newFakeEvents(), monitors: newFakeMonitors(),
 		wrap: func(s alerts.Store) alerts.Store { return s },
 	}
+	w.connect = func() (closable, error) { return sqlite.Open(t.Context(), w.path) }
 	w.open()
 	return w
 }
@@ -80,7 +89,7 @@ func (w *world) log() *slog.Logger { return slog.New(slog.NewJSONHandler(w.logs,
 // open makes the store and the service, with connections of their own to the other services.
 func (w *world) open() {
 	w.t.Helper()
-	store, err := sqlite.Open(w.t.Context(), w.path)
+	store, err := w.connect()
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -95,6 +104,7 @@ func (w *world) open() {
 		Events:   rpctest.Conn(w.t, "events", w.events.register, policy(), rpctest.Client(asAlerts)),
 		Monitors: rpctest.Conn(w.t, "monitors", w.monitors.register, policy(), rpctest.Client(asAlerts)),
 		Egress:   egress.Policy{Mode: egress.Private},
+		Shared:   w.shared,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -322,6 +332,7 @@ type fakeMonitors struct {
 	mu      sync.Mutex
 	entries map[uint32]*monitorsv1.CatalogEntry
 	hidden  map[uint32]string // monitors that the catalog has not brought yet, with their organization
+	opened  func()            // called when a stream is opened, before its snapshot
 	steps   []*monitorsv1.WatchCatalogResponse
 	changed chan struct{}
 }
@@ -363,6 +374,9 @@ func (f *fakeMonitors) remove(id uint32) {
 
 func (f *fakeMonitors) WatchCatalog(_ *monitorsv1.WatchCatalogRequest, stream grpc.ServerStreamingServer[monitorsv1.WatchCatalogResponse]) error {
 	f.mu.Lock()
+	if f.opened != nil {
+		f.opened()
+	}
 	var send []*monitorsv1.WatchCatalogResponse
 	for _, e := range f.entries {
 		send = append(send, &monitorsv1.WatchCatalogResponse{Step: &monitorsv1.WatchCatalogResponse_Upserted{Upserted: e}})

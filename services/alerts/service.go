@@ -44,6 +44,9 @@ type Deps struct {
 	Events   grpc.ClientConnInterface
 	Monitors grpc.ClientConnInterface
 	Egress   egress.Policy // what notifications may reach
+	// Shared says that other replicas of this service work with the same store. What one of them leaves unsent is then found
+	// within a second or, if it has died while sending, when its claims end.
+	Shared bool
 
 	TracerProvider trace.TracerProvider // nil means the global one
 	MeterProvider  metric.MeterProvider // nil means the global one
@@ -83,6 +86,9 @@ func New(d Deps) (*Service, error) {
 	status := eventsv1.NewStatusServiceClient(d.Events)
 	s.courier = newCourier(d.Store, log, figures, s.send)
 	s.courier.tracer = newTracer(d.TracerProvider)
+	if d.Shared {
+		s.courier.idle = sharePause
+	}
 	s.uptime = newUptimeAsker(d.Store, status, log, s.courier.nudge)
 	s.catalog = newCatalogFollower(d.Store, monitorsv1.NewCatalogServiceClient(d.Monitors), log)
 	s.feed = &feedFollower{
