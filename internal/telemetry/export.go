@@ -18,6 +18,7 @@ const (
 	spanBatch     = 512              // spans in one request
 	spanEvery     = 2 * time.Second  // how long a few spans wait for company
 	exportTimeout = 10 * time.Second // of one request, tries included
+	endGrace      = time.Second      // for an exporter that was told to end
 )
 
 // spanPipe is the way of spans to the collector. Ending a span never waits: what finds the queue full is dropped and counted.
@@ -27,13 +28,14 @@ type spanPipe struct {
 
 	ending context.Context // ends when nobody waits for exports any more
 	end    context.CancelFunc
+	over   chan struct{} // closed when the exporter is shut down
 
 	pending                   atomic.Int64
 	exported, failed, dropped atomic.Int64
 }
 
 func newSpanPipe(exporter sdktrace.SpanExporter) *spanPipe {
-	p := &spanPipe{exporter: exporter}
+	p := &spanPipe{exporter: exporter, over: make(chan struct{})}
 	p.ending, p.end = context.WithCancel(context.Background())
 	p.SpanProcessor = sdktrace.NewBatchSpanProcessor(exit{p},
 		sdktrace.WithMaxQueueSize(spanQueue+spanBatch), // never full: a flush, too, takes a place
@@ -54,10 +56,16 @@ func (p *spanPipe) OnEnd(s sdktrace.ReadOnlySpan) {
 	p.SpanProcessor.OnEnd(s)
 }
 
-// Shutdown exports what is queued until ctx ends; what is left then is given up, and the exporter's work ends.
+// Shutdown exports what is queued until ctx ends. What is left then is given up: the exporter is told to end, and given a moment
+// for it.
 func (p *spanPipe) Shutdown(ctx context.Context) error {
-	defer p.end()
-	return p.SpanProcessor.Shutdown(ctx)
+	err := p.SpanProcessor.Shutdown(ctx)
+	p.end()
+	select {
+	case <-p.over:
+	case <-time.After(endGrace):
+	}
+	return err
 }
 
 // exit is the exporter as the processor sees it.
@@ -67,8 +75,10 @@ func (e exit) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) er
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(e.p.ending, func() { cancel(errEnding) })()
-	err := e.p.exporter.ExportSpans(ctx, spans)
-	n := int64(len(spans))
+	n, err := int64(len(spans)), e.p.ending.Err()
+	if err == nil {
+		err = e.p.exporter.ExportSpans(ctx, spans)
+	}
 	e.p.pending.Add(-n)
 	if err != nil {
 		e.p.failed.Add(n)
@@ -80,7 +90,10 @@ func (e exit) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) er
 
 var errEnding = errors.New("the process ends")
 
-func (e exit) Shutdown(ctx context.Context) error { return e.p.exporter.Shutdown(ctx) }
+func (e exit) Shutdown(ctx context.Context) error {
+	defer close(e.p.over)
+	return e.p.exporter.Shutdown(ctx)
+}
 
 // watch counts what becomes of spans, by result.
 func (p *spanPipe) watch(mp metric.MeterProvider) error {
