@@ -219,7 +219,12 @@ func (p Process) be(ctx context.Context, r role, cfg *settings) error {
 	// The role lives in a group of its own inside this one, so that operators are answered while it waits for its database,
 	// and until it has stopped.
 	group := life.New(log, cfg.shutdownDelay+outerGrace)
-	group.Defer("telemetry", tel.Shutdown)
+	group.Defer("telemetry", func(ctx context.Context) error {
+		if err := tel.Shutdown(ctx); err != nil { // a collector's fault is no reason to call the stop a failure
+			log.Warn("telemetry not flushed", "error", err.Error())
+		}
+		return nil
+	})
 	if err := h.operators(group); err != nil {
 		return errors.Join(err, group.Unwind(context.WithoutCancel(ctx)))
 	}

@@ -181,8 +181,12 @@ func (h *house) prober(context.Context) (room, error) {
 	if id == "" {
 		id = fmt.Sprintf("%s/%s", hostName(), h.cfg.region)
 	}
+	traced := h.cfg.checkTraceRatio
+	if traced == 0 {
+		traced = -1 // where 0 stands for the default
+	}
 	s, err := prober.New(prober.Config{
-		ProberID: id, Region: h.cfg.region, Version: h.process.Version,
+		ProberID: id, Region: h.cfg.region, Version: h.process.Version, CheckSampleRatio: traced,
 		MaxChecks: h.cfg.maxChecks, MaxChecksPerHost: h.cfg.maxPerHost, ResolverWitnesses: h.cfg.witnesses,
 	}, prober.Deps{Monitors: toMonitors, Events: toEvents, Egress: policy, Log: h.log})
 	if err != nil {

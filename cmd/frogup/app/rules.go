@@ -54,6 +54,13 @@ func ratioRule(text string) error {
 	return nil
 }
 
+func shareRule(text string) error {
+	if r, err := strconv.ParseFloat(text, 64); err != nil || !(r >= 0 && r <= 1) {
+		return errors.New("must be from 0 to 1")
+	}
+	return nil
+}
+
 func addressRule(text string) error {
 	_, port, err := net.SplitHostPort(text)
 	if err == nil {

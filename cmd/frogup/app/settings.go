@@ -10,6 +10,7 @@ import (
 
 	"github.com/frogstats/uptime/cmd/frogup/config"
 	"github.com/frogstats/uptime/internal/egress"
+	"github.com/frogstats/uptime/services/prober"
 )
 
 // settings are the values of everything that an operator can choose. Each role defines those that it reads; the others
@@ -36,6 +37,7 @@ type settings struct {
 	lowMemory                              bool
 	retention                              time.Duration
 	region, proberID                       string
+	checkTraceRatio                        float64
 	maxChecks, maxPerHost                  int
 	egress, witnesses                      []string
 	secretKeyset                           string
@@ -120,6 +122,9 @@ func (c *settings) firstOwner(s *config.Set) {
 }
 
 func (c *settings) checks(s *config.Set) {
+	s.Float(&c.checkTraceRatio, "check-trace-ratio", prober.DefaultCheckSampleRatio,
+		"share of checks that is traced, from 0 (none) to 1; of the rest, those that turn out otherwise than the one before, up to ten a second",
+		config.Rule(shareRule))
 	s.Text(&c.region, "region", "local", "region that the prober stands in", config.Rule(regionRule))
 	s.Int(&c.maxChecks, "max-checks", 0, "checks in flight at most (0 is 4096)", config.Rule(notNegative))
 	s.Int(&c.maxPerHost, "max-checks-per-host", 0,
