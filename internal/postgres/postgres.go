@@ -60,12 +60,15 @@ func createSchema(ctx context.Context, pool *pgxpool.Pool, schema string) error 
 	return err
 }
 
-// Pool returns the connections, for reading and for single statements.
+// Pool returns the connections, for what goes beyond single statements and transactions. Its errors are pgx's.
 func (d *DB) Pool() *pgxpool.Pool { return d.pool }
 
 // Write runs fn in a transaction and commits it if fn returns nil; otherwise nothing is changed. The isolation is read
 // committed: lock the rows that a decision rests on. When the server gives the transaction up for the sake of another
 // (serialization failure, deadlock), fn runs again, so it must have no effect but through tx.
+//
+// If the database is away or too busy, so that nothing was changed, the error is fault.KindUnavailable. A commit whose answer
+// was lost may have happened, and its error is of no such kind. An error of fn that is no outage is returned as it is.
 func (d *DB) Write(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return d.transact(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, fn)
 }
@@ -75,7 +78,8 @@ func (d *DB) WriteSerializable(ctx context.Context, fn func(tx pgx.Tx) error) er
 	return d.transact(ctx, pgx.TxOptions{IsoLevel: pgx.Serializable}, fn)
 }
 
-// Snapshot runs fn in a read-only transaction in which all statements see the same state.
+// Snapshot runs fn in a read-only transaction in which all statements see the same state. It may run again as with Write,
+// and outages are as there.
 func (d *DB) Snapshot(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return d.transact(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
 }

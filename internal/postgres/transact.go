@@ -48,7 +48,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 func (d *DB) once(ctx context.Context, opts pgx.TxOptions, fn func(tx pgx.Tx) error) (err error) {
 	tx, err := d.begin(ctx, opts)
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return outage(ctx, fmt.Errorf("begin: %w", err))
 	}
 	done := false
 	defer func() { // also when fn panics or ends its goroutine
@@ -62,11 +62,15 @@ func (d *DB) once(ctx context.Context, opts pgx.TxOptions, fn func(tx pgx.Tx) er
 		_ = tx.Rollback(undo)
 	}()
 	if err := fn(tx); err != nil {
-		return err
+		return outage(ctx, err)
 	}
 	done = true // a commit that fails has ended the transaction
 	if err := tx.Commit(ctx); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		err = fmt.Errorf("commit: %w", err)
+		if opts.AccessMode != pgx.ReadOnly && !answered(err) {
+			return err // it may have been committed; "unavailable" would say that it is safe to try again
+		}
+		return outage(ctx, err)
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 	if err := errors.Join(db.Migrate(ctx, migrations), auditpostgres.Migrate(ctx, db)); err != nil {
 		return nil, fmt.Errorf("accounts store: %w", errors.Join(err, db.Close()))
 	}
-	return &Store{reads: reads{db.Pool()}, db: db, turn: make(chan struct{}, 1)}, nil
+	return &Store{reads: reads{db}, db: db, turn: make(chan struct{}, 1)}, nil
 }
 
 // Close closes the connections. Repeating it does no harm.
@@ -78,7 +78,7 @@ func (s *Store) Update(ctx context.Context, fn func(accounts.Tx) error) error {
 
 // AuditRows implements accounts.Store.
 func (s *Store) AuditRows(ctx context.Context, organizationID string, before time.Time, limit int) ([]audit.Row, error) {
-	return auditpostgres.List(ctx, s.db.Pool(), audit.Filter{OrganizationID: organizationID, Until: before, Limit: limit})
+	return auditpostgres.List(ctx, s.db, audit.Filter{OrganizationID: organizationID, Until: before, Limit: limit})
 }
 
 // TouchSession implements accounts.Store.
@@ -98,7 +98,7 @@ const touchKey = `
 UPDATE api_key SET last_used_at = $1 WHERE id = $2 AND (last_used_at IS NULL OR last_used_at < $1)`
 
 func (s *Store) touch(ctx context.Context, query, id string, at time.Time) error {
-	if _, err := s.db.Pool().Exec(ctx, query, at, id); err != nil {
+	if _, err := s.db.Exec(ctx, query, at, id); err != nil {
 		return fmt.Errorf("touch: %w", err)
 	}
 	return nil

@@ -110,11 +110,11 @@ func (s *State) resolve(ctx context.Context, w *writer) error {
 	const settle = `UPDATE ownership SET commits = $2 + 2 WHERE epoch = $1 AND commits = $2`
 	const look = `SELECT epoch, commits FROM ownership`
 	own := s.own.epoch.Load()
-	if _, err := s.db.Pool().Exec(ctx, settle, own, w.commits); err != nil {
+	if _, err := s.db.Exec(ctx, settle, own, w.commits); err != nil {
 		return err
 	}
 	var epoch, commits int64
-	if err := s.db.Pool().QueryRow(ctx, look).Scan(&epoch, &commits); err != nil {
+	if err := s.db.QueryRow(ctx, look).Scan(&epoch, &commits); err != nil {
 		return err
 	}
 	switch {

@@ -42,7 +42,7 @@ func (s *State) Feed(ctx context.Context, q events.FeedQuery) (events.FeedPage, 
 		query, args = readFeedOf, append(args, text(q.OrganizationID))
 	}
 	targets := []any{&page.Head, &page.Pruned, &seq, &organization, &monitor, &kind, &body}
-	err := each(ctx, s.db.Pool(), targets, func() error {
+	err := each(ctx, s.db, targets, func() error {
 		if seq != nil {
 			page.Rows = append(page.Rows, events.FeedRow{
 				Seq: *seq, OrganizationID: *organization, MonitorID: *monitor, Kind: events.FeedKind(*kind), Body: body,

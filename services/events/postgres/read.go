@@ -33,7 +33,7 @@ JOIN region_state r ON r.monitor_id = s.monitor_id`
 	place := make(map[uint32]int, len(monitorIDs)) // in out
 	var state stateRow
 	var region regionRow
-	err := each(ctx, s.db.Pool(), append(state.targets(), region.targets()...), func() error {
+	err := each(ctx, s.db, append(state.targets(), region.targets()...), func() error {
 		i, ok := place[state.monitorID]
 		if !ok {
 			i = len(out)
@@ -70,7 +70,7 @@ WHERE s.organization_id = $1 AND s.current_status = $2 AND NOT c.deleted
 ORDER BY s.monitor_id`
 	var out []uint32
 	var id uint32
-	err := each(ctx, s.db.Pool(), []any{&id}, func() error {
+	err := each(ctx, s.db, []any{&id}, func() error {
 		out = append(out, id)
 		return nil
 	}, query, text(organizationID), status.String())
@@ -103,7 +103,7 @@ CROSS JOIN LATERAL (
 	var id uint32
 	var place int
 	var t timeline
-	err := each(ctx, s.db.Pool(), append([]any{&id, &place}, t.targets()...), func() error {
+	err := each(ctx, s.db, append([]any{&id, &place}, t.targets()...), func() error {
 		out[id][place] = t.value()
 		return nil
 	}, query, planned, ids, at, places, text(region))
@@ -132,7 +132,7 @@ ORDER BY t.since DESC, t.seq DESC LIMIT $6`
 	var regions []byte
 	v := events.Transition{MonitorID: q.MonitorID, Region: q.Region}
 	targets := []any{&from, &noted, &cause, &regions, &v.ErrorType, &v.ErrorMessage, &v.ConsecutiveFailures, &v.Reason}
-	err := each(ctx, s.db.Pool(), append(targets, t.targets()...), func() (err error) {
+	err := each(ctx, s.db, append(targets, t.targets()...), func() (err error) {
 		v.Timeline, v.From, v.NotedAt, v.CauseAt = t.value(), events.Status(from), noted.Time, cause.Time
 		v.Regions, err = unlist(regions)
 		out = append(out, v)

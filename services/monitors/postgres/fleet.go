@@ -17,11 +17,11 @@ ORDER BY code`
 
 // Regions implements monitors.Fleet.
 func (s *Store) Regions(ctx context.Context) ([]monitors.Region, error) {
-	regions, err := collect(ctx, s.db.Pool(), func(row pgx.CollectableRow) (r monitors.Region, err error) {
+	regions, err := collect(ctx, s.db, func(row pgx.CollectableRow) (r monitors.Region, err error) {
 		return r, row.Scan(&r.Code, &r.Name)
 	}, selectRegions)
 	if err != nil {
-		return nil, outage(ctx, fmt.Errorf("list regions: %w", err))
+		return nil, fmt.Errorf("list regions: %w", err)
 	}
 	return regions, nil
 }
@@ -33,11 +33,11 @@ ORDER BY region, id`
 
 // Probers implements monitors.Fleet.
 func (s *Store) Probers(ctx context.Context) ([]monitors.Prober, error) {
-	probers, err := collect(ctx, s.db.Pool(), func(row pgx.CollectableRow) (p monitors.Prober, err error) {
+	probers, err := collect(ctx, s.db, func(row pgx.CollectableRow) (p monitors.Prober, err error) {
 		return p, row.Scan(&p.ID, &p.Region, &p.Version, &p.Connected, &p.LastSeenAt)
 	}, selectProbers)
 	if err != nil {
-		return nil, outage(ctx, fmt.Errorf("list probers: %w", err))
+		return nil, fmt.Errorf("list probers: %w", err)
 	}
 	return probers, nil
 }
@@ -65,9 +65,9 @@ ON CONFLICT (id) DO UPDATE SET
 
 // ProberArrived implements monitors.Fleet.
 func (s *Store) ProberArrived(ctx context.Context, p monitors.Prober, session string) error {
-	_, err := s.db.Pool().Exec(ctx, upsertProber, p.ID, p.Region, p.Version, session, true, millis(p.LastSeenAt))
+	_, err := s.db.Exec(ctx, upsertProber, p.ID, p.Region, p.Version, session, true, millis(p.LastSeenAt))
 	if err != nil {
-		return outage(ctx, fmt.Errorf("register prober: %w", err))
+		return fmt.Errorf("register prober: %w", err)
 	}
 	return nil
 }
@@ -88,8 +88,8 @@ func (s *Store) ProberLeft(ctx context.Context, id, session string, at time.Time
 }
 
 func (s *Store) touch(ctx context.Context, id, session string, at time.Time, connected bool) error {
-	if _, err := s.db.Pool().Exec(ctx, touchProber, connected, millis(at), id, session); err != nil {
-		return outage(ctx, fmt.Errorf("note prober: %w", err))
+	if _, err := s.db.Exec(ctx, touchProber, connected, millis(at), id, session); err != nil {
+		return fmt.Errorf("note prober: %w", err)
 	}
 	return nil
 }

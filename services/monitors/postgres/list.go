@@ -19,12 +19,12 @@ FROM uptime_monitors`
 // Monitors implements monitors.Configurations.
 func (s *Store) Monitors(ctx context.Context, f monitors.Filter) ([]monitors.Monitor, error) {
 	query, args := listQuery(f)
-	ms, err := collect(ctx, s.db.Pool(), scanRow, query, args...)
+	ms, err := collect(ctx, s.db, scanRow, query, args...)
 	if postgres.IsNotText(err) {
 		return nil, nil // no column holds it
 	}
 	if err != nil {
-		return nil, outage(ctx, fmt.Errorf("list monitors: %w", err))
+		return nil, fmt.Errorf("list monitors: %w", err)
 	}
 	return ms, nil
 }

@@ -28,8 +28,7 @@ FOR UPDATE`
 
 // Monitor implements monitors.Configurations.
 func (s *Store) Monitor(ctx context.Context, organizationID string, id uint32) (monitors.Monitor, error) {
-	m, err := monitor(ctx, s.db.Pool(), selectMonitor, organizationID, id)
-	return m, outage(ctx, err)
+	return monitor(ctx, s.db, selectMonitor, organizationID, id)
 }
 
 // Monitor implements monitors.Tx. Its lock holds also against who writes beside the store.
@@ -57,9 +56,9 @@ LIMIT $2`
 
 // Changes implements monitors.Configurations.
 func (s *Store) Changes(ctx context.Context, rev int64, limit int) ([]monitors.Monitor, error) {
-	ms, err := collect(ctx, s.db.Pool(), scanRow, selectChanges, rev, limit)
+	ms, err := collect(ctx, s.db, scanRow, selectChanges, rev, limit)
 	if err != nil {
-		return nil, outage(ctx, fmt.Errorf("read changes: %w", err))
+		return nil, fmt.Errorf("read changes: %w", err)
 	}
 	return ms, nil
 }

@@ -1,17 +1,12 @@
 package postgres_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
-	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -199,10 +194,10 @@ func recovers(t *testing.T, r replica) {
 // invites the client to make the change again.
 func TestLostAnswerToACommit(t *testing.T) {
 	dsn := postgrestest.DSN(t)
-	road := newRoad(t, dsn)
-	s := openAt(t, road.dsn)
+	road := postgrestest.NewRoad(t, dsn)
+	s := openAt(t, road.DSN())
 	insert(t, s, tcp("org", "before"))
-	road.cut.Store(true)
+	road.LoseCommits()
 	err := s.Write(t.Context(), func(tx monitors.Tx) error {
 		_, err := tx.Insert(t.Context(), tcp("org", "lost"))
 		return err
@@ -216,83 +211,5 @@ func TestLostAnswerToACommit(t *testing.T) {
 	ms, err := openAt(t, dsn).Monitors(t.Context(), monitors.Filter{OrganizationID: "org", Limit: 10})
 	if err != nil || len(ms) != 2 {
 		t.Errorf("%d monitors, %v; the test wants a commit that happened", len(ms), err)
-	}
-}
-
-// road leads to the server, and breaks when told to: a commit still arrives, its answer does not.
-type road struct {
-	dsn string
-	cut atomic.Bool
-}
-
-func newRoad(t *testing.T, dsn string) *road {
-	t.Helper()
-	u, err := url.Parse(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	target := u.Host
-	u.Host = l.Addr().String()
-	r := &road{dsn: u.String()}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() { r.carry(client, target) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close()
-		wg.Wait()
-	})
-	return r
-}
-
-func (r *road) carry(client net.Conn, target string) {
-	defer client.Close()
-	server, err := net.Dial("tcp", target)
-	if err != nil {
-		return
-	}
-	var back sync.WaitGroup
-	defer back.Wait()
-	defer server.Close()
-	var broken atomic.Bool
-	back.Go(func() {
-		defer client.Close()
-		buf := make([]byte, 32<<10)
-		for {
-			n, err := server.Read(buf)
-			if broken.Load() || err != nil {
-				return // the commit has been answered, to nobody
-			}
-			if _, err := client.Write(buf[:n]); err != nil {
-				return
-			}
-		}
-	})
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := client.Read(buf)
-		if err != nil {
-			return
-		}
-		if r.cut.Load() && bytes.Contains(buf[:n], []byte("commit\x00")) {
-			broken.Store(true)
-		}
-		if _, err := server.Write(buf[:n]); err != nil {
-			return
-		}
-		if broken.Load() {
-			_, _ = io.Copy(io.Discard, client) // until the other way has ended, and closed it
-			return
-		}
 	}
 }

@@ -53,28 +53,17 @@ FOR UPDATE`
 
 // Write implements monitors.Configurations. If an outsider's locks make the server give the transaction up, fn runs again.
 func (s *Store) Write(ctx context.Context, fn func(tx monitors.Tx) error) error {
-	committing := false
-	err := s.db.Write(ctx, func(t pgx.Tx) error {
-		committing = false
+	return s.db.Write(ctx, func(t pgx.Tx) error {
 		if _, err := t.Exec(ctx, lockWrites); err != nil {
 			return fmt.Errorf("wait for other writers: %w", err)
 		}
-		if err := fn(tx{t}); err != nil {
-			return err
-		}
-		committing = true
-		return nil
+		return fn(tx{t})
 	})
-	if committing && !answered(err) {
-		return err // it may have been committed; "unavailable" would say that it is safe to try again
-	}
-	return outage(ctx, err)
 }
 
 // AuditRows implements monitors.Configurations.
 func (s *Store) AuditRows(ctx context.Context, f audit.Filter) ([]audit.Row, error) {
-	rows, err := auditpostgres.List(ctx, s.db.Pool(), f)
-	return rows, outage(ctx, err)
+	return auditpostgres.List(ctx, s.db, f)
 }
 
 // tx implements monitors.Tx. The lock on writing is held from its start.
@@ -85,7 +74,7 @@ var _ monitors.Tx = tx{}
 // Audit implements monitors.Tx.
 func (t tx) Audit(ctx context.Context, r audit.Row) error { return auditpostgres.Insert(ctx, t.Tx, r) }
 
-// querier is the pool of connections, or a transaction.
+// querier is the database, or a transaction.
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
@@ -99,8 +88,7 @@ WHERE organization_id = $1 AND key = $2 AND at >= $3`
 
 // Answer implements monitors.Configurations.
 func (s *Store) Answer(ctx context.Context, k monitors.AnswerKey, since time.Time) (monitors.Answer, bool, error) {
-	a, found, err := answer(ctx, s.db.Pool(), k, since)
-	return a, found, outage(ctx, err)
+	return answer(ctx, s.db, k, since)
 }
 
 // Answer implements monitors.Tx.

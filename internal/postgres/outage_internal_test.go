@@ -13,7 +13,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/frogstats/uptime/internal/fault"
-	"github.com/frogstats/uptime/services/monitors"
 )
 
 func TestOutage(t *testing.T) {
@@ -38,7 +37,7 @@ func TestOutage(t *testing.T) {
 		"a violated constraint": {server("23514"), fault.KindInternal},
 		"no permission":         {server("42501"), fault.KindInternal},
 		"something else":        {errors.New("canary"), fault.KindInternal},
-		"not found":             {fmt.Errorf("read: %w", monitors.ErrNotFound), fault.KindNotFound},
+		"not found":             {fmt.Errorf("read: %w", fault.NotFound("x")), fault.KindNotFound},
 		"a fault of fn's own":   {fmt.Errorf("fn: %w", fault.Conflict("x").Wrap(io.EOF)), fault.KindConflict},
 		"canceled":              {context.Canceled, fault.KindCanceled},
 	}
