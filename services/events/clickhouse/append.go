@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -164,9 +163,4 @@ func advice(err error) string {
 		return " (the server is not available)"
 	}
 	return ""
-}
-
-// clusterName quotes a cluster's name for table functions.
-func clusterName(name string) string {
-	return strings.TrimPrefix(clickhouse.FactsFor(name).OnCluster, "ON CLUSTER ")
 }

@@ -16,12 +16,13 @@ import (
 )
 
 // noise fills monitor_events with results made on the server: of %[1]d monitors from number %[2]d on, %[3]d slots each, one every %[4]d ms
-// from %[5]d (Unix ms). Six of ten are HTTPS checks, the rest TCP; one check of ten fails; latencies are log-normal.
+// from %[5]d (Unix ms). Six of ten are HTTPS checks, the rest TCP; one check of ten fails, in
+// outages of twenty checks; latencies are log-normal.
 const noise = `
 INSERT INTO monitor_events (organization_id, monitor_id, timestamp, region, status, late_ms, response_rest_us, dns_time_us, tcp_time_us, tls_time_us,
   ttfb_us, transfer_time_us, response_size_bytes, status_code, headers, error_type, error_message, failed_phase, attempt, prober_id, resolved_ip,
   ip_family, tls_version, cert_expires_ms, config_version, check_kind, monitor_url, monitor_name, port)
-WITH toUInt32(%[2]d + number %% %[1]d) AS id, intDiv(number, %[1]d) AS n, (id * 7) %% 10 < 6 AS https, rand(number * 9) %% 10 < 9 AS ok
+WITH toUInt32(%[2]d + number %% %[1]d) AS id, intDiv(number, %[1]d) AS n, (id * 7) %% 10 < 6 AS https, cityHash64(id, intDiv(n, 20)) %% 10 < 9 AS ok
 SELECT '0192f3c4-0000-7000-8000-' || leftPad(toString(id %% 100), 12, '0'), id,
   fromUnixTimestamp64Milli(toInt64(%[5]d + n * %[4]d + cityHash64(id) %% %[4]d), 'UTC'), 'local',
   if(ok, 'success', if(rand(number * 9 + 1) %% 2, 'failure', 'timeout')), rand(number * 9 + 2) %% 4, 0,
@@ -160,5 +161,62 @@ func BenchmarkQueries(b *testing.B) {
 		}},
 	} {
 		b.Run(bm.name, func(b *testing.B) { quantiles(b, bm.fn) })
+	}
+}
+
+// BenchmarkBytesPerResult prints what a result takes on disk once parts are merged, in a fleet of which every tenth monitor is
+// checked every second and the others twice a minute: all of it, and the shares of the rows and of each kind of roll-up.
+func BenchmarkBytesPerResult(b *testing.B) {
+	dsn := clickhousetest.DSN(b)
+	open(b, dsn, clickhouse.Options{})
+	for range b.N {
+		run(b, dsn, `TRUNCATE TABLE monitor_events`)
+		run(b, dsn, fmt.Sprintf(noise, 100, 1, 6*3600, 1000, month.UnixMilli()))
+		run(b, dsn, fmt.Sprintf(noise, 900, 101, 6*120, 30_000, month.UnixMilli()))
+		run(b, dsn, `OPTIMIZE TABLE monitor_events FINAL`)
+	}
+	const parts = ` FROM system.parts WHERE active AND database = currentDatabase() AND table = 'monitor_events'`
+	const projections = ` FROM system.projection_parts WHERE active AND database = currentDatabase() AND table = 'monitor_events'`
+	n := float64(scalar[uint64](b, dsn, `SELECT sum(rows)`+parts))
+	whole := float64(scalar[uint64](b, dsn, `SELECT sum(bytes_on_disk)`+parts))
+	rollups := float64(scalar[uint64](b, dsn, `SELECT sum(bytes_on_disk)`+projections))
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(whole/n, "B/result")
+	b.ReportMetric((whole-rollups)/n, "B-rows")
+	for metric, like := range map[string]string{"B-1m": "%minute", "B-1h": "%hour", "B-1d": "%day", "B-responses": "responses", "B-series": "series"} {
+		b.ReportMetric(float64(scalar[uint64](b, dsn, `SELECT sum(bytes_on_disk)`+projections+` AND name LIKE '`+like+`'`))/n, metric)
+	}
+	if whole/n > 10 {
+		b.Errorf("%.2f bytes a result", whole/n)
+	}
+}
+
+// BenchmarkMeans asks for the mean of a day of 10,000 monitors that are checked every five minutes, and of a page of them.
+func BenchmarkMeans(b *testing.B) {
+	dsn := clickhousetest.DSN(b)
+	s := open(b, dsn, clickhouse.Options{})
+	run(b, dsn, fmt.Sprintf(noise, 10_000, 1, 26*12, 300_000, month.UnixMilli()))
+	hour := month.Add(2 * time.Hour)
+	for _, bm := range []struct {
+		name  string
+		n     uint32
+		since time.Time
+	}{
+		{"10000 since a whole hour", 10_000, hour}, {"10000 since a whole minute", 10_000, hour.Add(7 * time.Minute)}, {"10000 since any moment", 10_000, hour.Add(1234567 * time.Microsecond)},
+		{"100 since a whole hour", 100, hour}, {"100 since any moment", 100, hour.Add(1234567 * time.Microsecond)},
+	} {
+		ids := make([]uint32, bm.n)
+		for i := range ids {
+			ids[i] = uint32(i) + 1
+		}
+		b.Run(bm.name, func(b *testing.B) {
+			quantiles(b, func(ctx context.Context) error {
+				means, err := s.MeanResponses(ctx, ids, bm.since)
+				if err == nil && len(means) != int(bm.n) {
+					err = fmt.Errorf("%d means", len(means))
+				}
+				return err
+			})
+		})
 	}
 }

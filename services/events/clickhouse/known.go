@@ -69,14 +69,7 @@ GROUP BY organization_id, monitor_id, region SETTINGS preferred_optimize_project
 
 // endInserts ends the inserts into this database that another process began, and waits until they have ended.
 func (s *Results) endInserts(ctx context.Context) error {
-	processes := `system.processes`
-	if s.opts.Cluster != "" {
-		processes = `clusterAllReplicas(` + clusterName(s.opts.Cluster) + `, system.processes)`
-	}
-	running := `SELECT count() FROM ` + processes + `
-WHERE current_database = currentDatabase() AND startsWith(query_id, ?) AND NOT startsWith(query_id, ?)`
-	kill := `KILL QUERY ` + s.opts.onCluster() + ` WHERE current_database = currentDatabase()
-AND startsWith(query_id, ?) AND NOT startsWith(query_id, ?) ASYNC`
+	running, kill := s.opts.running(), s.opts.kill()
 	for {
 		var n uint64
 		if err := s.conn.QueryRow(ctx, running, queryPrefix, s.writer.name).Scan(&n); err != nil {
@@ -97,6 +90,20 @@ AND startsWith(query_id, ?) AND NOT startsWith(query_id, ?) ASYNC`
 }
 
 const accessDenied = 497
+
+// others are the inserts of processes that have other names; the arguments are queryPrefix and the name.
+const others = ` WHERE current_database = currentDatabase() AND startsWith(query_id, ?) AND NOT startsWith(query_id, ?)`
+
+// running counts the inserts of other processes.
+func (o *Options) running() string {
+	if o.Cluster != "" {
+		return `SELECT count() FROM clusterAllReplicas(` + o.quoted() + `, system.processes)` + others
+	}
+	return `SELECT count() FROM system.processes` + others
+}
+
+// kill ends them.
+func (o *Options) kill() string { return `KILL QUERY ` + o.onCluster() + others + ` ASYNC` }
 
 // pick returns those of the results that are not stored yet, each once.
 func (s *Results) pick(ctx context.Context, results []events.Result) ([]*events.Result, error) {

@@ -196,7 +196,7 @@ SELECT toYYYYMM(timestamp) AS month FROM monitor_events GROUP BY month ORDER BY 
 		if end.After(before) {
 			break
 		}
-		if err := s.conn.Exec(ctx, fmt.Sprintf("ALTER TABLE %s %s DROP PARTITION %d", s.opts.stored(), s.opts.onCluster(), m)); err != nil {
+		if err := s.conn.Exec(ctx, s.opts.drop(m)); err != nil {
 			return fmt.Errorf("prune results: drop %d: %w", m, err)
 		}
 	}

@@ -66,14 +66,23 @@ func (o *Options) stored() string {
 
 func (o *Options) onCluster() string { return clickhouse.FactsFor(o.Cluster).OnCluster }
 
+// quoted is the name of the cluster as SQL.
+func (o *Options) quoted() string { return strings.TrimPrefix(o.onCluster(), "ON CLUSTER ") }
+
+func (o *Options) alter(change string) string {
+	return `ALTER TABLE ` + o.stored() + ` ` + o.onCluster() + ` ` + change
+}
+
+// drop forgets a month, such as 202603.
+func (o *Options) drop(month uint32) string { return o.alter(fmt.Sprintf("DROP PARTITION %d", month)) }
+
 // distributed is the statement that makes the table in front of those of the shards; "" without a cluster.
 func (o *Options) distributed() string {
 	if o.Cluster == "" {
 		return ""
 	}
-	name := strings.TrimPrefix(o.onCluster(), "ON CLUSTER ")
 	return `CREATE TABLE IF NOT EXISTS monitor_events ` + o.onCluster() + ` AS monitor_events_shard
-ENGINE = Distributed(` + name + `, currentDatabase(), 'monitor_events_shard', intHash64(monitor_id))`
+ENGINE = Distributed(` + o.quoted() + `, currentDatabase(), 'monitor_events_shard', intHash64(monitor_id))`
 }
 
 func (s *Results) distribute(ctx context.Context) error {
@@ -97,7 +106,7 @@ func (s *Results) adjust(ctx context.Context) error {
 		return err
 	}
 	for _, change := range s.opts.changes(now) {
-		if err := s.conn.Exec(ctx, `ALTER TABLE `+s.opts.stored()+` `+s.opts.onCluster()+` `+change); err != nil {
+		if err := s.conn.Exec(ctx, s.opts.alter(change)); err != nil {
 			return err
 		}
 	}
