@@ -39,7 +39,7 @@ const (
 
 // BootstrapResult is what Bootstrap found or did.
 type BootstrapResult struct {
-	SetupToken string   // for the link …/setup?token=…; "" unless nobody owns the installation yet
+	SetupToken string   // for the link …/setup?token=…; every replica has its own; "" unless nobody owns the installation yet
 	Created    bool     // the first owner was created now
 	APIKey     KeyState // what became of the operator's key
 }
@@ -47,7 +47,7 @@ type BootstrapResult struct {
 // Bootstrap brings the store to where somebody can sign in. It may run at every start:
 //
 //   - Without any user it creates the owner and the organization from the configuration or, if that names nobody, a set-up
-//     token, which works for 24 hours and makes earlier ones void.
+//     token, which works for 24 hours. Earlier ones stay: another replica may have printed them a moment ago.
 //   - The operator's key is added, with the role of owner in the oldest organization, if it is new. It takes the place of the
 //     operator's earlier keys, which are revoked. One that was revoked is not revived.
 //   - Whatever exists is left as it is; a changed password in the configuration changes nothing.
@@ -126,10 +126,16 @@ func (c *BootstrapConfig) createOwner(ctx context.Context, store Store, out *Boo
 func createSetupToken(ctx context.Context, store Store, out *BootstrapResult) error {
 	token, at := newToken(), now()
 	err := store.Update(ctx, func(tx Tx) error {
-		return tx.ReplaceSetupToken(ctx, hashSecret(token), at, at.Add(setupLife))
-	})
-	if err == nil {
+		out.SetupToken = ""
+		exists, err := tx.AnyUser(ctx)
+		if err != nil || exists { // somebody was faster
+			return err
+		}
 		out.SetupToken = token
+		return tx.AddSetupToken(ctx, hashSecret(token), at, at.Add(setupLife), maxSetupTokens)
+	})
+	if err != nil {
+		out.SetupToken = ""
 	}
 	return err
 }

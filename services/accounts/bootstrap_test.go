@@ -148,15 +148,13 @@ func TestSetup(t *testing.T) {
 			Token: token, Email: "Owner@Example.com", Password: ownerPassword, Name: "Frog", OrganizationName: " Pond ",
 		}, grpc.Header(&head))
 	}
-	for name, token := range map[string]string{"older token": older, "no token of ours": "x"} {
-		_, err := complete(token)
-		wantCode(t, name, err, codes.PermissionDenied)
-	}
-	_, err := w.auth.CompleteSetup(stranger("192.0.2.7"), &accountsv1.CompleteSetupRequest{
+	_, err := complete("no token of ours")
+	wantCode(t, "no token of ours", err, codes.PermissionDenied)
+	_, err = w.auth.CompleteSetup(stranger("192.0.2.7"), &accountsv1.CompleteSetupRequest{
 		Token: newest.SetupToken, Email: ownerEmail, Password: ownerPassword, Name: "a\nb",
 	})
 	wantField(t, "bad name", err, "name")
-	s, err := complete(newest.SetupToken)
+	s, err := complete(older) // it may be another replica's
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,8 +168,10 @@ func TestSetup(t *testing.T) {
 	}
 	_, err = complete(newest.SetupToken)
 	wantCode(t, "a second time", err, codes.FailedPrecondition)
-	if _, err := w.store.SetupTokenExpiry(t.Context(), sha256.Sum256([]byte(newest.SetupToken))); !errors.Is(err, accounts.ErrNotFound) {
-		t.Errorf("the token is still there: %v", err)
+	for _, token := range []string{older, newest.SetupToken} {
+		if _, err := w.store.SetupTokenExpiry(t.Context(), sha256.Sum256([]byte(token))); !errors.Is(err, accounts.ErrNotFound) {
+			t.Errorf("a token is still there: %v", err)
+		}
 	}
 	if got := w.bootstrap(accounts.BootstrapConfig{}); got.SetupToken != "" || got.Created {
 		t.Errorf("a later start: %+v", got)

@@ -70,7 +70,7 @@ func newWorld(t testing.TB, cfg ...accounts.BootstrapConfig) *world {
 	}
 	w.bootstrap(cfg[0])
 	log := slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	w.service = accounts.New(accounts.Deps{Store: w.store, Log: log, Passwords: cheap})
+	w.service = accounts.New(accounts.Deps{Store: twice{w.store}, Log: log, Passwords: cheap})
 	w.conn = rpctest.Conn(t, "accounts", w.service.Register, policy(), rpctest.Log(log))
 	w.auth, w.orgs = accountsv1.NewAuthServiceClient(w.conn), accountsv1.NewOrganizationsServiceClient(w.conn)
 	w.ids, w.audit = accountsv1.NewIdentityServiceClient(w.conn), auditv1.NewAuditServiceClient(w.conn)
@@ -86,7 +86,7 @@ func withOwner() accounts.BootstrapConfig {
 func (w *world) bootstrap(cfg accounts.BootstrapConfig) accounts.BootstrapResult {
 	w.t.Helper()
 	cfg.Passwords = cheap
-	out, err := accounts.Bootstrap(context.Background(), w.store, cfg)
+	out, err := accounts.Bootstrap(context.Background(), twice{w.store}, cfg)
 	if err != nil {
 		w.t.Fatalf("bootstrap: %v", err)
 	}

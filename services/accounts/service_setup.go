@@ -14,6 +14,9 @@ import (
 // setupLife is how long a set-up link works; a restart prints a new one.
 const setupLife = 24 * time.Hour
 
+// maxSetupTokens is how many links work at a time. Each start makes one, also of a process that does not get far.
+const maxSetupTokens = 100
+
 var (
 	errSetupDone  = fault.Precondition("set-up is complete; sign in instead").Because("SETUP_DONE")
 	errSetupToken = fault.Denied("the set-up link is not valid or has expired; restart the server for a new one").Because("BAD_SETUP_TOKEN")
@@ -83,8 +86,8 @@ func (s *Service) firstOwner(ctx context.Context, req *accountsv1.CompleteSetupR
 	return newFounding(NormalEmail(req.GetEmail()), name, hash, organization), nil
 }
 
-// mayComplete refuses set-up when it is done already, or with a token that is not the current one. It asks for the token first:
-// whoever completes set-up takes the token away, and then there is a user to be seen.
+// mayComplete refuses set-up when it is done already, or with a token that is none. It asks for the token first: whoever
+// completes set-up takes all tokens away, and then there is a user to be seen.
 func mayComplete(ctx context.Context, r Reads, token SecretHash) error {
 	expires, err := r.SetupTokenExpiry(ctx, token)
 	known := err == nil

@@ -153,16 +153,17 @@ type KeyWrites interface {
 	RevokeKey(ctx context.Context, organizationID, id string, at time.Time) error
 }
 
-// Setup finds the one-time set-up token.
+// Setup finds one-time set-up tokens.
 type Setup interface {
 	// SetupTokenExpiry returns when the token with this hash expires.
 	SetupTokenExpiry(ctx context.Context, hash SecretHash) (time.Time, error)
 }
 
-// SetupWrites changes the set-up token.
+// SetupWrites changes set-up tokens.
 type SetupWrites interface {
-	// ReplaceSetupToken makes this the only one.
-	ReplaceSetupToken(ctx context.Context, hash SecretHash, createdAt, expiresAt time.Time) error
+	// AddSetupToken adds one beside those that are there, of which it forgets all that have expired by createdAt, and of the
+	// others the oldest until there are keep with the new one.
+	AddSetupToken(ctx context.Context, hash SecretHash, createdAt, expiresAt time.Time, keep int) error
 	// DeleteSetupTokens leaves none. That there was none is not an error.
 	DeleteSetupTokens(ctx context.Context) error
 }

@@ -43,12 +43,13 @@ func (s *Service) create(ctx context.Context, body *monitorsv1.Monitor, again re
 		return "", err
 	}
 	caller, _ := identity.FromContext(ctx)
-	m := Monitor{
+	draft := Monitor{
 		OrganizationID: caller.OrganizationID, Config: config, Version: 1,
 		CreatedAt: at, UpdatedAt: at, ActiveSince: at, CreatedBy: caller.UserID,
 	}
 	err = s.write(ctx, func(tx Tx) error {
-		var found bool
+		m, found := draft, false
+		proto.Reset(out)
 		if etag, found, err = again.first(ctx, tx, out); err != nil || found { // the same request may have overtaken us
 			return err
 		}

@@ -74,7 +74,7 @@ func (h *house) serve(change ...func(*monitors.Deps)) {
 	policy := rpctest.Policy(rpc.PolicyByOption(accessv1.E_Access))
 	self := rpctest.Client(func(c *rpc.ClientConfig) { c.Service = "monitors" })
 	deps := monitors.Deps{
-		Store: h.store, Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Secrets: h.box,
+		Store: twice{h.store}, Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Secrets: h.box,
 		PageKey: h.box.Derive("monitors pages"),
 		Events: rpctest.Conn(h.t, "events", func(r grpc.ServiceRegistrar) {
 			eventsv1.RegisterStatusServiceServer(r, h.events)

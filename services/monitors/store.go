@@ -18,7 +18,8 @@ type Store interface {
 // Configurations are the monitors and what belongs to changing them.
 type Configurations interface {
 	// Write runs fn in one transaction, which is committed if fn returns nil and else leaves no trace; then the error is
-	// fn's own. Concurrent writes behave as if they came one after the other. fn must not keep tx, nor call Write.
+	// fn's own. Concurrent writes behave as if they came one after the other. fn may be run again after a conflict, so what
+	// it sets outside must not depend on what an earlier run left there. It must not keep tx, nor call Write.
 	Write(ctx context.Context, fn func(tx Tx) error) error
 	// Monitor returns a monitor that is not deleted, or ErrNotFound.
 	Monitor(ctx context.Context, organizationID string, id uint32) (Monitor, error)

@@ -19,9 +19,17 @@ const insertSetupToken = `
 INSERT INTO setup_token (token_hash, created_at, expires_at) VALUES ($1, $2, $3)
 ON CONFLICT DO NOTHING`
 
-// ReplaceSetupToken implements accounts.SetupWrites.
-func (x *tx) ReplaceSetupToken(ctx context.Context, hash accounts.SecretHash, createdAt, expiresAt time.Time) error {
-	if err := x.DeleteSetupTokens(ctx); err != nil {
+const trimSetupTokens = `
+DELETE FROM setup_token
+WHERE token_hash NOT IN (
+    SELECT token_hash FROM setup_token
+    WHERE expires_at > $1
+    ORDER BY created_at DESC, token_hash
+    LIMIT $2)`
+
+// AddSetupToken implements accounts.SetupWrites.
+func (x *tx) AddSetupToken(ctx context.Context, hash accounts.SecretHash, createdAt, expiresAt time.Time, keep int) error {
+	if _, err := x.exec(ctx, "trim set-up tokens", trimSetupTokens, stored(createdAt), keep-1); err != nil {
 		return err
 	}
 	return x.insert(ctx, "insert set-up token", insertSetupToken, hash[:], stored(createdAt), stored(expiresAt))

@@ -21,9 +21,17 @@ func (r reads) SetupTokenExpiry(ctx context.Context, hash accounts.SecretHash) (
 const insertSetupToken = `
 INSERT INTO setup_token (token_hash, created_at, expires_at) VALUES (?, ?, ?)`
 
-// ReplaceSetupToken implements accounts.SetupWrites.
-func (x *tx) ReplaceSetupToken(ctx context.Context, hash accounts.SecretHash, createdAt, expiresAt time.Time) error {
-	if err := x.DeleteSetupTokens(ctx); err != nil {
+const trimSetupTokens = `
+DELETE FROM setup_token
+WHERE token_hash NOT IN (
+    SELECT token_hash FROM setup_token
+    WHERE expires_at > ?
+    ORDER BY created_at DESC, token_hash
+    LIMIT ?)`
+
+// AddSetupToken implements accounts.SetupWrites.
+func (x *tx) AddSetupToken(ctx context.Context, hash accounts.SecretHash, createdAt, expiresAt time.Time, keep int) error {
+	if _, err := x.exec(ctx, "trim set-up tokens", trimSetupTokens, millis(createdAt), keep-1); err != nil {
 		return err
 	}
 	_, err := x.exec(ctx, "insert set-up token", insertSetupToken, hash[:], millis(createdAt), millis(expiresAt))

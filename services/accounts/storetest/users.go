@@ -46,21 +46,33 @@ var userCases = []Case{
 		same(t, "user 2", user(2), got, err)
 		refused(t, s, accounts.ErrNotFound, func(tx accounts.Tx) error { return tx.SetPassword(background, id(9), "new", t0) })
 	}},
-	{"the set-up token is the newest one only", func(t TB, s accounts.Store) {
+	{"set-up tokens stand beside each other until they expire or there are too many", func(t TB, s accounts.Store) {
 		update(t, s, func(tx accounts.Tx) error { return tx.DeleteSetupTokens(background) })
-		update(t, s, func(tx accounts.Tx) error {
-			return tx.ReplaceSetupToken(background, hash("a"), t0, later(time.Hour))
-		})
-		update(t, s, func(tx accounts.Tx) error {
-			return tx.ReplaceSetupToken(background, hash("b"), t0, later(2*time.Hour))
-		})
-		_, err := s.SetupTokenExpiry(background, hash("a"))
-		missing(t, "older token", 0, err)
-		got, err := s.SetupTokenExpiry(background, hash("b"))
-		same(t, "newer token", later(2*time.Hour), got, err)
+		add := func(token string, at, expires time.Duration) {
+			update(t, s, func(tx accounts.Tx) error {
+				return tx.AddSetupToken(background, hash(token), later(at), later(expires), 3)
+			})
+		}
+		want := func(there map[string]time.Duration, gone ...string) {
+			for token, expires := range there {
+				got, err := s.SetupTokenExpiry(background, hash(token))
+				same(t, "token "+token, later(expires), got, err)
+			}
+			for _, token := range gone {
+				_, err := s.SetupTokenExpiry(background, hash(token))
+				missing(t, "token "+token, 0, err)
+			}
+		}
+		add("a", 0, time.Hour)
+		add("b", time.Minute, 3*time.Hour)
+		add("c", 2*time.Minute, 3*time.Hour)
+		want(map[string]time.Duration{"a": time.Hour, "b": 3 * time.Hour, "c": 3 * time.Hour})
+		add("d", time.Hour, 3*time.Hour) // the moment at which the first expires
+		want(map[string]time.Duration{"b": 3 * time.Hour, "c": 3 * time.Hour, "d": 3 * time.Hour}, "a")
+		add("e", 0, 3*time.Hour) // by a clock that is behind: the new one counts, however old it seems
+		want(map[string]time.Duration{"c": 3 * time.Hour, "d": 3 * time.Hour, "e": 3 * time.Hour}, "b")
 		update(t, s, func(tx accounts.Tx) error { return tx.DeleteSetupTokens(background) })
-		_, err = s.SetupTokenExpiry(background, hash("b"))
-		missing(t, "deleted token", 0, err)
+		want(nil, "c", "d", "e")
 	}},
 }
 
