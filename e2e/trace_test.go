@@ -63,7 +63,7 @@ func TestSuiteQueriesPerRequest(t *testing.T) {
 	one := fmt.Sprintf("/api/uptime/monitors/%d", id)
 	paths := map[string]string{ // by name of the route's span
 		"GET /api/uptime/monitors":                     "/api/uptime/monitors?page_size=100",
-		"GET /api/uptime/monitors/{id}":        one,
+		"GET /api/uptime/monitors/{id}":                one,
 		"GET /api/uptime/monitors/{monitor_id}/status": one + "/status",
 		"GET /api/uptime/monitors/{monitor_id}/events": one + "/events?limit=100",
 		"GET /api/uptime/monitors/{monitor_id}/stats":  one + "/stats?hours=720",

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 )
 
 const scope = "github.com/frogstats/uptime/internal/clickhouse"
@@ -65,7 +66,10 @@ type call struct {
 
 // start begins a statement. The context it returns carries the span, to the server too.
 func (c *conn) start(ctx context.Context, query string) (context.Context, *call) {
-	k := &call{conn: c, what: describe(query), began: time.Now()}
+	k := &call{conn: c, what: describe(query), began: time.Now(), ctx: ctx, span: noop.Span{}}
+	if !trace.SpanFromContext(ctx).IsRecording() { // on its own a statement says nothing worth a trace
+		return ctx, k
+	}
 	attrs := append(make([]attribute.KeyValue, 0, len(c.common)+4), c.common...)
 	attrs = append(attrs, attribute.String("db.operation.name", k.what.operation), attribute.String("db.query.summary", k.what.summary()),
 		attribute.String("db.query.text", query))
