@@ -29,7 +29,7 @@ const (
 
 // Monitor implements alerts.CatalogStore.
 func (s *Store) Monitor(ctx context.Context, id uint32) (alerts.Monitor, error) {
-	m, err := scanMonitor(s.db.Pool().QueryRow(ctx, oneMonitor, id))
+	m, err := scanMonitor(s.db.QueryRow(ctx, oneMonitor, id))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return alerts.Monitor{}, alerts.ErrMonitorNotFound
 	}
@@ -45,7 +45,7 @@ WHERE organization_id = $1 AND deleted_at IS NULL AND id = ANY ($2)`
 
 // UnknownMonitors implements alerts.CatalogStore.
 func (s *Store) UnknownMonitors(ctx context.Context, organization string, ids []uint32) ([]uint32, error) {
-	there, err := collect(ctx, s.db.Pool(), number[uint32], knownMonitors, organization, list(ids))
+	there, err := collect(ctx, s.db, number[uint32], knownMonitors, organization, list(ids))
 	if err != nil {
 		return nil, fmt.Errorf("find monitors: %w", err)
 	}
@@ -61,7 +61,7 @@ LIMIT $2`
 
 // Monitors implements alerts.CatalogStore.
 func (s *Store) Monitors(ctx context.Context, after uint32, limit int) ([]alerts.Monitor, error) {
-	monitors, err := collect(ctx, s.db.Pool(), scanMonitor, liveMonitors, after, limit)
+	monitors, err := collect(ctx, s.db, scanMonitor, liveMonitors, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list monitors: %w", err)
 	}
@@ -104,7 +104,7 @@ ORDER BY id`
 
 // MonitorsExcept implements alerts.CatalogStore.
 func (s *Store) MonitorsExcept(ctx context.Context, ids []uint32) ([]alerts.MonitorRef, error) {
-	monitors, err := collect(ctx, s.db.Pool(), scanRef, monitorsExcept, list(ids))
+	monitors, err := collect(ctx, s.db, scanRef, monitorsExcept, list(ids))
 	if err != nil {
 		return nil, fmt.Errorf("find monitors: %w", err)
 	}

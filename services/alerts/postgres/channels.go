@@ -32,7 +32,7 @@ ORDER BY id`
 
 // Channels implements alerts.ChannelStore.
 func (s *Store) Channels(ctx context.Context, organization string) ([]alerts.Channel, error) {
-	channels, err := collect(ctx, s.db.Pool(), scanChannel, channelsOfOrganization, organization)
+	channels, err := collect(ctx, s.db, scanChannel, channelsOfOrganization, organization)
 	if err != nil {
 		return nil, fmt.Errorf("list channels: %w", err)
 	}
@@ -44,7 +44,7 @@ WHERE organization_id = $1 AND id = $2`
 
 // Channel implements alerts.ChannelStore.
 func (s *Store) Channel(ctx context.Context, organization string, id uint32) (alerts.Channel, error) {
-	return readChannel(ctx, s.db.Pool(), organization, id)
+	return readChannel(ctx, s.db, organization, id)
 }
 
 func readChannel(ctx context.Context, q querier, organization string, id uint32) (alerts.Channel, error) {

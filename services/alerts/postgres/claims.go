@@ -37,7 +37,7 @@ func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, l
 
 func (s *Store) nextReady(ctx context.Context) (time.Time, error) {
 	var next *time.Time
-	if err := s.db.Pool().QueryRow(ctx, nextReady).Scan(&next); err != nil {
+	if err := s.db.QueryRow(ctx, nextReady).Scan(&next); err != nil {
 		return time.Time{}, fmt.Errorf("claim: next: %w", err)
 	}
 	return fromMaybe(next), nil
@@ -181,7 +181,7 @@ WHERE target_kind = $1 AND target_id = $2 AND lease = $3`
 
 // Release implements alerts.OutboxStore.
 func (s *Store) Release(ctx context.Context, c alerts.Claim) error {
-	tag, err := s.db.Pool().Exec(ctx, releaseClaim, string(c.Target.Kind), c.Target.ID, c.Lease)
+	tag, err := s.db.Exec(ctx, releaseClaim, string(c.Target.Kind), c.Target.ID, c.Lease)
 	if err != nil {
 		return fmt.Errorf("release: %w", err)
 	}

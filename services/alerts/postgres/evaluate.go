@@ -27,7 +27,7 @@ FOR UPDATE`
 
 // Progress implements alerts.EvaluationStore.
 func (s *Store) Progress(ctx context.Context) (alerts.Progress, error) {
-	return scanProgress(s.db.Pool().QueryRow(ctx, selectCursor, cursor))
+	return scanProgress(s.db.QueryRow(ctx, selectCursor, cursor))
 }
 
 // lockEvaluation keeps evaluation, and whatever else takes this lock, out until tx ends.
@@ -216,7 +216,7 @@ ORDER BY a.monitor_id`
 
 // UptimeRules implements alerts.EvaluationStore.
 func (s *Store) UptimeRules(ctx context.Context, monitorIDs []uint32) ([]alerts.MonitorRef, error) {
-	monitors, err := collect(ctx, s.db.Pool(), scanRef, uptimeRules, list(monitorIDs))
+	monitors, err := collect(ctx, s.db, scanRef, uptimeRules, list(monitorIDs))
 	if err != nil {
 		return nil, fmt.Errorf("find uptime rules: %w", err)
 	}

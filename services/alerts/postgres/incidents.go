@@ -60,7 +60,7 @@ WHERE i.organization_id = $1 AND i.id = $2`
 
 // Incident implements alerts.IncidentStore.
 func (s *Store) Incident(ctx context.Context, organization string, id uint32) (alerts.Incident, error) {
-	return readIncident(ctx, s.db.Pool(), organization, id)
+	return readIncident(ctx, s.db, organization, id)
 }
 
 func readIncident(ctx context.Context, q querier, organization string, id uint32) (alerts.Incident, error) {

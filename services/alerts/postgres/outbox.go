@@ -228,7 +228,7 @@ DELETE FROM outbox WHERE position IN (
 
 // Prune implements alerts.OutboxStore.
 func (s *Store) Prune(ctx context.Context, deliveredBefore, deadBefore time.Time, limit int) (int, error) {
-	tag, err := s.db.Pool().Exec(ctx, pruneOutbox, millis(deliveredBefore), millis(deadBefore), limit)
+	tag, err := s.db.Exec(ctx, pruneOutbox, millis(deliveredBefore), millis(deadBefore), limit)
 	if err != nil {
 		return 0, fmt.Errorf("prune outbox: %w", err)
 	}

@@ -46,7 +46,7 @@ ORDER BY a.id`
 
 // Rules implements alerts.RuleStore.
 func (s *Store) Rules(ctx context.Context, organization string, monitorID uint32) ([]alerts.Rule, error) {
-	rules, err := collect(ctx, s.db.Pool(), scanRule, rulesOfMonitor, organization, monitorID)
+	rules, err := collect(ctx, s.db, scanRule, rulesOfMonitor, organization, monitorID)
 	if err != nil {
 		return nil, fmt.Errorf("list alerts: %w", err)
 	}
@@ -58,7 +58,7 @@ WHERE a.organization_id = $1 AND a.monitor_id = $2 AND a.id = $3`
 
 // Rule implements alerts.RuleStore.
 func (s *Store) Rule(ctx context.Context, organization string, monitorID, id uint32) (alerts.Rule, error) {
-	return readRule(ctx, s.db.Pool(), organization, monitorID, id)
+	return readRule(ctx, s.db, organization, monitorID, id)
 }
 
 func readRule(ctx context.Context, q querier, organization string, monitorID, id uint32) (alerts.Rule, error) {

@@ -57,10 +57,10 @@ func (s *Store) Close() error { return s.db.Close() }
 
 // AuditRows implements alerts.AuditStore.
 func (s *Store) AuditRows(ctx context.Context, f audit.Filter) ([]audit.Row, error) {
-	return auditpostgres.List(ctx, s.db.Pool(), f)
+	return auditpostgres.List(ctx, s.db, f)
 }
 
-// querier is a transaction or the pool.
+// querier is a transaction or the database.
 type querier interface {
 	Query(ctx context.Context, query string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, query string, args ...any) pgx.Row
@@ -207,19 +207,32 @@ type listing[T any] struct {
 	scan               func(pgx.Row) (T, error)
 }
 
-// read returns the window and how many rows there are in all, both as of one moment.
+// read returns the window and how many rows there are in all, both as of one moment: each row of the window says how many
+// there are, so that one statement does. Only a window that is empty has to ask.
 func (l listing[T]) read(ctx context.Context, db *postgres.DB) (rows []T, total int, err error) {
 	w := where{slices.Clone(l.where.clauses), slices.Clone(l.where.args)}
 	if l.behind != "" {
 		w.and(l.behind, l.place...)
 	}
-	query := l.query + w.String() + " ORDER BY " + l.order + " LIMIT " + w.arg(l.window.Limit) + " OFFSET " + w.arg(l.window.Offset)
-	err = db.Snapshot(ctx, func(tx pgx.Tx) error {
-		if total, err = l.where.count(ctx, tx, l.from); err != nil {
-			return fmt.Errorf("count: %w", err)
-		}
-		rows, err = collect(ctx, tx, l.scan, query, w.args...)
-		return err
-	})
-	return rows, total, err
+	counted := "SELECT (SELECT count(*) FROM " + l.from + l.where.String() + "), " + strings.TrimPrefix(strings.TrimSpace(l.query), "SELECT ")
+	query := counted + w.String() + " ORDER BY " + l.order + " LIMIT " + w.arg(l.window.Limit) + " OFFSET " + w.arg(l.window.Offset)
+	scan := func(row pgx.Row) (T, error) { return l.scan(numbered{row, &total}) }
+	if rows, err = collect(ctx, db.Pool(), scan, query, w.args...); err != nil || len(rows) > 0 || l.first() {
+		return rows, total, err
+	}
+	if total, err = l.where.count(ctx, db.Pool(), l.from); err != nil {
+		return nil, 0, fmt.Errorf("count: %w", err)
+	}
+	return rows, total, nil
 }
+
+// first reports whether nothing stands before the window.
+func (l listing[T]) first() bool { return l.behind == "" && l.window.Offset == 0 }
+
+// numbered is a row with a count before its own columns.
+type numbered struct {
+	pgx.Row
+	count *int
+}
+
+func (r numbered) Scan(dest ...any) error { return r.Row.Scan(append([]any{r.count}, dest...)...) }
