@@ -73,7 +73,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{
 		t: t, path: filepath.Join(t.TempDir(), "alerts.db"), box: box, logs: &logs{}, events: newFakeEvents(), monitors: newFakeMonitors(),
-		wrap: func(s alerts.Store) alerts.Store { return s },
+		wrap: func(s alerts.Store) alerts.Store { return twice{s} },
 	}
 	w.connect = func() (closable, error) { return sqlite.Open(t.Context(), w.path) }
 	w.open()

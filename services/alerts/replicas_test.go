@@ -30,7 +30,7 @@ func replicas(t *testing.T, dsn string, wrap func(alerts.Store) alerts.Store) (a
 		t.Fatal(err)
 	}
 	if wrap == nil {
-		wrap = func(s alerts.Store) alerts.Store { return s }
+		wrap = func(s alerts.Store) alerts.Store { return twice{s} }
 	}
 	a = &world{
 		t: t, box: box, logs: &logs{}, events: newFakeEvents(), monitors: newFakeMonitors(), wrap: wrap, shared: true,
@@ -45,7 +45,7 @@ func (w *world) replica(events *fakeEvents, connect func() (closable, error)) *w
 	w.t.Helper()
 	r := &world{
 		t: w.t, box: w.box, logs: &logs{}, events: events, monitors: w.monitors, connect: connect, shared: true,
-		wrap: func(s alerts.Store) alerts.Store { return s },
+		wrap: func(s alerts.Store) alerts.Store { return twice{s} },
 	}
 	r.open()
 	return r

@@ -78,7 +78,7 @@ ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, name 
 func (s *Store) PutMonitors(ctx context.Context, monitors []alerts.Monitor) error {
 	// Replicas store the same snapshot at the same time: in one order they wait for each other, in two they would deadlock.
 	monitors = slices.SortedStableFunc(slices.Values(monitors), func(a, b alerts.Monitor) int { return cmp.Compare(a.ID, b.ID) })
-	b := &pgx.Batch{}
+	args := make([][]any, 0, len(monitors))
 	for _, m := range monitors {
 		if m.Regions == nil {
 			m.Regions = []string{}
@@ -87,9 +87,13 @@ func (s *Store) PutMonitors(ctx context.Context, monitors []alerts.Monitor) erro
 		if err != nil {
 			return fmt.Errorf("put monitor %d: %w", m.ID, err)
 		}
-		b.Queue(upsertMonitor, m.ID, m.OrganizationID, text(m.Name), text(m.URL), m.Enabled, regions, int64(m.Version))
+		args = append(args, []any{m.ID, m.OrganizationID, text(m.Name), text(m.URL), m.Enabled, regions, int64(m.Version)})
 	}
 	return s.db.Write(ctx, func(tx pgx.Tx) error {
+		b := &pgx.Batch{} // once sent, it fits no other connection
+		for _, row := range args {
+			b.Queue(upsertMonitor, row...)
+		}
 		if err := tx.SendBatch(ctx, b).Close(); err != nil {
 			return fmt.Errorf("put monitors: %w", err)
 		}

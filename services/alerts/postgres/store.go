@@ -217,10 +217,10 @@ func (l listing[T]) read(ctx context.Context, db *postgres.DB) (rows []T, total 
 	counted := "SELECT (SELECT count(*) FROM " + l.from + l.where.String() + "), " + strings.TrimPrefix(strings.TrimSpace(l.query), "SELECT ")
 	query := counted + w.String() + " ORDER BY " + l.order + " LIMIT " + w.arg(l.window.Limit) + " OFFSET " + w.arg(l.window.Offset)
 	scan := func(row pgx.Row) (T, error) { return l.scan(numbered{row, &total}) }
-	if rows, err = collect(ctx, db.Pool(), scan, query, w.args...); err != nil || len(rows) > 0 || l.first() {
+	if rows, err = collect(ctx, db, scan, query, w.args...); err != nil || len(rows) > 0 || l.first() {
 		return rows, total, err
 	}
-	if total, err = l.where.count(ctx, db.Pool(), l.from); err != nil {
+	if total, err = l.where.count(ctx, db, l.from); err != nil {
 		return nil, 0, fmt.Errorf("count: %w", err)
 	}
 	return rows, total, nil
