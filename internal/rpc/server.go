@@ -72,6 +72,7 @@ type Server struct {
 	policy    Policy
 	validate  protovalidate.Validator
 	fieldName func(fullMethod, path string) string
+	outages   outages
 
 	closing context.Context // done when Stop begins; every stream's context ends with it
 	close   context.CancelFunc

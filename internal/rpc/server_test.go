@@ -165,7 +165,7 @@ func TestErrorsAreTranslatedOnceAndLoggedOnce(t *testing.T) {
 	errs := map[string]error{
 		"unknown": fmt.Errorf("list: %w", cause),
 		"known":   fmt.Errorf("list: canary: %w", fault.NotFound("no such monitor").Wrap(cause)),
-		"ctx":     fmt.Errorf("list: %w", context.DeadlineExceeded),
+		"ctx":     fmt.Errorf("list: %w", context.Canceled),
 	}
 	var which string
 	r := run(t, &fake{
@@ -195,7 +195,7 @@ func TestErrorsAreTranslatedOnceAndLoggedOnce(t *testing.T) {
 			}{
 				"unknown": {codes.Internal, "internal error"},
 				"known":   {codes.NotFound, "no such monitor"},
-				"ctx":     {codes.DeadlineExceeded, "deadline exceeded"},
+				"ctx":     {codes.Canceled, "canceled by the caller"},
 			} {
 				which = name
 				st := status.Convert(call())

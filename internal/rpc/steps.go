@@ -51,7 +51,7 @@ func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerIn
 			err = panicked(p)
 		}
 		if fault.Is(err, fault.KindCanceled) && s.closing.Err() != nil {
-			err = errStopping.Wrap(err)
+			err = errStopping
 		}
 		err = s.answer(ctx, info.FullMethod, err)
 	}()
@@ -124,15 +124,22 @@ func (s *Server) answer(ctx context.Context, fullMethod string, err error) error
 	if err == nil {
 		return nil
 	}
-	if fault.KindOf(err) == fault.KindInternal {
-		attrs := []any{"method", fullMethod, "request_id", requestid.FromContext(ctx), "error", err.Error()}
+	switch fault.KindOf(err) {
+	case fault.KindInternal:
+		attrs := logAttrs(ctx, fullMethod, err)
 		var p *panicError
 		if errors.As(err, &p) {
 			attrs = append(attrs, "stack", p.stack)
 		}
 		s.log.ErrorContext(ctx, "request failed", attrs...)
+	case fault.KindUnavailable, fault.KindDeadline:
+		s.logOutage(ctx, fullMethod, err)
 	}
 	return fault.ToStatus(err).Err()
+}
+
+func logAttrs(ctx context.Context, fullMethod string, err error) []any {
+	return []any{"method", fullMethod, "request_id", requestid.FromContext(ctx), "error", err.Error()}
 }
 
 type panicError struct {
