@@ -15,7 +15,11 @@ type cuts struct {
 	edges                []int64 // Unix milliseconds
 	days, hours, minutes []int64 // the starts of the units that an edge cuts, as Unix seconds, ascending
 	levels               []level // the roll-ups that have something to read, longest unit first
+	rest                 level   // the unit that is read by results where an edge cuts it
 }
+
+// fewHours is how many hours are read by results although there are minutes: a level more costs the server as much.
+const fewHours = 4
 
 // level is one of the units that time is divided into.
 type level struct {
@@ -30,8 +34,12 @@ var (
 	days    = level{"day", 24 * time.Hour, "toStartOfDay(timestamp)"}
 )
 
-func cutAt(edges []time.Time) *cuts {
-	c := &cuts{}
+// longer is the unit that those of a level are parts of.
+var longer = map[level]time.Duration{minutes: time.Hour, hours: 24 * time.Hour}
+
+// cutAt divides the time between edges. Up to few of the hours that an edge cuts are read by results.
+func cutAt(edges []time.Time, few int) *cuts {
+	c := &cuts{rest: minutes}
 	for _, e := range edges {
 		c.edges = append(c.edges, e.UnixMilli())
 	}
@@ -43,7 +51,9 @@ func cutAt(edges []time.Time) *cuts {
 	if len(c.days) > 0 { // of days that are cut there may be any number of whole hours
 		c.levels = append(c.levels, hours)
 	}
-	if len(c.hours) > 0 {
+	if len(c.hours) <= few {
+		c.rest = hours
+	} else {
 		c.levels = append(c.levels, minutes)
 	}
 	return c
@@ -73,9 +83,20 @@ func whole(first, last int64, unit time.Duration, cut []int64) bool {
 	return units > int64(len(cut))
 }
 
-// bucket is the edge that a moment's bucket begins with, as SQL.
-func (c *cuts) bucket(ms string) string {
-	return fmt.Sprintf("roundDown(%s, [%s])", ms, joined(c.edges))
+// bucket is the edge that a moment's bucket begins with, as SQL, for moments within some units, or anywhere for none. Only the
+// edges that count there are named, because a long list costs more than the reading.
+func (c *cuts) bucket(ms string, within []int64, unit time.Duration) string {
+	edges := c.edges
+	if len(within) > 0 {
+		edges = nil
+		for _, start := range within {
+			first, _ := slices.BinarySearch(c.edges, start*1000+1)
+			last, _ := slices.BinarySearch(c.edges, start*1000+unit.Milliseconds())
+			edges = append(edges, c.edges[max(first-1, 0):last]...)
+		}
+		edges = slices.Compact(edges)
+	}
+	return fmt.Sprintf("roundDown(%s, [%s])", ms, joined(edges))
 }
 
 // in is the condition that a moment is the start of one of the units.
@@ -92,7 +113,9 @@ func (c *cuts) of(l level) string {
 		terms = append(terms, in("toStartOfHour("+l.start+")", c.hours))
 	case hours:
 		own = c.hours
-		terms = append(terms, in("toStartOfDay("+l.start+")", c.days))
+		if c.levels[0] == days { // or else every day is cut
+			terms = append(terms, in("toStartOfDay("+l.start+")", c.days))
+		}
 	case days:
 		own = c.days
 	}
@@ -108,8 +131,16 @@ var forever = time.Unix(1<<32-1, 0).Truncate(24 * time.Hour)
 // ceilSeconds is the first whole second at or after a moment, within what the server's DateTime can hold.
 func ceilSeconds(ms int64) int64 { return min(max((ms+999)/1000, 0), math.MaxUint32) }
 
-// ragged is the condition for the results in minutes that an edge cuts.
+// restStarts are the starts of the units that are read by results.
+func (c *cuts) restStarts() []int64 {
+	if c.rest == hours {
+		return c.hours
+	}
+	return c.minutes
+}
+
+// ragged is the condition for the results in the units that an edge cuts.
 func (c *cuts) ragged() string {
 	return fmt.Sprintf("timestamp >= fromUnixTimestamp64Milli(%d, 'UTC') AND timestamp < fromUnixTimestamp64Milli(%d, 'UTC') AND ",
-		c.edges[0], c.edges[len(c.edges)-1]) + in("toStartOfMinute(timestamp)", c.minutes)
+		c.edges[0], c.edges[len(c.edges)-1]) + in(c.rest.start, c.restStarts())
 }

@@ -24,7 +24,7 @@ func (s *Results) MeanResponses(ctx context.Context, monitorIDs []uint32, since 
 	const means = `SELECT monitor_id AS id, sumIf(response_time_us, status = 'success') AS total, countIf(status = 'success') AS n
 FROM monitor_events WHERE monitor_id IN `
 	ids := `(` + joined(monitorIDs) + `)`
-	c := cutAt([]time.Time{since, forever})
+	c := cutAt([]time.Time{since, forever}, 0)
 	query := means + ids + fmt.Sprintf(` AND toStartOfHour(timestamp) >= toDateTime(%d, 'UTC')`, ceilSeconds(ceilTo(c.edges[0], time.Hour))) + ` GROUP BY id` + using("responses")
 	if len(c.hours) > 0 {
 		query += ` UNION ALL SELECT monitor_id AS id,

@@ -45,7 +45,7 @@ func (s *Results) Summarize(ctx context.Context, monitorID uint32, region string
 	if len(owners) == 0 {
 		return out, nil
 	}
-	c := cutAt(edges)
+	c := cutAt(edges, fewHours)
 	query, args := c.summaries(owners, monitorID, region)
 	var row sumRow
 	err = s.each(ch.Context(ctx, ch.WithSettings(snapshot)), func(rows driver.Rows) error {
@@ -73,11 +73,12 @@ type branch struct {
 
 func (c *cuts) branches() []branch {
 	var out []branch
+	within := map[level][]int64{hours: c.days, minutes: c.hours}
 	for _, l := range c.levels {
-		out = append(out, branch{l.name, c.bucket(`toInt64(toUnixTimestamp(` + l.start + `)) * 1000`), c.of(l)})
+		out = append(out, branch{l.name, c.bucket(`toInt64(toUnixTimestamp(`+l.start+`)) * 1000`, within[l], longer[l]), c.of(l)})
 	}
-	if len(c.minutes) > 0 {
-		out = append(out, branch{"", c.bucket(`toUnixTimestamp64Milli(timestamp)`), c.ragged()})
+	if rest := c.restStarts(); len(rest) > 0 {
+		out = append(out, branch{"", c.bucket(`toUnixTimestamp64Milli(timestamp)`, rest, c.rest.unit), c.ragged()})
 	}
 	return out
 }
@@ -210,7 +211,7 @@ func (s *Results) Count(ctx context.Context, q events.ResultQuery) (int64, error
 	if err != nil || len(owners) == 0 {
 		return 0, wrap("count results", err)
 	}
-	c := cutAt([]time.Time{from, to})
+	c := cutAt([]time.Time{from, to}, fewHours)
 	var query strings.Builder
 	var args []any
 	for i, b := range c.branches() {
