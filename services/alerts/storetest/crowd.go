@@ -16,10 +16,11 @@ import (
 	"github.com/frogstats/uptime/services/alerts"
 )
 
-var crowdCases = []ReplicaCase{
-	{"replicas/many claim, settle, write and read at once", func(t testing.TB, replicas []alerts.Store) {
-		newCrowd(t, replicas).run()
-	}},
+// crowdCase lets each writer write so many batches.
+func crowdCase(rounds int) ReplicaCase {
+	return ReplicaCase{"replicas/many claim, settle, write and read at once", func(t testing.TB, replicas []alerts.Store) {
+		newCrowd(t, replicas, rounds).run()
+	}}
 }
 
 // The size of the crowd.
@@ -28,8 +29,7 @@ const (
 	crowdMonitors = 4
 	crowdWriters  = 2  // for each replica
 	crowdClaimers = 5  // for each replica
-	crowdRounds   = 40 // batches that each writer writes
-	crowdBatch    = 12 // messages in one
+	crowdBatch    = 12 // messages of one batch
 )
 
 // crowd is workers of several replicas at one outbox, and a referee who knows what each of them holds.
@@ -37,6 +37,7 @@ type crowd struct {
 	t        testing.TB
 	ctx      context.Context // ends with the first failure
 	replicas []alerts.Store
+	rounds   int // batches of each writer
 	targets  []alerts.Target
 	clock    atomic.Int64 // milliseconds after base
 
@@ -61,9 +62,9 @@ type line struct {
 // pass is what a reader saw who paged through all deliveries.
 type pass []uint64
 
-func newCrowd(t testing.TB, replicas []alerts.Store) *crowd {
+func newCrowd(t testing.TB, replicas []alerts.Store, rounds int) *crowd {
 	c := &crowd{
-		t: t, replicas: replicas, held: map[alerts.Target]time.Time{}, lines: map[line]string{}, delivered: map[string]bool{},
+		t: t, replicas: replicas, rounds: rounds, held: map[alerts.Target]time.Time{}, lines: map[line]string{}, delivered: map[string]bool{},
 		attempts: map[string]int{},
 	}
 	c.changed = sync.NewCond(&c.mu)
@@ -102,7 +103,7 @@ func (c *crowd) now(skew time.Duration) time.Time {
 
 // write adds messages whose ids rise in the order in which they were written.
 func (c *crowd) write(s alerts.Store, skew time.Duration, rng *rand.Rand) error {
-	return repeat(crowdRounds, func(int) error {
+	return repeat(c.rounds, func(int) error {
 		seed := rng.Uint64()
 		defer c.tell()
 		return s.Advance(c.ctx, nil, c.now(skew), func(p alerts.Progress, _ map[uint32]alerts.State) alerts.Batch {
@@ -241,7 +242,7 @@ func (c *crowd) finish(s alerts.Store, claim alerts.Claim, at time.Time, how int
 	default:
 		err = s.Settle(c.ctx, claim, alerts.Attempt{At: at, StatusCode: 200}, v)
 		if again := s.Settle(c.ctx, claim, alerts.Attempt{At: at}, v); !errors.Is(again, alerts.ErrLeaseLost) {
-			err = errors.Join(err, fmt.Errorf("%s was settled twice: %v", claim.ID, again))
+			err = errors.Join(err, fmt.Errorf("%s was settled twice: %w", claim.ID, again))
 		}
 	}
 	c.mu.Lock()
@@ -257,7 +258,7 @@ func (c *crowd) finish(s alerts.Store, claim alerts.Claim, at time.Time, how int
 
 // read pages through the deliveries from the newest to the oldest, again after so many more were delivered.
 func (c *crowd) read(s alerts.Store) error {
-	for n := 0; c.reached(n); n += crowdBatch * crowdRounds / 10 {
+	for n := 0; c.reached(n); n += crowdBatch * c.rounds / 10 {
 		var seen pass
 		f := alerts.DeliveryFilter{Organization: org, Window: alerts.Window{Limit: 50}}
 		for {
@@ -295,7 +296,7 @@ func (c *crowd) judge() {
 	c.t.Helper()
 	all, total, err := c.replicas[0].Deliveries(ctx(c.t), alerts.DeliveryFilter{Organization: org, Window: alerts.Window{Limit: 100_000}})
 	check(c.t, err)
-	same(c.t, "messages", total, crowdWriters*len(c.replicas)*crowdRounds*crowdBatch)
+	same(c.t, "messages", total, crowdWriters*len(c.replicas)*c.rounds*crowdBatch)
 	var positions pass
 	for i, d := range all {
 		positions = append(positions, d.Position)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -20,13 +21,18 @@ type ReplicaCase struct {
 
 // RunReplicas tests the engine whose replicas open opens: stores over the same data, empty, closed when the test ends.
 func RunReplicas(t *testing.T, open func(t *testing.T) []alerts.Store) {
-	for _, c := range ReplicaCases() {
+	for _, c := range append(slices.Clone(overlapCases), crowdCase(40)) {
 		t.Run(c.Name, func(t *testing.T) { c.Run(t, open(t)) })
 	}
 }
 
-// ReplicaCases are all promises between replicas. Cases has them, too, for calls of one store that overlap.
-func ReplicaCases() []ReplicaCase { return append(overlapCases, crowdCases...) }
+// overlapping are the promises between replicas for one store whose calls overlap.
+func overlapping() (cases []Case) {
+	for _, c := range append(slices.Clone(overlapCases), crowdCase(3)) {
+		cases = append(cases, c.alone())
+	}
+	return cases
+}
 
 // alone is a case for one store that plays two replicas.
 func (c ReplicaCase) alone() Case {

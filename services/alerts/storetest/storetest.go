@@ -38,10 +38,7 @@ func Cases() []Case {
 	for _, group := range [][]Case{ruleCases, channelCases, incidentCases, evaluationCases, catalogCases, claimCases, outboxCases} {
 		all = append(all, group...)
 	}
-	for _, c := range ReplicaCases() {
-		all = append(all, c.alone())
-	}
-	return all
+	return append(all, overlapping()...)
 }
 
 const (
