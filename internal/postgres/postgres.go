@@ -19,8 +19,8 @@ import (
 
 // DB is a pool of connections to one schema of a PostgreSQL database. It is safe for concurrent use.
 //
-// A timestamptz is scanned as a time in UTC. After the server was restarted, a statement that goes through Pool may fail once
-// on a connection that was in use less than a second before; transactions begin anew on another one.
+// A timestamptz is scanned as a time in UTC. After the server was restarted, a single statement may fail once on a connection
+// that was in use less than a second before; transactions begin anew on another one.
 type DB struct {
 	pool *pgxpool.Pool
 }
