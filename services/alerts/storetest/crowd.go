@@ -28,7 +28,7 @@ const (
 	crowdTargets  = 12
 	crowdMonitors = 4
 	crowdWriters  = 2  // for each replica
-	crowdClaimers = 5  // for each replica
+	crowdClaimers = 3  // for each replica
 	crowdBatch    = 12 // messages of one batch
 )
 

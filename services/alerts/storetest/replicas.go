@@ -28,7 +28,7 @@ func RunReplicas(t *testing.T, open func(t *testing.T) []alerts.Store) {
 
 // overlapping are the promises between replicas for one store whose calls overlap.
 func overlapping() (cases []Case) {
-	for _, c := range append(slices.Clone(overlapCases), crowdCase(3)) {
+	for _, c := range append(slices.Clone(overlapCases), crowdCase(2)) {
 		cases = append(cases, c.alone())
 	}
 	return cases
