@@ -13,7 +13,7 @@ BIN := $(CURDIR)/.bin
 # because a dependency that only its tests need is not to be had, and tools/lint
 # would need the tests of all linters.
 MODULES := . gen internal $(wildcard services/*)
-TOOL_MODULES := tools/plugins tools/testreport
+TOOL_MODULES := tools/plugins tools/testreport tools/chengine tools/otelcol
 
 VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # The race detector needs a C compiler, which a bare machine may not have.
@@ -23,6 +23,7 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:8080
 BENCH ?= .
 FUZZTIME ?= 30s
+FORM ?= solo
 TESTFLAGS ?=
 
 .PHONY: help
@@ -39,20 +40,42 @@ build: ## build the static binary bin/frogup
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o bin/frogup ./cmd/frogup
 
 .PHONY: test
-test: $(BIN)/testreport ## run the tests of every module, with the race detector
+test: $(BIN)/testreport engines ## run the tests of every module, with the race detector
 	@$(if $(RACE),,echo 'No C compiler: the race detector is off.')
 	$(GO) build $(RACE) work
 	@( rc=0; \
 	   $(GO) test $(RACE) -json -count=1 -timeout 8m $(TESTFLAGS) work || rc=1; \
+	   FROGUP_E2E_FORM=suite $(GO) test -json -count=1 -timeout 12m -skip '^($(SOLO_ONLY))$$' $(TESTFLAGS) ./e2e || rc=1; \
 	   for m in $(TOOL_MODULES); do GOWORK=off $(GO) -C $$m test -json -count=1 -timeout 8m $(TESTFLAGS) ./... || rc=1; done; \
 	   exit $$rc ) | $(BIN)/testreport
 
+# Scenarios that the suite form does not repeat: those with network namespaces, in which its stores could not be reached, and
+# those that start a suite of their own in any form.
+SOLO_ONLY := TestBlackHole|TestMachineWithoutNetwork|TestResolverFails|TestSuite.*
+
+# The real engines that stores are tested on. Without them their tests are skipped, unless FROGUP_TEST_REQUIRE is 1.
+.PHONY: engines
+engines:
+	@tools/fetch-chdb >/dev/null || $(if $(filter 1,$(FROGUP_TEST_REQUIRE)),exit 1,echo 'No ClickHouse engine: its tests are skipped.')
+
 .PHONY: e2e
-e2e: ## run the end-to-end scenarios alone, with their output
-	$(GO) test $(RACE) -v -count=1 -timeout 30m $(TESTFLAGS) ./e2e/...
+e2e: engines ## run the end-to-end scenarios alone, with their output; FORM=suite on separate services
+	FROGUP_E2E_FORM=$(FORM) $(GO) test $(RACE) -v -count=1 -timeout 30m $(TESTFLAGS) ./e2e/...
+
+.PHONY: compose-e2e
+compose-e2e: ## bring docker-compose.yml up for real, use it, kill its containers
+	tools/compose-e2e/run
+
+.PHONY: up-local
+up-local: build $(BIN)/chengine $(BIN)/otelcol $(BIN)/jaeger ## start what docker-compose.yml starts as plain processes, in .local
+	tools/up-local
+
+.PHONY: down-local
+down-local: ## end what up-local started; its data stays
+	tools/down-local
 
 .PHONY: bench
-bench: build ## measure the product under a fleet of monitors, then run the benchmarks that match BENCH
+bench: build engines ## measure the product under a fleet of monitors, then run the benchmarks that match BENCH
 	$(GO) run ./bench/fleet $(FLEET)
 	@dirs=$$(grep -rl --include='*_test.go' '^func Benchmark' cmd bench e2e internal services 2>/dev/null | xargs -r dirname | sort -u | sed 's|^|./|'); \
 	 if [ -z "$$dirs" ]; then echo 'there are no benchmarks'; exit 0; fi; \
@@ -125,6 +148,18 @@ $(BIN)/plugins: tools/plugins/go.mod tools/plugins/go.sum $(wildcard tools/plugi
 $(BIN)/testreport: tools/testreport/go.mod $(wildcard tools/testreport/*.go)
 	GOWORK=off GOBIN=$(BIN) $(GO) -C tools/testreport install .
 	@touch $@
+
+$(BIN)/chengine: tools/chengine/go.mod $(wildcard tools/chengine/*)
+	@mkdir -p $(BIN)
+	GOWORK=off CGO_ENABLED=0 $(GO) -C tools/chengine build -o $@ .
+
+$(BIN)/otelcol: tools/otelcol/go.mod $(wildcard tools/otelcol/*.go)
+	@mkdir -p $(BIN)
+	GOWORK=off CGO_ENABLED=0 $(GO) -C tools/otelcol build -o $@ .
+
+$(BIN)/jaeger: tools/build-jaeger
+	@mkdir -p $(BIN)
+	tools/build-jaeger $@
 
 .PHONY: clean
 clean: ## remove what was built; data stays
