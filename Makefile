@@ -13,7 +13,7 @@ BIN := $(CURDIR)/.bin
 # because a dependency that only its tests need is not to be had, and tools/lint
 # would need the tests of all linters.
 MODULES := . gen internal $(wildcard services/*)
-TOOL_MODULES := tools/plugins tools/testreport tools/chengine tools/otelcol
+TOOL_MODULES := tools/plugins tools/testreport tools/chengine
 
 VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # The race detector needs a C compiler, which a bare machine may not have.
