@@ -14,7 +14,7 @@ const (
 	incidentsWait   = 2 * time.Second // the rest of the answer does not wait longer for them
 )
 
-// GetStatus returns a monitor's present.
+// GetStatus returns a monitor's present. It has no recent checks while the history is away.
 func (s *Service) GetStatus(ctx context.Context, req *eventsv1.GetStatusRequest) (*eventsv1.StatusReport, error) {
 	m, err := s.monitor(ctx, req.GetMonitorId())
 	if err != nil {
@@ -28,10 +28,11 @@ func (s *Service) GetStatus(ctx context.Context, req *eventsv1.GetStatusRequest)
 	if len(rows) > 0 {
 		status = rows[0]
 	}
-	results, err := s.results.List(ctx, ResultQuery{MonitorID: m.ID, Limit: recentChecks})
-	if err != nil {
-		return nil, err
-	}
+	var results []Result
+	s.aside.ask(ctx, "recent checks", func(ctx context.Context) (err error) {
+		results, err = s.results.List(ctx, ResultQuery{MonitorID: m.ID, Limit: recentChecks})
+		return err
+	})
 	resp := &eventsv1.StatusReport{
 		MonitorId: m.ID, CurrentStatus: status.GetCurrentStatus(), Since: status.GetSince(), Status: status, Regions: status.GetRegions(),
 		RecentIncidents: s.recentIncidents(ctx, m.ID),

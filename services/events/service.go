@@ -56,6 +56,7 @@ type Service struct {
 	tracer  tracer
 	court   *court
 	archive *archive
+	aside   aside // to results
 	known   knownMonitors
 	ready   chan struct{} // closed when what was stored is judged
 	open    sync.Once
@@ -82,7 +83,8 @@ func New(d Deps) (*Service, error) {
 	s := &Service{
 		state: d.State, results: d.Results, log: log, pages: page.NewCodec(d.PageKey), retention: d.Retention,
 		catalog: monitorsv1.NewCatalogServiceClient(d.Monitors), monitors: monitorsv1.NewMonitorsServiceClient(d.Monitors),
-		metrics: m, tracer: t, court: newCourt(d.State, log, m, t), archive: newArchive(d.Results, log, m, t), ready: make(chan struct{}),
+		metrics: m, tracer: t, court: newCourt(d.State, log, m, t), archive: newArchive(d.Results, log, m, t), aside: aside{log: log},
+		ready: make(chan struct{}),
 	}
 	if err := m.watch(s.court, s.archive); err != nil {
 		return nil, fmt.Errorf("events metrics: %w", err)

@@ -32,7 +32,8 @@ func (s *Service) ListMonitorIds(ctx context.Context, req *eventsv1.ListMonitorI
 	return &eventsv1.ListMonitorIdsResponse{MonitorIds: ids}, nil
 }
 
-// statuses computes the whole status rows of monitors that are known.
+// statuses computes the whole status rows of monitors that are known. What only the history knows is absent while that is
+// away.
 func (s *Service) statuses(ctx context.Context, ids []uint32) ([]*eventsv1.MonitorStatus, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -47,10 +48,11 @@ func (s *Service) statuses(ctx context.Context, ids []uint32) ([]*eventsv1.Monit
 	if err != nil {
 		return nil, err
 	}
-	means, err := s.results.MeanResponses(ctx, ids, now.Add(-day))
-	if err != nil {
-		return nil, err
-	}
+	var means map[uint32]Mean // none if the history is away: the states do not wait for it
+	s.aside.ask(ctx, "mean response times", func(ctx context.Context) (err error) {
+		means, err = s.results.MeanResponses(ctx, ids, now.Add(-day))
+		return err
+	})
 	out := make([]*eventsv1.MonitorStatus, 0, len(rows))
 	for i := range rows {
 		row := &rows[i]
