@@ -42,8 +42,8 @@ type readiness struct {
 }
 
 type storeCheck struct {
-	service, what string
-	ask           func(context.Context) error
+	service string
+	ask     func(context.Context) error
 }
 
 func newReadiness() *readiness {
@@ -52,10 +52,11 @@ func newReadiness() *readiness {
 	}
 }
 
-func (r *readiness) add(service, what string, ask func(context.Context) error) {
+// add makes a service's readiness depend on its database.
+func (r *readiness) add(service string, ask func(context.Context) error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stores = append(r.stores, storeCheck{service, what, ask})
+	r.stores = append(r.stores, storeCheck{service, ask})
 }
 
 func (r *readiness) watch(service string, set func(bool)) {
@@ -121,7 +122,7 @@ func (r *readiness) storesOf(ctx context.Context, service string) map[string]err
 	found := gather[error]{}
 	for _, s := range stores {
 		if service == "" || s.service == service {
-			found.Go(s.service+" "+s.what, func() error { return s.ask(ctx) })
+			found.Go(s.service+" database", func() error { return s.ask(ctx) })
 		}
 	}
 	return found.wait()

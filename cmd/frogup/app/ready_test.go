@@ -19,13 +19,13 @@ func TestReadinessFollowsTheStore(t *testing.T) {
 		r := newReadiness()
 		var away atomic.Bool
 		var told []bool
-		r.add("events", "database", func(context.Context) error {
+		r.add("events", func(context.Context) error {
 			if away.Load() {
 				return errors.New("away")
 			}
 			return nil
 		})
-		r.add("alerts", "database", func(context.Context) error { return errors.New("another's") })
+		r.add("alerts", func(context.Context) error { return errors.New("another's") })
 		r.watch("events", func(serving bool) { told = append(told, serving) })
 		r.begin()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -75,7 +75,7 @@ func TestReadinessFollowsTheStore(t *testing.T) {
 func TestReadyzOfOperators(t *testing.T) {
 	r := newReadiness()
 	var bad error
-	r.add("events", "database", func(context.Context) error { return bad })
+	r.add("events", func(context.Context) error { return bad })
 	ask := func() (int, string) {
 		w := httptest.NewRecorder()
 		r.answer("v1")(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))

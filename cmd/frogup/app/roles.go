@@ -144,8 +144,8 @@ func (r role) settings() (*settings, *config.Set) {
 
 // otherVariables belong to other verbs, to docker-compose.yml, or to tests, and may be there.
 var otherVariables = []string{
-	config.EnvPrefix + "CONFIG", config.EnvPrefix + "SERVER", config.EnvPrefix + "URL", config.EnvPrefix + "API_KEY",
-	config.EnvPrefix + "API_KEY_FILE", config.EnvPrefix + "TEST_*", config.EnvPrefix + "E2E_*", config.EnvPrefix + "CHDB_*",
+	config.EnvPrefix + "CONFIG", config.EnvPrefix + "SERVER", config.EnvPrefix + "API_KEY", config.EnvPrefix + "API_KEY_FILE",
+	config.EnvPrefix + "TEST_*", config.EnvPrefix + "E2E_*", config.EnvPrefix + "CHDB_*",
 	config.EnvPrefix + "CHENGINE", config.EnvPrefix + "VERSION", config.EnvPrefix + "PORT",
 }
 

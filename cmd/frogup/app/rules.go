@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/frogstats/uptime/cmd/frogup/config"
 	"github.com/frogstats/uptime/internal/secret"
 )
 
@@ -152,14 +153,9 @@ func atMost(most time.Duration) func(string) error {
 	return durationRule(func(d time.Duration) bool { return d <= most }, "must be at most "+shortDuration(most))
 }
 
-// durationRule judges what is a duration to Go; others, such as days, are longer than any limit here.
 func durationRule(fine func(time.Duration) bool, rule string) func(string) error {
 	return func(text string) error {
-		d, err := time.ParseDuration(text)
-		if err != nil {
-			d = 24 * time.Hour
-		}
-		if !fine(d) {
+		if d, err := config.ParseDuration(text); err != nil || !fine(d) {
 			return errors.New(rule)
 		}
 		return nil

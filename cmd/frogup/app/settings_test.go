@@ -96,6 +96,48 @@ func TestRolesRefuseWhatCannotBeMeant(t *testing.T) {
 	}
 }
 
+// A time is read alike wherever it comes from and judged by its length, in whatever unit it is written.
+func TestTimesAreJudgedAlikeEverywhere(t *testing.T) {
+	for _, tt := range []struct{ setting, value, want string }{
+		{"shutdown-delay", "0d", ""},
+		{"shutdown-delay", "1d", "must be at most 5m"},
+		{"shutdown-delay", "-1s", "must not be negative"},
+		{"shutdown-delay", "a day", "must be a time with its unit"},
+		{"startup-timeout", "0d", "must be at least 1s"},
+		{"startup-timeout", "0s", "must be at least 1s"},
+		{"startup-timeout", "1d", ""},
+		{"startup-timeout", "-1d", "must not be negative"},
+		{"retention", "0d", "must be at least 1h"},
+		{"retention", "0", "must be at least 1h"},
+		{"retention", "1d", ""},
+		{"retention", "60m", ""},
+		{"retention", "-2d", "must not be negative"},
+	} {
+		file := filepath.Join(t.TempDir(), "frogup.yaml")
+		if err := os.WriteFile(file, []byte(tt.setting+": "+tt.value+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for from, got := range map[string]outcome{
+			"flag": runVerb(t, t.Context(), nil, "", "config", "print", "events", "--"+tt.setting+"="+tt.value),
+			"env":  runVerb(t, t.Context(), map[string]string{config.EnvName(tt.setting): tt.value}, "", "config", "print", "events"),
+			"file": runVerb(t, t.Context(), nil, "", "config", "print", "events", "--config", file),
+		} {
+			refused := strings.Contains(got.stderr, fmt.Sprintf("%q: %s", tt.value, tt.want))
+			if ok := got.code == exitOK; ok != (tt.want == "") || !ok && !refused {
+				t.Errorf("%s %s by %s: exit code %d, %s", tt.setting, tt.value, from, got.code, got.stderr)
+			}
+		}
+	}
+}
+
+// A variable that nothing reads is as good as misspelt.
+func TestVariablesThatNothingReads(t *testing.T) {
+	got := runVerb(t, t.Context(), map[string]string{"FROGUP_URL": "x", "FROGUP_SERVER": "x"}, "", "config", "print", "accounts")
+	if got.code != exitError || !strings.Contains(got.stderr, "FROGUP_URL in the environment") || strings.Contains(got.stderr, "FROGUP_SERVER in") {
+		t.Errorf("%+v", got)
+	}
+}
+
 // The same three places for every verb: the file is named by a flag or a variable, and a misspelling in any is told.
 func TestRolesReadFileAndEnvironment(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "frogup.yaml")

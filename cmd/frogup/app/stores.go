@@ -217,7 +217,7 @@ func (h *house) watchStore(service string, store any, read func(context.Context)
 	if p, ok := store.(pingable); ok {
 		read = p.Ping
 	}
-	h.ready.add(service, "database", read)
+	h.ready.add(service, read)
 }
 
 func (h *house) watchAccounts(store accountsStore) {

@@ -61,7 +61,7 @@ func load(t *testing.T, args []string, env map[string]string, file string) (*sho
 	bakery := NewSet()
 	var oven string
 	bakery.Text(&oven, "oven", "", "its oven")
-	src := Sources{Role: "shop", Environ: env, Roles: map[string]*Set{"shop": set, "bakery": bakery}, Other: []string{"FROGUP_TEST_*", "FROGUP_URL"}}
+	src := Sources{Role: "shop", Environ: env, Roles: map[string]*Set{"shop": set, "bakery": bakery}, Other: []string{"FROGUP_TEST_*", "FROGUP_SERVER"}}
 	if file != "" {
 		src.Path = filepath.Join(t.TempDir(), "frogup.yaml")
 		if err := os.WriteFile(src.Path, []byte(file), 0o600); err != nil {
@@ -164,6 +164,7 @@ func TestStrictness(t *testing.T) {
 		"bad flag":                 {[]string{"--size=big"}, nil, "", `--size "big": must be a whole number`},
 		"bad variable":             {nil, map[string]string{"FROGUP_OPEN": "perhaps"}, "", `FROGUP_OPEN "perhaps": must be true or false`},
 		"bad key":                  {nil, nil, "\nkeep: a year\n", `frogup.yaml:2: keep "a year": must be a time with its unit`},
+		"negative time":            {nil, nil, "keep: -3d\n", `keep "-3d": must not be negative`},
 		"bad number":               {nil, nil, "ratio: half", `frogup.yaml:1: ratio "half": must be a number`},
 		"against the rule":         {[]string{"--name", "two words"}, nil, "", `--name "two words": must be one word`},
 		"a secret too short":       {nil, map[string]string{"FROGUP_KEY": "short"}, "", "FROGUP_KEY: must have at least 8 characters"},
@@ -192,7 +193,7 @@ func TestStrictness(t *testing.T) {
 // What others put there is left alone; and what is another role's setting is known.
 func TestTolerance(t *testing.T) {
 	env := map[string]string{
-		"FROGUP_TEST_REQUIRE": "1", "FROGUP_URL": "x", "FROGUP_OVEN": "big", "PATH": "/bin", "FROGUP_BAKERY_ADDRESS_X": "",
+		"FROGUP_TEST_REQUIRE": "1", "FROGUP_SERVER": "x", "FROGUP_OVEN": "big", "PATH": "/bin", "FROGUP_BAKERY_ADDRESS_X": "",
 		"FROGUP_GATEWAY_SERVICE_HOST": "10.0.0.1", "FROGUP_GATEWAY_PORT_8080_TCP_ADDR": "10.0.0.1", "FROGUP_GATEWAY_SERVICE_PORT_HTTP": "8080",
 	}
 	delete(env, "FROGUP_BAKERY_ADDRESS_X")
@@ -287,12 +288,17 @@ func TestYAMLReadsBack(t *testing.T) {
 func TestDurations(t *testing.T) {
 	for _, d := range []time.Duration{0, time.Second, 90 * time.Second, 5 * time.Minute, 12 * time.Hour, day, 400 * day, 25 * time.Hour, time.Hour + time.Second} {
 		text := formatDuration(d)
-		if got, err := parseDuration(text); err != nil || got != d {
+		if got, err := ParseDuration(text); err != nil || got != d {
 			t.Errorf("%v is written %q, which reads as %v, %v", d, text, got, err)
 		}
 	}
-	for _, bad := range []string{"", "1", "-1s", "-3d", "9999999d", "d", "1.5d"} {
-		if got, err := parseDuration(bad); err == nil {
+	for text, want := range map[string]time.Duration{"0d": 0, "-1s": -time.Second, "-3d": -3 * day, "+2d": 2 * day} {
+		if got, err := ParseDuration(text); err != nil || got != want {
+			t.Errorf("%q reads as %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for _, bad := range []string{"", "1", "9999999d", "-9999999d", "d", "1.5d"} {
+		if got, err := ParseDuration(bad); err == nil {
 			t.Errorf("%q reads as %v", bad, got)
 		}
 	}

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -132,7 +133,9 @@ func (set *Set) Float(p *float64, name string, preset float64, usage string, opt
 // Duration defines a setting that is a time with its unit, such as 90s, 12h or 400d.
 func (set *Set) Duration(p *time.Duration, name string, preset time.Duration, usage string, options ...Option) {
 	set.add(&Setting{Name: name, Usage: usage, Kind: "duration", preset: one(formatDuration(preset)), read: func(texts []string) (err error) {
-		*p, err = parseDuration(last(texts))
+		if *p, err = ParseDuration(last(texts)); err == nil && *p < 0 {
+			err = errors.New("must not be negative")
+		}
 		return err
 	}}, options)
 }
@@ -225,17 +228,24 @@ func last(texts []string) string {
 	return texts[len(texts)-1]
 }
 
-const day = 24 * time.Hour
+const (
+	day     = 24 * time.Hour
+	maxDays = 100_000 // more than that are not nanoseconds any more
+)
 
-func parseDuration(text string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.Atoi(days); err == nil && n >= 0 && n < 100_000 {
-			return time.Duration(n) * day, nil
-		}
-	}
+// ParseDuration reads a time with its unit: what Go reads, or whole days of 24 hours, such as 400d. Every setting that is a
+// duration is read so, wherever its value comes from.
+func ParseDuration(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		return 0, fmt.Errorf("must be a time with its unit, such as 90s, 12h or 400d")
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		var n int
+		if n, err = strconv.Atoi(days); err == nil && max(n, -n) >= maxDays {
+			err = strconv.ErrRange
+		}
+		d = time.Duration(n) * day
+	}
+	if err != nil {
+		return 0, errors.New("must be a time with its unit, such as 90s, 12h or 400d")
 	}
 	return d, nil
 }
