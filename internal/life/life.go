@@ -12,8 +12,16 @@ import (
 	"time"
 )
 
-// forceGrace is how long tasks may take to notice that their grace is over, before they are left behind.
-const forceGrace = 2 * time.Second
+// What comes after the grace is bounded too.
+const (
+	// forceGrace is how long tasks may take to notice that their grace is over, before they are left behind.
+	forceGrace = 500 * time.Millisecond
+	// closeGrace is how long closers may take after that.
+	closeGrace = 500 * time.Millisecond
+
+	// Overtime is how much longer than its grace a group takes to stop, at worst.
+	Overtime = forceGrace + closeGrace
+)
 
 // ErrStopping is the cause with which a task's context ends when the group stops.
 var ErrStopping = errors.New("stopping")
@@ -38,7 +46,8 @@ type part struct {
 	done chan struct{} // closed when run has returned
 }
 
-// New makes an empty group. Once stopping has begun, all tasks together have grace to end by themselves.
+// New makes an empty group. Once stopping has begun, all tasks together have grace to end by themselves. What has not ended
+// within grace and Overtime, closers included, is left behind.
 func New(log *slog.Logger, grace time.Duration) *Group { return &Group{log: log, grace: grace} }
 
 // Add appends a task. It should run until ctx ends, then finish what it holds and return; Force(ctx) ends when the time for
@@ -49,6 +58,7 @@ func (g *Group) Add(name string, run func(ctx context.Context) error) {
 }
 
 // Defer appends a closer, called when everything added after it has stopped: a database goes in before the tasks that use it.
+// The end of its context is that of the time for stopping; a closer that goes on is left behind.
 func (g *Group) Defer(name string, close func(ctx context.Context) error) {
 	g.parts = append(g.parts, &part{name: name, close: close})
 }
@@ -110,12 +120,14 @@ func (g *Group) wait(failed <-chan error) error {
 	}
 }
 
-// Unwind calls the closers in reverse, for a group that is not going to run.
+// Unwind calls the closers in reverse, for a group that is not going to run. They have the time of a group that stops.
 func (g *Group) Unwind(ctx context.Context) error {
+	ctx, giveUp := context.WithTimeout(ctx, g.grace+Overtime)
+	defer giveUp()
 	var errs []error
 	for i := len(g.parts) - 1; i >= 0; i-- {
 		if p := g.parts[i]; p.close != nil {
-			errs = append(errs, p.guard(ctx, p.close))
+			errs = append(errs, p.shut(ctx))
 		}
 	}
 	return errors.Join(errs...)
@@ -182,11 +194,13 @@ func (g *Group) shutDown(base context.Context, force context.CancelFunc, failed 
 	}).Stop()
 	last, giveUp := context.WithTimeout(base, g.grace+forceGrace)
 	defer giveUp()
+	end, giveUpAll := context.WithTimeout(base, g.grace+Overtime)
+	defer giveUpAll()
 	var errs []error
 	for i := len(g.parts) - 1; i >= 0; i-- {
 		p := g.parts[i]
 		if p.close != nil {
-			errs = append(errs, p.guard(last, p.close))
+			errs = append(errs, p.shut(end))
 			continue
 		}
 		p.stop(ErrStopping)
@@ -209,16 +223,33 @@ func (g *Group) shutDown(base context.Context, force context.CancelFunc, failed 
 
 // ended waits for the task to return until ctx ends.
 func (p *part) ended(ctx context.Context) bool {
+	_, ok := await(ctx, p.done)
+	return ok
+}
+
+// shut calls the closer and waits for it until ctx ends.
+func (p *part) shut(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() { done <- p.guard(ctx, p.close) }()
+	err, ok := await(ctx, done)
+	if !ok {
+		return fmt.Errorf("%s: did not close", p.name)
+	}
+	return err
+}
+
+// await receives from c until ctx ends.
+func await[T any](ctx context.Context, c <-chan T) (v T, ok bool) {
 	select {
-	case <-p.done:
-		return true
+	case v = <-c:
+		return v, true
 	case <-ctx.Done():
 	}
 	select { // both may have been true
-	case <-p.done:
-		return true
+	case v = <-c:
+		return v, true
 	default:
-		return false
+		return v, false
 	}
 }
 

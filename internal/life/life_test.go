@@ -170,8 +170,8 @@ func TestWhatDoesNotStopIsLeftBehind(t *testing.T) {
 		j := &journal{}
 		g := New(discard, 10*time.Second)
 		g.Defer("database", func(ctx context.Context) error {
-			if ctx.Err() == nil {
-				t.Error("a closer has all the time of the world though the grace is over")
+			if at, ok := ctx.Deadline(); !ok || time.Until(at) != closeGrace {
+				t.Errorf("a closer has until %v, want %v", at, closeGrace)
 			}
 			j.note("database")
 			return nil
@@ -189,6 +189,53 @@ func TestWhatDoesNotStopIsLeftBehind(t *testing.T) {
 		}
 		pass(time.Hour) // let the deaf one end with the test
 		j.want(t, "polite", "database")
+	})
+}
+
+// A closer that hangs, as a pool does of which somebody keeps a connection, costs what is left of the time and no more.
+func TestClosersThatHangAreLeftBehind(t *testing.T) {
+	for name, tt := range map[string]struct {
+		takes time.Duration // of the task, to stop
+		want  time.Duration
+	}{
+		"after all went well":     {0, 10*time.Second + Overtime},
+		"after a task that hangs": {time.Hour, 10*time.Second + Overtime},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				j := &journal{}
+				g := New(discard, 10*time.Second)
+				hang := make(chan struct{})
+				g.Defer("pool", func(context.Context) error { <-hang; return nil })
+				g.Add("task", j.task("task", tt.takes))
+				g.Defer("quick", j.closer("quick"))
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				begun := time.Now()
+				if err := g.Run(ctx); err == nil || !strings.HasSuffix(err.Error(), "pool: did not close") {
+					t.Errorf("run: %v", err)
+				}
+				if took := time.Since(begun) - time.Minute; took != tt.want {
+					t.Errorf("stopping took %v, want %v", took, tt.want)
+				}
+				close(hang)
+				pass(time.Hour) // let the task end with the test
+				j.want(t, "quick", "task")
+			})
+		})
+	}
+}
+
+func TestUnwindIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(discard, time.Second)
+		hang := make(chan struct{})
+		g.Defer("pool", func(context.Context) error { <-hang; return nil })
+		begun := time.Now()
+		if err := g.Unwind(t.Context()); err == nil || time.Since(begun) != time.Second+Overtime {
+			t.Errorf("unwind: %v after %v", err, time.Since(begun))
+		}
+		close(hang)
 	})
 }
 

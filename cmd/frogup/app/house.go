@@ -59,9 +59,7 @@ func (h *house) composes(name string) bool { return h.role.name == serveRole || 
 
 // run builds what the role consists of and lets it live until ctx ends.
 func (h *house) run(ctx context.Context) error {
-	h.group = life.New(h.log, stopGrace)
-	h.group.Linger(h.cfg.shutdownDelay)
-	h.group.Tell(func() { h.announceStop() })
+	h.group = h.innerGroup()
 	if err := h.build(ctx); err != nil {
 		if uerr := h.group.Unwind(context.WithoutCancel(ctx)); uerr != nil {
 			h.log.Error("unwind failed", "error", uerr)

@@ -19,11 +19,13 @@ const (
 	gatewayRole = "gateway"
 )
 
-// The promise to operators is that a stop takes 10 seconds at most, the delay that they asked for aside.
+// stopPromise is how long a stop takes at most, the delay that operators asked for aside. The role's own group has its part
+// of it, and what is around it, which flushes telemetry, the rest.
 const (
-	stopGrace    = 8 * time.Second
+	stopPromise  = 10 * time.Second
+	outerGrace   = stopPromise - life.Overtime
+	stopGrace    = outerGrace - life.Overtime
 	requestGrace = 2 * time.Second // for REST requests, before the services behind them stop
-	outerGrace   = stopGrace + 3*time.Second
 )
 
 // role is what a process can be.
@@ -218,7 +220,7 @@ func (p Process) be(ctx context.Context, r role, cfg *settings) error {
 	h := &house{process: p, role: r, cfg: cfg, log: log, telemetry: tel, ready: newReadiness(), locked: map[string]bool{}}
 	// The role lives in a group of its own inside this one, so that operators are answered while it waits for its database,
 	// and until it has stopped.
-	group := life.New(log, cfg.shutdownDelay+outerGrace)
+	group := h.outerGroup()
 	group.Defer("telemetry", func(ctx context.Context) error {
 		if err := tel.Shutdown(ctx); err != nil { // a collector's fault is no reason to call the stop a failure
 			log.Warn("telemetry not flushed", "error", err.Error())
@@ -230,6 +232,17 @@ func (p Process) be(ctx context.Context, r role, cfg *settings) error {
 	}
 	group.Add(r.name, h.run)
 	return group.Run(ctx)
+}
+
+// outerGroup is what the role's own group lives in.
+func (h *house) outerGroup() *life.Group { return life.New(h.log, h.cfg.shutdownDelay+outerGrace) }
+
+// innerGroup is the role's own.
+func (h *house) innerGroup() *life.Group {
+	g := life.New(h.log, stopGrace)
+	g.Linger(h.cfg.shutdownDelay)
+	g.Tell(h.announceStop)
+	return g
 }
 
 // joinOr lists words the way a sentence does.
