@@ -10,53 +10,82 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
+// What a store that is no Batching gets.
 const (
 	appendRows  = 2000                   // most results in one transaction, unless one batch has more
 	appendEvery = 100 * time.Millisecond // how long a few results wait for company
-	maxQueued   = 200_000                // results in memory while the store does not take any
+)
+
+// What is in memory while the store does not take any. A result takes 0.5 kB (TCP) to 1.1 kB (HTTPS, with headers), see
+// TestWeight: so 200,000 are 100 to 220 MB. Those that carry more reach the second bound first. What is being appended takes
+// 0.4 kB a result more, and what the store makes of it.
+const (
+	maxQueued      = 200_000   // results
+	maxQueuedBytes = 256 << 20 // by weigh
 )
 
 // archive is the queue before the result store: batches go in from any goroutine, and one goroutine appends them in the order
 // in which they came. It never makes the judge wait; when it is full it takes nothing more, and whoever sent must send again.
+//
+// Results are appended once there are rows of them, or once the first has waited for delay. So while the store keeps up, an
+// acknowledgement takes at most delay and two appends: the one under way, and its own.
 type archive struct {
 	store   ResultStore
 	log     *slog.Logger
 	metrics *metrics
 	tracer  tracer
+	rows    int
+	delay   time.Duration
 
-	mu     sync.Mutex
-	queue  []batch
-	queued int       // results that are not stored yet
-	taken  time.Time // when the oldest of those came that are being appended; zero if none are
-	limit  int       // of queued
-	more   chan struct{}
+	mu         sync.Mutex
+	queue      []batch
+	queued     int       // results that are not stored yet
+	weight     int       // of those, in bytes
+	taken      time.Time // when the oldest of those came that are being appended; zero if none are
+	waiting    int       // results of queue
+	limit      int       // of queued
+	limitBytes int       // of weight
+	more       chan struct{}
 }
 
 // batch is some results, when they came, and what is to be called once they are stored.
 type batch struct {
 	results []Result
+	weight  int // in bytes
 	from    origins
 	came    time.Time
 	stored  []func()
 }
 
 func newArchive(store ResultStore, log *slog.Logger, m *metrics, t tracer) *archive {
-	return &archive{store: store, log: log, metrics: m, tracer: t, limit: maxQueued, more: make(chan struct{}, 1)}
+	a := &archive{
+		store: store, log: log, metrics: m, tracer: t, rows: appendRows, delay: appendEvery,
+		limit: maxQueued, limitBytes: maxQueuedBytes, more: make(chan struct{}, 1),
+	}
+	if b, ok := store.(Batching); ok {
+		a.rows, a.delay = b.BatchSize(), b.BatchDelay()
+	}
+	return a
 }
 
 // submit queues results, from traced checks among others; false if there is no room.
 func (a *archive) submit(results []Result, from origins, stored func()) bool {
 	now := time.Now()
+	weight := weigh(results)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.queued > 0 && a.queued+len(results) > a.limit {
+	if a.queued > 0 && (a.queued+len(results) > a.limit || a.weight+weight > a.limitBytes) {
 		return false
 	}
-	a.queue = append(a.queue, batch{results, origins(nil).with(from), now, []func(){stored}})
+	a.queue = append(a.queue, batch{results, weight, origins(nil).with(from), now, []func(){stored}})
 	a.queued += len(results)
-	select {
-	case a.more <- struct{}{}:
-	default:
+	a.waiting += len(results)
+	a.weight += weight
+	if len(a.queue) == 1 || a.waiting >= a.rows {
+		select {
+		case a.more <- struct{}{}:
+		default:
+		}
 	}
 	return true
 }
@@ -65,7 +94,7 @@ func (a *archive) submit(results []Result, from origins, stored func()) bool {
 func (a *archive) relieved() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.queued <= a.limit/2
+	return a.queued <= a.limit/2 && a.weight <= a.limitBytes/2
 }
 
 // backlog is how many results are not stored yet, and how long the first of them has waited.
@@ -81,70 +110,109 @@ func (a *archive) backlog() (results int, age time.Duration) {
 	return a.queued, age
 }
 
-// take removes the oldest batches, at most appendRows results of them but at least one batch, and returns them as one; it has
+// due is how long the results that wait can wait on, 0 or less if they cannot; false if none wait.
+func (a *archive) due() (time.Duration, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case len(a.queue) == 0:
+		return 0, false
+	case a.waiting >= a.rows:
+		return 0, true
+	}
+	return time.Until(a.queue[0].came.Add(a.delay)), true
+}
+
+// await waits until results are due; false if ctx ended.
+func (a *archive) await(ctx context.Context) bool {
+	for {
+		var timer <-chan time.Time
+		if wait, ok := a.due(); ok {
+			if wait <= 0 {
+				return ctx.Err() == nil
+			}
+			timer = time.After(wait)
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer:
+		case <-a.more:
+		}
+	}
+}
+
+// take removes the oldest batches, at most a.rows results of them but at least one batch, and returns them as one; it has
 // nothing to call if there was none.
 func (a *archive) take() batch {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var all batch
-	n := 0
-	for _, b := range a.queue {
-		if n > 0 && len(all.results)+len(b.results) > appendRows {
-			break
-		}
-		if n == 0 {
-			all.came = b.came
-		}
-		all.results = append(all.results, b.results...)
-		all.from = all.from.with(b.from)
-		all.stored = append(all.stored, b.stored...)
+	n, rows := 0, 0
+	for n < len(a.queue) && (n == 0 || rows+len(a.queue[n].results) <= a.rows) {
+		rows += len(a.queue[n].results)
 		n++
+	}
+	if n == 0 {
+		return batch{}
+	}
+	all := a.queue[0]
+	if n > 1 {
+		all.results = make([]Result, 0, rows)
+		all.weight, all.from, all.stored = 0, nil, nil
+		for _, b := range a.queue[:n] {
+			all.results = append(all.results, b.results...)
+			all.weight += b.weight
+			all.from = all.from.with(b.from)
+			all.stored = append(all.stored, b.stored...)
+		}
 	}
 	clear(a.queue[:n])
 	if a.queue = a.queue[n:]; len(a.queue) == 0 {
 		a.queue = nil
 	}
+	a.waiting -= rows
 	a.taken = all.came
 	return all
 }
 
 // run appends until ctx ends and the queue is empty.
 func (a *archive) run(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return a.empty(context.WithoutCancel(ctx), finalTries)
-		case <-a.more:
-		}
-		select { // a little patience makes far fewer transactions
-		case <-time.After(appendEvery):
-		case <-ctx.Done():
-		}
-		if err := a.empty(ctx, 0); err != nil {
-			return a.empty(context.WithoutCancel(ctx), finalTries) // ctx ended meanwhile
+	for a.await(ctx) {
+		if _, err := a.appendNext(ctx, 0); err != nil {
+			break // ctx ended meanwhile
 		}
 	}
+	return a.empty(context.WithoutCancel(ctx), finalTries)
 }
 
 // empty appends everything queued.
 func (a *archive) empty(ctx context.Context, tries uint) error {
 	for {
-		b := a.take()
-		if len(b.stored) == 0 {
-			return nil
-		}
-		if err := a.append(ctx, b, tries); err != nil {
-			a.giveBack(b)
+		if some, err := a.appendNext(ctx, tries); err != nil || !some {
 			return err
 		}
-		a.mu.Lock()
-		a.queued -= len(b.results)
-		a.taken = time.Time{}
-		a.mu.Unlock()
-		for _, done := range b.stored {
-			done()
-		}
 	}
+}
+
+// appendNext appends the oldest batches, if there are any, and says that they are stored.
+func (a *archive) appendNext(ctx context.Context, tries uint) (some bool, err error) {
+	b := a.take()
+	if len(b.stored) == 0 {
+		return false, nil
+	}
+	if err := a.append(ctx, b, tries); err != nil {
+		a.giveBack(b)
+		return true, err
+	}
+	a.mu.Lock()
+	a.queued -= len(b.results)
+	a.weight -= b.weight
+	a.taken = time.Time{}
+	a.mu.Unlock()
+	for _, done := range b.stored {
+		done()
+	}
+	return true, nil
 }
 
 func (a *archive) append(ctx context.Context, b batch, tries uint) (err error) {
@@ -173,5 +241,6 @@ func (a *archive) giveBack(b batch) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.queue = append([]batch{b}, a.queue...)
+	a.waiting += len(b.results)
 	a.taken = time.Time{}
 }

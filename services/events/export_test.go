@@ -5,5 +5,14 @@ func (s *Service) LimitQueues(uncommitted, unstored int) {
 	s.court.limit, s.archive.limit = uncommitted, unstored
 }
 
+// LimitQueuedBytes bounds the road to the history by its weight.
+func (s *Service) LimitQueuedBytes(n int) { s.archive.limitBytes = n }
+
 // MonitorIn is how a catalogue entry is read.
 var MonitorIn = monitorIn
+
+// ResultIn and Weigh are how a result is read, and what results are reckoned to take.
+var (
+	ResultIn = resultIn
+	Weigh    = weigh
+)

@@ -7,6 +7,7 @@ package events
 
 import (
 	"fmt"
+	"reflect"
 	"time"
 )
 
@@ -113,4 +114,25 @@ func (r *Result) LastSlot() time.Time {
 // ID identifies the result: its monitor, region and slot.
 func (r *Result) ID() string {
 	return fmt.Sprintf("%d-%s-%d", r.MonitorID, r.Region, r.ScheduledAt.UnixMilli())
+}
+
+// weigh is about how many bytes of memory results take, nothing they share with others deducted.
+func weigh(results []Result) int {
+	const perText, perMap, perEntry = 16, 320, 48 // what the runtime adds
+	n := len(results) * int(reflect.TypeFor[Result]().Size())
+	for i := range results {
+		r := &results[i]
+		n += len(r.OrganizationID) + len(r.Region) + len(r.ErrorType) + len(r.ErrorMessage) + len(r.ProberID) + len(r.ResolvedIP) +
+			len(r.TLSVersion) + len(r.URL) + len(r.Name)
+		for _, text := range r.ValidationErrors {
+			n += perText + len(text)
+		}
+		if len(r.Headers) > 0 {
+			n += perMap
+		}
+		for name, value := range r.Headers {
+			n += perEntry + len(name) + len(value)
+		}
+	}
+	return n
 }

@@ -12,13 +12,23 @@ import (
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
 	"github.com/frogstats/uptime/internal/rpc/rpctest"
+	"github.com/frogstats/uptime/services/events"
 )
 
 // TestFullRoad fills the road to the history while that cannot be written. Judging goes on, whatever the length of the
 // outage; afterwards the prober is told to send again, and everything is there.
 func TestFullRoad(t *testing.T) {
+	for name, limit := range map[string]func(*events.Service){
+		"too many results": func(s *events.Service) { s.LimitQueues(1000, 10) },
+		"too many bytes":   func(s *events.Service) { s.LimitQueuedBytes(5000) },
+	} {
+		t.Run(name, func(t *testing.T) { fullRoad(t, limit) })
+	}
+}
+
+func fullRoad(t *testing.T, limit func(*events.Service)) {
 	r := run(t, t.TempDir(), &catalogue{entries: []*monitorsv1.CatalogEntry{entry(7, "o1")}})
-	r.service.LimitQueues(1000, 10)
+	limit(r.service)
 	r.results.failing.Store(true)
 	p := r.prober()
 	var all []*checkv1.CheckResult

@@ -49,6 +49,15 @@ type ResultStore interface {
 	Prune(ctx context.Context, before time.Time) error
 }
 
+// Batching may be implemented by a ResultStore whose appends cost much, however few results they have.
+type Batching interface {
+	// BatchSize is how many results one Append should have, at best; at least 1. It may be given more or fewer.
+	BatchSize() int
+
+	// BatchDelay is how long results should wait for so many. What is acknowledged waits as long.
+	BatchDelay() time.Duration
+}
+
 // ResultQuery says which results. Zero fields do not restrict.
 type ResultQuery struct {
 	MonitorID uint32
