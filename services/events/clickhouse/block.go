@@ -21,13 +21,15 @@ INSERT INTO monitor_events (
 // columns are results as an INSERT wants them. They are used again for every block, because growing thirty slices is most of
 // the work of filling them.
 type columns struct {
-	organization, region, headers, errorType, errorMessage, prober, ip, tlsVersion, url, name []string
-	monitor, code, attempt, missed, port                                                      []uint32
-	status                                                                                    []int8
-	phase, family, kind                                                                       []uint8
-	slot, late, rest, dns, tcp, tls, ttfb, transfer, size, cert, next                         []int64
-	version                                                                                   []uint64
-	validation                                                                                [][]string
+	organization, region, headers, errorType, prober, ip, tlsVersion, url, name labels
+	errorMessage                                                                []string
+	monitor, code, attempt, missed, port                                        []uint32
+	status                                                                      []int8
+	phase, family, kind                                                         []uint8
+	slot, late, rest, dns, tcp, tls, ttfb, transfer, size, cert, next           []int64
+	version                                                                     []uint64
+	validation                                                                  [][]string
+	boxes                                                                       []any
 }
 
 func (c *columns) all() []any {
@@ -41,8 +43,8 @@ func (c *columns) all() []any {
 
 // reset empties the columns. Texts are let go of.
 func (c *columns) reset() {
-	for _, s := range []*[]string{
-		&c.organization, &c.region, &c.headers, &c.errorType, &c.errorMessage, &c.prober, &c.ip, &c.tlsVersion, &c.url, &c.name,
+	for _, s := range []*labels{
+		&c.organization, &c.region, &c.headers, &c.errorType, (*labels)(&c.errorMessage), &c.prober, &c.ip, &c.tlsVersion, &c.url, &c.name,
 	} {
 		clear(*s)
 		*s = (*s)[:0]
@@ -59,6 +61,7 @@ func (c *columns) reset() {
 		*s = (*s)[:0]
 	}
 	clear(c.validation)
+	clear(c.boxes)
 	c.status, c.version, c.validation = c.status[:0], c.version[:0], c.validation[:0]
 }
 
@@ -85,11 +88,32 @@ func (c *columns) add(r *events.Result, headers string) {
 // fill hands the columns to a batch.
 func (c *columns) fill(b driver.Batch) error {
 	for i, values := range c.all() {
+		if l, ok := values.(labels); ok {
+			values = c.boxed(l)
+		}
 		if err := b.Column(i).Append(values); err != nil {
 			return fmt.Errorf("column %d: %w", i, err)
 		}
 	}
 	return nil
+}
+
+// labels are the texts of a dictionary column.
+type labels []string
+
+// boxed is labels as the driver's dictionary columns look at them. Neighbours that are equal share a box: making one for every
+// row costs as much as all the numbers together.
+func (c *columns) boxed(l labels) []any {
+	c.boxes = c.boxes[:0]
+	var box any
+	last := ""
+	for i, text := range l {
+		if i == 0 || text != last {
+			box, last = text, text
+		}
+		c.boxes = append(c.boxes, box)
+	}
+	return c.boxes
 }
 
 // resultColumns are what eachResult reads.

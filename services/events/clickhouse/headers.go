@@ -144,7 +144,9 @@ func (l *learner) changed(name string) {
 // drops returns which headers to leave out.
 func (l *learner) drops(o events.Outcome) func(name string) bool {
 	if o == events.Success {
-		return func(name string) bool { return l.changes[name] >= volatileAt || volatile[strings.ToLower(name)] }
+		return func(name string) bool {
+			return len(l.changes) > 0 && l.changes[name] >= volatileAt || volatile[name] || volatile[strings.ToLower(name)]
+		}
 	}
 	if l.whole < wholeSets {
 		l.whole++
