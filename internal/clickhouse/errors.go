@@ -2,6 +2,8 @@ package clickhouse
 
 import (
 	"context"
+	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +19,7 @@ import (
 
 // The server's codes that callers tell apart.
 const (
+	unknownTable     = 60
 	timeoutExceeded  = 159
 	tooSlow          = 160
 	readOnlySetting  = 164
@@ -86,6 +89,7 @@ func IsUnavailable(err error) bool {
 		io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed,
 		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE,
 		clickhouse.ErrConnectionClosed, clickhouse.ErrAcquireConnTimeout, clickhouse.ErrAcquireConnNoAddress,
+		driver.ErrBadConn, sql.ErrConnDone, // of Migrate
 	}, func(target error) bool { return errors.Is(err, target) })
 }
 

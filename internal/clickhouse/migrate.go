@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -51,16 +52,35 @@ func (d *DB) Migrate(ctx context.Context, fsys fs.FS, opts ...MigrateOption) err
 	}
 	defer endTurn()
 	db := clickhouse.OpenDB(&cfg)
-	if d.cluster != "" {
-		if _, err := db.ExecContext(ctx, recordTable(m.table, FactsFor(d.cluster))); err != nil {
-			return errors.Join(fmt.Errorf("migrate: make %s: %w", m.table, err), db.Close())
-		}
+	if err := startRecord(ctx, db, m.table, FactsFor(d.cluster)); err != nil {
+		return errors.Join(fmt.Errorf("migrate: record of what was applied: %w", err), db.Close())
 	}
 	err = migrate.Up(ctx, db, migrate.ClickHouse, Render(fsys, FactsFor(d.cluster)), migrate.Table(m.table))
 	return errors.Join(err, db.Close())
 }
 
-// recordTable makes goose's table of applied migrations before goose does, which knows no clusters.
+// startRecord makes goose's table of applied migrations before goose does, which knows no clusters, and of an error tells
+// only that the connection on which it happened was closed. A table that is there needs no right to make one.
+func startRecord(ctx context.Context, db *sql.DB, name string, f Facts) error {
+	var begun uint64
+	err := db.QueryRowContext(ctx, `SELECT count() FROM `+name+` WHERE version_id = 0`).Scan(&begun)
+	if err != nil && Code(err) != unknownTable {
+		return err
+	}
+	if err != nil || f.OnCluster != "" { // a server may have come to the cluster
+		if _, err := db.ExecContext(ctx, recordTable(name, f)); err != nil {
+			return fmt.Errorf("make %s: %w", name, err)
+		}
+	}
+	if begun > 0 {
+		return nil
+	}
+	if _, err := db.ExecContext(ctx, `INSERT INTO `+name+` (version_id, is_applied) VALUES (0, 1)`); err != nil {
+		return fmt.Errorf("begin %s: %w", name, err)
+	}
+	return nil
+}
+
 func recordTable(name string, f Facts) string {
 	return `CREATE TABLE IF NOT EXISTS ` + name + ` ` + f.OnCluster + `
 		(version_id Int64, is_applied UInt8, date Date DEFAULT now(), tstamp DateTime DEFAULT now())

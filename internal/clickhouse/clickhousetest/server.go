@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -20,8 +21,9 @@ type Server struct {
 	run  *process // nil while it is down
 }
 
-// Start starts a server for this test alone. It ends, and its data is removed, when the test does.
-func Start(t testing.TB) *Server {
+// Start starts a server for this test alone, with the users beside its own. It ends, and its data is removed, when the test
+// does.
+func Start(t testing.TB, users ...User) *Server {
 	t.Helper()
 	how, err := locate()
 	if err != nil {
@@ -31,6 +33,9 @@ func Start(t testing.TB) *Server {
 	if err := os.Mkdir(s.plan.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	if err := writeUsers(s.plan.dir, users); err != nil {
+		t.Fatalf("clickhousetest: make users: %v", err)
+	}
 	t.Cleanup(s.Kill)
 	s.Start()
 	return s
@@ -39,6 +44,13 @@ func Start(t testing.TB) *Server {
 // DSN leads to the database "default" by the native protocol, and stays the same through Kill and Start.
 func (s *Server) DSN() string {
 	return (&process{plan: s.plan}).endpoint().dsn("clickhouse", "default")
+}
+
+// DSNOf is DSN for one of the users that the server was started with.
+func (s *Server) DSNOf(u User) string {
+	at := (&process{plan: s.plan}).endpoint()
+	at.user = url.UserPassword(u.Name, u.Password)
+	return at.dsn("clickhouse", "default")
 }
 
 // HTTPDSN is DSN by HTTP.
