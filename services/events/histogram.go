@@ -41,13 +41,8 @@ func (h *Histogram) Add(d time.Duration) {
 	}
 }
 
-// Bin is the number of the bin that a positive duration falls in: floor(ln(microseconds) × BinsPerE).
-func Bin(d time.Duration) int { return scale.Index(float64(d.Microseconds())) }
-
-// BinsPerE is how many bins there are while durations grow by the factor e, for stores that count by themselves.
-const BinsPerE = 49.99833328888678
-
-// AddBin counts n durations of one bin; see Bin.
+// AddBin counts n durations of one bin, for stores that count bins by themselves. A positive duration falls in the bin with the
+// number floor(ln(microseconds) × 49.99833328888678), the factor being 1 / ln((1 + Accuracy) / (1 - Accuracy)).
 func (h *Histogram) AddBin(bin int, n int64) {
 	h.grow().GetPositiveValueStore().AddWithCount(bin, float64(n))
 }

@@ -201,6 +201,25 @@ func TestUnknownOutcome(t *testing.T) {
 	checkSums(t, s, have)
 }
 
+// TestLostAcknowledgement has an insert done whose answer is lost.
+func TestLostAcknowledgement(t *testing.T) {
+	s := open(t, clickhousetest.DSN(t), clickhouse.Options{})
+	if _, err := s.Append(t.Context(), burst(0, 10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.LoseAcknowledgement(t.Context(), burst(10, 20)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Append(t.Context(), burst(25, 10)); err != nil || n != 10 {
+		t.Fatalf("added %d, want 10, %v", n, err)
+	}
+	have := stored(t, s, 1)
+	if len(have[1]) != 35 {
+		t.Fatalf("%d results", len(have[1]))
+	}
+	checkSums(t, s, have)
+}
+
 // TestTakeOver begins to append while an insert of a process that is gone still runs on the server.
 func TestTakeOver(t *testing.T) {
 	dsn := clickhousetest.DSN(t)
