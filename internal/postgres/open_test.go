@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -200,6 +201,44 @@ func TestErrorsTellNoPassword(t *testing.T) {
 		if !strings.Contains(err.Error(), want) || strings.Count(err.Error(), "open postgres") != 1 {
 			t.Errorf("%s: %v, want a word about %s", dsn, err, want)
 		}
+	}
+}
+
+// Only what passes by itself is worth another try.
+func TestWhichErrorsOfOpenAreOutages(t *testing.T) {
+	server := postgrestest.Start(t)
+	good, err := url.Parse(server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := postgrestest.OpenAt(t, server.DSN(), postgres.Options{Schema: "x"})
+	exec(t, admin, `CREATE ROLE poor LOGIN PASSWORD 'poor'`)
+	password, database, poor := *good, *good, *good
+	password.User = url.UserPassword(good.User.Username(), "wrong")
+	database.Path = "/nowhere"
+	poor.User = url.UserPassword("poor", "poor")
+	check := func(name, dsn string, want bool) {
+		t.Helper()
+		db, err := postgres.Open(t.Context(), dsn, postgres.Options{Schema: "y"})
+		if err == nil {
+			_ = db.Close()
+		}
+		if err == nil || postgres.IsOutage(err) != want {
+			t.Errorf("%s: %v: an outage %v, want %v", name, err, !want, want)
+		}
+	}
+	check("wrong password", password.String(), false)
+	check("no such database", database.String(), false)
+	check("no right to make the schema", poor.String(), false)
+	check("no TLS there", with(t, good.String(), "sslmode=require"), false)
+	check("no such file", with(t, good.String(), "sslmode=verify-full&sslrootcert=/no/ca.pem"), false)
+	check("not a DSN", "mysql://h/d", false)
+	check("a standby", with(t, good.String(), "default_transaction_read_only=on"), true)
+	check("unknown name", "postgres://u@frogup.invalid/d", true)
+	server.Kill()
+	check("not running", good.String(), true)
+	if err := admin.Migrate(t.Context(), fstest.MapFS{"0001_a.sql": &fstest.MapFile{Data: []byte("-- +goose Up\nSELECT 1;")}}); !postgres.IsOutage(err) {
+		t.Errorf("migrating then: %v, want an outage", err)
 	}
 }
 

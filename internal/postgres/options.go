@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/metric"
 )
 
 // The settings used where neither Options nor the DSN says anything.
@@ -35,6 +36,8 @@ type Options struct {
 	MaxConns         int32         // default DefaultMaxConns
 	StatementTimeout time.Duration // default DefaultStatementTimeout
 	LockTimeout      time.Duration // default DefaultLockTimeout
+
+	MeterProvider metric.MeterProvider // of what the pool does; nil means the global one
 }
 
 func configure(dsn string, opts Options) (*pgxpool.Config, error) {

@@ -2,8 +2,12 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
+	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"strings"
 	"syscall"
@@ -41,6 +45,19 @@ func away(err error) bool {
 	return errors.As(err, &connecting) || errors.As(err, &network) || errors.As(err, &system) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, pgconn.ErrConnClosed) || pgconn.Timeout(err)
+}
+
+// IsOutage reports whether err, of Open or Migrate, is of a server that cannot be reached or used at the moment, so that
+// another try may help. A wrong password, a database that there is not, a right that is lacking, a certificate that is not
+// believed: these stay until somebody changes them.
+func IsOutage(err error) bool {
+	var file *fs.PathError // of a certificate
+	var untrusted *tls.CertificateVerificationError
+	if err == nil || errors.As(err, &file) || errors.As(err, &untrusted) || strings.Contains(err.Error(), "server refused TLS connection") {
+		return false
+	}
+	return fault.Is(err, fault.KindUnavailable) || away(err) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) // how connections are lost in Migrate
 }
 
 // passing reports whether a condition, by its SQLSTATE, goes away without the request being changed: the server starts,

@@ -1,4 +1,4 @@
-// Package postgres opens PostgreSQL (14 or later) the way a service wants it: a bounded pool whose statements cannot run for
+// Package postgres opens PostgreSQL (15 or later) the way a service wants it: a bounded pool whose statements cannot run for
 // ever, a schema of its own, transactions that are repeated when the server asks for it, and a trace of every statement.
 package postgres
 
@@ -22,14 +22,13 @@ import (
 // A timestamptz is scanned as a time in UTC. After the server was restarted, a single statement may fail once on a connection
 // that was in use less than a second before; transactions begin anew on another one.
 type DB struct {
-	pool *pgxpool.Pool
+	pool  *pgxpool.Pool
+	stats *poolStats
 }
 
-const schemaExists = `
-SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`
-
 // Open connects to dsn, a postgres:// URL or a list of key=value, and makes the schema unless it is there. A DSN's own
-// settings, such as pool_max_conns or statement_timeout, win over opts. No error holds the password.
+// settings, such as pool_max_conns or statement_timeout, win over opts. A server that is older than 15 is refused. No error
+// holds the password; IsOutage tells which are worth another try. What the pool does is measured until Close.
 func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 	cfg, err := configure(dsn, opts)
 	if err != nil {
@@ -39,12 +38,47 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open postgres: %w", err)
 	}
-	if err := createSchema(ctx, pool, opts.Schema); err != nil {
-		pool.Close()
-		return nil, fmt.Errorf("open postgres: schema %s: %w", opts.Schema, connectFault(err))
+	d := &DB{pool: pool}
+	if err := d.prepare(ctx, opts); err != nil {
+		_ = d.Close() // err says why
+		return nil, fmt.Errorf("open postgres: %w", connectFault(err))
 	}
-	return &DB{pool: pool}, nil
+	return d, nil
 }
+
+func (d *DB) prepare(ctx context.Context, opts Options) (err error) {
+	if err := checkVersion(ctx, d.pool); err != nil {
+		return err
+	}
+	if err := createSchema(ctx, d.pool, opts.Schema); err != nil {
+		return fmt.Errorf("schema %s: %w", opts.Schema, err)
+	}
+	if d.stats, err = recordStats(d.pool, opts); err != nil {
+		return fmt.Errorf("measure the pool: %w", err)
+	}
+	return nil
+}
+
+// leastVersion is the first that has all that is used: MERGE came with it.
+const leastVersion = 15
+
+const serverVersion = `
+SELECT current_setting('server_version_num')::integer / 10000, current_setting('server_version')`
+
+func checkVersion(ctx context.Context, pool *pgxpool.Pool) error {
+	var major int
+	var version string
+	if err := pool.QueryRow(ctx, serverVersion).Scan(&major, &version); err != nil {
+		return err
+	}
+	if major < leastVersion {
+		return fmt.Errorf("the server is PostgreSQL %s; %d or later is needed", version, leastVersion)
+	}
+	return nil
+}
+
+const schemaExists = `
+SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`
 
 // createSchema asks first: IF NOT EXISTS wants the right to create even where there is nothing to create, and a service's
 // role may well lack it.
@@ -130,6 +164,7 @@ func noticeLostClient(ctx context.Context, conn *pgx.Conn) error {
 
 // Close waits for what is running and closes the connections.
 func (d *DB) Close() error {
+	err := d.stats.stop()
 	d.pool.Close()
-	return nil
+	return err
 }
