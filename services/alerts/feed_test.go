@@ -271,6 +271,49 @@ func TestTruncatedFeed(t *testing.T) {
 	}
 }
 
+// An outage that began and ended while nobody followed the feed, and whose observations are gone, is told with its own times,
+// once; so is the rule that its transitions show to be broken.
+func TestAwayLongerThanObservationsAreKept(t *testing.T) {
+	w, r, _ := hooked(t)
+	w.know(7, 8)
+	w.createAlert(`{"alert_type": "webhook", "alert_config": {"url": "` + r.url + `"}, "conditions": {"consecutive_failures": 2}}`)
+	w.run()
+	w.events.add(checked(7, 1, success, 0), checked(8, 1, success, 0))
+	w.settled()
+	w.stop()
+	up := goes(7, 400, stateDown, stateUp)
+	up.GetTransition().ConsecutiveFailures, up.GetTransition().ErrorType, up.GetTransition().ErrorMessage = 0, nil, nil
+	w.events.add(
+		checked(7, 100, failure, 1), checked(7, 110, failure, 2), goes(7, 110, stateUp, stateDown), checked(7, 120, failure, 3),
+		up, checked(7, 400, success, 0), goes(8, 500, stateUp, stateDown), checked(8, 510, failure, 3),
+	)
+	w.events.change(func() { w.events.forgot = w.events.head })
+	w.restart()
+	w.events.add(checked(7, 7300, success, 0))
+	w.settled()
+	w.restart()
+	w.events.add(checked(7, 7310, success, 0))
+	w.settled()
+	w.stop()
+	want := []string{"monitor.down 7", "monitor.recovered 7", "alert.triggered 7", "alert.resolved 7", "monitor.down 8"}
+	if diff := cmp.Diff(want, r.types(t), cmpopts.SortSlices(strings.Compare)); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
+	}
+	got, err := w.incidents.ListIncidents(editor(t), &alertsv1.ListIncidentsRequest{MonitorId: proto.Uint32(7)})
+	if err != nil || len(got.GetIncidents()) != 1 {
+		t.Fatalf("incidents = %v, %v", got, err)
+	}
+	i := got.GetIncidents()[0]
+	if !i.GetStartTime().AsTime().Equal(feedBase.Add(110*time.Second)) || !i.GetEndTime().AsTime().Equal(feedBase.Add(400*time.Second)) {
+		t.Errorf("incident from %v to %v", i.GetStartTime().AsTime(), i.GetEndTime().AsTime())
+	}
+	w.events.mu.Lock()
+	defer w.events.mu.Unlock()
+	if len(w.events.asked) != 0 {
+		t.Errorf("states of %v were read instead of the transitions", w.events.asked)
+	}
+}
+
 // A feed whose numbers begin anew, because its store was lost, is followed from there.
 func TestFeedThatBeganAnew(t *testing.T) {
 	w, r, _ := hooked(t)

@@ -61,7 +61,9 @@ func (f *feedFollower) follow(ctx context.Context) error {
 			return fmt.Errorf("read feed: %w", errors.Join(err, context.Cause(ctx)))
 		}
 		if head := resp.GetHeadSeq(); resp.GetTruncated() || head > 0 && head < passed {
-			// The second is a feed that began anew: its store was lost or put back.
+			// The first says that transitions are gone. That observations are is not told, and need not be: rules about checks
+			// cannot be judged for that time, and go on with the next. The second is a feed that began anew: its store was lost
+			// or put back.
 			return f.reconcile(ctx, resp, passed)
 		}
 		for chunk := range slices.Chunk(resp.GetEntries(), feedChunk) {

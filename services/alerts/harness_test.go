@@ -237,7 +237,8 @@ type fakeEvents struct {
 	mu       sync.Mutex
 	entries  []*eventsv1.FeedEntry
 	head     uint64
-	pruned   uint64 // entries up to this one are gone
+	pruned   uint64 // entries up to this one are gone, transitions too
+	forgot   uint64 // observations up to this one are gone
 	stubborn bool   // sends everything, whatever it is asked for
 	silent   bool   // sends nothing at all
 	reads    int    // streams that were opened
@@ -289,7 +290,8 @@ func (f *fakeEvents) ReadFeed(in *eventsv1.ReadFeedRequest, stream grpc.ServerSt
 		f.mu.Lock()
 		resp := &eventsv1.ReadFeedResponse{HeadSeq: f.head, Truncated: after < f.pruned}
 		for _, e := range f.entries[min(sent, len(f.entries)):] { // fewer than before: the feed began anew
-			if (e.GetSeq() > after || f.stubborn) && e.GetSeq() > f.pruned {
+			gone := e.GetSeq() <= f.pruned || e.GetObservation() != nil && e.GetSeq() <= f.forgot
+			if (e.GetSeq() > after || f.stubborn) && !gone {
 				resp.Entries = append(resp.Entries, e)
 			}
 		}

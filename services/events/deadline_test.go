@@ -6,11 +6,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/identity"
 	"github.com/frogstats/uptime/internal/rpc/rpctest"
+	"github.com/frogstats/uptime/services/events"
 )
 
 // TestDeadlines runs the whole service, stores and connections included, on a clock of its own: the workers that nobody calls
@@ -64,8 +67,8 @@ func TestDeadlines(t *testing.T) {
 	})
 }
 
-// TestPruning lets two days go by: observations go after an hour, transitions stay for a month, and whoever asks for what is
-// gone is told so.
+// TestPruning lets two hours go by: observations go after an hour, transitions stay for a month. Who acts on transitions has
+// then missed nothing, and reads of an outage that came and went; a page is told to begin anew.
 func TestPruning(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -75,11 +78,11 @@ func TestPruning(t *testing.T) {
 		r := run(t, dir, &catalogue{entries: []*monitorsv1.CatalogEntry{e}})
 		p := r.prober()
 		feed := eventsv1.NewFeedServiceClient(r.conn)
-		ask := func(after uint64) *eventsv1.ReadFeedResponse {
+		first := func(open func(context.Context) (grpc.ServerStreamingClient[eventsv1.ReadFeedResponse], error)) *eventsv1.ReadFeedResponse {
 			t.Helper()
-			ctx, cancel := context.WithCancel(rpctest.AsService(t.Context()))
+			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			stream, err := feed.ReadFeed(ctx, &eventsv1.ReadFeedRequest{AfterSeq: after})
+			stream, err := open(ctx)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -89,23 +92,49 @@ func TestPruning(t *testing.T) {
 			}
 			return resp
 		}
-		p.send(result(7, "o1", start, ok), result(7, "o1", start.Add(time.Second), fail), result(7, "o1", start.Add(2*time.Second), fail))
+		read := func(after uint64) *eventsv1.ReadFeedResponse {
+			t.Helper()
+			return first(func(ctx context.Context) (grpc.ServerStreamingClient[eventsv1.ReadFeedResponse], error) {
+				return feed.ReadFeed(rpctest.AsService(ctx), &eventsv1.ReadFeedRequest{AfterSeq: after})
+			})
+		}
+		subscribe := func(after uint64) *eventsv1.ReadFeedResponse {
+			t.Helper()
+			return first(func(ctx context.Context) (grpc.ServerStreamingClient[eventsv1.ReadFeedResponse], error) {
+				return feed.Subscribe(rpctest.AsUser(ctx, "o1", identity.RoleViewer), &eventsv1.SubscribeRequest{AfterSeq: &after})
+			})
+		}
+		p.send(result(7, "o1", start, ok))
 		p.sync()
-		all := ask(0)
-		if len(all.GetEntries()) != 5 || all.GetTruncated() {
+		cursor := read(0).GetHeadSeq() // of a reader that is then away
+		p.send(result(7, "o1", start.Add(time.Second), fail), result(7, "o1", start.Add(2*time.Second), fail), result(7, "o1", start.Add(3*time.Second), ok))
+		p.sync()
+		if all := read(cursor); len(all.GetEntries()) != 5 || all.GetTruncated() {
 			t.Fatalf("before: %v", all)
 		}
-		time.Sleep(48 * time.Hour) //nolint:forbidigo // the bubble's clock, not ours
+		time.Sleep(2 * time.Hour) //nolint:forbidigo // the bubble's clock, not ours
 		synctest.Wait()
-		left := ask(0)
-		if len(left.GetEntries()) != 2 || left.GetEntries()[0].GetTransition() == nil || left.GetEntries()[1].GetTransition() == nil || !left.GetTruncated() {
-			t.Errorf("after two days: %v", left)
+		missed := read(cursor)
+		if missed.GetTruncated() || len(missed.GetEntries()) != 2 {
+			t.Fatalf("after two hours: %v, want the two transitions and nothing lost", missed)
 		}
-		if end := ask(all.GetHeadSeq()); end.GetTruncated() || len(end.GetEntries()) != 0 || end.GetHeadSeq() != all.GetHeadSeq() {
-			t.Errorf("from the head on: %v", end)
+		began, ended := missed.GetEntries()[0].GetTransition(), missed.GetEntries()[1].GetTransition()
+		if began.GetTo() != down || !began.GetSince().AsTime().Equal(start.Add(time.Second)) || ended.GetTo() != up || !ended.GetSince().AsTime().Equal(start.Add(3*time.Second)) {
+			t.Errorf("the outage that came and went: %v, %v", began, ended)
 		}
-		if between := ask(all.GetEntries()[1].GetSeq()); !between.GetTruncated() || len(between.GetEntries()) != 1 {
-			t.Errorf("from between on: %v", between)
+		if page := subscribe(cursor); !page.GetTruncated() {
+			t.Errorf("a page that was away: %v, want truncated", page)
+		}
+		for _, end := range []*eventsv1.ReadFeedResponse{read(missed.GetHeadSeq()), subscribe(missed.GetHeadSeq())} {
+			if end.GetTruncated() || len(end.GetEntries()) != 0 || end.GetHeadSeq() != missed.GetHeadSeq() {
+				t.Errorf("from the head on: %v", end)
+			}
+		}
+		if err := r.states.Prune(t.Context(), events.PruneBefore{Announcements: time.Now()}); err != nil { // as a month later
+			t.Fatal(err)
+		}
+		if gone := read(cursor); !gone.GetTruncated() || len(gone.GetEntries()) != 0 {
+			t.Errorf("without transitions: %v, want truncated", gone)
 		}
 		p.close()
 		r.stop()

@@ -160,9 +160,12 @@ type FeedQuery struct {
 
 // FeedPage is a run of entries. If it holds fewer than Limit, there are no more up to Head.
 type FeedPage struct {
-	Rows   []FeedRow
-	Head   uint64 // greatest number ever given
-	Pruned uint64 // greatest number that was pruned; 0 when none was
+	Rows []FeedRow
+	Head uint64 // greatest number ever given
+
+	// The greatest numbers of each kind that were pruned; 0 when none was. A reader whose number is below one of them has
+	// missed entries of that kind, and none of the other on its account.
+	PrunedTransitions, PrunedObservations uint64
 }
 
 // PruneBefore says what is too old, by the time of its commit. Zero times keep everything.

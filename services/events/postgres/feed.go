@@ -11,14 +11,16 @@ import (
 // state of the database. The second goes by the organization's own index.
 const (
 	readFeed = `
-SELECT o.feed_seq, COALESCE((SELECT max(seq) FROM feed_pruned), 0), f.seq, f.organization_id, f.monitor_id, f.kind, f.body
+SELECT o.feed_seq, COALESCE((SELECT seq FROM feed_pruned WHERE kind = 1), 0), COALESCE((SELECT seq FROM feed_pruned WHERE kind = 2), 0),
+  f.seq, f.organization_id, f.monitor_id, f.kind, f.body
 FROM ownership o LEFT JOIN LATERAL (
   SELECT seq, organization_id, monitor_id, kind, body FROM feed
   WHERE seq > $1 AND ($2::bigint[] IS NULL OR monitor_id = ANY ($2))
   ORDER BY seq LIMIT $3) f ON TRUE
 ORDER BY f.seq`
 	readFeedOf = `
-SELECT o.feed_seq, COALESCE((SELECT max(seq) FROM feed_pruned), 0), f.seq, f.organization_id, f.monitor_id, f.kind, f.body
+SELECT o.feed_seq, COALESCE((SELECT seq FROM feed_pruned WHERE kind = 1), 0), COALESCE((SELECT seq FROM feed_pruned WHERE kind = 2), 0),
+  f.seq, f.organization_id, f.monitor_id, f.kind, f.body
 FROM ownership o LEFT JOIN LATERAL (
   SELECT seq, organization_id, monitor_id, kind, body FROM feed
   WHERE seq > $1 AND ($2::bigint[] IS NULL OR monitor_id = ANY ($2)) AND organization_id = $4
@@ -41,7 +43,7 @@ func (s *State) Feed(ctx context.Context, q events.FeedQuery) (events.FeedPage, 
 	if q.OrganizationID != "" {
 		query, args = readFeedOf, append(args, text(q.OrganizationID))
 	}
-	targets := []any{&page.Head, &page.Pruned, &seq, &organization, &monitor, &kind, &body}
+	targets := []any{&page.Head, &page.PrunedTransitions, &page.PrunedObservations, &seq, &organization, &monitor, &kind, &body}
 	err := each(ctx, s.db, targets, func() error {
 		if seq != nil {
 			page.Rows = append(page.Rows, events.FeedRow{

@@ -17,8 +17,9 @@ func (s *State) Feed(ctx context.Context, q events.FeedQuery) (events.FeedPage, 
 	}
 	defer tx.Rollback() //nolint:errcheck // it only read
 	const bounds = `
-SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'feed'), 0), COALESCE((SELECT MAX(seq) FROM feed_pruned), 0)`
-	if err := tx.QueryRowContext(ctx, bounds).Scan(&page.Head, &page.Pruned); err != nil {
+SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'feed'), 0),
+  COALESCE((SELECT seq FROM feed_pruned WHERE kind = 1), 0), COALESCE((SELECT seq FROM feed_pruned WHERE kind = 2), 0)`
+	if err := tx.QueryRowContext(ctx, bounds).Scan(&page.Head, &page.PrunedTransitions, &page.PrunedObservations); err != nil {
 		return page, fmt.Errorf("read feed bounds: %w", err)
 	}
 	const query = `

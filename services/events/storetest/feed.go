@@ -32,8 +32,8 @@ func feedNumbers(t *testing.T, s events.StateStore) {
 	page, err := s.Feed(t.Context(), events.FeedQuery{Limit: 10})
 	must(t, err)
 	same(t, []string{"a", "b", "c"}, bodies(t, page))
-	if page.Head != page.Rows[2].Seq || page.Pruned != 0 {
-		t.Errorf("head %d, pruned %d", page.Head, page.Pruned)
+	if page.Head != page.Rows[2].Seq || page.PrunedTransitions != 0 || page.PrunedObservations != 0 {
+		t.Errorf("head %d, pruned %d and %d", page.Head, page.PrunedTransitions, page.PrunedObservations)
 	}
 	one.Seq = page.Rows[0].Seq
 	same(t, one, page.Rows[0])
@@ -73,28 +73,29 @@ func feedPrunes(t *testing.T, s events.StateStore) {
 	all, err := s.Feed(t.Context(), events.FeedQuery{Limit: 10})
 	must(t, err)
 	steps := []struct {
-		p      events.PruneBefore
-		want   []string
-		pruned int // index in all; -1 is none
+		p                         events.PruneBefore
+		want                      []string
+		transitions, observations int // last that is gone, from 1; 0 is none
 	}{
-		{events.PruneBefore{}, []string{"1@0", "2@10", "2@20", "1@30", "2@40", "1@50", "2@60"}, -1},
-		{events.PruneBefore{Observations: at(40)}, []string{"1@0", "1@30", "2@40", "1@50", "2@60"}, 2},
-		{events.PruneBefore{Announcements: at(10)}, []string{"1@30", "2@40", "1@50", "2@60"}, 2},
-		{events.PruneBefore{Observations: at(41), Announcements: at(31)}, []string{"1@50", "2@60"}, 4},
-		{events.PruneBefore{Observations: at(100), Announcements: at(100)}, nil, 6},
+		{events.PruneBefore{}, []string{"1@0", "2@10", "2@20", "1@30", "2@40", "1@50", "2@60"}, 0, 0},
+		{events.PruneBefore{Observations: at(40)}, []string{"1@0", "1@30", "2@40", "1@50", "2@60"}, 0, 3},
+		{events.PruneBefore{Announcements: at(10)}, []string{"1@30", "2@40", "1@50", "2@60"}, 1, 3},
+		{events.PruneBefore{Observations: at(41), Announcements: at(31)}, []string{"1@50", "2@60"}, 4, 5},
+		{events.PruneBefore{Observations: at(100), Announcements: at(100)}, nil, 6, 7},
+	}
+	seq := func(n int) uint64 {
+		if n == 0 {
+			return 0
+		}
+		return all.Rows[n-1].Seq
 	}
 	for _, st := range steps {
 		must(t, s.Prune(t.Context(), st.p))
 		page, err := s.Feed(t.Context(), events.FeedQuery{Limit: 10})
 		must(t, err)
 		same(t, st.want, bodies(t, page))
-		want := uint64(0)
-		if st.pruned >= 0 {
-			want = all.Rows[st.pruned].Seq
-		}
-		if page.Pruned != want || page.Head != all.Head {
-			t.Errorf("after %+v: pruned %d, want %d; head %d, want %d", st.p, page.Pruned, want, page.Head, all.Head)
-		}
+		page.Rows = nil
+		same(t, events.FeedPage{Head: all.Head, PrunedTransitions: seq(st.transitions), PrunedObservations: seq(st.observations)}, page)
 	}
 	must(t, s.Commit(t.Context(), events.Commit{At: at(200), Feed: []events.FeedRow{entry("org-1", 1, 1, "new")}}))
 	page, err := s.Feed(t.Context(), events.FeedQuery{Limit: 10})
