@@ -45,7 +45,7 @@ func (s *Results) Append(ctx context.Context, results []events.Result) (int, err
 	defer s.turn.Unlock()
 	added, err := s.append(ctx, results)
 	if err != nil {
-		return added, fmt.Errorf("append results: %w%s", err, advice(err))
+		return added, fmt.Errorf("append results: %w%s", clickhouse.Outage(ctx, err), advice(err))
 	}
 	return added, nil
 }

@@ -201,11 +201,11 @@ func (s *Results) ownersOf(ctx context.Context, monitorID uint32) ([]string, err
 	return s.owners.known(monitorID), nil
 }
 
-// each runs a query and calls fn for each of its rows.
+// each runs a query and calls fn for each of its rows. An outage of the server is fault.KindUnavailable.
 func (s *Results) each(ctx context.Context, fn func(driver.Rows) error, query string, args ...any) error {
 	rows, err := s.conn.Query(ctx, query, args...)
 	if err != nil {
-		return err
+		return clickhouse.Outage(ctx, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -213,5 +213,5 @@ func (s *Results) each(ctx context.Context, fn func(driver.Rows) error, query st
 			return err
 		}
 	}
-	return rows.Err()
+	return clickhouse.Outage(ctx, rows.Err())
 }

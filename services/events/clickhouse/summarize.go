@@ -11,6 +11,7 @@ import (
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"github.com/frogstats/uptime/internal/clickhouse"
 	"github.com/frogstats/uptime/services/events"
 )
 
@@ -237,7 +238,7 @@ func (s *Results) Count(ctx context.Context, q events.ResultQuery) (int64, error
 	var n uint64
 	err = s.conn.QueryRow(ch.Context(ctx, ch.WithSettings(snapshot)), `SELECT sum(n) FROM (`+query.String()+`)`, args...).Scan(&n)
 	if err != nil {
-		return 0, fmt.Errorf("count results: %w", err)
+		return 0, fmt.Errorf("count results: %w", clickhouse.Outage(ctx, err))
 	}
 	return int64(n), nil
 }
