@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -64,8 +63,9 @@ func (h *house) run(ctx context.Context) error {
 		if uerr := h.group.Unwind(context.WithoutCancel(ctx)); uerr != nil {
 			h.log.Error("unwind failed", "error", uerr)
 		}
-		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-			return nil // told to stop before it had begun
+		if ctx.Err() != nil { // told to stop before it had begun
+			h.log.Info("stopped while starting", "error", err.Error())
+			return nil
 		}
 		return err
 	}

@@ -36,7 +36,7 @@ var rooms = []struct {
 }
 
 func (h *house) accounts(ctx context.Context) (room, error) {
-	store, err := openStore(ctx, h, "accounts.db", h.at(h.cfg.database, "accounts.db"), accountsStores)
+	store, err := openStore(ctx, h, "database of accounts", h.at(h.cfg.database, "accounts.db"), accountsStores)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ type owned interface {
 }
 
 func (h *house) events(ctx context.Context) (room, error) {
-	state, err := openStore(ctx, h, "state.db", h.at(h.cfg.database, "state.db"), stateStores)
+	state, err := openStore(ctx, h, "database of events", h.at(h.cfg.database, "state.db"), stateStores)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,8 @@ func (h *house) alerts(ctx context.Context) (room, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := openStore(ctx, h, "alerts.db", h.at(h.cfg.database, "alerts.db"), alertsStores)
+	address := h.at(h.cfg.database, "alerts.db")
+	store, err := openStore(ctx, h, "database of alerts", address, alertsStores)
 	if err != nil {
 		return nil, err
 	}
@@ -133,10 +134,9 @@ func (h *house) alerts(ctx context.Context) (room, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := alerts.New(alerts.Deps{
-		Store: store, Log: h.log, Secrets: h.keys.box, PageKey: h.keys.derive("alerts pages"),
-		Events: toEvents, Monitors: toMonitors, Egress: *policy,
-	})
+	deps := h.alertsDeps(address)
+	deps.Store, deps.Events, deps.Monitors, deps.Egress = store, toEvents, toMonitors, *policy
+	s, err := alerts.New(deps)
 	if err != nil {
 		return nil, err
 	}
@@ -144,8 +144,16 @@ func (h *house) alerts(ctx context.Context) (room, error) {
 	return s, nil
 }
 
+// alertsDeps are those that follow from the settings and the address of the store.
+func (h *house) alertsDeps(address string) alerts.Deps {
+	return alerts.Deps{
+		Log: h.log, Secrets: h.keys.box, PageKey: h.keys.derive("alerts pages"),
+		Shared: isShared(address), // replicas write to it as well
+	}
+}
+
 func (h *house) monitors(ctx context.Context) (room, error) {
-	store, err := openStore(ctx, h, "monitors.db", h.at(h.cfg.database, "monitors.db"), monitorsStores)
+	store, err := openStore(ctx, h, "database of monitors", h.at(h.cfg.database, "monitors.db"), monitorsStores)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,9 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/frogstats/uptime/cmd/frogup/config"
+	"github.com/frogstats/uptime/internal/clickhouse"
 	"github.com/frogstats/uptime/internal/datadir"
+	"github.com/frogstats/uptime/internal/postgres"
 	"github.com/frogstats/uptime/services/accounts"
 	accountspostgres "github.com/frogstats/uptime/services/accounts/postgres"
 	accountssqlite "github.com/frogstats/uptime/services/accounts/sqlite"
@@ -153,6 +155,18 @@ func (h *house) at(given, file string) string {
 	return "sqlite:" + h.dir.Join(file)
 }
 
+// isShared reports whether other processes may work with the store at an address. A file has one owner.
+func isShared(address string) bool { return !strings.HasPrefix(address, "sqlite:") }
+
+// passes reports whether a store that could not be opened may be opened later although nobody changes anything: its server
+// does not answer yet, or has no room. A wrong password will be as wrong in a minute.
+func passes(scheme string, err error) bool {
+	if strings.HasPrefix(scheme, "postgres") {
+		return postgres.IsOutage(err)
+	}
+	return clickhouse.IsUnavailable(err) || clickhouse.IsTimeout(err) || clickhouse.IsMemoryLimit(err)
+}
+
 // openStore opens the store at address, and closes it with the process. A server that does not answer yet is waited for.
 func openStore[S io.Closer](ctx context.Context, h *house, what, address string, engines map[string]opener[S]) (S, error) {
 	var none S
@@ -172,7 +186,13 @@ func openStore[S io.Closer](ctx context.Context, h *house, what, address string,
 		h.closes(what, store)
 		return store, nil
 	}
-	store, err := backoff.Retry(ctx, func() (S, error) { return open(ctx, h, address) },
+	store, err := backoff.Retry(ctx, func() (S, error) {
+		store, err := open(ctx, h, address)
+		if err != nil && !passes(scheme, err) {
+			err = backoff.Permanent(err)
+		}
+		return store, err
+	},
 		backoff.WithBackOff(&backoff.ExponentialBackOff{
 			InitialInterval: 250 * time.Millisecond, RandomizationFactor: 0.2, Multiplier: 2, MaxInterval: 5 * time.Second,
 		}),
