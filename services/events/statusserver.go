@@ -50,7 +50,8 @@ func (s *Service) statuses(ctx context.Context, ids []uint32) ([]*eventsv1.Monit
 	}
 	var means map[uint32]Mean // none if the history is away: the states do not wait for it
 	s.aside.ask(ctx, "mean response times", func(ctx context.Context) (err error) {
-		means, err = s.results.MeanResponses(ctx, ids, now.Add(-day))
+		// From the full hour on, so that roll-ups answer without a look at single results.
+		means, err = s.results.MeanResponses(ctx, ids, now.Add(-day).Truncate(time.Hour))
 		return err
 	})
 	out := make([]*eventsv1.MonitorStatus, 0, len(rows))
