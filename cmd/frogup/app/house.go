@@ -20,6 +20,7 @@ import (
 	"github.com/frogstats/uptime/internal/rpc"
 	"github.com/frogstats/uptime/internal/secret"
 	"github.com/frogstats/uptime/internal/telemetry"
+	"github.com/frogstats/uptime/internal/telemetry/observe"
 	"github.com/frogstats/uptime/services/gateway"
 )
 
@@ -146,8 +147,21 @@ func (h *house) member() (err error) {
 		if err != nil {
 			return err
 		}
+		if err := h.watchCertificate(); err != nil {
+			return fmt.Errorf("measure the certificate: %w", err)
+		}
 	}
 	return h.sign()
+}
+
+// watchCertificate reports when the certificate expires. Reading it is a look at the files too, so that one that was renewed
+// shows without a handshake.
+func (h *house) watchCertificate() error {
+	set := observe.New(h.telemetry.MeterProvider().Meter("github.com/frogstats/uptime/cmd/frogup"))
+	set.Gauge("frogup_certificate_expiry", "s", "When the certificate in use expires, in seconds since 1970.", func() float64 {
+		return float64(h.tls.NotAfter().Unix())
+	})
+	return set.Register()
 }
 
 func (h *house) sign() (err error) {
@@ -193,7 +207,7 @@ func (h *house) open(ctx context.Context, name string, build func(*house, contex
 		return err
 	}
 	h.ready.watch(name, server.SetServing)
-	h.group.Add(name+" readiness", func(ctx context.Context) error { return h.ready.follow(ctx, name, h.log) })
+	h.group.Add(name+" readiness", func(ctx context.Context) error { return h.ready.follow(ctx, name, h.logOf(name)) })
 	h.group.Add(name+" server", func(ctx context.Context) error {
 		h.ready.tell(name, true)
 		return serveGRPC(ctx, server, listener)

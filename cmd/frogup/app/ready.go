@@ -169,13 +169,13 @@ func (r *readiness) follow(ctx context.Context, service string, log *slog.Logger
 			return nil
 		case bad == nil:
 			if misses >= missesToBad {
-				log.Info("ready again", "service", service)
+				log.Info("ready again")
 				r.tell(service, true)
 			}
 			misses = 0
 		default:
 			if misses++; misses == missesToBad {
-				log.Error("not ready: the store does not answer", "service", service, "error", bad.Error())
+				log.Error("not ready: the store does not answer", "error", bad.Error())
 				r.tell(service, false)
 			}
 		}

@@ -207,7 +207,7 @@ func (p Process) be(ctx context.Context, r role, cfg *settings) error {
 	if r.name != serveRole {
 		service += "-" + r.name
 	}
-	log := telemetry.NewLogger(p.Stderr, telemetry.LogOptions{Level: level, Format: telemetry.Format(cfg.logFormat)})
+	log := ofService(telemetry.NewLogger(p.Stderr, telemetry.LogOptions{Level: level, Format: telemetry.Format(cfg.logFormat)}), r.name)
 	tel, err := telemetry.New(ctx, telemetry.Config{
 		Service: service, Version: p.Version, Endpoint: cfg.otlpEndpoint, SampleRatio: cfg.traceRatio, Instance: hostName(),
 	})

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"runtime"
 
@@ -35,6 +36,9 @@ var rooms = []struct {
 	{"prober", []string{"monitors", "events"}, (*house).prober},
 }
 
+// logOf is the log of a service in this process.
+func (h *house) logOf(service string) *slog.Logger { return ofService(h.log, service) }
+
 func (h *house) accounts(ctx context.Context) (room, error) {
 	store, err := openStore(ctx, h, "database of accounts", h.at(h.cfg.database, "accounts.db"), accountsStores)
 	if err != nil {
@@ -45,7 +49,7 @@ func (h *house) accounts(ctx context.Context) (room, error) {
 		return nil, err
 	}
 	// Half of the machine at most goes into passwords: a flood of logins must not make checks late.
-	return accounts.New(accounts.Deps{Store: store, Log: h.log, PasswordConcurrency: max(runtime.NumCPU()/2, 1)}), nil
+	return accounts.New(accounts.Deps{Store: store, Log: h.logOf("accounts"), PasswordConcurrency: max(runtime.NumCPU()/2, 1)}), nil
 }
 
 // bootstrap creates the first owner from the settings, or a set-up token.
@@ -59,10 +63,10 @@ func (h *house) bootstrap(ctx context.Context, store accounts.Store) (setupToken
 		return "", err
 	}
 	if done.Created {
-		h.log.Info("first owner created", "email", h.cfg.adminEmail)
+		h.logOf("accounts").Info("first owner created", "email", h.cfg.adminEmail)
 	}
 	if done.APIKey == accounts.KeyRevoked || done.APIKey == accounts.KeyWaiting {
-		h.log.Warn("the operator's API key does not work", "state", string(done.APIKey))
+		h.logOf("accounts").Warn("the operator's API key does not work", "state", string(done.APIKey))
 	}
 	return done.SetupToken, nil
 }
@@ -105,7 +109,7 @@ func (h *house) events(ctx context.Context) (room, error) {
 		return nil, err
 	}
 	s, err := events.New(events.Deps{
-		State: state, Results: history, Monitors: toMonitors, Alerts: toAlerts, Log: h.log, PageKey: h.keys.derive("events pages"),
+		State: state, Results: history, Monitors: toMonitors, Alerts: toAlerts, Log: h.logOf("events"), PageKey: h.keys.derive("events pages"),
 		Retention: h.cfg.retention,
 	})
 	if err != nil {
@@ -147,7 +151,7 @@ func (h *house) alerts(ctx context.Context) (room, error) {
 // alertsDeps are those that follow from the settings and the address of the store.
 func (h *house) alertsDeps(address string) alerts.Deps {
 	return alerts.Deps{
-		Log: h.log, Secrets: h.keys.box, PageKey: h.keys.derive("alerts pages"),
+		Log: h.logOf("alerts"), Secrets: h.keys.box, PageKey: h.keys.derive("alerts pages"),
 		Shared: isShared(address), // replicas write to it as well
 	}
 }
@@ -167,7 +171,7 @@ func (h *house) monitors(ctx context.Context) (room, error) {
 		return nil, err
 	}
 	return monitors.New(monitors.Deps{
-		Store: store, Log: h.log, Secrets: h.keys.box, PageKey: h.keys.derive("monitors pages"),
+		Store: store, Log: h.logOf("monitors"), Secrets: h.keys.box, PageKey: h.keys.derive("monitors pages"),
 		Events: toEvents, Prober: toProber, ProberRegion: h.cfg.region,
 	})
 }
@@ -196,7 +200,7 @@ func (h *house) prober(context.Context) (room, error) {
 	s, err := prober.New(prober.Config{
 		ProberID: id, Region: h.cfg.region, Version: h.process.Version, CheckSampleRatio: traced,
 		MaxChecks: h.cfg.maxChecks, MaxChecksPerHost: h.cfg.maxPerHost, ResolverWitnesses: h.cfg.witnesses,
-	}, prober.Deps{Monitors: toMonitors, Events: toEvents, Egress: policy, Log: h.log})
+	}, prober.Deps{Monitors: toMonitors, Events: toEvents, Egress: policy, Log: h.logOf("prober")})
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,10 @@ credentials, and the passwords of PostgreSQL and ClickHouse.
 
 Running it again keeps what is there, makes what is missing, and renews
 certificates that expire within 30 days; running services notice by themselves.
-Losing OUT/authority/keyset loses every stored credential: back it up.`
+Losing OUT/authority/keyset loses every stored credential: back it up.
+
+--rotate-keyset adds a new key to the keyset, with which monitors and alerts seal from
+their next start on. The keys of before stay in it and open what they have sealed.`
 
 // What the folders hold beside the certificates.
 const (
@@ -57,6 +60,7 @@ type outfit struct {
 	out                  string
 	postgres, clickhouse string
 	hosts                []string
+	rotate               bool // the keyset
 	report               io.Writer
 	authority            *mtls.Authority
 	now                  time.Time
@@ -79,10 +83,16 @@ func newSetup(p Process) *cobra.Command {
 	f.StringVar(&o.postgres, "postgres", "postgres:5432", "host:port of PostgreSQL")
 	f.StringVar(&o.clickhouse, "clickhouse", "clickhouse:9000", "host:port of ClickHouse's native protocol")
 	f.StringArrayVar(&o.hosts, "host", nil, "further name or address under which the services are reached; may be repeated")
+	f.BoolVar(&o.rotate, "rotate-keyset", false, "seal with a new key from now on; the old ones still open what they sealed")
 	return c
 }
 
 func (o *outfit) run() error {
+	if o.rotate {
+		if err := o.rotateKeyset(); err != nil {
+			return fmt.Errorf("--rotate-keyset: %w", err)
+		}
+	}
 	if err := o.open(); err != nil {
 		return err
 	}
@@ -118,7 +128,36 @@ func (o *outfit) run() error {
 			return err
 		}
 	}
+	if o.rotate {
+		fmt.Fprint(o.report, rotatedNotice)
+	}
 	return nil
+}
+
+const rotatedNotice = `
+The keyset has a new key. Back up authority/keyset, then restart monitors and alerts, all replicas
+of each one soon after the other: until then an old one cannot open what a new one has sealed.
+`
+
+// rotateKeyset adds the new key to the keyset that the services' copies are made from.
+func (o *outfit) rotateKeyset() error {
+	path := o.path("authority", keysetFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err // there must be one
+	}
+	box, err := openKeyset(string(text))
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if box, err = box.Rotated(); err != nil {
+		return err
+	}
+	keys, err := box.Export()
+	if err != nil {
+		return err
+	}
+	return o.put(path, 0o600, []byte(keys.Reveal()))
 }
 
 // open reads the authority, or makes it.

@@ -132,6 +132,82 @@ func TestSetupRenewsCertificates(t *testing.T) {
 	}
 }
 
+// What was sealed before opens after, in every service that has the keys, and what is sealed after does not open with the
+// keys of before.
+func TestSetupRotatesTheKeyset(t *testing.T) {
+	var said strings.Builder
+	o := outfitIn(t)
+	o.report = &said
+	before := outfitted(t, o)
+	if strings.Contains(said.String(), "restart") {
+		t.Errorf("without a rotation it said %s", &said)
+	}
+	box := func(text string) *secret.Box {
+		t.Helper()
+		b, err := secret.FromEnv(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	old, place := box(before["monitors/keyset"]), secret.AAD("monitors", "1")
+	sealed, err := old.Seal([]byte("canary"), place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.rotate = true
+	after := outfitted(t, o)
+	if !strings.Contains(said.String(), "restart monitors and alerts") {
+		t.Errorf("it said %s", &said)
+	}
+	for _, name := range []string{"authority/keyset", "monitors/keyset", "alerts/keyset"} {
+		if after[name] == before[name] || after[name] != after["authority/keyset"] {
+			t.Errorf("%s is not the new keyset", name)
+		}
+	}
+	fresh := box(after["monitors/keyset"])
+	if plain, err := fresh.Open(sealed, place); err != nil || string(plain) != "canary" {
+		t.Errorf("what was sealed before: %q, %v", plain, err)
+	}
+	sealed, err = fresh.Seal([]byte("canary"), place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := old.Open(sealed, place); err == nil {
+		t.Error("the key of before is still the one to seal with")
+	}
+	for name := range before {
+		if !strings.HasSuffix(name, "/keyset") && after[name] != before[name] {
+			t.Errorf("%s changed as well", name)
+		}
+	}
+	o.rotate = false
+	if again := outfitted(t, o); again["alerts/keyset"] != after["alerts/keyset"] {
+		t.Error("the next run without the flag changed the keyset")
+	}
+}
+
+func TestSetupRotatesNothingThatIsNotThere(t *testing.T) {
+	out := t.TempDir()
+	got := runVerb(t, t.Context(), nil, "", "setup", "--out", out, "--rotate-keyset")
+	if got.code != exitError || !strings.Contains(got.stderr, "setup: --rotate-keyset: open "+filepath.Join(out, "authority", "keyset")) {
+		t.Errorf("%+v", got)
+	}
+	if left, err := os.ReadDir(out); err != nil || len(left) != 0 {
+		t.Errorf("it made %v, %v", left, err)
+	}
+	if got := runVerb(t, t.Context(), nil, "", "setup", "--out", out); got.code != exitOK {
+		t.Fatal(got.stderr)
+	}
+	if err := os.WriteFile(filepath.Join(out, "authority", "keyset"), []byte(canary), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got = runVerb(t, t.Context(), nil, "", "setup", "--out", out, "--rotate-keyset")
+	if got.code != exitError || strings.Contains(got.stderr+got.stdout, canary) {
+		t.Errorf("a broken keyset: %+v", got)
+	}
+}
+
 func TestSetupLetsNobodyElseRead(t *testing.T) {
 	o := outfitIn(t)
 	for name := range outfitted(t, o) {

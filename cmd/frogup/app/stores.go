@@ -86,7 +86,7 @@ var (
 	}
 	historyStores = map[string]opener[eventsHistory]{
 		"sqlite": func(ctx context.Context, h *house, address string) (eventsHistory, error) {
-			return eventssqlite.OpenHistory(ctx, sqlitePath(address), eventssqlite.HistoryOptions{Log: h.log})
+			return eventssqlite.OpenHistory(ctx, sqlitePath(address), eventssqlite.HistoryOptions{Log: h.logOf("events")})
 		},
 		"clickhouse": openResults, "http": openResults, "https": openResults,
 	}
@@ -105,12 +105,12 @@ func openAlerts(ctx context.Context, _ *house, address string) (alertsStore, err
 }
 
 func openState(ctx context.Context, h *house, address string) (eventsState, error) {
-	return eventspostgres.OpenState(ctx, address, eventspostgres.StateOptions{Log: h.log})
+	return eventspostgres.OpenState(ctx, address, eventspostgres.StateOptions{Log: h.logOf("events")})
 }
 
 func openResults(ctx context.Context, h *house, address string) (eventsHistory, error) {
 	return eventsclickhouse.OpenResults(ctx, address, eventsclickhouse.Options{
-		Cluster: h.cfg.clickhouseCluster, Retention: h.cfg.retention, LowMemory: h.cfg.lowMemory, Log: h.log,
+		Cluster: h.cfg.clickhouseCluster, Retention: h.cfg.retention, LowMemory: h.cfg.lowMemory, Log: h.logOf("events"),
 	})
 }
 

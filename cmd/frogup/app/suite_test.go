@@ -151,6 +151,18 @@ func TestServicesAlone(t *testing.T) {
 		t.Errorf("readyz of events: %s", body)
 	}
 
+	for name, r := range s.up {
+		for line := range strings.Lines(fileText(t, r.stderr)) {
+			if !strings.HasSuffix(line, "\n") { // being written
+				break
+			}
+			if strings.Count(line, `"service":`) != 1 || !strings.Contains(line, `"service":"`+name+`"`) {
+				t.Errorf("a record of %s does not name its service once: %s", name, line)
+				break
+			}
+		}
+	}
+
 	s.up["prober"].stop(exitOK)
 	if err := answers(s.url("/readyz"), http.StatusOK)(); err != nil {
 		t.Errorf("without the prober: %v", err)
