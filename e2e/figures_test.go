@@ -33,16 +33,23 @@ func BenchmarkReads(b *testing.B) {
 	dense := s.create(tcpMonitor("127.0.0.1", port, obj{"name": "dense", "interval_seconds": 3600}))
 	empty := s.create(tcpMonitor("127.0.0.1", port, obj{"name": "empty", "enabled": false}))
 	s.statusIs(dense, "up", 5*time.Minute)
+	owner := want[struct {
+		Organization string `json:"organization_id"`
+	}](s, 200, s.do("GET", fmt.Sprintf("/api/uptime/monitors/%d", dense), nil)).Organization
+	if owner == "" {
+		b.Fatal("a monitor does not say whose it is")
+	}
 	s.stop()
-	loadMonth(b, s, uint32(dense))
+	loadMonth(b, s, uint32(dense), owner)
 	s.run()
 
+	month := "uptime?start_date=" + time.Now().UTC().Add(-30*24*time.Hour).Format(time.DateOnly)
 	list := func(query string) string { return "/api/uptime/monitors?" + query }
 	of := func(id int, what string) string { return fmt.Sprintf("/api/uptime/monitors/%d/%s", id, what) }
 	requests := []struct{ name, path, floor string }{
 		{"stats30d", of(dense, "stats?period=30d"), of(empty, "stats?period=30d")},
 		{"stats24h", of(dense, "stats?period=24h"), of(empty, "stats?period=24h")},
-		{"uptime30d", of(dense, "uptime?period=30d"), of(empty, "uptime?period=30d")},
+		{"uptime30d", of(dense, month), of(empty, month)},
 		{"events100", of(dense, "events?limit=100"), of(empty, "events?limit=100")},
 		{"list100", list("page_size=100"), list("page_size=1")},
 		{"list500", list("page_size=500"), list("page_size=1")},
@@ -156,7 +163,7 @@ func acceptAll(t testing.TB) int {
 
 // loadMonth stores what thirty days of checks every second leave behind, straight into the result store of a server that is
 // not running.
-func loadMonth(b *testing.B, s *server, id uint32) {
+func loadMonth(b *testing.B, s *server, id uint32, owner string) {
 	b.Helper()
 	store, done := openResults(b, s)
 	const days, batch = 30, 50_000
@@ -170,7 +177,7 @@ func loadMonth(b *testing.B, s *server, id uint32) {
 		results = results[:0]
 	}
 	for at := end.Add(-days * 24 * time.Hour); at.Before(end); at = at.Add(time.Second) {
-		results = append(results, oneResult(rng, id, at))
+		results = append(results, oneResult(rng, id, owner, at))
 		if len(results) == batch {
 			flush()
 		}
@@ -182,10 +189,10 @@ func loadMonth(b *testing.B, s *server, id uint32) {
 	done()
 }
 
-func oneResult(rng *rand.Rand, id uint32, at time.Time) events.Result {
+func oneResult(rng *rand.Rand, id uint32, owner string, at time.Time) events.Result {
 	took := time.Duration(18_000+rng.ExpFloat64()*2_000) * time.Microsecond
 	r := events.Result{
-		MonitorID: id, OrganizationID: "o", Region: "local", ScheduledAt: at, StartedAt: at.Add(time.Duration(rng.IntN(3)) * time.Millisecond),
+		MonitorID: id, OrganizationID: owner, Region: "local", ScheduledAt: at, StartedAt: at.Add(time.Duration(rng.IntN(3)) * time.Millisecond),
 		Outcome: events.Success, ResponseTime: took, DNS: events.Absent, TCP: took, TLS: events.Absent, TTFB: events.Absent, Transfer: events.Absent,
 		Size: events.Absent, Attempt: 1, ProberID: "p/local", ResolvedIP: "127.0.0.1", Family: 1, ConfigVersion: 1, Kind: 2,
 		URL: "tcp://127.0.0.1:1", Name: "dense", Port: 1,
