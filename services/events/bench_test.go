@@ -2,9 +2,11 @@ package events_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,78 +26,118 @@ import (
 // are judged and stored. The floor is a history that takes the same results from a loop.
 func BenchmarkRecord(b *testing.B) {
 	const monitors = 2000
-	ctx := b.Context()
 	dir := b.TempDir()
-	state, err := sqlite.OpenState(ctx, filepath.Join(dir, "state.db"))
+	state, err := sqlite.OpenState(b.Context(), filepath.Join(dir, "state.db"))
 	if err != nil {
 		b.Fatal(err)
 	}
-	history, err := sqlite.OpenHistory(ctx, filepath.Join(dir, "history"), sqlite.HistoryOptions{})
+	history, err := sqlite.OpenHistory(b.Context(), filepath.Join(dir, "history"), sqlite.HistoryOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}
+	l := newLoad(b, state, history, monitors)
+	defer func() {
+		l.stop()
+		if err := errors.Join(state.Close(), history.Close()); err != nil {
+			b.Error(err)
+		}
+	}()
+	for b.Loop() {
+		l.rounds(1000, 20_000)
+	}
+	l.finish()
+	rate := float64(l.sent) / b.Elapsed().Seconds()
+	b.ReportMetric(rate, "results/s")
+	b.ReportMetric(bareAppend(b, benchStart())/rate, "x-bare-append")
+}
+
+func benchStart() time.Time { return time.Now().UTC().Truncate(24 * time.Hour).Add(-24 * time.Hour) }
+
+// load is a service and a prober that sends it results of monitors that are checked every second.
+type load struct {
+	b          *testing.B
+	stream     eventsv1.RecorderService_RecordClient
+	monitors   int
+	results    []*checkv1.CheckResult // of some rounds
+	slot       time.Time
+	sent, done uint64
+	stop       func()
+}
+
+// newLoad runs the service on the stores until stop.
+func newLoad(b *testing.B, state events.StateStore, results events.ResultStore, monitors uint32) *load {
+	l := &load{b: b, slot: benchStart(), monitors: int(monitors)}
 	cat := &catalogue{steps: make(chan *monitorsv1.WatchCatalogResponse)}
-	for id := range uint32(monitors) {
+	for id := range monitors {
 		e := entry(id+1, "o1")
 		e.IntervalMs = 1000
 		cat.entries = append(cat.entries, e)
 	}
+	for i := range 5 * monitors {
+		l.results = append(l.results, benchResult(i%monitors+1, l.slot))
+	}
 	conn := rpctest.Conn(b, "monitors", func(r grpc.ServiceRegistrar) { monitorsv1.RegisterCatalogServiceServer(r, cat) }, asEvents)
-	s, err := events.New(events.Deps{State: state, Results: history, Monitors: conn, Log: slog.New(slog.DiscardHandler), PageKey: []byte("key")})
+	s, err := events.New(events.Deps{State: state, Results: results, Monitors: conn, Log: slog.New(slog.DiscardHandler), PageKey: []byte("key")})
 	if err != nil {
 		b.Fatal(err)
 	}
 	server := rpctest.Conn(b, "events", s.Register)
-	runCtx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
-	go func() { ran <- s.Run(runCtx) }()
-	defer func() {
+	go func() { ran <- s.Run(ctx) }()
+	l.stop = func() {
 		cancel()
-		for _, err := range []error{<-ran, state.Close(), history.Close()} {
-			if err != nil {
-				b.Error(err)
-			}
+		if err := <-ran; err != nil {
+			b.Error(err)
 		}
-	}()
-	stream, err := eventsv1.NewRecorderServiceClient(server).Record(rpctest.AsService(ctx))
-	if err != nil {
+	}
+	if l.stream, err = eventsv1.NewRecorderServiceClient(server).Record(rpctest.AsService(b.Context())); err != nil {
 		b.Fatal(err)
 	}
-	send := func(req *eventsv1.RecordRequest) {
-		if err := stream.Send(req); err != nil {
-			b.Fatal(err)
+	hello := &eventsv1.RecordHello{ProberId: "p", Region: "local"}
+	if err := l.stream.Send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Hello{Hello: hello}}); err != nil {
+		b.Fatal(err)
+	}
+	return l
+}
+
+// rounds sends the next five results of every monitor, in messages of size, with at most so many on their way.
+func (l *load) rounds(size int, inFlight uint64) {
+	for i, r := range l.results {
+		if i%l.monitors == 0 {
+			l.slot = l.slot.Add(time.Second)
+		}
+		r.ScheduledAt, r.StartedAt, r.NextScheduledAt = timestamppb.New(l.slot), timestamppb.New(l.slot), timestamppb.New(l.slot.Add(time.Second))
+	}
+	for part := range slices.Chunk(l.results, size) {
+		l.send(part)
+		for l.done+inFlight < l.sent {
+			l.receive()
 		}
 	}
-	send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Hello{Hello: &eventsv1.RecordHello{ProberId: "p", Region: "local"}}})
-	start := time.Now().UTC().Truncate(time.Second).Add(-time.Hour)
-	batches := make([]*eventsv1.ResultBatch, monitors/1000)
-	for i := range batches {
-		batches[i] = &eventsv1.ResultBatch{}
-		for id := range uint32(1000) {
-			batches[i].Results = append(batches[i].Results, benchResult(uint32(i)*1000+id+1, start))
-		}
+}
+
+func (l *load) send(results []*checkv1.CheckResult) {
+	batch := &eventsv1.ResultBatch{FirstSeq: l.sent + 1, Results: results}
+	if err := l.stream.Send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Batch{Batch: batch}}); err != nil {
+		l.b.Fatal(err)
 	}
-	sent, done := uint64(0), uint64(0)
-	for round := 0; b.Loop(); round++ {
-		slot, next := start.Add(time.Duration(round)*time.Second), start.Add(time.Duration(round+1)*time.Second)
-		for _, batch := range batches {
-			for _, r := range batch.Results {
-				r.ScheduledAt, r.StartedAt, r.NextScheduledAt = timestamppb.New(slot), timestamppb.New(slot), timestamppb.New(next)
-			}
-			batch.FirstSeq = sent + 1
-			send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Batch{Batch: batch}})
-			sent += 1000
-		}
-		for done+20_000 < sent { // what is on its way stays bounded
-			done = receive(b, stream)
-		}
+	l.sent += uint64(len(results))
+}
+
+func (l *load) receive() {
+	ack, err := l.stream.Recv()
+	if err != nil {
+		l.b.Fatal(err)
 	}
-	for done < sent {
-		done = receive(b, stream)
+	l.done = min(ack.GetJudgedSeq(), ack.GetStoredSeq())
+}
+
+// finish waits until everything is judged and stored.
+func (l *load) finish() {
+	for l.done < l.sent {
+		l.receive()
 	}
-	rate := float64(sent) / b.Elapsed().Seconds()
-	b.ReportMetric(rate, "results/s")
-	b.ReportMetric(bareAppend(b, start)/rate, "x-bare-append")
 }
 
 // bareAppend is how many of the same results a history takes in a second from a loop, 1000 at a time.
@@ -119,14 +161,6 @@ func bareAppend(b *testing.B, start time.Time) float64 {
 		took += time.Since(began)
 	}
 	return float64(rounds*len(batch)) / took.Seconds()
-}
-
-func receive(b *testing.B, stream eventsv1.RecorderService_RecordClient) uint64 {
-	ack, err := stream.Recv()
-	if err != nil {
-		b.Fatal(err)
-	}
-	return min(ack.GetJudgedSeq(), ack.GetStoredSeq())
 }
 
 func benchResult(id uint32, at time.Time) *checkv1.CheckResult {
