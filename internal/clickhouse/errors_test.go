@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -129,8 +130,11 @@ func TestServerIsKilledAndComesBack(t *testing.T) {
 			if err := db.Conn().Exec(t.Context(), `SELECT 1`); !clickhouse.IsUnavailable(err) {
 				t.Errorf("a new statement: %v, want unavailable", err)
 			}
-			if _, err := clickhouse.Open(t.Context(), dsn, clickhouse.Options{}); !clickhouse.IsUnavailable(err) {
+			if _, err := clickhouse.Open(t.Context(), dsn, clickhouse.Options{}); !clickhouse.IsUnavailable(err) || !clickhouse.IsOutage(err) {
 				t.Errorf("a new handle: %v, want unavailable", err)
+			}
+			if err := db.Migrate(t.Context(), fstest.MapFS{"0001_a.sql": file(events)}); !clickhouse.IsOutage(err) {
+				t.Errorf("migrating: %v, want an outage", err)
 			}
 			s.Start()
 			var n uint64

@@ -43,7 +43,7 @@ func TestMissingGrantsAreTold(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-			case clickhouse.Code(err) != 497 || clickhouse.IsUnavailable(err) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "closed"):
+			case clickhouse.Code(err) != 497 || clickhouse.IsOutage(err) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "closed"):
 				t.Errorf("%v\nwant what is lacking: %s", err, want)
 			}
 		})
@@ -80,7 +80,7 @@ func TestWrongAddressIsNoOutage(t *testing.T) {
 			if err == nil {
 				_ = db.Close()
 			}
-			if clickhouse.Code(err) != tt.code || clickhouse.IsUnavailable(err) || strings.Contains(err.Error(), "canary-7f3a") {
+			if clickhouse.Code(err) != tt.code || clickhouse.IsOutage(err) || strings.Contains(err.Error(), "canary-7f3a") {
 				t.Errorf("%s with a wrong %s: %v, want code %d", protocol, name, err, tt.code)
 			}
 		}

@@ -25,6 +25,13 @@ func Outage(ctx context.Context, err error) error {
 	return fault.Unavailable("").Wrap(err)
 }
 
+// IsOutage reports whether err, of Open or Migrate, is of a server that cannot be reached or used at the moment, so that
+// another try may help. A wrong password, a database that there is not, a grant that is lacking stay until somebody changes
+// them.
+func IsOutage(err error) bool {
+	return err != nil && (fault.Is(err, fault.KindUnavailable) || passing(err))
+}
+
 // passing reports whether the same statement may succeed later.
 func passing(err error) bool {
 	return IsUnavailable(err) || IsTimeout(err) || IsTooManyParts(err) || IsMemoryLimit(err) || Code(err) == tableReadOnly

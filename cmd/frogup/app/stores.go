@@ -164,7 +164,7 @@ func passes(scheme string, err error) bool {
 	if strings.HasPrefix(scheme, "postgres") {
 		return postgres.IsOutage(err)
 	}
-	return clickhouse.IsUnavailable(err) || clickhouse.IsTimeout(err) || clickhouse.IsMemoryLimit(err)
+	return clickhouse.IsOutage(err)
 }
 
 // openStore opens the store at address, and closes it with the process. A server that does not answer yet is waited for.
