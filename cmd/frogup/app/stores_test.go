@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"strings"
@@ -81,7 +82,7 @@ func TestStopWhileWaitingForTheDatabase(t *testing.T) {
 
 // Replicas of alerts share a database, and nobody shares a file.
 func TestAlertsKnowsWhetherItsStoreIsShared(t *testing.T) {
-	h := &house{keys: keyring{derive: func(string) []byte { return nil }}}
+	h := &house{log: slog.New(slog.DiscardHandler), keys: keyring{derive: func(string) []byte { return nil }}}
 	for address, want := range map[string]bool{
 		"postgres://h/d": true, "postgresql://h/d": true, "sqlite:/data/alerts.db": false, "sqlite:///data/alerts.db": false,
 	} {
