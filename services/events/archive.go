@@ -36,6 +36,7 @@ type archive struct {
 	tracer  tracer
 	rows    int
 	delay   time.Duration
+	room    []Result // where batches are joined, used again; for who appends
 
 	mu         sync.Mutex
 	queue      []batch
@@ -157,7 +158,10 @@ func (a *archive) take() batch {
 	}
 	all := a.queue[0]
 	if n > 1 {
-		all.results = make([]Result, 0, rows)
+		if cap(a.room) < rows {
+			a.room = make([]Result, 0, rows)
+		}
+		all.results, a.room = a.room, nil
 		all.weight, all.from, all.stored = 0, nil, nil
 		for _, b := range a.queue[:n] {
 			all.results = append(all.results, b.results...)
@@ -211,6 +215,10 @@ func (a *archive) appendNext(ctx context.Context, tries uint) (some bool, err er
 	a.mu.Unlock()
 	for _, done := range b.stored {
 		done()
+	}
+	if len(b.stored) > 1 { // take made the slice
+		clear(b.results)
+		a.room = b.results[:0]
 	}
 	return true, nil
 }

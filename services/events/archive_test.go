@@ -84,6 +84,13 @@ func TestAppendsWait(t *testing.T) {
 					synctest.Wait()
 				}
 				p.sync()
+				total := 0
+				for _, s := range tt.sent {
+					total += s.results
+				}
+				if stored, err := n.Count(t.Context(), events.ResultQuery{MonitorID: 7}); err != nil || int(stored) != total {
+					t.Errorf("%d results stored, %v; want %d", stored, err, total)
+				}
 				if diff := cmp.Diff(tt.want, n.got); diff != "" {
 					t.Errorf("appends (-want +got):\n%s", diff)
 				}

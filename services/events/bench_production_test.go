@@ -3,6 +3,7 @@ package events_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/metrics"
 	"testing"
@@ -16,64 +17,80 @@ import (
 	"github.com/frogstats/uptime/services/events/postgres"
 )
 
-// BenchmarkRecordProduction sends rounds of results of 2000 monitors over a real stream until all are judged, with their states
-// in PostgreSQL, and stored in ClickHouse. The floor is a loop that inserts the same rows into a table of the same columns,
-// without roll-ups, as the driver's documentation shows.
+// BenchmarkRecordProduction sends results of 2000 monitors over a real stream until all are judged, with their states in
+// PostgreSQL, and stored in ClickHouse. In turn with that, because a machine is not equally busy all the time, it inserts as
+// many of the same rows into a table of the same columns without roll-ups, as the driver's documentation shows, which is the
+// floor; and appends as many to a result store from a loop, which is what of the difference is the store's.
 func BenchmarkRecordProduction(b *testing.B) {
-	const monitors = 2000
-	floor := 0.0
-	b.Run("floor", func(b *testing.B) {
-		dsn := clickhousetest.DSN(b)
-		insert := bareTable(b, dsn)
-		list := make([]events.Result, 50_000)
-		n := 0
-		for b.Loop() {
-			b.StopTimer()
-			for i := range list {
-				list[i] = events.ResultIn(benchResult(uint32(i%monitors+1), benchStart().Add(time.Duration(n+i/monitors)*time.Second)))
-			}
-			b.StartTimer()
-			insert(list)
-			n += len(list) / monitors
-		}
-		floor = float64(n*monitors) / b.Elapsed().Seconds()
-		b.ReportMetric(floor, "rows/s")
-	})
+	const monitors, leg, block = 2000, 200_000, 50_000
 	for _, size := range []int{1000, 5000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			state, err := postgres.OpenState(b.Context(), postgrestest.DSN(b), postgres.StateOptions{})
 			if err != nil {
 				b.Fatal(err)
 			}
+			defer closeAll(b, state)
 			if _, err := state.Own(b.Context()); err != nil {
 				b.Fatal(err)
 			}
-			results, err := clickhouse.OpenResults(b.Context(), clickhousetest.DSN(b), clickhouse.Options{})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer func() {
-				if err := results.Close(); err != nil {
-					b.Error(err)
-				}
-				if err := state.Close(); err != nil {
-					b.Error(err)
-				}
-			}()
+			results, alone := openResults(b), openResults(b)
+			defer closeAll(b, results, alone)
+			insert := bareTable(b, clickhousetest.DSN(b))
 			l := newLoad(b, state, results, monitors)
 			defer l.stop()
-			heap := watchHeap()
+			rows := make([]events.Result, block)
+			var bare, appending time.Duration
+			var heap uint64
+			n := 0
 			for b.Loop() {
-				l.rounds(size, 150_000)
+				peak := watchHeap()
+				for l.sent < uint64((n+1)*leg) {
+					l.rounds(size, 150_000)
+				}
+				l.finish()
+				heap = max(heap, peak())
+				b.StopTimer()
+				for at := n * leg; at < (n+1)*leg; at += block {
+					for i := range rows {
+						slot := benchStart().Add(time.Duration((at+i)/monitors) * time.Second)
+						rows[i] = events.ResultIn(benchResult(uint32((at+i)%monitors+1), slot))
+					}
+					began := time.Now()
+					insert(rows)
+					bare += time.Since(began)
+					began = time.Now()
+					if _, err := alone.Append(b.Context(), rows); err != nil {
+						b.Fatal(err)
+					}
+					appending += time.Since(began)
+				}
+				n++
+				b.StartTimer()
 			}
-			l.finish()
-			b.ReportMetric(float64(heap())/(1<<20), "peak-heap-MiB")
-			rate := float64(l.sent) / b.Elapsed().Seconds()
+			all := float64(n * leg)
+			rate := all / b.Elapsed().Seconds()
 			b.ReportMetric(rate, "results/s")
-			if floor > 0 {
-				b.ReportMetric(rate/floor, "of-floor")
-			}
+			b.ReportMetric(all/bare.Seconds(), "floor-rows/s")
+			b.ReportMetric(rate*bare.Seconds()/all, "of-floor")
+			b.ReportMetric(rate*appending.Seconds()/all, "of-store")
+			b.ReportMetric(float64(heap)/(1<<20), "peak-heap-MiB")
 		})
+	}
+}
+
+func openResults(b *testing.B) *clickhouse.Results {
+	s, err := clickhouse.OpenResults(b.Context(), clickhousetest.DSN(b), clickhouse.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+func closeAll(b *testing.B, stores ...io.Closer) {
+	for _, s := range stores {
+		if err := s.Close(); err != nil {
+			b.Error(err)
+		}
 	}
 }
 

@@ -69,8 +69,8 @@ func newLoad(b *testing.B, state events.StateStore, results events.ResultStore, 
 	l := &load{b: b, slot: benchStart(), monitors: int(monitors)}
 	cat := &catalogue{steps: make(chan *monitorsv1.WatchCatalogResponse)}
 	for id := range monitors {
-		e := entry(id+1, "o1")
-		e.IntervalMs = 1000
+		e := entry(id+1, benchOrganization)
+		e.IntervalMs, e.Name, e.MonitorUrl = 1000, fmt.Sprint("host ", id+1), fmt.Sprintf("tcp://host-%d.example.com:443", id+1)
 		cat.entries = append(cat.entries, e)
 	}
 	for i := range 5 * monitors {
@@ -163,9 +163,11 @@ func bareAppend(b *testing.B, start time.Time) float64 {
 	return float64(rounds*len(batch)) / took.Seconds()
 }
 
+const benchOrganization = "0192f3c4-0000-7000-8000-000000000001"
+
 func benchResult(id uint32, at time.Time) *checkv1.CheckResult {
 	return &checkv1.CheckResult{
-		MonitorId: id, OrganizationId: "o1", Region: "local", ScheduledAt: timestamppb.New(at), StartedAt: timestamppb.New(at), Status: ok,
+		MonitorId: id, OrganizationId: benchOrganization, Region: "local", ScheduledAt: timestamppb.New(at), StartedAt: timestamppb.New(at), Status: ok,
 		ResponseTimeNs: 18_000_000 + uint64(id)*1000, DnsNs: proto.Uint64(300_000), TcpNs: proto.Uint64(17_700_000), Attempt: 1, ProberId: "p",
 		ResolvedIp: proto.String("192.0.2.1"), IpFamily: checkv1.IpFamily_IP_FAMILY_IPV4, ConfigVersion: 1, MonitorType: checkv1.MonitorType_MONITOR_TYPE_TCP,
 		MonitorUrl: fmt.Sprintf("tcp://host-%d.example.com:443", id), MonitorName: fmt.Sprint("host ", id), Port: proto.Uint32(443),

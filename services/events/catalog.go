@@ -8,6 +8,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
+	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
 	"github.com/frogstats/uptime/internal/fault"
 	"github.com/frogstats/uptime/internal/identity"
@@ -39,6 +40,28 @@ func (k *knownMonitors) get(id uint32) (Monitor, bool) {
 	defer k.mu.RUnlock()
 	m, ok := k.byID[id]
 	return m, ok
+}
+
+// share makes results refer to the texts that are kept anyway, of their monitors and their prober, in place of their own copies:
+// many results wait in memory, and most of their texts are these.
+func (k *knownMonitors) share(results []Result, hello *eventsv1.RecordHello) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	for i := range results {
+		r := &results[i]
+		r.Region, r.ProberID = shared(r.Region, hello.GetRegion()), shared(r.ProberID, hello.GetProberId())
+		if m, ok := k.byID[r.MonitorID]; ok {
+			r.OrganizationID, r.URL, r.Name = shared(r.OrganizationID, m.OrganizationID), shared(r.URL, m.URL), shared(r.Name, m.Name)
+		}
+	}
+}
+
+// shared is kept if that says the same as text.
+func shared(text, kept string) string {
+	if text == kept {
+		return kept
+	}
+	return text
 }
 
 // missing lists those that are not in seen.

@@ -148,6 +148,7 @@ func (s *Service) resultsIn(hello *eventsv1.RecordHello, b *eventsv1.ResultBatch
 			from = append(from, sc)
 		}
 	}
+	s.known.share(results, hello)
 	if n := len(b.GetResults()) - len(results); n > 0 {
 		s.log.Error("results with impossible slots were left out; is the prober's clock wrong?", "prober_id", hello.GetProberId(), "results", n)
 	}

@@ -14,7 +14,7 @@ import (
 type ResultStore interface {
 	// Append adds the results that are not there yet: one with the same monitor, region and slot is the same result,
 	// whatever else it says. It returns how many it added. A result is seen by every read that begins after Append has
-	// returned. If Append fails, some may have been added; repeating does no harm.
+	// returned. If Append fails, some may have been added; repeating does no harm. It keeps nothing of the slice itself.
 	Append(ctx context.Context, results []Result) (added int, err error)
 
 	// List returns a monitor's results, newest slot first, and of one slot the regions in falling order.
