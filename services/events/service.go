@@ -163,10 +163,17 @@ func (s *Service) restore(ctx context.Context) error {
 		}
 		judged[r.MonitorID][r.Region] = r.LastSlot
 	}
+	ahead, err := s.ahead(ctx, judged)
+	if err != nil {
+		return err
+	}
 	judge := NewJudge(snapshot)
 	replayed := 0
 	for m := range judge.Monitors {
 		s.known.put(m)
+		if !ahead[m.ID] {
+			continue
+		}
 		err := s.results.Replay(ctx, m.ID, judged[m.ID], func(r *Result) error {
 			replayed++
 			judge.Result(r.StartedAt, r) // as if it had arrived then: nobody has been heard since
@@ -180,4 +187,28 @@ func (s *Service) restore(ctx context.Context) error {
 	s.court.seat(judge)
 	s.log.Info("judgement restored", "monitors", len(snapshot.Monitors), "replayed", replayed, "took", time.Since(began).Round(time.Millisecond).String())
 	return nil
+}
+
+// ahead finds the monitors of which more is stored than was judged, by a question per region: one per monitor would keep a
+// fleet of thousands waiting for minutes. What was stored more than two months ago is not looked for; its time has passed.
+func (s *Service) ahead(ctx context.Context, judged map[uint32]map[string]time.Time) (map[uint32]bool, error) {
+	regions := map[string]bool{}
+	for _, slots := range judged {
+		for region := range slots {
+			regions[region] = true
+		}
+	}
+	out := map[uint32]bool{}
+	for region := range regions {
+		newest, err := s.results.LastSlots(ctx, region)
+		if err != nil {
+			return nil, fmt.Errorf("read last slots of %s: %w", region, err)
+		}
+		for id, slot := range newest {
+			if at, ok := judged[id][region]; ok && slot.After(at) {
+				out[id] = true
+			}
+		}
+	}
+	return out, nil
 }

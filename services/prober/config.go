@@ -22,7 +22,7 @@ type Config struct {
 	// ten a second.
 	CheckSampleRatio float64
 	StopGrace        time.Duration // for checks in flight at a stop; 0 means 3 s
-	DrainGrace       time.Duration // for the uplink at a stop; 0 means 3 s
+	DrainGrace       time.Duration // for the uplink at a stop; 0 means 4 s: a store may wait a second for company
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -45,7 +45,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.StopGrace = 3 * time.Second
 	}
 	if c.DrainGrace == 0 {
-		c.DrainGrace = 3 * time.Second
+		c.DrainGrace = 4 * time.Second
 	}
 	return c, nil
 }
