@@ -36,6 +36,9 @@ func (s *Service) GetStats(ctx context.Context, req *eventsv1.GetStatsRequest) (
 	if !ok {
 		return nil, fault.Invalid("", fault.Field{Name: "bucket", Message: "is so narrow that there would be more than 5000 buckets"})
 	}
+	if last := len(buckets.Edges) - 1; r.to.Equal(now) { // nothing is due after now, and roll-ups answer for full hours
+		buckets.Edges[last] = now.Truncate(time.Hour).Add(time.Hour)
+	}
 	parts, err := s.results.Summarize(ctx, m.ID, req.GetRegion(), buckets.Edges)
 	if err != nil {
 		return nil, err
@@ -86,7 +89,8 @@ func statsSpan(req *eventsv1.GetStatsRequest, loc *time.Location, now time.Time)
 	if period == "" {
 		period = "24h"
 	}
-	return period, span{now.Add(-lengths[period]), now}, nil
+	// From the full hour on: a named period says about how long, and the first minutes of it would cost as much as all the rest.
+	return period, span{now.Add(-lengths[period]).Truncate(time.Hour), now}, nil
 }
 
 func fillCounts(resp *eventsv1.Stats, all *Summary) {
