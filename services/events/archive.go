@@ -8,6 +8,8 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/frogstats/uptime/internal/fault"
 )
 
 // What a store that is no Batching gets.
@@ -44,6 +46,7 @@ type archive struct {
 	weight     int       // of those, in bytes
 	taken      time.Time // when the oldest of those came that are being appended; zero if none are
 	waiting    int       // results of queue
+	urgent     bool      // somebody waits for what is queued
 	limit      int       // of queued
 	limitBytes int       // of weight
 	more       chan struct{}
@@ -91,6 +94,27 @@ func (a *archive) submit(results []Result, from origins, stored func()) bool {
 	return true
 }
 
+// settle waits until everything that was submitted before is stored.
+func (a *archive) settle(ctx context.Context) error {
+	done := make(chan struct{})
+	if !a.submit(nil, nil, func() { close(done) }) {
+		return errBehind
+	}
+	a.mu.Lock()
+	a.urgent = len(a.queue) > 0
+	a.mu.Unlock()
+	select {
+	case a.more <- struct{}{}:
+	default:
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fault.Unavailable("results are not stored yet").Wrap(context.Cause(ctx))
+	}
+}
+
 // relieved reports whether there is room again, for more than a moment.
 func (a *archive) relieved() bool {
 	a.mu.Lock()
@@ -118,7 +142,7 @@ func (a *archive) due() (time.Duration, bool) {
 	switch {
 	case len(a.queue) == 0:
 		return 0, false
-	case a.waiting >= a.rows:
+	case a.waiting >= a.rows || a.urgent:
 		return 0, true
 	}
 	return time.Until(a.queue[0].came.Add(a.delay)), true
@@ -172,7 +196,7 @@ func (a *archive) take() batch {
 	}
 	clear(a.queue[:n])
 	if a.queue = a.queue[n:]; len(a.queue) == 0 {
-		a.queue = nil
+		a.queue, a.urgent = nil, false
 	}
 	a.waiting -= rows
 	a.taken = all.came
@@ -224,6 +248,9 @@ func (a *archive) appendNext(ctx context.Context, tries uint) (some bool, err er
 }
 
 func (a *archive) append(ctx context.Context, b batch, tries uint) (err error) {
+	if len(b.results) == 0 { // of settle alone
+		return nil
+	}
 	ctx, span := a.tracer.start(ctx, "append results", b.from, attribute.Int("frogup.results", len(b.results)))
 	defer func() { end(span, err) }()
 	opts := []backoff.RetryOption{

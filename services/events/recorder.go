@@ -184,6 +184,11 @@ func (s *Service) ListLastSlots(ctx context.Context, req *eventsv1.ListLastSlots
 	if err := s.waitReady(ctx); err != nil {
 		return nil, err
 	}
+	// What is queued counts as well: else the prober would call slots missed that a former one has checked, and such a row
+	// begins with a slot that is taken.
+	if err := s.archive.settle(ctx); err != nil {
+		return nil, err
+	}
 	slots, err := s.results.LastSlots(ctx, req.GetRegion())
 	if err != nil {
 		return nil, err

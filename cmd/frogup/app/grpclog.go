@@ -19,18 +19,16 @@ import (
 const resolveEvery = 5 * time.Second
 
 // logGRPC sends what gRPC itself warns of to log: left alone, it writes plain lines between our JSON.
-func logGRPC(log *slog.Logger) {
-	grpcLog.Store(log)
-	tuneGRPC()
-}
+func logGRPC(log *slog.Logger) { grpcLog.Store(log) }
 
+// grpcLog is nil until a role runs; what gRPC says before that, as in a command, is not for people.
 var grpcLog atomic.Pointer[slog.Logger]
 
-// tuneGRPC changes what gRPC has for the whole process, and may only be changed before it is used.
-var tuneGRPC = sync.OnceFunc(func() {
+// What gRPC has for the whole process may only be changed before it is used.
+func init() {
 	dns.SetMinResolutionInterval(resolveEvery)
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, newLineLog(grpcLog.Load, slog.LevelWarn), newLineLog(grpcLog.Load, slog.LevelError)))
-})
+}
 
 // lineLog makes one record of each write, and of what is said over and over one record a minute: a peer that is away is
 // tried every few seconds.
@@ -56,8 +54,8 @@ var before = regexp.MustCompile(`^[0-9/]+ [0-9:]+ [A-Z]+: (\[[^\]]*\] ?)*`)
 
 func (l *lineLog) Write(p []byte) (int, error) {
 	text := string(before.ReplaceAll(bytes.TrimSpace(p), nil))
-	if l.isNew(text) {
-		l.log().Log(context.Background(), l.level, "grpc", "text", text)
+	if log := l.log(); log != nil && l.isNew(text) {
+		log.Log(context.Background(), l.level, "grpc", "text", text)
 	}
 	return len(p), nil
 }
