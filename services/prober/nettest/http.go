@@ -65,6 +65,14 @@ type HTTPConfig struct {
 	ServerName string
 	// SkipVerify accepts any certificate. Its expiry is still recorded.
 	SkipVerify bool
+	// TLSOptions are for every https hop; ServerName and client certificates for the first origin only.
+	TLSOptions TLSOptions
+	// Version restricts the version of HTTP; empty means any.
+	Version HTTPVersion
+	// Proxy is what the target is reached through; nil means directly.
+	Proxy *Proxy
+	// NoCookies leaves out sending on what redirects set.
+	NoCookies bool
 	// BodyLimit is how many bytes of the decoded body are kept for Expect and the
 	// result; 0 means DefaultBodyLimit, negative keeps none.
 	BodyLimit int
@@ -74,6 +82,24 @@ type HTTPConfig struct {
 	// Expect judges the finished response and returns a sentence for each
 	// expectation that does not hold; nil expects status 200 to 399.
 	Expect func(*TestResult) []string
+}
+
+// HTTPVersion restricts the version of HTTP.
+type HTTPVersion string
+
+// The versions. The empty value is HTTPAny.
+const (
+	HTTPAny HTTPVersion = "any" // HTTP/2 if the server chooses it, HTTP/1.1 otherwise
+	HTTP1   HTTPVersion = "1.1"
+	HTTP2   HTTPVersion = "2" // a server that does not speak it fails the check
+)
+
+// Proxy is what a target is reached through.
+type Proxy struct {
+	// URL is http://host:port, https://host:port or socks5://host:port.
+	URL string
+	// Username and Password are for the proxy; empty means that it asks for none.
+	Username, Password string
 }
 
 // GetProtocol returns "http".

@@ -13,6 +13,7 @@ const DefaultTimeout = 10 * time.Second
 const (
 	ProtocolTCP  = "tcp"
 	ProtocolHTTP = "http"
+	ProtocolTLS  = "tls"
 )
 
 // NetworkTest is one kind of check. Implementations are safe for concurrent use
@@ -39,7 +40,7 @@ type TestConfig struct {
 	Timeout time.Duration
 	// Protocol, if given, must be the protocol of the test, in any case.
 	Protocol string
-	// Config is the protocol's own: TCPConfig, HTTPConfig, a pointer to one, or nil.
+	// Config is the protocol's own: TCPConfig, HTTPConfig, TLSConfig, a pointer to one, or nil.
 	Config any
 }
 
@@ -87,7 +88,7 @@ type TestResult struct {
 	Timestamp time.Time
 	// EndpointID is the name from the configuration.
 	EndpointID string
-	// Protocol is "tcp" or "http".
+	// Protocol is "tcp", "tls" or "http".
 	Protocol string
 	// Status is the outcome.
 	Status Status
@@ -119,6 +120,15 @@ type TestResult struct {
 	// CertExpiresAt is the expiry of the leaf certificate of the first connection
 	// that used TLS, known even if it was not accepted; zero without TLS.
 	CertExpiresAt time.Time
+	// Certificates are what each TLS handshake showed, in order.
+	Certificates []Certificate
+
+	// Addresses are those that were tried, in order of their starts.
+	Addresses []AddressAttempt
+	// DNSCached says that the addresses came from this process's cache.
+	DNSCached bool
+	// Warnings are remarks that change no outcome.
+	Warnings []string
 
 	// StatusCode is the HTTP status; 0 when no response came.
 	StatusCode int

@@ -45,6 +45,10 @@ type TCPConfig struct {
 	// Banner records what the service says unasked, if it does within 2 s. It
 	// cannot be combined with an expected response.
 	Banner bool
+	// TLS asks for a handshake after connecting; nil means none.
+	TLS *TLSOptions
+	// StartTLS upgrades the connection in the service's own protocol first; only with TLS.
+	StartTLS StartTLS
 	// Expect judges the finished measurement and returns a sentence for each
 	// expectation that does not hold.
 	Expect func(*TestResult) []string

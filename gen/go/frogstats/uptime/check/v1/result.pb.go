@@ -10,6 +10,7 @@ import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -218,6 +219,578 @@ func (IpFamily) EnumDescriptor() ([]byte, []int) {
 	return file_frogstats_uptime_check_v1_result_proto_rawDescGZIP(), []int{2}
 }
 
+// Certificate is what a TLS handshake showed of the peer.
+type Certificate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// host:port of the handshake.
+	Peer string `protobuf:"bytes,1,opt,name=peer,proto3" json:"peer,omitempty"`
+	// Distinguished name of the leaf.
+	Subject string `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Distinguished name of its issuer.
+	Issuer string `protobuf:"bytes,3,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// Names that the leaf is for, at most 100.
+	Names []string `protobuf:"bytes,4,rep,name=names,proto3" json:"names,omitempty"`
+	// From when the leaf is valid.
+	NotBefore *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=not_before,json=notBefore,proto3" json:"not_before,omitempty"`
+	// Until when the leaf is valid.
+	NotAfter *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`
+	// Earliest end in the verified chain that lasts longest; absent if none was verified.
+	ChainExpiresAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=chain_expires_at,json=chainExpiresAt,proto3" json:"chain_expires_at,omitempty"`
+	// Serial number in hexadecimal.
+	Serial string `protobuf:"bytes,8,opt,name=serial,proto3" json:"serial,omitempty"`
+	// SHA-256 of the leaf in hexadecimal.
+	Sha256 string `protobuf:"bytes,9,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	// "RSA 2048", "ECDSA P-256", "Ed25519", …
+	Key string `protobuf:"bytes,10,opt,name=key,proto3" json:"key,omitempty"`
+	// "SHA256-RSA", …
+	SignatureAlgorithm string `protobuf:"bytes,11,opt,name=signature_algorithm,json=signatureAlgorithm,proto3" json:"signature_algorithm,omitempty"`
+	// Certificates that the peer sent.
+	ChainLength uint32 `protobuf:"varint,12,opt,name=chain_length,json=chainLength,proto3" json:"chain_length,omitempty"`
+	// Whether a chain to a trusted root was found.
+	Trusted bool `protobuf:"varint,13,opt,name=trusted,proto3" json:"trusted,omitempty"`
+	// Whether the leaf is for the name that was asked.
+	NameMatches bool `protobuf:"varint,14,opt,name=name_matches,json=nameMatches,proto3" json:"name_matches,omitempty"`
+	// Whether it is valid in time, chain, name and, as far as was looked, revocation.
+	Valid bool `protobuf:"varint,15,opt,name=valid,proto3" json:"valid,omitempty"`
+	// What is wrong with it, one sentence each: also weak keys and signatures.
+	Problems []string `protobuf:"bytes,16,rep,name=problems,proto3" json:"problems,omitempty"`
+	// "good", "revoked", "unknown"; absent if nothing is known.
+	OcspStatus *string `protobuf:"bytes,17,opt,name=ocsp_status,json=ocspStatus,proto3,oneof" json:"ocsp_status,omitempty"`
+	// "stapled" or "responder"; absent if nothing is known.
+	OcspSource *string `protobuf:"bytes,18,opt,name=ocsp_source,json=ocspSource,proto3,oneof" json:"ocsp_source,omitempty"`
+	// Version of TLS.
+	TlsVersion string `protobuf:"bytes,19,opt,name=tls_version,json=tlsVersion,proto3" json:"tls_version,omitempty"`
+	// Cipher suite.
+	CipherSuite string `protobuf:"bytes,20,opt,name=cipher_suite,json=cipherSuite,proto3" json:"cipher_suite,omitempty"`
+	// Protocol chosen in the handshake; absent if none was.
+	Alpn          *string `protobuf:"bytes,21,opt,name=alpn,proto3,oneof" json:"alpn,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Certificate) Reset() {
+	*x = Certificate{}
+	mi := &file_frogstats_uptime_check_v1_result_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Certificate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Certificate) ProtoMessage() {}
+
+func (x *Certificate) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_check_v1_result_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
+func (*Certificate) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_check_v1_result_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *Certificate) GetPeer() string {
+	if x != nil {
+		return x.Peer
+	}
+	return ""
+}
+
+func (x *Certificate) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Certificate) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *Certificate) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+func (x *Certificate) GetNotBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NotBefore
+	}
+	return nil
+}
+
+func (x *Certificate) GetNotAfter() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NotAfter
+	}
+	return nil
+}
+
+func (x *Certificate) GetChainExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ChainExpiresAt
+	}
+	return nil
+}
+
+func (x *Certificate) GetSerial() string {
+	if x != nil {
+		return x.Serial
+	}
+	return ""
+}
+
+func (x *Certificate) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+func (x *Certificate) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Certificate) GetSignatureAlgorithm() string {
+	if x != nil {
+		return x.SignatureAlgorithm
+	}
+	return ""
+}
+
+func (x *Certificate) GetChainLength() uint32 {
+	if x != nil {
+		return x.ChainLength
+	}
+	return 0
+}
+
+func (x *Certificate) GetTrusted() bool {
+	if x != nil {
+		return x.Trusted
+	}
+	return false
+}
+
+func (x *Certificate) GetNameMatches() bool {
+	if x != nil {
+		return x.NameMatches
+	}
+	return false
+}
+
+func (x *Certificate) GetValid() bool {
+	if x != nil {
+		return x.Valid
+	}
+	return false
+}
+
+func (x *Certificate) GetProblems() []string {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+func (x *Certificate) GetOcspStatus() string {
+	if x != nil && x.OcspStatus != nil {
+		return *x.OcspStatus
+	}
+	return ""
+}
+
+func (x *Certificate) GetOcspSource() string {
+	if x != nil && x.OcspSource != nil {
+		return *x.OcspSource
+	}
+	return ""
+}
+
+func (x *Certificate) GetTlsVersion() string {
+	if x != nil {
+		return x.TlsVersion
+	}
+	return ""
+}
+
+func (x *Certificate) GetCipherSuite() string {
+	if x != nil {
+		return x.CipherSuite
+	}
+	return ""
+}
+
+func (x *Certificate) GetAlpn() string {
+	if x != nil && x.Alpn != nil {
+		return *x.Alpn
+	}
+	return ""
+}
+
+// AddressAttempt is one address that was tried.
+type AddressAttempt struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Address.
+	Ip string `protobuf:"bytes,1,opt,name=ip,proto3" json:"ip,omitempty"`
+	// From the start of the attempt to its end in nanoseconds.
+	DurationNs uint64 `protobuf:"varint,2,opt,name=duration_ns,json=durationNs,proto3" json:"duration_ns,omitempty"`
+	// Error type; absent for the address that was used.
+	ErrorType     *string `protobuf:"bytes,3,opt,name=error_type,json=errorType,proto3,oneof" json:"error_type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddressAttempt) Reset() {
+	*x = AddressAttempt{}
+	mi := &file_frogstats_uptime_check_v1_result_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddressAttempt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddressAttempt) ProtoMessage() {}
+
+func (x *AddressAttempt) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_check_v1_result_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddressAttempt.ProtoReflect.Descriptor instead.
+func (*AddressAttempt) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_check_v1_result_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *AddressAttempt) GetIp() string {
+	if x != nil {
+		return x.Ip
+	}
+	return ""
+}
+
+func (x *AddressAttempt) GetDurationNs() uint64 {
+	if x != nil {
+		return x.DurationNs
+	}
+	return 0
+}
+
+func (x *AddressAttempt) GetErrorType() string {
+	if x != nil && x.ErrorType != nil {
+		return *x.ErrorType
+	}
+	return ""
+}
+
+// RedirectHop is one redirect that was followed.
+type RedirectHop struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Status code of the answer that redirected.
+	StatusCode uint32 `protobuf:"varint,1,opt,name=status_code,json=statusCode,proto3" json:"status_code,omitempty"`
+	// Where it led.
+	Url           string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RedirectHop) Reset() {
+	*x = RedirectHop{}
+	mi := &file_frogstats_uptime_check_v1_result_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RedirectHop) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RedirectHop) ProtoMessage() {}
+
+func (x *RedirectHop) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_check_v1_result_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RedirectHop.ProtoReflect.Descriptor instead.
+func (*RedirectHop) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_check_v1_result_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *RedirectHop) GetStatusCode() uint32 {
+	if x != nil {
+		return x.StatusCode
+	}
+	return 0
+}
+
+func (x *RedirectHop) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+// AssertionOutcome is how one condition turned out.
+type AssertionOutcome struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The condition's type as it was written.
+	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	// Its operator.
+	Operator string `protobuf:"bytes,2,opt,name=operator,proto3" json:"operator,omitempty"`
+	// Its value.
+	Value *structpb.Value `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	// What was found; absent if it could not be told.
+	Actual *structpb.Value `protobuf:"bytes,4,opt,name=actual,proto3" json:"actual,omitempty"`
+	// Whether it holds.
+	Passed bool `protobuf:"varint,5,opt,name=passed,proto3" json:"passed,omitempty"`
+	// Name of the header, or path.
+	Name *string `protobuf:"bytes,6,opt,name=name,proto3,oneof" json:"name,omitempty"`
+	// Why it does not hold or could not be told; absent if it holds.
+	Problem       *string `protobuf:"bytes,7,opt,name=problem,proto3,oneof" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AssertionOutcome) Reset() {
+	*x = AssertionOutcome{}
+	mi := &file_frogstats_uptime_check_v1_result_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssertionOutcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssertionOutcome) ProtoMessage() {}
+
+func (x *AssertionOutcome) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_check_v1_result_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssertionOutcome.ProtoReflect.Descriptor instead.
+func (*AssertionOutcome) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_check_v1_result_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *AssertionOutcome) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *AssertionOutcome) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *AssertionOutcome) GetValue() *structpb.Value {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *AssertionOutcome) GetActual() *structpb.Value {
+	if x != nil {
+		return x.Actual
+	}
+	return nil
+}
+
+func (x *AssertionOutcome) GetPassed() bool {
+	if x != nil {
+		return x.Passed
+	}
+	return false
+}
+
+func (x *AssertionOutcome) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *AssertionOutcome) GetProblem() string {
+	if x != nil && x.Problem != nil {
+		return *x.Problem
+	}
+	return ""
+}
+
+// CheckDetails is what is told of a check that somebody asked for, and not kept of every slot.
+type CheckDetails struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each TLS handshake, in order.
+	Certificates []*Certificate `protobuf:"bytes,1,rep,name=certificates,proto3" json:"certificates,omitempty"`
+	// Addresses that were tried, in order of their starts.
+	Addresses []*AddressAttempt `protobuf:"bytes,2,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	// Redirects that were followed.
+	Redirects []*RedirectHop `protobuf:"bytes,3,rep,name=redirects,proto3" json:"redirects,omitempty"`
+	// All conditions, in order.
+	Assertions []*AssertionOutcome `protobuf:"bytes,4,rep,name=assertions,proto3" json:"assertions,omitempty"`
+	// Remarks that change no outcome.
+	Warnings []string `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// "HTTP/1.1" and the like; absent when no response came.
+	HttpVersion *string `protobuf:"bytes,6,opt,name=http_version,json=httpVersion,proto3,oneof" json:"http_version,omitempty"`
+	// URL that answered; absent for tcp and tls.
+	FinalUrl *string `protobuf:"bytes,7,opt,name=final_url,json=finalUrl,proto3,oneof" json:"final_url,omitempty"`
+	// What a tcp service said; printable.
+	Banner *string `protobuf:"bytes,8,opt,name=banner,proto3,oneof" json:"banner,omitempty"`
+	// All attempts and the pauses between them in nanoseconds.
+	TotalNs uint64 `protobuf:"varint,9,opt,name=total_ns,json=totalNs,proto3" json:"total_ns,omitempty"`
+	// Name resolution came from the prober's cache.
+	DnsCached     bool `protobuf:"varint,10,opt,name=dns_cached,json=dnsCached,proto3" json:"dns_cached,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckDetails) Reset() {
+	*x = CheckDetails{}
+	mi := &file_frogstats_uptime_check_v1_result_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckDetails) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckDetails) ProtoMessage() {}
+
+func (x *CheckDetails) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_check_v1_result_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckDetails.ProtoReflect.Descriptor instead.
+func (*CheckDetails) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_check_v1_result_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *CheckDetails) GetCertificates() []*Certificate {
+	if x != nil {
+		return x.Certificates
+	}
+	return nil
+}
+
+func (x *CheckDetails) GetAddresses() []*AddressAttempt {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *CheckDetails) GetRedirects() []*RedirectHop {
+	if x != nil {
+		return x.Redirects
+	}
+	return nil
+}
+
+func (x *CheckDetails) GetAssertions() []*AssertionOutcome {
+	if x != nil {
+		return x.Assertions
+	}
+	return nil
+}
+
+func (x *CheckDetails) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+func (x *CheckDetails) GetHttpVersion() string {
+	if x != nil && x.HttpVersion != nil {
+		return *x.HttpVersion
+	}
+	return ""
+}
+
+func (x *CheckDetails) GetFinalUrl() string {
+	if x != nil && x.FinalUrl != nil {
+		return *x.FinalUrl
+	}
+	return ""
+}
+
+func (x *CheckDetails) GetBanner() string {
+	if x != nil && x.Banner != nil {
+		return *x.Banner
+	}
+	return ""
+}
+
+func (x *CheckDetails) GetTotalNs() uint64 {
+	if x != nil {
+		return x.TotalNs
+	}
+	return 0
+}
+
+func (x *CheckDetails) GetDnsCached() bool {
+	if x != nil {
+		return x.DnsCached
+	}
+	return false
+}
+
 // CheckResult is one due slot's outcome as the prober measured it. A repeat with
 // the same monitor, region and scheduled_at is the same result.
 type CheckResult struct {
@@ -287,14 +860,16 @@ type CheckResult struct {
 	// What was checked: the URL, or tcp://host:port.
 	MonitorUrl string `protobuf:"bytes,32,opt,name=monitor_url,json=monitorUrl,proto3" json:"monitor_url,omitempty"`
 	// Name of the monitor at that version.
-	MonitorName   string `protobuf:"bytes,33,opt,name=monitor_name,json=monitorName,proto3" json:"monitor_name,omitempty"`
+	MonitorName string `protobuf:"bytes,33,opt,name=monitor_name,json=monitorName,proto3" json:"monitor_name,omitempty"`
+	// Only of checks that were asked for.
+	Details       *CheckDetails `protobuf:"bytes,34,opt,name=details,proto3" json:"details,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CheckResult) Reset() {
 	*x = CheckResult{}
-	mi := &file_frogstats_uptime_check_v1_result_proto_msgTypes[0]
+	mi := &file_frogstats_uptime_check_v1_result_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -306,7 +881,7 @@ func (x *CheckResult) String() string {
 func (*CheckResult) ProtoMessage() {}
 
 func (x *CheckResult) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_check_v1_result_proto_msgTypes[0]
+	mi := &file_frogstats_uptime_check_v1_result_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -319,7 +894,7 @@ func (x *CheckResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResult.ProtoReflect.Descriptor instead.
 func (*CheckResult) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_check_v1_result_proto_rawDescGZIP(), []int{0}
+	return file_frogstats_uptime_check_v1_result_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CheckResult) GetMonitorId() uint32 {
@@ -553,11 +1128,89 @@ func (x *CheckResult) GetMonitorName() string {
 	return ""
 }
 
+func (x *CheckResult) GetDetails() *CheckDetails {
+	if x != nil {
+		return x.Details
+	}
+	return nil
+}
+
 var File_frogstats_uptime_check_v1_result_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_check_v1_result_proto_rawDesc = "" +
 	"\n" +
-	"&frogstats/uptime/check/v1/result.proto\x12\x19frogstats.uptime.check.v1\x1a\x1bbuf/validate/validate.proto\x1a$frogstats/uptime/check/v1/spec.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf4\r\n" +
+	"&frogstats/uptime/check/v1/result.proto\x12\x19frogstats.uptime.check.v1\x1a\x1bbuf/validate/validate.proto\x1a$frogstats/uptime/check/v1/spec.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x05\n" +
+	"\vCertificate\x12\x12\n" +
+	"\x04peer\x18\x01 \x01(\tR\x04peer\x12\x18\n" +
+	"\asubject\x18\x02 \x01(\tR\asubject\x12\x16\n" +
+	"\x06issuer\x18\x03 \x01(\tR\x06issuer\x12\x14\n" +
+	"\x05names\x18\x04 \x03(\tR\x05names\x129\n" +
+	"\n" +
+	"not_before\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tnotBefore\x127\n" +
+	"\tnot_after\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bnotAfter\x12D\n" +
+	"\x10chain_expires_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x0echainExpiresAt\x12\x16\n" +
+	"\x06serial\x18\b \x01(\tR\x06serial\x12\x16\n" +
+	"\x06sha256\x18\t \x01(\tR\x06sha256\x12\x10\n" +
+	"\x03key\x18\n" +
+	" \x01(\tR\x03key\x12/\n" +
+	"\x13signature_algorithm\x18\v \x01(\tR\x12signatureAlgorithm\x12!\n" +
+	"\fchain_length\x18\f \x01(\rR\vchainLength\x12\x18\n" +
+	"\atrusted\x18\r \x01(\bR\atrusted\x12!\n" +
+	"\fname_matches\x18\x0e \x01(\bR\vnameMatches\x12\x14\n" +
+	"\x05valid\x18\x0f \x01(\bR\x05valid\x12\x1a\n" +
+	"\bproblems\x18\x10 \x03(\tR\bproblems\x12$\n" +
+	"\vocsp_status\x18\x11 \x01(\tH\x00R\n" +
+	"ocspStatus\x88\x01\x01\x12$\n" +
+	"\vocsp_source\x18\x12 \x01(\tH\x01R\n" +
+	"ocspSource\x88\x01\x01\x12\x1f\n" +
+	"\vtls_version\x18\x13 \x01(\tR\n" +
+	"tlsVersion\x12!\n" +
+	"\fcipher_suite\x18\x14 \x01(\tR\vcipherSuite\x12\x17\n" +
+	"\x04alpn\x18\x15 \x01(\tH\x02R\x04alpn\x88\x01\x01B\x0e\n" +
+	"\f_ocsp_statusB\x0e\n" +
+	"\f_ocsp_sourceB\a\n" +
+	"\x05_alpn\"t\n" +
+	"\x0eAddressAttempt\x12\x0e\n" +
+	"\x02ip\x18\x01 \x01(\tR\x02ip\x12\x1f\n" +
+	"\vduration_ns\x18\x02 \x01(\x04R\n" +
+	"durationNs\x12\"\n" +
+	"\n" +
+	"error_type\x18\x03 \x01(\tH\x00R\terrorType\x88\x01\x01B\r\n" +
+	"\v_error_type\"@\n" +
+	"\vRedirectHop\x12\x1f\n" +
+	"\vstatus_code\x18\x01 \x01(\rR\n" +
+	"statusCode\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\"\x85\x02\n" +
+	"\x10AssertionOutcome\x12\x12\n" +
+	"\x04type\x18\x01 \x01(\tR\x04type\x12\x1a\n" +
+	"\boperator\x18\x02 \x01(\tR\boperator\x12,\n" +
+	"\x05value\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\x05value\x12.\n" +
+	"\x06actual\x18\x04 \x01(\v2\x16.google.protobuf.ValueR\x06actual\x12\x16\n" +
+	"\x06passed\x18\x05 \x01(\bR\x06passed\x12\x17\n" +
+	"\x04name\x18\x06 \x01(\tH\x00R\x04name\x88\x01\x01\x12\x1d\n" +
+	"\aproblem\x18\a \x01(\tH\x01R\aproblem\x88\x01\x01B\a\n" +
+	"\x05_nameB\n" +
+	"\n" +
+	"\b_problem\"\x9d\x04\n" +
+	"\fCheckDetails\x12J\n" +
+	"\fcertificates\x18\x01 \x03(\v2&.frogstats.uptime.check.v1.CertificateR\fcertificates\x12G\n" +
+	"\taddresses\x18\x02 \x03(\v2).frogstats.uptime.check.v1.AddressAttemptR\taddresses\x12D\n" +
+	"\tredirects\x18\x03 \x03(\v2&.frogstats.uptime.check.v1.RedirectHopR\tredirects\x12K\n" +
+	"\n" +
+	"assertions\x18\x04 \x03(\v2+.frogstats.uptime.check.v1.AssertionOutcomeR\n" +
+	"assertions\x12\x1a\n" +
+	"\bwarnings\x18\x05 \x03(\tR\bwarnings\x12&\n" +
+	"\fhttp_version\x18\x06 \x01(\tH\x00R\vhttpVersion\x88\x01\x01\x12 \n" +
+	"\tfinal_url\x18\a \x01(\tH\x01R\bfinalUrl\x88\x01\x01\x12\x1b\n" +
+	"\x06banner\x18\b \x01(\tH\x02R\x06banner\x88\x01\x01\x12\x19\n" +
+	"\btotal_ns\x18\t \x01(\x04R\atotalNs\x12\x1d\n" +
+	"\n" +
+	"dns_cached\x18\n" +
+	" \x01(\bR\tdnsCachedB\x0f\n" +
+	"\r_http_versionB\f\n" +
+	"\n" +
+	"_final_urlB\t\n" +
+	"\a_banner\"\xb7\x0e\n" +
 	"\vCheckResult\x12&\n" +
 	"\n" +
 	"monitor_id\x18\x01 \x01(\rB\a\xbaH\x04*\x02 \x00R\tmonitorId\x12'\n" +
@@ -603,7 +1256,8 @@ const file_frogstats_uptime_check_v1_result_proto_rawDesc = "" +
 	"\fmonitor_type\x18\x1f \x01(\x0e2&.frogstats.uptime.check.v1.MonitorTypeR\vmonitorType\x12\x1f\n" +
 	"\vmonitor_url\x18  \x01(\tR\n" +
 	"monitorUrl\x12!\n" +
-	"\fmonitor_name\x18! \x01(\tR\vmonitorName\x1aB\n" +
+	"\fmonitor_name\x18! \x01(\tR\vmonitorName\x12A\n" +
+	"\adetails\x18\" \x01(\v2'.frogstats.uptime.check.v1.CheckDetailsR\adetails\x1aB\n" +
 	"\x14ResponseHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0e\n" +
@@ -656,31 +1310,47 @@ func file_frogstats_uptime_check_v1_result_proto_rawDescGZIP() []byte {
 }
 
 var file_frogstats_uptime_check_v1_result_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_frogstats_uptime_check_v1_result_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_frogstats_uptime_check_v1_result_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_frogstats_uptime_check_v1_result_proto_goTypes = []any{
 	(ResultStatus)(0),             // 0: frogstats.uptime.check.v1.ResultStatus
 	(Phase)(0),                    // 1: frogstats.uptime.check.v1.Phase
 	(IpFamily)(0),                 // 2: frogstats.uptime.check.v1.IpFamily
-	(*CheckResult)(nil),           // 3: frogstats.uptime.check.v1.CheckResult
-	nil,                           // 4: frogstats.uptime.check.v1.CheckResult.ResponseHeadersEntry
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(MonitorType)(0),              // 6: frogstats.uptime.check.v1.MonitorType
+	(*Certificate)(nil),           // 3: frogstats.uptime.check.v1.Certificate
+	(*AddressAttempt)(nil),        // 4: frogstats.uptime.check.v1.AddressAttempt
+	(*RedirectHop)(nil),           // 5: frogstats.uptime.check.v1.RedirectHop
+	(*AssertionOutcome)(nil),      // 6: frogstats.uptime.check.v1.AssertionOutcome
+	(*CheckDetails)(nil),          // 7: frogstats.uptime.check.v1.CheckDetails
+	(*CheckResult)(nil),           // 8: frogstats.uptime.check.v1.CheckResult
+	nil,                           // 9: frogstats.uptime.check.v1.CheckResult.ResponseHeadersEntry
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 11: google.protobuf.Value
+	(MonitorType)(0),              // 12: frogstats.uptime.check.v1.MonitorType
 }
 var file_frogstats_uptime_check_v1_result_proto_depIdxs = []int32{
-	5, // 0: frogstats.uptime.check.v1.CheckResult.scheduled_at:type_name -> google.protobuf.Timestamp
-	5, // 1: frogstats.uptime.check.v1.CheckResult.started_at:type_name -> google.protobuf.Timestamp
-	0, // 2: frogstats.uptime.check.v1.CheckResult.status:type_name -> frogstats.uptime.check.v1.ResultStatus
-	4, // 3: frogstats.uptime.check.v1.CheckResult.response_headers:type_name -> frogstats.uptime.check.v1.CheckResult.ResponseHeadersEntry
-	1, // 4: frogstats.uptime.check.v1.CheckResult.failed_phase:type_name -> frogstats.uptime.check.v1.Phase
-	2, // 5: frogstats.uptime.check.v1.CheckResult.ip_family:type_name -> frogstats.uptime.check.v1.IpFamily
-	5, // 6: frogstats.uptime.check.v1.CheckResult.cert_expires_at:type_name -> google.protobuf.Timestamp
-	5, // 7: frogstats.uptime.check.v1.CheckResult.next_scheduled_at:type_name -> google.protobuf.Timestamp
-	6, // 8: frogstats.uptime.check.v1.CheckResult.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	10, // 0: frogstats.uptime.check.v1.Certificate.not_before:type_name -> google.protobuf.Timestamp
+	10, // 1: frogstats.uptime.check.v1.Certificate.not_after:type_name -> google.protobuf.Timestamp
+	10, // 2: frogstats.uptime.check.v1.Certificate.chain_expires_at:type_name -> google.protobuf.Timestamp
+	11, // 3: frogstats.uptime.check.v1.AssertionOutcome.value:type_name -> google.protobuf.Value
+	11, // 4: frogstats.uptime.check.v1.AssertionOutcome.actual:type_name -> google.protobuf.Value
+	3,  // 5: frogstats.uptime.check.v1.CheckDetails.certificates:type_name -> frogstats.uptime.check.v1.Certificate
+	4,  // 6: frogstats.uptime.check.v1.CheckDetails.addresses:type_name -> frogstats.uptime.check.v1.AddressAttempt
+	5,  // 7: frogstats.uptime.check.v1.CheckDetails.redirects:type_name -> frogstats.uptime.check.v1.RedirectHop
+	6,  // 8: frogstats.uptime.check.v1.CheckDetails.assertions:type_name -> frogstats.uptime.check.v1.AssertionOutcome
+	10, // 9: frogstats.uptime.check.v1.CheckResult.scheduled_at:type_name -> google.protobuf.Timestamp
+	10, // 10: frogstats.uptime.check.v1.CheckResult.started_at:type_name -> google.protobuf.Timestamp
+	0,  // 11: frogstats.uptime.check.v1.CheckResult.status:type_name -> frogstats.uptime.check.v1.ResultStatus
+	9,  // 12: frogstats.uptime.check.v1.CheckResult.response_headers:type_name -> frogstats.uptime.check.v1.CheckResult.ResponseHeadersEntry
+	1,  // 13: frogstats.uptime.check.v1.CheckResult.failed_phase:type_name -> frogstats.uptime.check.v1.Phase
+	2,  // 14: frogstats.uptime.check.v1.CheckResult.ip_family:type_name -> frogstats.uptime.check.v1.IpFamily
+	10, // 15: frogstats.uptime.check.v1.CheckResult.cert_expires_at:type_name -> google.protobuf.Timestamp
+	10, // 16: frogstats.uptime.check.v1.CheckResult.next_scheduled_at:type_name -> google.protobuf.Timestamp
+	12, // 17: frogstats.uptime.check.v1.CheckResult.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
+	7,  // 18: frogstats.uptime.check.v1.CheckResult.details:type_name -> frogstats.uptime.check.v1.CheckDetails
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_check_v1_result_proto_init() }
@@ -690,13 +1360,17 @@ func file_frogstats_uptime_check_v1_result_proto_init() {
 	}
 	file_frogstats_uptime_check_v1_spec_proto_init()
 	file_frogstats_uptime_check_v1_result_proto_msgTypes[0].OneofWrappers = []any{}
+	file_frogstats_uptime_check_v1_result_proto_msgTypes[1].OneofWrappers = []any{}
+	file_frogstats_uptime_check_v1_result_proto_msgTypes[3].OneofWrappers = []any{}
+	file_frogstats_uptime_check_v1_result_proto_msgTypes[4].OneofWrappers = []any{}
+	file_frogstats_uptime_check_v1_result_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_frogstats_uptime_check_v1_result_proto_rawDesc), len(file_frogstats_uptime_check_v1_result_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   2,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

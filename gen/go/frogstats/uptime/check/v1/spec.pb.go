@@ -36,6 +36,8 @@ const (
 	MonitorType_MONITOR_TYPE_HTTP MonitorType = 1
 	// A TCP connection.
 	MonitorType_MONITOR_TYPE_TCP MonitorType = 2
+	// A TLS handshake and its certificates.
+	MonitorType_MONITOR_TYPE_TLS MonitorType = 3
 )
 
 // Enum value maps for MonitorType.
@@ -44,11 +46,13 @@ var (
 		0: "MONITOR_TYPE_UNSPECIFIED",
 		1: "MONITOR_TYPE_HTTP",
 		2: "MONITOR_TYPE_TCP",
+		3: "MONITOR_TYPE_TLS",
 	}
 	MonitorType_value = map[string]int32{
 		"MONITOR_TYPE_UNSPECIFIED": 0,
 		"MONITOR_TYPE_HTTP":        1,
 		"MONITOR_TYPE_TCP":         2,
+		"MONITOR_TYPE_TLS":         3,
 	}
 )
 
@@ -77,6 +81,258 @@ func (x MonitorType) Number() protoreflect.EnumNumber {
 // Deprecated: Use MonitorType.Descriptor instead.
 func (MonitorType) EnumDescriptor() ([]byte, []int) {
 	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{0}
+}
+
+// HttpVersion is which HTTP a check speaks.
+type HttpVersion int32
+
+const (
+	// Not given: any.
+	HttpVersion_HTTP_VERSION_UNSPECIFIED HttpVersion = 0
+	// HTTP/2 if the server chooses it in the TLS handshake, HTTP/1.1 otherwise.
+	HttpVersion_HTTP_VERSION_ANY HttpVersion = 1
+	// HTTP/1.1 only.
+	HttpVersion_HTTP_VERSION_HTTP1 HttpVersion = 2
+	// HTTP/2 only; a server that does not speak it fails the check.
+	HttpVersion_HTTP_VERSION_HTTP2 HttpVersion = 3
+)
+
+// Enum value maps for HttpVersion.
+var (
+	HttpVersion_name = map[int32]string{
+		0: "HTTP_VERSION_UNSPECIFIED",
+		1: "HTTP_VERSION_ANY",
+		2: "HTTP_VERSION_HTTP1",
+		3: "HTTP_VERSION_HTTP2",
+	}
+	HttpVersion_value = map[string]int32{
+		"HTTP_VERSION_UNSPECIFIED": 0,
+		"HTTP_VERSION_ANY":         1,
+		"HTTP_VERSION_HTTP1":       2,
+		"HTTP_VERSION_HTTP2":       3,
+	}
+)
+
+func (x HttpVersion) Enum() *HttpVersion {
+	p := new(HttpVersion)
+	*p = x
+	return p
+}
+
+func (x HttpVersion) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (HttpVersion) Descriptor() protoreflect.EnumDescriptor {
+	return file_frogstats_uptime_check_v1_spec_proto_enumTypes[1].Descriptor()
+}
+
+func (HttpVersion) Type() protoreflect.EnumType {
+	return &file_frogstats_uptime_check_v1_spec_proto_enumTypes[1]
+}
+
+func (x HttpVersion) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use HttpVersion.Descriptor instead.
+func (HttpVersion) EnumDescriptor() ([]byte, []int) {
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{1}
+}
+
+// StartTls is the protocol in which a plain connection is upgraded to TLS.
+type StartTls int32
+
+const (
+	// Not given: auto for tcp, none for tls.
+	StartTls_START_TLS_UNSPECIFIED StartTls = 0
+	// By the port: 5432 postgres, 3306 mysql, 25 and 587 smtp, 143 imap, 110 pop3, 389 ldap, any other none.
+	StartTls_START_TLS_AUTO StartTls = 1
+	// TLS from the first byte.
+	StartTls_START_TLS_NONE StartTls = 2
+	// SSLRequest of PostgreSQL.
+	StartTls_START_TLS_POSTGRES StartTls = 3
+	// SSL request of the MySQL protocol.
+	StartTls_START_TLS_MYSQL StartTls = 4
+	// RFC 3207.
+	StartTls_START_TLS_SMTP StartTls = 5
+	// RFC 9051.
+	StartTls_START_TLS_IMAP StartTls = 6
+	// RFC 2595.
+	StartTls_START_TLS_POP3 StartTls = 7
+	// RFC 4511.
+	StartTls_START_TLS_LDAP StartTls = 8
+)
+
+// Enum value maps for StartTls.
+var (
+	StartTls_name = map[int32]string{
+		0: "START_TLS_UNSPECIFIED",
+		1: "START_TLS_AUTO",
+		2: "START_TLS_NONE",
+		3: "START_TLS_POSTGRES",
+		4: "START_TLS_MYSQL",
+		5: "START_TLS_SMTP",
+		6: "START_TLS_IMAP",
+		7: "START_TLS_POP3",
+		8: "START_TLS_LDAP",
+	}
+	StartTls_value = map[string]int32{
+		"START_TLS_UNSPECIFIED": 0,
+		"START_TLS_AUTO":        1,
+		"START_TLS_NONE":        2,
+		"START_TLS_POSTGRES":    3,
+		"START_TLS_MYSQL":       4,
+		"START_TLS_SMTP":        5,
+		"START_TLS_IMAP":        6,
+		"START_TLS_POP3":        7,
+		"START_TLS_LDAP":        8,
+	}
+)
+
+func (x StartTls) Enum() *StartTls {
+	p := new(StartTls)
+	*p = x
+	return p
+}
+
+func (x StartTls) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (StartTls) Descriptor() protoreflect.EnumDescriptor {
+	return file_frogstats_uptime_check_v1_spec_proto_enumTypes[2].Descriptor()
+}
+
+func (StartTls) Type() protoreflect.EnumType {
+	return &file_frogstats_uptime_check_v1_spec_proto_enumTypes[2]
+}
+
+func (x StartTls) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use StartTls.Descriptor instead.
+func (StartTls) EnumDescriptor() ([]byte, []int) {
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{2}
+}
+
+// TlsVersion is a version of TLS.
+type TlsVersion int32
+
+const (
+	// Not given: 1.2.
+	TlsVersion_TLS_VERSION_UNSPECIFIED TlsVersion = 0
+	// TLS 1.0.
+	TlsVersion_TLS_VERSION_TLS10 TlsVersion = 1
+	// TLS 1.1.
+	TlsVersion_TLS_VERSION_TLS11 TlsVersion = 2
+	// TLS 1.2.
+	TlsVersion_TLS_VERSION_TLS12 TlsVersion = 3
+	// TLS 1.3.
+	TlsVersion_TLS_VERSION_TLS13 TlsVersion = 4
+)
+
+// Enum value maps for TlsVersion.
+var (
+	TlsVersion_name = map[int32]string{
+		0: "TLS_VERSION_UNSPECIFIED",
+		1: "TLS_VERSION_TLS10",
+		2: "TLS_VERSION_TLS11",
+		3: "TLS_VERSION_TLS12",
+		4: "TLS_VERSION_TLS13",
+	}
+	TlsVersion_value = map[string]int32{
+		"TLS_VERSION_UNSPECIFIED": 0,
+		"TLS_VERSION_TLS10":       1,
+		"TLS_VERSION_TLS11":       2,
+		"TLS_VERSION_TLS12":       3,
+		"TLS_VERSION_TLS13":       4,
+	}
+)
+
+func (x TlsVersion) Enum() *TlsVersion {
+	p := new(TlsVersion)
+	*p = x
+	return p
+}
+
+func (x TlsVersion) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TlsVersion) Descriptor() protoreflect.EnumDescriptor {
+	return file_frogstats_uptime_check_v1_spec_proto_enumTypes[3].Descriptor()
+}
+
+func (TlsVersion) Type() protoreflect.EnumType {
+	return &file_frogstats_uptime_check_v1_spec_proto_enumTypes[3]
+}
+
+func (x TlsVersion) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TlsVersion.Descriptor instead.
+func (TlsVersion) EnumDescriptor() ([]byte, []int) {
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{3}
+}
+
+// Revocation is how far the revocation of a certificate is looked into.
+type Revocation int32
+
+const (
+	// Not given: stapled.
+	Revocation_REVOCATION_UNSPECIFIED Revocation = 0
+	// Not at all.
+	Revocation_REVOCATION_OFF Revocation = 1
+	// Only what the server staples to its certificate.
+	Revocation_REVOCATION_STAPLED Revocation = 2
+	// What is stapled, else what the certificate's OCSP responder says.
+	Revocation_REVOCATION_ONLINE Revocation = 3
+)
+
+// Enum value maps for Revocation.
+var (
+	Revocation_name = map[int32]string{
+		0: "REVOCATION_UNSPECIFIED",
+		1: "REVOCATION_OFF",
+		2: "REVOCATION_STAPLED",
+		3: "REVOCATION_ONLINE",
+	}
+	Revocation_value = map[string]int32{
+		"REVOCATION_UNSPECIFIED": 0,
+		"REVOCATION_OFF":         1,
+		"REVOCATION_STAPLED":     2,
+		"REVOCATION_ONLINE":      3,
+	}
+)
+
+func (x Revocation) Enum() *Revocation {
+	p := new(Revocation)
+	*p = x
+	return p
+}
+
+func (x Revocation) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Revocation) Descriptor() protoreflect.EnumDescriptor {
+	return file_frogstats_uptime_check_v1_spec_proto_enumTypes[4].Descriptor()
+}
+
+func (Revocation) Type() protoreflect.EnumType {
+	return &file_frogstats_uptime_check_v1_spec_proto_enumTypes[4]
+}
+
+func (x Revocation) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Revocation.Descriptor instead.
+func (Revocation) EnumDescriptor() ([]byte, []int) {
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{4}
 }
 
 // IpVersion restricts the address family of a check.
@@ -120,11 +376,11 @@ func (x IpVersion) String() string {
 }
 
 func (IpVersion) Descriptor() protoreflect.EnumDescriptor {
-	return file_frogstats_uptime_check_v1_spec_proto_enumTypes[1].Descriptor()
+	return file_frogstats_uptime_check_v1_spec_proto_enumTypes[5].Descriptor()
 }
 
 func (IpVersion) Type() protoreflect.EnumType {
-	return &file_frogstats_uptime_check_v1_spec_proto_enumTypes[1]
+	return &file_frogstats_uptime_check_v1_spec_proto_enumTypes[5]
 }
 
 func (x IpVersion) Number() protoreflect.EnumNumber {
@@ -133,7 +389,7 @@ func (x IpVersion) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use IpVersion.Descriptor instead.
 func (IpVersion) EnumDescriptor() ([]byte, []int) {
-	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{1}
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{5}
 }
 
 // AuthType is how an HTTP check proves who it is.
@@ -152,6 +408,10 @@ const (
 	AuthType_AUTH_TYPE_API_KEY AuthType = 4
 	// Any one header with its value.
 	AuthType_AUTH_TYPE_CUSTOM_HEADER AuthType = 5
+	// RFC 7616 with username and password.
+	AuthType_AUTH_TYPE_DIGEST AuthType = 6
+	// RFC 6749, client credentials: a bearer token fetched from oauth2.token_url and kept until it expires.
+	AuthType_AUTH_TYPE_OAUTH2 AuthType = 7
 )
 
 // Enum value maps for AuthType.
@@ -163,6 +423,8 @@ var (
 		3: "AUTH_TYPE_BEARER",
 		4: "AUTH_TYPE_API_KEY",
 		5: "AUTH_TYPE_CUSTOM_HEADER",
+		6: "AUTH_TYPE_DIGEST",
+		7: "AUTH_TYPE_OAUTH2",
 	}
 	AuthType_value = map[string]int32{
 		"AUTH_TYPE_UNSPECIFIED":   0,
@@ -171,6 +433,8 @@ var (
 		"AUTH_TYPE_BEARER":        3,
 		"AUTH_TYPE_API_KEY":       4,
 		"AUTH_TYPE_CUSTOM_HEADER": 5,
+		"AUTH_TYPE_DIGEST":        6,
+		"AUTH_TYPE_OAUTH2":        7,
 	}
 )
 
@@ -185,11 +449,11 @@ func (x AuthType) String() string {
 }
 
 func (AuthType) Descriptor() protoreflect.EnumDescriptor {
-	return file_frogstats_uptime_check_v1_spec_proto_enumTypes[2].Descriptor()
+	return file_frogstats_uptime_check_v1_spec_proto_enumTypes[6].Descriptor()
 }
 
 func (AuthType) Type() protoreflect.EnumType {
-	return &file_frogstats_uptime_check_v1_spec_proto_enumTypes[2]
+	return &file_frogstats_uptime_check_v1_spec_proto_enumTypes[6]
 }
 
 func (x AuthType) Number() protoreflect.EnumNumber {
@@ -198,7 +462,7 @@ func (x AuthType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AuthType.Descriptor instead.
 func (AuthType) EnumDescriptor() ([]byte, []int) {
-	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{2}
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{6}
 }
 
 // RuleType is what a validation rule looks at.
@@ -221,19 +485,49 @@ const (
 	RuleType_RULE_TYPE_HEADER_VALUE RuleType = 6
 	// The size of the decoded body in bytes; less_than, greater_than.
 	RuleType_RULE_TYPE_RESPONSE_SIZE RuleType = 7
+	// The body matches the RE2 expression in value.
+	RuleType_RULE_TYPE_RESPONSE_BODY_MATCHES RuleType = 8
+	// The body does not match the RE2 expression in value.
+	RuleType_RULE_TYPE_RESPONSE_BODY_NOT_MATCHES RuleType = 9
+	// What path finds in a JSON body; equals, not_equals, contains, not_contains, less_than, greater_than, matches, exists, not_exists.
+	RuleType_RULE_TYPE_JSON_PATH RuleType = 10
+	// The CEL expression in value is true of the result.
+	RuleType_RULE_TYPE_CEL RuleType = 11
+	// The version of HTTP; equals, not_equals; value is "1.1" or "2".
+	RuleType_RULE_TYPE_HTTP_VERSION RuleType = 12
+	// The time from the request to the first byte of the response in milliseconds; less_than, greater_than.
+	RuleType_RULE_TYPE_TTFB RuleType = 13
+	// Whole days until the leaf certificate or one above it expires; less_than, greater_than.
+	RuleType_RULE_TYPE_CERTIFICATE_DAYS_LEFT RuleType = 14
+	// The issuer of the leaf certificate; equals, not_equals, contains, not_contains.
+	RuleType_RULE_TYPE_CERTIFICATE_ISSUER RuleType = 15
+	// The subject or one of the names of the leaf certificate; equals, not_equals, contains, not_contains.
+	RuleType_RULE_TYPE_CERTIFICATE_SUBJECT RuleType = 16
+	// Whether the certificate is valid in time, chain and name; equals; value is true or false.
+	RuleType_RULE_TYPE_CERTIFICATE_VALID RuleType = 17
 )
 
 // Enum value maps for RuleType.
 var (
 	RuleType_name = map[int32]string{
-		0: "RULE_TYPE_UNSPECIFIED",
-		1: "RULE_TYPE_STATUS_CODE",
-		2: "RULE_TYPE_RESPONSE_TIME",
-		3: "RULE_TYPE_RESPONSE_BODY_CONTAINS",
-		4: "RULE_TYPE_RESPONSE_BODY_NOT_CONTAINS",
-		5: "RULE_TYPE_HEADER_EXISTS",
-		6: "RULE_TYPE_HEADER_VALUE",
-		7: "RULE_TYPE_RESPONSE_SIZE",
+		0:  "RULE_TYPE_UNSPECIFIED",
+		1:  "RULE_TYPE_STATUS_CODE",
+		2:  "RULE_TYPE_RESPONSE_TIME",
+		3:  "RULE_TYPE_RESPONSE_BODY_CONTAINS",
+		4:  "RULE_TYPE_RESPONSE_BODY_NOT_CONTAINS",
+		5:  "RULE_TYPE_HEADER_EXISTS",
+		6:  "RULE_TYPE_HEADER_VALUE",
+		7:  "RULE_TYPE_RESPONSE_SIZE",
+		8:  "RULE_TYPE_RESPONSE_BODY_MATCHES",
+		9:  "RULE_TYPE_RESPONSE_BODY_NOT_MATCHES",
+		10: "RULE_TYPE_JSON_PATH",
+		11: "RULE_TYPE_CEL",
+		12: "RULE_TYPE_HTTP_VERSION",
+		13: "RULE_TYPE_TTFB",
+		14: "RULE_TYPE_CERTIFICATE_DAYS_LEFT",
+		15: "RULE_TYPE_CERTIFICATE_ISSUER",
+		16: "RULE_TYPE_CERTIFICATE_SUBJECT",
+		17: "RULE_TYPE_CERTIFICATE_VALID",
 	}
 	RuleType_value = map[string]int32{
 		"RULE_TYPE_UNSPECIFIED":                0,
@@ -244,6 +538,16 @@ var (
 		"RULE_TYPE_HEADER_EXISTS":              5,
 		"RULE_TYPE_HEADER_VALUE":               6,
 		"RULE_TYPE_RESPONSE_SIZE":              7,
+		"RULE_TYPE_RESPONSE_BODY_MATCHES":      8,
+		"RULE_TYPE_RESPONSE_BODY_NOT_MATCHES":  9,
+		"RULE_TYPE_JSON_PATH":                  10,
+		"RULE_TYPE_CEL":                        11,
+		"RULE_TYPE_HTTP_VERSION":               12,
+		"RULE_TYPE_TTFB":                       13,
+		"RULE_TYPE_CERTIFICATE_DAYS_LEFT":      14,
+		"RULE_TYPE_CERTIFICATE_ISSUER":         15,
+		"RULE_TYPE_CERTIFICATE_SUBJECT":        16,
+		"RULE_TYPE_CERTIFICATE_VALID":          17,
 	}
 )
 
@@ -258,11 +562,11 @@ func (x RuleType) String() string {
 }
 
 func (RuleType) Descriptor() protoreflect.EnumDescriptor {
-	return file_frogstats_uptime_check_v1_spec_proto_enumTypes[3].Descriptor()
+	return file_frogstats_uptime_check_v1_spec_proto_enumTypes[7].Descriptor()
 }
 
 func (RuleType) Type() protoreflect.EnumType {
-	return &file_frogstats_uptime_check_v1_spec_proto_enumTypes[3]
+	return &file_frogstats_uptime_check_v1_spec_proto_enumTypes[7]
 }
 
 func (x RuleType) Number() protoreflect.EnumNumber {
@@ -271,7 +575,7 @@ func (x RuleType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RuleType.Descriptor instead.
 func (RuleType) EnumDescriptor() ([]byte, []int) {
-	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{3}
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{7}
 }
 
 // RuleOperator is how a rule compares.
@@ -294,19 +598,31 @@ const (
 	RuleOperator_RULE_OPERATOR_GREATER_THAN RuleOperator = 6
 	// Contains as a substring.
 	RuleOperator_RULE_OPERATOR_CONTAINS RuleOperator = 7
+	// Does not contain as a substring.
+	RuleOperator_RULE_OPERATOR_NOT_CONTAINS RuleOperator = 8
+	// Matches an RE2 expression.
+	RuleOperator_RULE_OPERATOR_MATCHES RuleOperator = 9
+	// Is there.
+	RuleOperator_RULE_OPERATOR_EXISTS RuleOperator = 10
+	// Is not there.
+	RuleOperator_RULE_OPERATOR_NOT_EXISTS RuleOperator = 11
 )
 
 // Enum value maps for RuleOperator.
 var (
 	RuleOperator_name = map[int32]string{
-		0: "RULE_OPERATOR_UNSPECIFIED",
-		1: "RULE_OPERATOR_EQUALS",
-		2: "RULE_OPERATOR_NOT_EQUALS",
-		3: "RULE_OPERATOR_IN",
-		4: "RULE_OPERATOR_NOT_IN",
-		5: "RULE_OPERATOR_LESS_THAN",
-		6: "RULE_OPERATOR_GREATER_THAN",
-		7: "RULE_OPERATOR_CONTAINS",
+		0:  "RULE_OPERATOR_UNSPECIFIED",
+		1:  "RULE_OPERATOR_EQUALS",
+		2:  "RULE_OPERATOR_NOT_EQUALS",
+		3:  "RULE_OPERATOR_IN",
+		4:  "RULE_OPERATOR_NOT_IN",
+		5:  "RULE_OPERATOR_LESS_THAN",
+		6:  "RULE_OPERATOR_GREATER_THAN",
+		7:  "RULE_OPERATOR_CONTAINS",
+		8:  "RULE_OPERATOR_NOT_CONTAINS",
+		9:  "RULE_OPERATOR_MATCHES",
+		10: "RULE_OPERATOR_EXISTS",
+		11: "RULE_OPERATOR_NOT_EXISTS",
 	}
 	RuleOperator_value = map[string]int32{
 		"RULE_OPERATOR_UNSPECIFIED":  0,
@@ -317,6 +633,10 @@ var (
 		"RULE_OPERATOR_LESS_THAN":    5,
 		"RULE_OPERATOR_GREATER_THAN": 6,
 		"RULE_OPERATOR_CONTAINS":     7,
+		"RULE_OPERATOR_NOT_CONTAINS": 8,
+		"RULE_OPERATOR_MATCHES":      9,
+		"RULE_OPERATOR_EXISTS":       10,
+		"RULE_OPERATOR_NOT_EXISTS":   11,
 	}
 )
 
@@ -331,11 +651,11 @@ func (x RuleOperator) String() string {
 }
 
 func (RuleOperator) Descriptor() protoreflect.EnumDescriptor {
-	return file_frogstats_uptime_check_v1_spec_proto_enumTypes[4].Descriptor()
+	return file_frogstats_uptime_check_v1_spec_proto_enumTypes[8].Descriptor()
 }
 
 func (RuleOperator) Type() protoreflect.EnumType {
-	return &file_frogstats_uptime_check_v1_spec_proto_enumTypes[4]
+	return &file_frogstats_uptime_check_v1_spec_proto_enumTypes[8]
 }
 
 func (x RuleOperator) Number() protoreflect.EnumNumber {
@@ -344,7 +664,116 @@ func (x RuleOperator) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RuleOperator.Descriptor instead.
 func (RuleOperator) EnumDescriptor() ([]byte, []int) {
-	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{4}
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{8}
+}
+
+// TlsOptions is how a handshake is made and what is accepted.
+type TlsOptions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Certificates in PEM that are trusted instead of the system's; at most 64.
+	TrustedCas []string `protobuf:"bytes,1,rep,name=trusted_cas,json=trustedCas,proto3" json:"trusted_cas,omitempty"`
+	// Whether any certificate is accepted; what is wrong with it is still reported. Not together with trusted_cas.
+	InsecureSkipVerify *bool `protobuf:"varint,2,opt,name=insecure_skip_verify,json=insecureSkipVerify,proto3,oneof" json:"insecure_skip_verify,omitempty"`
+	// Name for SNI and for the certificate's check; absent means the host.
+	ServerName *string `protobuf:"bytes,3,opt,name=server_name,json=serverName,proto3,oneof" json:"server_name,omitempty"`
+	// Least version that is accepted; absent means 1.2.
+	MinVersion *TlsVersion `protobuf:"varint,4,opt,name=min_version,json=minVersion,proto3,enum=frogstats.uptime.check.v1.TlsVersion,oneof" json:"min_version,omitempty"`
+	// Client certificate in PEM, its chain after it.
+	ClientCertificate *string `protobuf:"bytes,5,opt,name=client_certificate,json=clientCertificate,proto3,oneof" json:"client_certificate,omitempty"`
+	// Key of the client certificate in PEM. Write-only: an answer never has it.
+	ClientKey *string `protobuf:"bytes,6,opt,name=client_key,json=clientKey,proto3,oneof" json:"client_key,omitempty"`
+	// Whether a client key is stored. Read-only.
+	HasClientKey *bool `protobuf:"varint,7,opt,name=has_client_key,json=hasClientKey,proto3,oneof" json:"has_client_key,omitempty"`
+	// How far revocation is looked into; absent means stapled.
+	Revocation    *Revocation `protobuf:"varint,8,opt,name=revocation,proto3,enum=frogstats.uptime.check.v1.Revocation,oneof" json:"revocation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TlsOptions) Reset() {
+	*x = TlsOptions{}
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TlsOptions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TlsOptions) ProtoMessage() {}
+
+func (x *TlsOptions) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TlsOptions.ProtoReflect.Descriptor instead.
+func (*TlsOptions) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *TlsOptions) GetTrustedCas() []string {
+	if x != nil {
+		return x.TrustedCas
+	}
+	return nil
+}
+
+func (x *TlsOptions) GetInsecureSkipVerify() bool {
+	if x != nil && x.InsecureSkipVerify != nil {
+		return *x.InsecureSkipVerify
+	}
+	return false
+}
+
+func (x *TlsOptions) GetServerName() string {
+	if x != nil && x.ServerName != nil {
+		return *x.ServerName
+	}
+	return ""
+}
+
+func (x *TlsOptions) GetMinVersion() TlsVersion {
+	if x != nil && x.MinVersion != nil {
+		return *x.MinVersion
+	}
+	return TlsVersion_TLS_VERSION_UNSPECIFIED
+}
+
+func (x *TlsOptions) GetClientCertificate() string {
+	if x != nil && x.ClientCertificate != nil {
+		return *x.ClientCertificate
+	}
+	return ""
+}
+
+func (x *TlsOptions) GetClientKey() string {
+	if x != nil && x.ClientKey != nil {
+		return *x.ClientKey
+	}
+	return ""
+}
+
+func (x *TlsOptions) GetHasClientKey() bool {
+	if x != nil && x.HasClientKey != nil {
+		return *x.HasClientKey
+	}
+	return false
+}
+
+func (x *TlsOptions) GetRevocation() Revocation {
+	if x != nil && x.Revocation != nil {
+		return *x.Revocation
+	}
+	return Revocation_REVOCATION_UNSPECIFIED
 }
 
 // HttpConfig is what an HTTP check requests.
@@ -369,14 +798,22 @@ type HttpConfig struct {
 	// Redirects followed at most, 0 to 50; absent means 10.
 	MaxRedirects *int32 `protobuf:"varint,9,opt,name=max_redirects,json=maxRedirects,proto3,oneof" json:"max_redirects,omitempty"`
 	// User-Agent header, at most 256 bytes; absent means the product's own.
-	UserAgent     *string `protobuf:"bytes,10,opt,name=user_agent,json=userAgent,proto3,oneof" json:"user_agent,omitempty"`
+	UserAgent *string `protobuf:"bytes,10,opt,name=user_agent,json=userAgent,proto3,oneof" json:"user_agent,omitempty"`
+	// Version of HTTP; absent means any.
+	HttpVersion *HttpVersion `protobuf:"varint,11,opt,name=http_version,json=httpVersion,proto3,enum=frogstats.uptime.check.v1.HttpVersion,oneof" json:"http_version,omitempty"`
+	// Proxy that the target is reached through; absent means none.
+	Proxy *HttpProxy `protobuf:"bytes,12,opt,name=proxy,proto3" json:"proxy,omitempty"`
+	// TLS of https URLs; absent means the system's trust.
+	Tls *TlsOptions `protobuf:"bytes,13,opt,name=tls,proto3" json:"tls,omitempty"`
+	// Whether cookies that are set on the way are sent on; absent means true.
+	Cookies       *bool `protobuf:"varint,14,opt,name=cookies,proto3,oneof" json:"cookies,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HttpConfig) Reset() {
 	*x = HttpConfig{}
-	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[0]
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -388,7 +825,7 @@ func (x *HttpConfig) String() string {
 func (*HttpConfig) ProtoMessage() {}
 
 func (x *HttpConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[0]
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -401,7 +838,7 @@ func (x *HttpConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpConfig.ProtoReflect.Descriptor instead.
 func (*HttpConfig) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{0}
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *HttpConfig) GetUrl() string {
@@ -474,6 +911,107 @@ func (x *HttpConfig) GetUserAgent() string {
 	return ""
 }
 
+func (x *HttpConfig) GetHttpVersion() HttpVersion {
+	if x != nil && x.HttpVersion != nil {
+		return *x.HttpVersion
+	}
+	return HttpVersion_HTTP_VERSION_UNSPECIFIED
+}
+
+func (x *HttpConfig) GetProxy() *HttpProxy {
+	if x != nil {
+		return x.Proxy
+	}
+	return nil
+}
+
+func (x *HttpConfig) GetTls() *TlsOptions {
+	if x != nil {
+		return x.Tls
+	}
+	return nil
+}
+
+func (x *HttpConfig) GetCookies() bool {
+	if x != nil && x.Cookies != nil {
+		return *x.Cookies
+	}
+	return false
+}
+
+// HttpProxy is a proxy between prober and target.
+type HttpProxy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// http://host:port, https://host:port or socks5://host:port; no user information.
+	Url *string `protobuf:"bytes,1,opt,name=url,proto3,oneof" json:"url,omitempty"`
+	// User name; absent means that the proxy asks for none.
+	Username *string `protobuf:"bytes,2,opt,name=username,proto3,oneof" json:"username,omitempty"`
+	// Password. Write-only: an answer never has it.
+	Password *string `protobuf:"bytes,3,opt,name=password,proto3,oneof" json:"password,omitempty"`
+	// Whether a password is stored. Read-only.
+	HasPassword   *bool `protobuf:"varint,4,opt,name=has_password,json=hasPassword,proto3,oneof" json:"has_password,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HttpProxy) Reset() {
+	*x = HttpProxy{}
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HttpProxy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HttpProxy) ProtoMessage() {}
+
+func (x *HttpProxy) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HttpProxy.ProtoReflect.Descriptor instead.
+func (*HttpProxy) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *HttpProxy) GetUrl() string {
+	if x != nil && x.Url != nil {
+		return *x.Url
+	}
+	return ""
+}
+
+func (x *HttpProxy) GetUsername() string {
+	if x != nil && x.Username != nil {
+		return *x.Username
+	}
+	return ""
+}
+
+func (x *HttpProxy) GetPassword() string {
+	if x != nil && x.Password != nil {
+		return *x.Password
+	}
+	return ""
+}
+
+func (x *HttpProxy) GetHasPassword() bool {
+	if x != nil && x.HasPassword != nil {
+		return *x.HasPassword
+	}
+	return false
+}
+
 // HttpAuth is the authentication of an HTTP check.
 type HttpAuth struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -483,13 +1021,15 @@ type HttpAuth struct {
 	Credentials *HttpCredentials `protobuf:"bytes,2,opt,name=credentials,proto3" json:"credentials,omitempty"`
 	// Whether credentials are stored. Read-only.
 	HasCredentials *bool `protobuf:"varint,3,opt,name=has_credentials,json=hasCredentials,proto3,oneof" json:"has_credentials,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Where and for what a token is asked; for oauth2 only.
+	Oauth2        *Oauth2 `protobuf:"bytes,4,opt,name=oauth2,proto3" json:"oauth2,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HttpAuth) Reset() {
 	*x = HttpAuth{}
-	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[1]
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -501,7 +1041,7 @@ func (x *HttpAuth) String() string {
 func (*HttpAuth) ProtoMessage() {}
 
 func (x *HttpAuth) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[1]
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -514,7 +1054,7 @@ func (x *HttpAuth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpAuth.ProtoReflect.Descriptor instead.
 func (*HttpAuth) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{1}
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *HttpAuth) GetType() AuthType {
@@ -538,6 +1078,95 @@ func (x *HttpAuth) GetHasCredentials() bool {
 	return false
 }
 
+func (x *HttpAuth) GetOauth2() *Oauth2 {
+	if x != nil {
+		return x.Oauth2
+	}
+	return nil
+}
+
+// Oauth2 is the public part of the client credentials grant.
+type Oauth2 struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Token endpoint, an absolute http or https URL.
+	TokenUrl *string `protobuf:"bytes,1,opt,name=token_url,json=tokenUrl,proto3,oneof" json:"token_url,omitempty"`
+	// Client.
+	ClientId *string `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3,oneof" json:"client_id,omitempty"`
+	// Scopes, at most 64.
+	Scopes []string `protobuf:"bytes,3,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// Audience parameter; absent means none.
+	Audience *string `protobuf:"bytes,4,opt,name=audience,proto3,oneof" json:"audience,omitempty"`
+	// Whether client and secret are sent in the body instead of as basic authentication; absent means false.
+	InBody        *bool `protobuf:"varint,5,opt,name=in_body,json=inBody,proto3,oneof" json:"in_body,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Oauth2) Reset() {
+	*x = Oauth2{}
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Oauth2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Oauth2) ProtoMessage() {}
+
+func (x *Oauth2) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Oauth2.ProtoReflect.Descriptor instead.
+func (*Oauth2) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Oauth2) GetTokenUrl() string {
+	if x != nil && x.TokenUrl != nil {
+		return *x.TokenUrl
+	}
+	return ""
+}
+
+func (x *Oauth2) GetClientId() string {
+	if x != nil && x.ClientId != nil {
+		return *x.ClientId
+	}
+	return ""
+}
+
+func (x *Oauth2) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
+func (x *Oauth2) GetAudience() string {
+	if x != nil && x.Audience != nil {
+		return *x.Audience
+	}
+	return ""
+}
+
+func (x *Oauth2) GetInBody() bool {
+	if x != nil && x.InBody != nil {
+		return *x.InBody
+	}
+	return false
+}
+
 // HttpCredentials holds the secrets of an HttpAuth; which fields count depends on the scheme.
 type HttpCredentials struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -554,14 +1183,16 @@ type HttpCredentials struct {
 	// Another spelling of key.
 	HeaderName *string `protobuf:"bytes,6,opt,name=header_name,json=headerName,proto3,oneof" json:"header_name,omitempty"`
 	// Another spelling of value.
-	HeaderValue   *string `protobuf:"bytes,7,opt,name=header_value,json=headerValue,proto3,oneof" json:"header_value,omitempty"`
+	HeaderValue *string `protobuf:"bytes,7,opt,name=header_value,json=headerValue,proto3,oneof" json:"header_value,omitempty"`
+	// Client secret of oauth2.
+	ClientSecret  *string `protobuf:"bytes,8,opt,name=client_secret,json=clientSecret,proto3,oneof" json:"client_secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HttpCredentials) Reset() {
 	*x = HttpCredentials{}
-	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[2]
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -573,7 +1204,7 @@ func (x *HttpCredentials) String() string {
 func (*HttpCredentials) ProtoMessage() {}
 
 func (x *HttpCredentials) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[2]
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -586,7 +1217,7 @@ func (x *HttpCredentials) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpCredentials.ProtoReflect.Descriptor instead.
 func (*HttpCredentials) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{2}
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *HttpCredentials) GetUsername() string {
@@ -638,6 +1269,13 @@ func (x *HttpCredentials) GetHeaderValue() string {
 	return ""
 }
 
+func (x *HttpCredentials) GetClientSecret() string {
+	if x != nil && x.ClientSecret != nil {
+		return *x.ClientSecret
+	}
+	return ""
+}
+
 // TcpConfig is where a TCP check connects.
 type TcpConfig struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -648,14 +1286,26 @@ type TcpConfig struct {
 	// Time for name resolution and connection in milliseconds, 1 to 300000; absent means 10000.
 	TimeoutMs *int32 `protobuf:"varint,3,opt,name=timeout_ms,json=timeoutMs,proto3,oneof" json:"timeout_ms,omitempty"`
 	// Address family; absent means any.
-	IpVersion     *IpVersion `protobuf:"varint,4,opt,name=ip_version,json=ipVersion,proto3,enum=frogstats.uptime.check.v1.IpVersion,oneof" json:"ip_version,omitempty"`
+	IpVersion *IpVersion `protobuf:"varint,4,opt,name=ip_version,json=ipVersion,proto3,enum=frogstats.uptime.check.v1.IpVersion,oneof" json:"ip_version,omitempty"`
+	// Sent after connecting, at most 4096 bytes; absent means nothing.
+	SendData *string `protobuf:"bytes,5,opt,name=send_data,json=sendData,proto3,oneof" json:"send_data,omitempty"`
+	// Must occur within the first 4096 bytes that the service sends; absent means that nothing is expected.
+	ExpectedData *string `protobuf:"bytes,6,opt,name=expected_data,json=expectedData,proto3,oneof" json:"expected_data,omitempty"`
+	// Whether what the service says unasked is recorded; absent means false.
+	Banner *bool `protobuf:"varint,7,opt,name=banner,proto3,oneof" json:"banner,omitempty"`
+	// Whether a TLS handshake follows; absent means false.
+	Tls *bool `protobuf:"varint,8,opt,name=tls,proto3,oneof" json:"tls,omitempty"`
+	// Upgrade to TLS in the service's own protocol; absent means auto. Only with tls.
+	Starttls *StartTls `protobuf:"varint,9,opt,name=starttls,proto3,enum=frogstats.uptime.check.v1.StartTls,oneof" json:"starttls,omitempty"`
+	// How the handshake is made. Only with tls.
+	TlsOptions    *TlsOptions `protobuf:"bytes,10,opt,name=tls_options,json=tlsOptions,proto3" json:"tls_options,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TcpConfig) Reset() {
 	*x = TcpConfig{}
-	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[3]
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -667,7 +1317,7 @@ func (x *TcpConfig) String() string {
 func (*TcpConfig) ProtoMessage() {}
 
 func (x *TcpConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[3]
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -680,7 +1330,7 @@ func (x *TcpConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TcpConfig.ProtoReflect.Descriptor instead.
 func (*TcpConfig) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{3}
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *TcpConfig) GetHost() string {
@@ -711,6 +1361,139 @@ func (x *TcpConfig) GetIpVersion() IpVersion {
 	return IpVersion_IP_VERSION_UNSPECIFIED
 }
 
+func (x *TcpConfig) GetSendData() string {
+	if x != nil && x.SendData != nil {
+		return *x.SendData
+	}
+	return ""
+}
+
+func (x *TcpConfig) GetExpectedData() string {
+	if x != nil && x.ExpectedData != nil {
+		return *x.ExpectedData
+	}
+	return ""
+}
+
+func (x *TcpConfig) GetBanner() bool {
+	if x != nil && x.Banner != nil {
+		return *x.Banner
+	}
+	return false
+}
+
+func (x *TcpConfig) GetTls() bool {
+	if x != nil && x.Tls != nil {
+		return *x.Tls
+	}
+	return false
+}
+
+func (x *TcpConfig) GetStarttls() StartTls {
+	if x != nil && x.Starttls != nil {
+		return *x.Starttls
+	}
+	return StartTls_START_TLS_UNSPECIFIED
+}
+
+func (x *TcpConfig) GetTlsOptions() *TlsOptions {
+	if x != nil {
+		return x.TlsOptions
+	}
+	return nil
+}
+
+// TlsConfig is where a TLS check connects and what it accepts. Its timeout is for all attempts of a slot together.
+type TlsConfig struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Host name or IP literal, never a URL; at most 253 bytes.
+	Host *string `protobuf:"bytes,1,opt,name=host,proto3,oneof" json:"host,omitempty"`
+	// Port, 1 to 65535; absent means 443.
+	Port *int32 `protobuf:"varint,2,opt,name=port,proto3,oneof" json:"port,omitempty"`
+	// Time in milliseconds, 1 to 300000; absent means 10000.
+	TimeoutMs *int32 `protobuf:"varint,3,opt,name=timeout_ms,json=timeoutMs,proto3,oneof" json:"timeout_ms,omitempty"`
+	// Address family; absent means any.
+	IpVersion *IpVersion `protobuf:"varint,4,opt,name=ip_version,json=ipVersion,proto3,enum=frogstats.uptime.check.v1.IpVersion,oneof" json:"ip_version,omitempty"`
+	// Upgrade to TLS in the service's own protocol; absent means none.
+	Starttls *StartTls `protobuf:"varint,5,opt,name=starttls,proto3,enum=frogstats.uptime.check.v1.StartTls,oneof" json:"starttls,omitempty"`
+	// How the handshake is made.
+	Options       *TlsOptions `protobuf:"bytes,6,opt,name=options,proto3" json:"options,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TlsConfig) Reset() {
+	*x = TlsConfig{}
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TlsConfig) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TlsConfig) ProtoMessage() {}
+
+func (x *TlsConfig) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TlsConfig.ProtoReflect.Descriptor instead.
+func (*TlsConfig) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *TlsConfig) GetHost() string {
+	if x != nil && x.Host != nil {
+		return *x.Host
+	}
+	return ""
+}
+
+func (x *TlsConfig) GetPort() int32 {
+	if x != nil && x.Port != nil {
+		return *x.Port
+	}
+	return 0
+}
+
+func (x *TlsConfig) GetTimeoutMs() int32 {
+	if x != nil && x.TimeoutMs != nil {
+		return *x.TimeoutMs
+	}
+	return 0
+}
+
+func (x *TlsConfig) GetIpVersion() IpVersion {
+	if x != nil && x.IpVersion != nil {
+		return *x.IpVersion
+	}
+	return IpVersion_IP_VERSION_UNSPECIFIED
+}
+
+func (x *TlsConfig) GetStarttls() StartTls {
+	if x != nil && x.Starttls != nil {
+		return *x.Starttls
+	}
+	return StartTls_START_TLS_UNSPECIFIED
+}
+
+func (x *TlsConfig) GetOptions() *TlsOptions {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
 // ValidationRule is one condition that a response must meet.
 type ValidationRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -724,13 +1507,15 @@ type ValidationRule struct {
 	Header *string `protobuf:"bytes,4,opt,name=header,proto3,oneof" json:"header,omitempty"`
 	// Whether letters must match in case, for the body rules; absent means true.
 	CaseSensitive *bool `protobuf:"varint,5,opt,name=case_sensitive,json=caseSensitive,proto3,oneof" json:"case_sensitive,omitempty"`
+	// JSONPath of json_path, such as $.status.
+	Path          *string `protobuf:"bytes,6,opt,name=path,proto3,oneof" json:"path,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ValidationRule) Reset() {
 	*x = ValidationRule{}
-	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[4]
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -742,7 +1527,7 @@ func (x *ValidationRule) String() string {
 func (*ValidationRule) ProtoMessage() {}
 
 func (x *ValidationRule) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[4]
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -755,7 +1540,7 @@ func (x *ValidationRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidationRule.ProtoReflect.Descriptor instead.
 func (*ValidationRule) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{4}
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ValidationRule) GetType() RuleType {
@@ -793,6 +1578,87 @@ func (x *ValidationRule) GetCaseSensitive() bool {
 	return false
 }
 
+func (x *ValidationRule) GetPath() string {
+	if x != nil && x.Path != nil {
+		return *x.Path
+	}
+	return ""
+}
+
+// Assertion is one condition in the vocabulary of resources, evaluated by the same rules.
+type Assertion struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// reachable, latency, sslHandshake, statusCode, duration, ttfb, size, body, header, expirationTime,
+	// certificateIssuer, certificateSubject or valid, by kind.
+	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	// is, isNot, equals, notEquals, contains, notContains, greaterThan, lessThan and our extensions.
+	Operator string `protobuf:"bytes,2,opt,name=operator,proto3" json:"operator,omitempty"`
+	// Boolean, number, string or list of strings; a duration is a string with its unit.
+	Value *structpb.Value `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	// Header name of header; absent means the names of all headers.
+	Name          *string `protobuf:"bytes,4,opt,name=name,proto3,oneof" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Assertion) Reset() {
+	*x = Assertion{}
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Assertion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Assertion) ProtoMessage() {}
+
+func (x *Assertion) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Assertion.ProtoReflect.Descriptor instead.
+func (*Assertion) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Assertion) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *Assertion) GetOperator() string {
+	if x != nil {
+		return x.Operator
+	}
+	return ""
+}
+
+func (x *Assertion) GetValue() *structpb.Value {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *Assertion) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
 // Retries repeats a failed attempt within its slot.
 type Retries struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -806,7 +1672,7 @@ type Retries struct {
 
 func (x *Retries) Reset() {
 	*x = Retries{}
-	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[5]
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -818,7 +1684,7 @@ func (x *Retries) String() string {
 func (*Retries) ProtoMessage() {}
 
 func (x *Retries) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[5]
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -831,7 +1697,7 @@ func (x *Retries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retries.ProtoReflect.Descriptor instead.
 func (*Retries) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{5}
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Retries) GetAttempts() int32 {
@@ -869,14 +1735,19 @@ type CheckSpec struct {
 	// Attempts within a slot; absent means one.
 	Retries *Retries `protobuf:"bytes,8,opt,name=retries,proto3" json:"retries,omitempty"`
 	// Number of the configuration's version; rises with every change.
-	Version       uint64 `protobuf:"varint,9,opt,name=version,proto3" json:"version,omitempty"`
+	Version uint64 `protobuf:"varint,9,opt,name=version,proto3" json:"version,omitempty"`
+	// Set when monitor_type is tls; every default filled in.
+	TlsConfig *TlsConfig `protobuf:"bytes,10,opt,name=tls_config,json=tlsConfig,proto3" json:"tls_config,omitempty"`
+	// Conditions in the vocabulary of resources. With any of them a failed connection is a fact that they judge: the check
+	// passes if all of them hold.
+	Assertions    []*Assertion `protobuf:"bytes,11,rep,name=assertions,proto3" json:"assertions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CheckSpec) Reset() {
 	*x = CheckSpec{}
-	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[6]
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -888,7 +1759,7 @@ func (x *CheckSpec) String() string {
 func (*CheckSpec) ProtoMessage() {}
 
 func (x *CheckSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[6]
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -901,7 +1772,7 @@ func (x *CheckSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckSpec.ProtoReflect.Descriptor instead.
 func (*CheckSpec) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{6}
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CheckSpec) GetMonitorId() uint32 {
@@ -967,11 +1838,49 @@ func (x *CheckSpec) GetVersion() uint64 {
 	return 0
 }
 
+func (x *CheckSpec) GetTlsConfig() *TlsConfig {
+	if x != nil {
+		return x.TlsConfig
+	}
+	return nil
+}
+
+func (x *CheckSpec) GetAssertions() []*Assertion {
+	if x != nil {
+		return x.Assertions
+	}
+	return nil
+}
+
 var File_frogstats_uptime_check_v1_spec_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_check_v1_spec_proto_rawDesc = "" +
 	"\n" +
-	"$frogstats/uptime/check/v1/spec.proto\x12\x19frogstats.uptime.check.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xe7\x06\n" +
+	"$frogstats/uptime/check/v1/spec.proto\x12\x19frogstats.uptime.check.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xf1\x04\n" +
+	"\n" +
+	"TlsOptions\x123\n" +
+	"\vtrusted_cas\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10@\"\br\x06\x10\x01(\x80\x80\x04R\n" +
+	"trustedCas\x125\n" +
+	"\x14insecure_skip_verify\x18\x02 \x01(\bH\x00R\x12insecureSkipVerify\x88\x01\x01\x120\n" +
+	"\vserver_name\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\xfd\x01H\x01R\n" +
+	"serverName\x88\x01\x01\x12U\n" +
+	"\vmin_version\x18\x04 \x01(\x0e2%.frogstats.uptime.check.v1.TlsVersionB\b\xbaH\x05\x82\x01\x02\x10\x01H\x02R\n" +
+	"minVersion\x88\x01\x01\x12=\n" +
+	"\x12client_certificate\x18\x05 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x04H\x03R\x11clientCertificate\x88\x01\x01\x12-\n" +
+	"\n" +
+	"client_key\x18\x06 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x04H\x04R\tclientKey\x88\x01\x01\x12)\n" +
+	"\x0ehas_client_key\x18\a \x01(\bH\x05R\fhasClientKey\x88\x01\x01\x12T\n" +
+	"\n" +
+	"revocation\x18\b \x01(\x0e2%.frogstats.uptime.check.v1.RevocationB\b\xbaH\x05\x82\x01\x02\x10\x01H\x06R\n" +
+	"revocation\x88\x01\x01B\x17\n" +
+	"\x15_insecure_skip_verifyB\x0e\n" +
+	"\f_server_nameB\x0e\n" +
+	"\f_min_versionB\x15\n" +
+	"\x13_client_certificateB\r\n" +
+	"\v_client_keyB\x11\n" +
+	"\x0f_has_client_keyB\r\n" +
+	"\v_revocation\"\xf2\b\n" +
 	"\n" +
 	"HttpConfig\x12!\n" +
 	"\x03url\x18\x01 \x01(\tB\n" +
@@ -988,7 +1897,11 @@ const file_frogstats_uptime_check_v1_spec_proto_rawDesc = "" +
 	"\rmax_redirects\x18\t \x01(\x05B\t\xbaH\x06\x1a\x04\x182(\x00H\x06R\fmaxRedirects\x88\x01\x01\x12J\n" +
 	"\n" +
 	"user_agent\x18\n" +
-	" \x01(\tB&\xbaH#r!(\x80\x022\x1c^[^\\x00-\\x08\\x0a-\\x1f\\x7f]*$H\aR\tuserAgent\x88\x01\x01\x1a:\n" +
+	" \x01(\tB&\xbaH#r!(\x80\x022\x1c^[^\\x00-\\x08\\x0a-\\x1f\\x7f]*$H\aR\tuserAgent\x88\x01\x01\x12X\n" +
+	"\fhttp_version\x18\v \x01(\x0e2&.frogstats.uptime.check.v1.HttpVersionB\b\xbaH\x05\x82\x01\x02\x10\x01H\bR\vhttpVersion\x88\x01\x01\x12:\n" +
+	"\x05proxy\x18\f \x01(\v2$.frogstats.uptime.check.v1.HttpProxyR\x05proxy\x127\n" +
+	"\x03tls\x18\r \x01(\v2%.frogstats.uptime.check.v1.TlsOptionsR\x03tls\x12\x1d\n" +
+	"\acookies\x18\x0e \x01(\bH\tR\acookies\x88\x01\x01\x1a:\n" +
 	"\fHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x06\n" +
@@ -999,13 +1912,42 @@ const file_frogstats_uptime_check_v1_spec_proto_rawDesc = "" +
 	"\v_timeout_msB\r\n" +
 	"\v_ip_versionB\x10\n" +
 	"\x0e_max_redirectsB\r\n" +
-	"\v_user_agent\"\xeb\x01\n" +
+	"\v_user_agentB\x0f\n" +
+	"\r_http_versionB\n" +
+	"\n" +
+	"\b_cookies\"\xdf\x01\n" +
+	"\tHttpProxy\x12!\n" +
+	"\x03url\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\x10H\x00R\x03url\x88\x01\x01\x12)\n" +
+	"\busername\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\xff\x01H\x01R\busername\x88\x01\x01\x12)\n" +
+	"\bpassword\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\xff\x01H\x02R\bpassword\x88\x01\x01\x12&\n" +
+	"\fhas_password\x18\x04 \x01(\bH\x03R\vhasPassword\x88\x01\x01B\x06\n" +
+	"\x04_urlB\v\n" +
+	"\t_usernameB\v\n" +
+	"\t_passwordB\x0f\n" +
+	"\r_has_password\"\xa6\x02\n" +
 	"\bHttpAuth\x12F\n" +
 	"\x04type\x18\x01 \x01(\x0e2#.frogstats.uptime.check.v1.AuthTypeB\b\xbaH\x05\x82\x01\x02\x10\x01H\x00R\x04type\x88\x01\x01\x12L\n" +
 	"\vcredentials\x18\x02 \x01(\v2*.frogstats.uptime.check.v1.HttpCredentialsR\vcredentials\x12,\n" +
-	"\x0fhas_credentials\x18\x03 \x01(\bH\x01R\x0ehasCredentials\x88\x01\x01B\a\n" +
+	"\x0fhas_credentials\x18\x03 \x01(\bH\x01R\x0ehasCredentials\x88\x01\x01\x129\n" +
+	"\x06oauth2\x18\x04 \x01(\v2!.frogstats.uptime.check.v1.Oauth2R\x06oauth2B\a\n" +
 	"\x05_typeB\x12\n" +
-	"\x10_has_credentials\"\xa9\x04\n" +
+	"\x10_has_credentials\"\x8d\x02\n" +
+	"\x06Oauth2\x12,\n" +
+	"\ttoken_url\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\x10H\x00R\btokenUrl\x88\x01\x01\x12,\n" +
+	"\tclient_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\bH\x01R\bclientId\x88\x01\x01\x12)\n" +
+	"\x06scopes\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10@\"\ar\x05\x10\x01(\x80\x02R\x06scopes\x12)\n" +
+	"\baudience\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80\x10H\x02R\baudience\x88\x01\x01\x12\x1c\n" +
+	"\ain_body\x18\x05 \x01(\bH\x03R\x06inBody\x88\x01\x01B\f\n" +
+	"\n" +
+	"_token_urlB\f\n" +
+	"\n" +
+	"_client_idB\v\n" +
+	"\t_audienceB\n" +
+	"\n" +
+	"\b_in_body\"\xef\x04\n" +
 	"\x0fHttpCredentials\x12)\n" +
 	"\busername\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\bH\x00R\busername\x88\x01\x01\x12)\n" +
 	"\bpassword\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80 H\x01R\bpassword\x88\x01\x01\x12A\n" +
@@ -1014,14 +1956,16 @@ const file_frogstats_uptime_check_v1_spec_proto_rawDesc = "" +
 	"\x05value\x18\x05 \x01(\tB&\xbaH#r!(\x80@2\x1c^[^\\x00-\\x08\\x0a-\\x1f\\x7f]*$H\x04R\x05value\x88\x01\x01\x12P\n" +
 	"\vheader_name\x18\x06 \x01(\tB*\xbaH'r%2#^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$H\x05R\n" +
 	"headerName\x88\x01\x01\x12N\n" +
-	"\fheader_value\x18\a \x01(\tB&\xbaH#r!(\x80@2\x1c^[^\\x00-\\x08\\x0a-\\x1f\\x7f]*$H\x06R\vheaderValue\x88\x01\x01B\v\n" +
+	"\fheader_value\x18\a \x01(\tB&\xbaH#r!(\x80@2\x1c^[^\\x00-\\x08\\x0a-\\x1f\\x7f]*$H\x06R\vheaderValue\x88\x01\x01\x122\n" +
+	"\rclient_secret\x18\b \x01(\tB\b\xbaH\x05r\x03(\x80@H\aR\fclientSecret\x88\x01\x01B\v\n" +
 	"\t_usernameB\v\n" +
 	"\t_passwordB\b\n" +
 	"\x06_tokenB\x06\n" +
 	"\x04_keyB\b\n" +
 	"\x06_valueB\x0e\n" +
 	"\f_header_nameB\x0f\n" +
-	"\r_header_value\"\x8b\x02\n" +
+	"\r_header_valueB\x10\n" +
+	"\x0e_client_secret\"\xf9\x04\n" +
 	"\tTcpConfig\x12#\n" +
 	"\x04host\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\xfd\x01H\x00R\x04host\x88\x01\x01\x12$\n" +
@@ -1029,27 +1973,66 @@ const file_frogstats_uptime_check_v1_spec_proto_rawDesc = "" +
 	"\n" +
 	"timeout_ms\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xe0\xa7\x12(\x01H\x02R\ttimeoutMs\x88\x01\x01\x12R\n" +
 	"\n" +
-	"ip_version\x18\x04 \x01(\x0e2$.frogstats.uptime.check.v1.IpVersionB\b\xbaH\x05\x82\x01\x02\x10\x01H\x03R\tipVersion\x88\x01\x01B\a\n" +
+	"ip_version\x18\x04 \x01(\x0e2$.frogstats.uptime.check.v1.IpVersionB\b\xbaH\x05\x82\x01\x02\x10\x01H\x03R\tipVersion\x88\x01\x01\x12*\n" +
+	"\tsend_data\x18\x05 \x01(\tB\b\xbaH\x05r\x03(\x80 H\x04R\bsendData\x88\x01\x01\x124\n" +
+	"\rexpected_data\x18\x06 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80 H\x05R\fexpectedData\x88\x01\x01\x12\x1b\n" +
+	"\x06banner\x18\a \x01(\bH\x06R\x06banner\x88\x01\x01\x12\x15\n" +
+	"\x03tls\x18\b \x01(\bH\aR\x03tls\x88\x01\x01\x12N\n" +
+	"\bstarttls\x18\t \x01(\x0e2#.frogstats.uptime.check.v1.StartTlsB\b\xbaH\x05\x82\x01\x02\x10\x01H\bR\bstarttls\x88\x01\x01\x12F\n" +
+	"\vtls_options\x18\n" +
+	" \x01(\v2%.frogstats.uptime.check.v1.TlsOptionsR\n" +
+	"tlsOptionsB\a\n" +
 	"\x05_hostB\a\n" +
 	"\x05_portB\r\n" +
 	"\v_timeout_msB\r\n" +
-	"\v_ip_version\"\xf7\x02\n" +
+	"\v_ip_versionB\f\n" +
+	"\n" +
+	"_send_dataB\x10\n" +
+	"\x0e_expected_dataB\t\n" +
+	"\a_bannerB\x06\n" +
+	"\x04_tlsB\v\n" +
+	"\t_starttls\"\xa9\x03\n" +
+	"\tTlsConfig\x12#\n" +
+	"\x04host\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\xfd\x01H\x00R\x04host\x88\x01\x01\x12$\n" +
+	"\x04port\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xff\xff\x03(\x01H\x01R\x04port\x88\x01\x01\x12/\n" +
+	"\n" +
+	"timeout_ms\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xe0\xa7\x12(\x01H\x02R\ttimeoutMs\x88\x01\x01\x12R\n" +
+	"\n" +
+	"ip_version\x18\x04 \x01(\x0e2$.frogstats.uptime.check.v1.IpVersionB\b\xbaH\x05\x82\x01\x02\x10\x01H\x03R\tipVersion\x88\x01\x01\x12N\n" +
+	"\bstarttls\x18\x05 \x01(\x0e2#.frogstats.uptime.check.v1.StartTlsB\b\xbaH\x05\x82\x01\x02\x10\x01H\x04R\bstarttls\x88\x01\x01\x12?\n" +
+	"\aoptions\x18\x06 \x01(\v2%.frogstats.uptime.check.v1.TlsOptionsR\aoptionsB\a\n" +
+	"\x05_hostB\a\n" +
+	"\x05_portB\r\n" +
+	"\v_timeout_msB\r\n" +
+	"\v_ip_versionB\v\n" +
+	"\t_starttls\"\xa5\x03\n" +
 	"\x0eValidationRule\x12C\n" +
 	"\x04type\x18\x01 \x01(\x0e2#.frogstats.uptime.check.v1.RuleTypeB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04type\x12R\n" +
 	"\boperator\x18\x02 \x01(\x0e2'.frogstats.uptime.check.v1.RuleOperatorB\b\xbaH\x05\x82\x01\x02\x10\x01H\x00R\boperator\x88\x01\x01\x12,\n" +
 	"\x05value\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\x05value\x12G\n" +
 	"\x06header\x18\x04 \x01(\tB*\xbaH'r%2#^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$H\x01R\x06header\x88\x01\x01\x12*\n" +
-	"\x0ecase_sensitive\x18\x05 \x01(\bH\x02R\rcaseSensitive\x88\x01\x01B\v\n" +
+	"\x0ecase_sensitive\x18\x05 \x01(\bH\x02R\rcaseSensitive\x88\x01\x01\x12#\n" +
+	"\x04path\x18\x06 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\bH\x03R\x04path\x88\x01\x01B\v\n" +
 	"\t_operatorB\t\n" +
 	"\a_headerB\x11\n" +
-	"\x0f_case_sensitive\"|\n" +
+	"\x0f_case_sensitiveB\a\n" +
+	"\x05_path\"\x8b\x01\n" +
+	"\tAssertion\x12\x12\n" +
+	"\x04type\x18\x01 \x01(\tR\x04type\x12\x1a\n" +
+	"\boperator\x18\x02 \x01(\tR\boperator\x12,\n" +
+	"\x05value\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\x05value\x12\x17\n" +
+	"\x04name\x18\x04 \x01(\tH\x00R\x04name\x88\x01\x01B\a\n" +
+	"\x05_name\"|\n" +
 	"\aRetries\x12*\n" +
 	"\battempts\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18\n" +
 	"(\x01H\x00R\battempts\x88\x01\x01\x12+\n" +
 	"\bdelay_ms\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xe0\xd4\x03(\x00H\x01R\adelayMs\x88\x01\x01B\v\n" +
 	"\t_attemptsB\v\n" +
-	"\t_delay_ms\"\xed\x03\n" +
+	"\t_delay_ms\"\xf8\x04\n" +
 	"\tCheckSpec\x12\x1d\n" +
 	"\n" +
 	"monitor_id\x18\x01 \x01(\rR\tmonitorId\x12'\n" +
@@ -1062,23 +2045,60 @@ const file_frogstats_uptime_check_v1_spec_proto_rawDesc = "" +
 	"tcp_config\x18\x06 \x01(\v2$.frogstats.uptime.check.v1.TcpConfigR\ttcpConfig\x12T\n" +
 	"\x10validation_rules\x18\a \x03(\v2).frogstats.uptime.check.v1.ValidationRuleR\x0fvalidationRules\x12<\n" +
 	"\aretries\x18\b \x01(\v2\".frogstats.uptime.check.v1.RetriesR\aretries\x12\x18\n" +
-	"\aversion\x18\t \x01(\x04R\aversion*X\n" +
+	"\aversion\x18\t \x01(\x04R\aversion\x12C\n" +
+	"\n" +
+	"tls_config\x18\n" +
+	" \x01(\v2$.frogstats.uptime.check.v1.TlsConfigR\ttlsConfig\x12D\n" +
+	"\n" +
+	"assertions\x18\v \x03(\v2$.frogstats.uptime.check.v1.AssertionR\n" +
+	"assertions*n\n" +
 	"\vMonitorType\x12\x1c\n" +
 	"\x18MONITOR_TYPE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11MONITOR_TYPE_HTTP\x10\x01\x12\x14\n" +
-	"\x10MONITOR_TYPE_TCP\x10\x02*e\n" +
+	"\x10MONITOR_TYPE_TCP\x10\x02\x12\x14\n" +
+	"\x10MONITOR_TYPE_TLS\x10\x03*q\n" +
+	"\vHttpVersion\x12\x1c\n" +
+	"\x18HTTP_VERSION_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10HTTP_VERSION_ANY\x10\x01\x12\x16\n" +
+	"\x12HTTP_VERSION_HTTP1\x10\x02\x12\x16\n" +
+	"\x12HTTP_VERSION_HTTP2\x10\x03*\xca\x01\n" +
+	"\bStartTls\x12\x19\n" +
+	"\x15START_TLS_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eSTART_TLS_AUTO\x10\x01\x12\x12\n" +
+	"\x0eSTART_TLS_NONE\x10\x02\x12\x16\n" +
+	"\x12START_TLS_POSTGRES\x10\x03\x12\x13\n" +
+	"\x0fSTART_TLS_MYSQL\x10\x04\x12\x12\n" +
+	"\x0eSTART_TLS_SMTP\x10\x05\x12\x12\n" +
+	"\x0eSTART_TLS_IMAP\x10\x06\x12\x12\n" +
+	"\x0eSTART_TLS_POP3\x10\a\x12\x12\n" +
+	"\x0eSTART_TLS_LDAP\x10\b*\x85\x01\n" +
+	"\n" +
+	"TlsVersion\x12\x1b\n" +
+	"\x17TLS_VERSION_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11TLS_VERSION_TLS10\x10\x01\x12\x15\n" +
+	"\x11TLS_VERSION_TLS11\x10\x02\x12\x15\n" +
+	"\x11TLS_VERSION_TLS12\x10\x03\x12\x15\n" +
+	"\x11TLS_VERSION_TLS13\x10\x04*k\n" +
+	"\n" +
+	"Revocation\x12\x1a\n" +
+	"\x16REVOCATION_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eREVOCATION_OFF\x10\x01\x12\x16\n" +
+	"\x12REVOCATION_STAPLED\x10\x02\x12\x15\n" +
+	"\x11REVOCATION_ONLINE\x10\x03*e\n" +
 	"\tIpVersion\x12\x1a\n" +
 	"\x16IP_VERSION_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eIP_VERSION_ANY\x10\x01\x12\x13\n" +
 	"\x0fIP_VERSION_IPV4\x10\x02\x12\x13\n" +
-	"\x0fIP_VERSION_IPV6\x10\x03*\x98\x01\n" +
+	"\x0fIP_VERSION_IPV6\x10\x03*\xc4\x01\n" +
 	"\bAuthType\x12\x19\n" +
 	"\x15AUTH_TYPE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eAUTH_TYPE_NONE\x10\x01\x12\x13\n" +
 	"\x0fAUTH_TYPE_BASIC\x10\x02\x12\x14\n" +
 	"\x10AUTH_TYPE_BEARER\x10\x03\x12\x15\n" +
 	"\x11AUTH_TYPE_API_KEY\x10\x04\x12\x1b\n" +
-	"\x17AUTH_TYPE_CUSTOM_HEADER\x10\x05*\x83\x02\n" +
+	"\x17AUTH_TYPE_CUSTOM_HEADER\x10\x05\x12\x14\n" +
+	"\x10AUTH_TYPE_DIGEST\x10\x06\x12\x14\n" +
+	"\x10AUTH_TYPE_OAUTH2\x10\a*\xb8\x04\n" +
 	"\bRuleType\x12\x19\n" +
 	"\x15RULE_TYPE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15RULE_TYPE_STATUS_CODE\x10\x01\x12\x1b\n" +
@@ -1087,7 +2107,18 @@ const file_frogstats_uptime_check_v1_spec_proto_rawDesc = "" +
 	"$RULE_TYPE_RESPONSE_BODY_NOT_CONTAINS\x10\x04\x12\x1b\n" +
 	"\x17RULE_TYPE_HEADER_EXISTS\x10\x05\x12\x1a\n" +
 	"\x16RULE_TYPE_HEADER_VALUE\x10\x06\x12\x1b\n" +
-	"\x17RULE_TYPE_RESPONSE_SIZE\x10\a*\xee\x01\n" +
+	"\x17RULE_TYPE_RESPONSE_SIZE\x10\a\x12#\n" +
+	"\x1fRULE_TYPE_RESPONSE_BODY_MATCHES\x10\b\x12'\n" +
+	"#RULE_TYPE_RESPONSE_BODY_NOT_MATCHES\x10\t\x12\x17\n" +
+	"\x13RULE_TYPE_JSON_PATH\x10\n" +
+	"\x12\x11\n" +
+	"\rRULE_TYPE_CEL\x10\v\x12\x1a\n" +
+	"\x16RULE_TYPE_HTTP_VERSION\x10\f\x12\x12\n" +
+	"\x0eRULE_TYPE_TTFB\x10\r\x12#\n" +
+	"\x1fRULE_TYPE_CERTIFICATE_DAYS_LEFT\x10\x0e\x12 \n" +
+	"\x1cRULE_TYPE_CERTIFICATE_ISSUER\x10\x0f\x12!\n" +
+	"\x1dRULE_TYPE_CERTIFICATE_SUBJECT\x10\x10\x12\x1f\n" +
+	"\x1bRULE_TYPE_CERTIFICATE_VALID\x10\x11*\xe1\x02\n" +
 	"\fRuleOperator\x12\x1d\n" +
 	"\x19RULE_OPERATOR_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14RULE_OPERATOR_EQUALS\x10\x01\x12\x1c\n" +
@@ -1096,7 +2127,12 @@ const file_frogstats_uptime_check_v1_spec_proto_rawDesc = "" +
 	"\x14RULE_OPERATOR_NOT_IN\x10\x04\x12\x1b\n" +
 	"\x17RULE_OPERATOR_LESS_THAN\x10\x05\x12\x1e\n" +
 	"\x1aRULE_OPERATOR_GREATER_THAN\x10\x06\x12\x1a\n" +
-	"\x16RULE_OPERATOR_CONTAINS\x10\aBFZDgithub.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1;checkv1b\x06proto3"
+	"\x16RULE_OPERATOR_CONTAINS\x10\a\x12\x1e\n" +
+	"\x1aRULE_OPERATOR_NOT_CONTAINS\x10\b\x12\x19\n" +
+	"\x15RULE_OPERATOR_MATCHES\x10\t\x12\x18\n" +
+	"\x14RULE_OPERATOR_EXISTS\x10\n" +
+	"\x12\x1c\n" +
+	"\x18RULE_OPERATOR_NOT_EXISTS\x10\vBFZDgithub.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1;checkv1b\x06proto3"
 
 var (
 	file_frogstats_uptime_check_v1_spec_proto_rawDescOnce sync.Once
@@ -1110,44 +2146,67 @@ func file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP() []byte {
 	return file_frogstats_uptime_check_v1_spec_proto_rawDescData
 }
 
-var file_frogstats_uptime_check_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_frogstats_uptime_check_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_frogstats_uptime_check_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
+var file_frogstats_uptime_check_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_frogstats_uptime_check_v1_spec_proto_goTypes = []any{
 	(MonitorType)(0),        // 0: frogstats.uptime.check.v1.MonitorType
-	(IpVersion)(0),          // 1: frogstats.uptime.check.v1.IpVersion
-	(AuthType)(0),           // 2: frogstats.uptime.check.v1.AuthType
-	(RuleType)(0),           // 3: frogstats.uptime.check.v1.RuleType
-	(RuleOperator)(0),       // 4: frogstats.uptime.check.v1.RuleOperator
-	(*HttpConfig)(nil),      // 5: frogstats.uptime.check.v1.HttpConfig
-	(*HttpAuth)(nil),        // 6: frogstats.uptime.check.v1.HttpAuth
-	(*HttpCredentials)(nil), // 7: frogstats.uptime.check.v1.HttpCredentials
-	(*TcpConfig)(nil),       // 8: frogstats.uptime.check.v1.TcpConfig
-	(*ValidationRule)(nil),  // 9: frogstats.uptime.check.v1.ValidationRule
-	(*Retries)(nil),         // 10: frogstats.uptime.check.v1.Retries
-	(*CheckSpec)(nil),       // 11: frogstats.uptime.check.v1.CheckSpec
-	nil,                     // 12: frogstats.uptime.check.v1.HttpConfig.HeadersEntry
-	(*structpb.Value)(nil),  // 13: google.protobuf.Value
+	(HttpVersion)(0),        // 1: frogstats.uptime.check.v1.HttpVersion
+	(StartTls)(0),           // 2: frogstats.uptime.check.v1.StartTls
+	(TlsVersion)(0),         // 3: frogstats.uptime.check.v1.TlsVersion
+	(Revocation)(0),         // 4: frogstats.uptime.check.v1.Revocation
+	(IpVersion)(0),          // 5: frogstats.uptime.check.v1.IpVersion
+	(AuthType)(0),           // 6: frogstats.uptime.check.v1.AuthType
+	(RuleType)(0),           // 7: frogstats.uptime.check.v1.RuleType
+	(RuleOperator)(0),       // 8: frogstats.uptime.check.v1.RuleOperator
+	(*TlsOptions)(nil),      // 9: frogstats.uptime.check.v1.TlsOptions
+	(*HttpConfig)(nil),      // 10: frogstats.uptime.check.v1.HttpConfig
+	(*HttpProxy)(nil),       // 11: frogstats.uptime.check.v1.HttpProxy
+	(*HttpAuth)(nil),        // 12: frogstats.uptime.check.v1.HttpAuth
+	(*Oauth2)(nil),          // 13: frogstats.uptime.check.v1.Oauth2
+	(*HttpCredentials)(nil), // 14: frogstats.uptime.check.v1.HttpCredentials
+	(*TcpConfig)(nil),       // 15: frogstats.uptime.check.v1.TcpConfig
+	(*TlsConfig)(nil),       // 16: frogstats.uptime.check.v1.TlsConfig
+	(*ValidationRule)(nil),  // 17: frogstats.uptime.check.v1.ValidationRule
+	(*Assertion)(nil),       // 18: frogstats.uptime.check.v1.Assertion
+	(*Retries)(nil),         // 19: frogstats.uptime.check.v1.Retries
+	(*CheckSpec)(nil),       // 20: frogstats.uptime.check.v1.CheckSpec
+	nil,                     // 21: frogstats.uptime.check.v1.HttpConfig.HeadersEntry
+	(*structpb.Value)(nil),  // 22: google.protobuf.Value
 }
 var file_frogstats_uptime_check_v1_spec_proto_depIdxs = []int32{
-	12, // 0: frogstats.uptime.check.v1.HttpConfig.headers:type_name -> frogstats.uptime.check.v1.HttpConfig.HeadersEntry
-	6,  // 1: frogstats.uptime.check.v1.HttpConfig.auth:type_name -> frogstats.uptime.check.v1.HttpAuth
-	1,  // 2: frogstats.uptime.check.v1.HttpConfig.ip_version:type_name -> frogstats.uptime.check.v1.IpVersion
-	2,  // 3: frogstats.uptime.check.v1.HttpAuth.type:type_name -> frogstats.uptime.check.v1.AuthType
-	7,  // 4: frogstats.uptime.check.v1.HttpAuth.credentials:type_name -> frogstats.uptime.check.v1.HttpCredentials
-	1,  // 5: frogstats.uptime.check.v1.TcpConfig.ip_version:type_name -> frogstats.uptime.check.v1.IpVersion
-	3,  // 6: frogstats.uptime.check.v1.ValidationRule.type:type_name -> frogstats.uptime.check.v1.RuleType
-	4,  // 7: frogstats.uptime.check.v1.ValidationRule.operator:type_name -> frogstats.uptime.check.v1.RuleOperator
-	13, // 8: frogstats.uptime.check.v1.ValidationRule.value:type_name -> google.protobuf.Value
-	0,  // 9: frogstats.uptime.check.v1.CheckSpec.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
-	5,  // 10: frogstats.uptime.check.v1.CheckSpec.http_config:type_name -> frogstats.uptime.check.v1.HttpConfig
-	8,  // 11: frogstats.uptime.check.v1.CheckSpec.tcp_config:type_name -> frogstats.uptime.check.v1.TcpConfig
-	9,  // 12: frogstats.uptime.check.v1.CheckSpec.validation_rules:type_name -> frogstats.uptime.check.v1.ValidationRule
-	10, // 13: frogstats.uptime.check.v1.CheckSpec.retries:type_name -> frogstats.uptime.check.v1.Retries
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	3,  // 0: frogstats.uptime.check.v1.TlsOptions.min_version:type_name -> frogstats.uptime.check.v1.TlsVersion
+	4,  // 1: frogstats.uptime.check.v1.TlsOptions.revocation:type_name -> frogstats.uptime.check.v1.Revocation
+	21, // 2: frogstats.uptime.check.v1.HttpConfig.headers:type_name -> frogstats.uptime.check.v1.HttpConfig.HeadersEntry
+	12, // 3: frogstats.uptime.check.v1.HttpConfig.auth:type_name -> frogstats.uptime.check.v1.HttpAuth
+	5,  // 4: frogstats.uptime.check.v1.HttpConfig.ip_version:type_name -> frogstats.uptime.check.v1.IpVersion
+	1,  // 5: frogstats.uptime.check.v1.HttpConfig.http_version:type_name -> frogstats.uptime.check.v1.HttpVersion
+	11, // 6: frogstats.uptime.check.v1.HttpConfig.proxy:type_name -> frogstats.uptime.check.v1.HttpProxy
+	9,  // 7: frogstats.uptime.check.v1.HttpConfig.tls:type_name -> frogstats.uptime.check.v1.TlsOptions
+	6,  // 8: frogstats.uptime.check.v1.HttpAuth.type:type_name -> frogstats.uptime.check.v1.AuthType
+	14, // 9: frogstats.uptime.check.v1.HttpAuth.credentials:type_name -> frogstats.uptime.check.v1.HttpCredentials
+	13, // 10: frogstats.uptime.check.v1.HttpAuth.oauth2:type_name -> frogstats.uptime.check.v1.Oauth2
+	5,  // 11: frogstats.uptime.check.v1.TcpConfig.ip_version:type_name -> frogstats.uptime.check.v1.IpVersion
+	2,  // 12: frogstats.uptime.check.v1.TcpConfig.starttls:type_name -> frogstats.uptime.check.v1.StartTls
+	9,  // 13: frogstats.uptime.check.v1.TcpConfig.tls_options:type_name -> frogstats.uptime.check.v1.TlsOptions
+	5,  // 14: frogstats.uptime.check.v1.TlsConfig.ip_version:type_name -> frogstats.uptime.check.v1.IpVersion
+	2,  // 15: frogstats.uptime.check.v1.TlsConfig.starttls:type_name -> frogstats.uptime.check.v1.StartTls
+	9,  // 16: frogstats.uptime.check.v1.TlsConfig.options:type_name -> frogstats.uptime.check.v1.TlsOptions
+	7,  // 17: frogstats.uptime.check.v1.ValidationRule.type:type_name -> frogstats.uptime.check.v1.RuleType
+	8,  // 18: frogstats.uptime.check.v1.ValidationRule.operator:type_name -> frogstats.uptime.check.v1.RuleOperator
+	22, // 19: frogstats.uptime.check.v1.ValidationRule.value:type_name -> google.protobuf.Value
+	22, // 20: frogstats.uptime.check.v1.Assertion.value:type_name -> google.protobuf.Value
+	0,  // 21: frogstats.uptime.check.v1.CheckSpec.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
+	10, // 22: frogstats.uptime.check.v1.CheckSpec.http_config:type_name -> frogstats.uptime.check.v1.HttpConfig
+	15, // 23: frogstats.uptime.check.v1.CheckSpec.tcp_config:type_name -> frogstats.uptime.check.v1.TcpConfig
+	17, // 24: frogstats.uptime.check.v1.CheckSpec.validation_rules:type_name -> frogstats.uptime.check.v1.ValidationRule
+	19, // 25: frogstats.uptime.check.v1.CheckSpec.retries:type_name -> frogstats.uptime.check.v1.Retries
+	16, // 26: frogstats.uptime.check.v1.CheckSpec.tls_config:type_name -> frogstats.uptime.check.v1.TlsConfig
+	18, // 27: frogstats.uptime.check.v1.CheckSpec.assertions:type_name -> frogstats.uptime.check.v1.Assertion
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_check_v1_spec_proto_init() }
@@ -1161,13 +2220,18 @@ func file_frogstats_uptime_check_v1_spec_proto_init() {
 	file_frogstats_uptime_check_v1_spec_proto_msgTypes[3].OneofWrappers = []any{}
 	file_frogstats_uptime_check_v1_spec_proto_msgTypes[4].OneofWrappers = []any{}
 	file_frogstats_uptime_check_v1_spec_proto_msgTypes[5].OneofWrappers = []any{}
+	file_frogstats_uptime_check_v1_spec_proto_msgTypes[6].OneofWrappers = []any{}
+	file_frogstats_uptime_check_v1_spec_proto_msgTypes[7].OneofWrappers = []any{}
+	file_frogstats_uptime_check_v1_spec_proto_msgTypes[8].OneofWrappers = []any{}
+	file_frogstats_uptime_check_v1_spec_proto_msgTypes[9].OneofWrappers = []any{}
+	file_frogstats_uptime_check_v1_spec_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_frogstats_uptime_check_v1_spec_proto_rawDesc), len(file_frogstats_uptime_check_v1_spec_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   8,
+			NumEnums:      9,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

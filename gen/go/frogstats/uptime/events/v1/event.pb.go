@@ -101,8 +101,10 @@ type Event struct {
 	TtfbUs *float64 `protobuf:"fixed64,36,opt,name=ttfb_us,json=ttfbUs,proto3,oneof" json:"ttfb_us,omitempty"`
 	// Transfer of the body in microseconds; null when there was none.
 	TransferTimeUs *float64 `protobuf:"fixed64,37,opt,name=transfer_time_us,json=transferTimeUs,proto3,oneof" json:"transfer_time_us,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Certificates, addresses tried, redirects and conditions of a check that was asked for; null otherwise.
+	Details       *v1.CheckDetails `protobuf:"bytes,38,opt,name=details,proto3" json:"details,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Event) Reset() {
@@ -394,11 +396,18 @@ func (x *Event) GetTransferTimeUs() float64 {
 	return 0
 }
 
+func (x *Event) GetDetails() *v1.CheckDetails {
+	if x != nil {
+		return x.Details
+	}
+	return nil
+}
+
 var File_frogstats_uptime_events_v1_event_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_events_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"&frogstats/uptime/events/v1/event.proto\x12\x1afrogstats.uptime.events.v1\x1a&frogstats/uptime/check/v1/result.proto\x1a$frogstats/uptime/check/v1/spec.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x0f\n" +
+	"&frogstats/uptime/events/v1/event.proto\x12\x1afrogstats.uptime.events.v1\x1a&frogstats/uptime/check/v1/result.proto\x1a$frogstats/uptime/check/v1/spec.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x10\n" +
 	"\x05Event\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x1d\n" +
 	"\n" +
@@ -444,7 +453,8 @@ const file_frogstats_uptime_events_v1_event_proto_rawDesc = "" +
 	"\vtcp_time_us\x18\" \x01(\x01H\x0fR\ttcpTimeUs\x88\x01\x01\x12#\n" +
 	"\vtls_time_us\x18# \x01(\x01H\x10R\ttlsTimeUs\x88\x01\x01\x12\x1c\n" +
 	"\attfb_us\x18$ \x01(\x01H\x11R\x06ttfbUs\x88\x01\x01\x12-\n" +
-	"\x10transfer_time_us\x18% \x01(\x01H\x12R\x0etransferTimeUs\x88\x01\x01\x1aB\n" +
+	"\x10transfer_time_us\x18% \x01(\x01H\x12R\x0etransferTimeUs\x88\x01\x01\x12A\n" +
+	"\adetails\x18& \x01(\v2'.frogstats.uptime.check.v1.CheckDetailsR\adetails\x1aB\n" +
 	"\x14ResponseHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0e\n" +
@@ -492,6 +502,7 @@ var file_frogstats_uptime_events_v1_event_proto_goTypes = []any{
 	(v1.ResultStatus)(0),          // 4: frogstats.uptime.check.v1.ResultStatus
 	(v1.Phase)(0),                 // 5: frogstats.uptime.check.v1.Phase
 	(v1.IpFamily)(0),              // 6: frogstats.uptime.check.v1.IpFamily
+	(*v1.CheckDetails)(nil),       // 7: frogstats.uptime.check.v1.CheckDetails
 }
 var file_frogstats_uptime_events_v1_event_proto_depIdxs = []int32{
 	2, // 0: frogstats.uptime.events.v1.Event.timestamp:type_name -> google.protobuf.Timestamp
@@ -502,11 +513,12 @@ var file_frogstats_uptime_events_v1_event_proto_depIdxs = []int32{
 	5, // 5: frogstats.uptime.events.v1.Event.failed_phase:type_name -> frogstats.uptime.check.v1.Phase
 	6, // 6: frogstats.uptime.events.v1.Event.ip_family:type_name -> frogstats.uptime.check.v1.IpFamily
 	2, // 7: frogstats.uptime.events.v1.Event.cert_expires_at:type_name -> google.protobuf.Timestamp
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	7, // 8: frogstats.uptime.events.v1.Event.details:type_name -> frogstats.uptime.check.v1.CheckDetails
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_events_v1_event_proto_init() }

@@ -131,7 +131,7 @@ type ReadFeedResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Ascending by sequence number.
 	Entries []*FeedEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
-	// Set when entries after the requested cursor were pruned: the reader must read the status anew.
+	// Set when entries after the requested cursor that this reader needs were pruned: it must read the status anew.
 	Truncated bool `protobuf:"varint,2,opt,name=truncated,proto3" json:"truncated,omitempty"`
 	// Newest sequence number there is, for a reader that starts from now.
 	HeadSeq       uint64 `protobuf:"varint,3,opt,name=head_seq,json=headSeq,proto3" json:"head_seq,omitempty"`

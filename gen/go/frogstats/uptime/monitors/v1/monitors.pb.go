@@ -143,7 +143,9 @@ type Monitor struct {
 	// Current status; null while the events service cannot be asked. Read-only.
 	Status *v11.MonitorStatus `protobuf:"bytes,27,opt,name=status,proto3" json:"status,omitempty"`
 	// Version of the configuration, as in the ETag. Read-only.
-	Version       uint32 `protobuf:"varint,28,opt,name=version,proto3" json:"version,omitempty"`
+	Version uint32 `protobuf:"varint,28,opt,name=version,proto3" json:"version,omitempty"`
+	// Configuration of a tls monitor; null for other kinds.
+	TlsConfig     *v1.TlsConfig `protobuf:"bytes,29,opt,name=tls_config,json=tlsConfig,proto3" json:"tls_config,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -372,6 +374,13 @@ func (x *Monitor) GetVersion() uint32 {
 		return x.Version
 	}
 	return 0
+}
+
+func (x *Monitor) GetTlsConfig() *v1.TlsConfig {
+	if x != nil {
+		return x.TlsConfig
+	}
+	return nil
 }
 
 // ListMonitorsRequest filters and pages.
@@ -1929,7 +1938,7 @@ var File_frogstats_uptime_monitors_v1_monitors_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"\n" +
-	"+frogstats/uptime/monitors/v1/monitors.proto\x12\x1cfrogstats.uptime.monitors.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a$frogstats/uptime/check/v1/spec.proto\x1a&frogstats/uptime/events/v1/event.proto\x1a'frogstats/uptime/events/v1/status.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8e\x0f\n" +
+	"+frogstats/uptime/monitors/v1/monitors.proto\x12\x1cfrogstats.uptime.monitors.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a$frogstats/uptime/check/v1/spec.proto\x1a&frogstats/uptime/events/v1/event.proto\x1a'frogstats/uptime/events/v1/status.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x0f\n" +
 	"\aMonitor\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12'\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x128\n" +
@@ -1972,7 +1981,9 @@ const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"\n" +
 	"created_by\x18\x1a \x01(\tR\tcreatedBy\x12A\n" +
 	"\x06status\x18\x1b \x01(\v2).frogstats.uptime.events.v1.MonitorStatusR\x06status\x12\x18\n" +
-	"\aversion\x18\x1c \x01(\rR\aversion\x1a9\n" +
+	"\aversion\x18\x1c \x01(\rR\aversion\x12C\n" +
+	"\n" +
+	"tls_config\x18\x1d \x01(\v2$.frogstats.uptime.check.v1.TlsConfigR\ttlsConfig\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
@@ -2186,11 +2197,12 @@ var file_frogstats_uptime_monitors_v1_monitors_proto_goTypes = []any{
 	(*v1.Retries)(nil),               // 29: frogstats.uptime.check.v1.Retries
 	(*timestamppb.Timestamp)(nil),    // 30: google.protobuf.Timestamp
 	(*v11.MonitorStatus)(nil),        // 31: frogstats.uptime.events.v1.MonitorStatus
-	(v11.CurrentStatus)(0),           // 32: frogstats.uptime.events.v1.CurrentStatus
-	(*fieldmaskpb.FieldMask)(nil),    // 33: google.protobuf.FieldMask
-	(*v1.CheckSpec)(nil),             // 34: frogstats.uptime.check.v1.CheckSpec
-	(*emptypb.Empty)(nil),            // 35: google.protobuf.Empty
-	(*v11.Event)(nil),                // 36: frogstats.uptime.events.v1.Event
+	(*v1.TlsConfig)(nil),             // 32: frogstats.uptime.check.v1.TlsConfig
+	(v11.CurrentStatus)(0),           // 33: frogstats.uptime.events.v1.CurrentStatus
+	(*fieldmaskpb.FieldMask)(nil),    // 34: google.protobuf.FieldMask
+	(*v1.CheckSpec)(nil),             // 35: frogstats.uptime.check.v1.CheckSpec
+	(*emptypb.Empty)(nil),            // 36: google.protobuf.Empty
+	(*v11.Event)(nil),                // 37: frogstats.uptime.events.v1.Event
 }
 var file_frogstats_uptime_monitors_v1_monitors_proto_depIdxs = []int32{
 	25, // 0: frogstats.uptime.monitors.v1.Monitor.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
@@ -2203,56 +2215,57 @@ var file_frogstats_uptime_monitors_v1_monitors_proto_depIdxs = []int32{
 	30, // 7: frogstats.uptime.monitors.v1.Monitor.created_at:type_name -> google.protobuf.Timestamp
 	30, // 8: frogstats.uptime.monitors.v1.Monitor.updated_at:type_name -> google.protobuf.Timestamp
 	31, // 9: frogstats.uptime.monitors.v1.Monitor.status:type_name -> frogstats.uptime.events.v1.MonitorStatus
-	25, // 10: frogstats.uptime.monitors.v1.ListMonitorsRequest.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
-	32, // 11: frogstats.uptime.monitors.v1.ListMonitorsRequest.status:type_name -> frogstats.uptime.events.v1.CurrentStatus
-	1,  // 12: frogstats.uptime.monitors.v1.ListMonitorsResponse.monitors:type_name -> frogstats.uptime.monitors.v1.Monitor
-	1,  // 13: frogstats.uptime.monitors.v1.CreateMonitorRequest.monitor:type_name -> frogstats.uptime.monitors.v1.Monitor
-	1,  // 14: frogstats.uptime.monitors.v1.UpdateMonitorRequest.monitor:type_name -> frogstats.uptime.monitors.v1.Monitor
-	33, // 15: frogstats.uptime.monitors.v1.UpdateMonitorRequest.update_mask:type_name -> google.protobuf.FieldMask
-	1,  // 16: frogstats.uptime.monitors.v1.TestMonitorRequest.monitor:type_name -> frogstats.uptime.monitors.v1.Monitor
-	12, // 17: frogstats.uptime.monitors.v1.ListRegionsResponse.regions:type_name -> frogstats.uptime.monitors.v1.Region
-	30, // 18: frogstats.uptime.monitors.v1.Region.last_seen_at:type_name -> google.protobuf.Timestamp
-	15, // 19: frogstats.uptime.monitors.v1.ListProbersResponse.probers:type_name -> frogstats.uptime.monitors.v1.Prober
-	30, // 20: frogstats.uptime.monitors.v1.Prober.last_seen_at:type_name -> google.protobuf.Timestamp
-	20, // 21: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.assigned:type_name -> frogstats.uptime.monitors.v1.Assignment
-	18, // 22: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.snapshot_complete:type_name -> frogstats.uptime.monitors.v1.SnapshotComplete
-	19, // 23: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.heartbeat:type_name -> frogstats.uptime.monitors.v1.Heartbeat
-	34, // 24: frogstats.uptime.monitors.v1.Assignment.spec:type_name -> frogstats.uptime.check.v1.CheckSpec
-	0,  // 25: frogstats.uptime.monitors.v1.Assignment.overlap:type_name -> frogstats.uptime.monitors.v1.Overlap
-	30, // 26: frogstats.uptime.monitors.v1.Assignment.active_since:type_name -> google.protobuf.Timestamp
-	23, // 27: frogstats.uptime.monitors.v1.WatchCatalogResponse.upserted:type_name -> frogstats.uptime.monitors.v1.CatalogEntry
-	18, // 28: frogstats.uptime.monitors.v1.WatchCatalogResponse.snapshot_complete:type_name -> frogstats.uptime.monitors.v1.SnapshotComplete
-	19, // 29: frogstats.uptime.monitors.v1.WatchCatalogResponse.heartbeat:type_name -> frogstats.uptime.monitors.v1.Heartbeat
-	25, // 30: frogstats.uptime.monitors.v1.CatalogEntry.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
-	30, // 31: frogstats.uptime.monitors.v1.CatalogEntry.created_at:type_name -> google.protobuf.Timestamp
-	30, // 32: frogstats.uptime.monitors.v1.CatalogEntry.updated_at:type_name -> google.protobuf.Timestamp
-	2,  // 33: frogstats.uptime.monitors.v1.MonitorsService.ListMonitors:input_type -> frogstats.uptime.monitors.v1.ListMonitorsRequest
-	4,  // 34: frogstats.uptime.monitors.v1.MonitorsService.GetMonitor:input_type -> frogstats.uptime.monitors.v1.GetMonitorRequest
-	5,  // 35: frogstats.uptime.monitors.v1.MonitorsService.CreateMonitor:input_type -> frogstats.uptime.monitors.v1.CreateMonitorRequest
-	6,  // 36: frogstats.uptime.monitors.v1.MonitorsService.UpdateMonitor:input_type -> frogstats.uptime.monitors.v1.UpdateMonitorRequest
-	7,  // 37: frogstats.uptime.monitors.v1.MonitorsService.DeleteMonitor:input_type -> frogstats.uptime.monitors.v1.DeleteMonitorRequest
-	8,  // 38: frogstats.uptime.monitors.v1.MonitorsService.CheckMonitor:input_type -> frogstats.uptime.monitors.v1.CheckMonitorRequest
-	9,  // 39: frogstats.uptime.monitors.v1.MonitorsService.TestMonitor:input_type -> frogstats.uptime.monitors.v1.TestMonitorRequest
-	10, // 40: frogstats.uptime.monitors.v1.MonitorsService.ListRegions:input_type -> frogstats.uptime.monitors.v1.ListRegionsRequest
-	13, // 41: frogstats.uptime.monitors.v1.MonitorsService.ListProbers:input_type -> frogstats.uptime.monitors.v1.ListProbersRequest
-	16, // 42: frogstats.uptime.monitors.v1.AssignmentsService.WatchAssignments:input_type -> frogstats.uptime.monitors.v1.WatchAssignmentsRequest
-	21, // 43: frogstats.uptime.monitors.v1.CatalogService.WatchCatalog:input_type -> frogstats.uptime.monitors.v1.WatchCatalogRequest
-	3,  // 44: frogstats.uptime.monitors.v1.MonitorsService.ListMonitors:output_type -> frogstats.uptime.monitors.v1.ListMonitorsResponse
-	1,  // 45: frogstats.uptime.monitors.v1.MonitorsService.GetMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
-	1,  // 46: frogstats.uptime.monitors.v1.MonitorsService.CreateMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
-	1,  // 47: frogstats.uptime.monitors.v1.MonitorsService.UpdateMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
-	35, // 48: frogstats.uptime.monitors.v1.MonitorsService.DeleteMonitor:output_type -> google.protobuf.Empty
-	36, // 49: frogstats.uptime.monitors.v1.MonitorsService.CheckMonitor:output_type -> frogstats.uptime.events.v1.Event
-	36, // 50: frogstats.uptime.monitors.v1.MonitorsService.TestMonitor:output_type -> frogstats.uptime.events.v1.Event
-	11, // 51: frogstats.uptime.monitors.v1.MonitorsService.ListRegions:output_type -> frogstats.uptime.monitors.v1.ListRegionsResponse
-	14, // 52: frogstats.uptime.monitors.v1.MonitorsService.ListProbers:output_type -> frogstats.uptime.monitors.v1.ListProbersResponse
-	17, // 53: frogstats.uptime.monitors.v1.AssignmentsService.WatchAssignments:output_type -> frogstats.uptime.monitors.v1.WatchAssignmentsResponse
-	22, // 54: frogstats.uptime.monitors.v1.CatalogService.WatchCatalog:output_type -> frogstats.uptime.monitors.v1.WatchCatalogResponse
-	44, // [44:55] is the sub-list for method output_type
-	33, // [33:44] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	32, // 10: frogstats.uptime.monitors.v1.Monitor.tls_config:type_name -> frogstats.uptime.check.v1.TlsConfig
+	25, // 11: frogstats.uptime.monitors.v1.ListMonitorsRequest.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
+	33, // 12: frogstats.uptime.monitors.v1.ListMonitorsRequest.status:type_name -> frogstats.uptime.events.v1.CurrentStatus
+	1,  // 13: frogstats.uptime.monitors.v1.ListMonitorsResponse.monitors:type_name -> frogstats.uptime.monitors.v1.Monitor
+	1,  // 14: frogstats.uptime.monitors.v1.CreateMonitorRequest.monitor:type_name -> frogstats.uptime.monitors.v1.Monitor
+	1,  // 15: frogstats.uptime.monitors.v1.UpdateMonitorRequest.monitor:type_name -> frogstats.uptime.monitors.v1.Monitor
+	34, // 16: frogstats.uptime.monitors.v1.UpdateMonitorRequest.update_mask:type_name -> google.protobuf.FieldMask
+	1,  // 17: frogstats.uptime.monitors.v1.TestMonitorRequest.monitor:type_name -> frogstats.uptime.monitors.v1.Monitor
+	12, // 18: frogstats.uptime.monitors.v1.ListRegionsResponse.regions:type_name -> frogstats.uptime.monitors.v1.Region
+	30, // 19: frogstats.uptime.monitors.v1.Region.last_seen_at:type_name -> google.protobuf.Timestamp
+	15, // 20: frogstats.uptime.monitors.v1.ListProbersResponse.probers:type_name -> frogstats.uptime.monitors.v1.Prober
+	30, // 21: frogstats.uptime.monitors.v1.Prober.last_seen_at:type_name -> google.protobuf.Timestamp
+	20, // 22: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.assigned:type_name -> frogstats.uptime.monitors.v1.Assignment
+	18, // 23: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.snapshot_complete:type_name -> frogstats.uptime.monitors.v1.SnapshotComplete
+	19, // 24: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.heartbeat:type_name -> frogstats.uptime.monitors.v1.Heartbeat
+	35, // 25: frogstats.uptime.monitors.v1.Assignment.spec:type_name -> frogstats.uptime.check.v1.CheckSpec
+	0,  // 26: frogstats.uptime.monitors.v1.Assignment.overlap:type_name -> frogstats.uptime.monitors.v1.Overlap
+	30, // 27: frogstats.uptime.monitors.v1.Assignment.active_since:type_name -> google.protobuf.Timestamp
+	23, // 28: frogstats.uptime.monitors.v1.WatchCatalogResponse.upserted:type_name -> frogstats.uptime.monitors.v1.CatalogEntry
+	18, // 29: frogstats.uptime.monitors.v1.WatchCatalogResponse.snapshot_complete:type_name -> frogstats.uptime.monitors.v1.SnapshotComplete
+	19, // 30: frogstats.uptime.monitors.v1.WatchCatalogResponse.heartbeat:type_name -> frogstats.uptime.monitors.v1.Heartbeat
+	25, // 31: frogstats.uptime.monitors.v1.CatalogEntry.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
+	30, // 32: frogstats.uptime.monitors.v1.CatalogEntry.created_at:type_name -> google.protobuf.Timestamp
+	30, // 33: frogstats.uptime.monitors.v1.CatalogEntry.updated_at:type_name -> google.protobuf.Timestamp
+	2,  // 34: frogstats.uptime.monitors.v1.MonitorsService.ListMonitors:input_type -> frogstats.uptime.monitors.v1.ListMonitorsRequest
+	4,  // 35: frogstats.uptime.monitors.v1.MonitorsService.GetMonitor:input_type -> frogstats.uptime.monitors.v1.GetMonitorRequest
+	5,  // 36: frogstats.uptime.monitors.v1.MonitorsService.CreateMonitor:input_type -> frogstats.uptime.monitors.v1.CreateMonitorRequest
+	6,  // 37: frogstats.uptime.monitors.v1.MonitorsService.UpdateMonitor:input_type -> frogstats.uptime.monitors.v1.UpdateMonitorRequest
+	7,  // 38: frogstats.uptime.monitors.v1.MonitorsService.DeleteMonitor:input_type -> frogstats.uptime.monitors.v1.DeleteMonitorRequest
+	8,  // 39: frogstats.uptime.monitors.v1.MonitorsService.CheckMonitor:input_type -> frogstats.uptime.monitors.v1.CheckMonitorRequest
+	9,  // 40: frogstats.uptime.monitors.v1.MonitorsService.TestMonitor:input_type -> frogstats.uptime.monitors.v1.TestMonitorRequest
+	10, // 41: frogstats.uptime.monitors.v1.MonitorsService.ListRegions:input_type -> frogstats.uptime.monitors.v1.ListRegionsRequest
+	13, // 42: frogstats.uptime.monitors.v1.MonitorsService.ListProbers:input_type -> frogstats.uptime.monitors.v1.ListProbersRequest
+	16, // 43: frogstats.uptime.monitors.v1.AssignmentsService.WatchAssignments:input_type -> frogstats.uptime.monitors.v1.WatchAssignmentsRequest
+	21, // 44: frogstats.uptime.monitors.v1.CatalogService.WatchCatalog:input_type -> frogstats.uptime.monitors.v1.WatchCatalogRequest
+	3,  // 45: frogstats.uptime.monitors.v1.MonitorsService.ListMonitors:output_type -> frogstats.uptime.monitors.v1.ListMonitorsResponse
+	1,  // 46: frogstats.uptime.monitors.v1.MonitorsService.GetMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
+	1,  // 47: frogstats.uptime.monitors.v1.MonitorsService.CreateMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
+	1,  // 48: frogstats.uptime.monitors.v1.MonitorsService.UpdateMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
+	36, // 49: frogstats.uptime.monitors.v1.MonitorsService.DeleteMonitor:output_type -> google.protobuf.Empty
+	37, // 50: frogstats.uptime.monitors.v1.MonitorsService.CheckMonitor:output_type -> frogstats.uptime.events.v1.Event
+	37, // 51: frogstats.uptime.monitors.v1.MonitorsService.TestMonitor:output_type -> frogstats.uptime.events.v1.Event
+	11, // 52: frogstats.uptime.monitors.v1.MonitorsService.ListRegions:output_type -> frogstats.uptime.monitors.v1.ListRegionsResponse
+	14, // 53: frogstats.uptime.monitors.v1.MonitorsService.ListProbers:output_type -> frogstats.uptime.monitors.v1.ListProbersResponse
+	17, // 54: frogstats.uptime.monitors.v1.AssignmentsService.WatchAssignments:output_type -> frogstats.uptime.monitors.v1.WatchAssignmentsResponse
+	22, // 55: frogstats.uptime.monitors.v1.CatalogService.WatchCatalog:output_type -> frogstats.uptime.monitors.v1.WatchCatalogResponse
+	45, // [45:56] is the sub-list for method output_type
+	34, // [34:45] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_monitors_v1_monitors_proto_init() }

@@ -1,0 +1,120 @@
+package nettest
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/netip"
+	"time"
+)
+
+// StartTLS is the protocol in which a plain connection is upgraded to TLS.
+type StartTLS string
+
+// The upgrades. The empty value is StartTLSNone.
+const (
+	StartTLSNone     StartTLS = "none"
+	StartTLSAuto     StartTLS = "auto" // by the port: 5432, 3306, 25 and 587, 143, 110, 389
+	StartTLSPostgres StartTLS = "postgres"
+	StartTLSMySQL    StartTLS = "mysql"
+	StartTLSSMTP     StartTLS = "smtp"
+	StartTLSIMAP     StartTLS = "imap"
+	StartTLSPOP3     StartTLS = "pop3"
+	StartTLSLDAP     StartTLS = "ldap"
+)
+
+// Revocation is how far the revocation of a certificate is looked into.
+type Revocation string
+
+// The depths. The empty value is RevocationStapled.
+const (
+	RevocationOff     Revocation = "off"
+	RevocationStapled Revocation = "stapled" // only what the server staples
+	RevocationOnline  Revocation = "online"  // what is stapled, else what the OCSP responder says
+)
+
+// TLSOptions is how a handshake is made and what is accepted. Its zero value
+// takes the system's trust, at least TLS 1.2 and the host's name.
+type TLSOptions struct {
+	// ServerName replaces the host for SNI and the certificate's check.
+	ServerName string
+	// RootCAs are trusted instead of the system's.
+	RootCAs *x509.CertPool
+	// SkipVerify accepts any certificate; what is wrong with it is still in the result.
+	SkipVerify bool
+	// MinVersion is a version of crypto/tls; 0 means TLS 1.2.
+	MinVersion uint16
+	// Certificates are the client's.
+	Certificates []tls.Certificate
+	// Revocation is how far revocation is looked into.
+	Revocation Revocation
+	// Curves are offered in this order; nil means Go's default. P-256 first costs
+	// a client about 40 % less than the default.
+	Curves []tls.CurveID
+}
+
+// Certificate is what a TLS handshake showed of the peer. It is complete even if
+// the certificate was not accepted.
+type Certificate struct {
+	// Peer is host:port of the handshake.
+	Peer string
+	// Subject and Issuer are distinguished names of the leaf.
+	Subject, Issuer string
+	// Names are the names and addresses that the leaf is for, at most 100.
+	Names []string
+	// NotBefore and NotAfter bound the leaf's validity, in UTC.
+	NotBefore, NotAfter time.Time
+	// ChainExpiresAt is the earliest end in the verified chain that lasts longest;
+	// zero if no chain could be verified.
+	ChainExpiresAt time.Time
+	// Serial and SHA256 are in lower-case hexadecimal.
+	Serial, SHA256 string
+	// Key is "RSA 2048", "ECDSA P-256", "Ed25519" and the like.
+	Key string
+	// SignatureAlgorithm is as crypto/x509 names it, such as "SHA256-RSA".
+	SignatureAlgorithm string
+	// ChainLength is how many certificates the peer sent.
+	ChainLength int
+	// Trusted says that a chain to a trusted root was found, whatever the leaf's dates and name are.
+	Trusted bool
+	// NameMatches says that the leaf is for the name that was asked.
+	NameMatches bool
+	// Valid says that it is right in time, chain, name and, as far as was looked, revocation.
+	Valid bool
+	// Problems are what is wrong with it, one sentence each; weak keys and
+	// signatures are named too, but do not make it invalid by themselves.
+	Problems []string
+	// OCSPStatus is "good", "revoked", "unknown", or "" if nothing is known.
+	OCSPStatus string
+	// OCSPSource is "stapled" or "responder"; "" if nothing is known.
+	OCSPSource string
+	// TLSVersion is "1.2" and the like, CipherSuite as crypto/tls names it; empty
+	// if the handshake did not end.
+	TLSVersion, CipherSuite string
+	// ALPN is the protocol chosen in the handshake; may be empty.
+	ALPN string
+}
+
+// AddressAttempt is one address that was tried.
+type AddressAttempt struct {
+	Addr netip.Addr
+	// Duration is from the start of the attempt to its end.
+	Duration time.Duration
+	// ErrorType is empty for the address that was used.
+	ErrorType ErrorType
+}
+
+// TLSConfig is the TestConfig.Config of a TLSTest, whose Address is host:port, or
+// a host for port 443.
+type TLSConfig struct {
+	// Port may repeat the port of the address, or give it to an address without one.
+	Port int
+	// IPVersion restricts the address family; empty means any.
+	IPVersion IPVersion
+	// StartTLS upgrades a plain connection first.
+	StartTLS StartTLS
+	// TLS is how the handshake is made.
+	TLS TLSOptions
+	// Expect judges the finished handshake and returns a sentence for each
+	// expectation that does not hold.
+	Expect func(*TestResult) []string
+}
