@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/services/prober/schedule"
 )
 
 // lastSlot is what is already stored of a monitor from before this prober ran.
@@ -58,12 +59,12 @@ func (g *engine) configure(e *entry) {
 		g.log.Error("monitor cannot be run", "monitor_id", spec.GetMonitorId(), "error", err)
 	}
 	e.check = check
-	e.schedule = newGrid(spec.GetMonitorId(), time.Duration(e.assignment.GetIntervalSeconds())*time.Second)
+	e.schedule = schedule.NewGrid(spec.GetMonitorId(), time.Duration(e.assignment.GetIntervalSeconds())*time.Second)
 	if expr := e.assignment.GetCron(); expr != "" {
-		c, err := newCron(expr, e.assignment.GetTimezone())
+		c, err := schedule.ParseCron(expr, e.assignment.GetTimezone())
 		if err != nil {
 			g.log.Error("schedule cannot be followed", "monitor_id", spec.GetMonitorId(), "error", err)
-			e.schedule = newGrid(spec.GetMonitorId(), 24*time.Hour)
+			e.schedule = schedule.NewGrid(spec.GetMonitorId(), 24*time.Hour)
 			e.check = nil
 			return
 		}
@@ -74,13 +75,13 @@ func (g *engine) configure(e *entry) {
 // plan sets e's next slots: at once for a monitor that is new or was changed while
 // we watch; on its grid otherwise.
 func (g *engine) plan(e *entry, now time.Time, unchecked, fresh bool) {
-	e.gridAt = e.schedule.next(now)
+	e.gridAt = e.schedule.Next(now)
 	e.confirmAt = time.Time{}
 	switch {
 	case fresh && e.running == 0: // a check in flight would only turn this slot into an overlap
 		e.confirmAt = now.UTC().Truncate(time.Millisecond)
 	case unchecked:
-		delay := time.Duration(mix(uint64(e.assignment.GetSpec().GetMonitorId())) % uint64(firstSpread))
+		delay := time.Duration(schedule.Mix(uint64(e.assignment.GetSpec().GetMonitorId())) % uint64(firstSpread))
 		e.confirmAt = now.Add(delay).UTC().Truncate(time.Millisecond)
 	}
 	if e.gridAt.Equal(e.confirmAt) {
@@ -94,14 +95,14 @@ func (g *engine) noteGap(e *entry, last, now time.Time) {
 	if since := e.assignment.GetActiveSince(); since != nil && since.AsTime().After(last) {
 		last = since.AsTime()
 	}
-	n := e.schedule.count(last, now)
+	n := e.schedule.Count(last, now)
 	if n == 0 {
 		return
 	}
-	first := e.schedule.next(last)
+	first := e.schedule.Next(last)
 	g.metrics.due.Add(int64(n))
 	g.metrics.missed(n, missedOffline)
-	e.gridAt = e.schedule.next(now)
+	e.gridAt = e.schedule.Next(now)
 	g.outbox.Append(g.missedRow(e, first, uint32(n), missedOffline, now), "")
 }
 

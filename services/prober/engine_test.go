@@ -14,6 +14,7 @@ import (
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/services/prober/schedule"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -127,7 +128,7 @@ func TestEveryDueSlotIsOneRow(t *testing.T) {
 
 		due := 0
 		for id := uint32(1); id <= monitors; id++ {
-			due += 1 + newGrid(id, time.Second).count(begin, until.Add(1)) // the first check at once, then the grid
+			due += 1 + schedule.NewGrid(id, time.Second).Count(begin, until.Add(1)) // the first check at once, then the grid
 		}
 		ran, missed := tally(rows)
 		// A grid slot that falls on the first check is that check.
@@ -157,7 +158,7 @@ func TestFirstCheckRunsAtOnce(t *testing.T) {
 		if len(rows) != 1 || rows[0].GetStartedAt().AsTime().Sub(at) > time.Millisecond {
 			t.Fatalf("got %d rows, want one check at once", len(rows))
 		}
-		if next := rows[0].GetNextScheduledAt().AsTime(); !next.Equal(newGrid(7, time.Hour).next(at)) {
+		if next := rows[0].GetNextScheduledAt().AsTime(); !next.Equal(schedule.NewGrid(7, time.Hour).Next(at)) {
 			t.Errorf("next slot %v is not on the grid", next)
 		}
 	})
@@ -203,7 +204,7 @@ func TestOverlapIsMissedOrParallel(t *testing.T) {
 				b.assign(a, nil, false)
 				pass(time.Minute)
 				synctest.Wait()
-				due := newGrid(7, time.Second).count(begin, time.Now())
+				due := schedule.NewGrid(7, time.Second).Count(begin, time.Now())
 				ran, missed := tally(b.stopAndRead(t))
 				if (missed > 0) != tt.wantMissed {
 					t.Errorf("%d missed slots", missed)
@@ -233,7 +234,7 @@ func TestHostLimitHoldsAndMissesCount(t *testing.T) {
 		pass(time.Minute)
 		synctest.Wait()
 		for id := uint32(1); id <= 10; id++ {
-			due += newGrid(id, time.Second).count(begin, time.Now())
+			due += schedule.NewGrid(id, time.Second).Count(begin, time.Now())
 		}
 		ran, missed := tally(b.stopAndRead(t))
 		if most.Load() > 3 {
@@ -247,8 +248,8 @@ func TestHostLimitHoldsAndMissesCount(t *testing.T) {
 
 func TestGapAfterRestartIsMissed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGrid(7, 10*time.Second)
-		last := g.next(time.Now())
+		g := schedule.NewGrid(7, 10*time.Second)
+		last := g.Next(time.Now())
 		pass(10*time.Minute + 3*time.Second)
 		b := startEngine(t, Config{}, success)
 		restart := time.Now()
@@ -260,11 +261,11 @@ func TestGapAfterRestartIsMissed(t *testing.T) {
 		if rows[0].GetStatus() != checkv1.ResultStatus_RESULT_STATUS_MISSED || rows[0].GetErrorType() != string(missedOffline) {
 			t.Fatalf("first row is %v, want the missed gap", rows[0])
 		}
-		if got, want := int(rows[0].GetMissedCount()), g.count(last, restart); got != want {
+		if got, want := int(rows[0].GetMissedCount()), g.Count(last, restart); got != want {
 			t.Errorf("gap of %d slots, want %d", got, want)
 		}
 		ran, missed := tally(rows)
-		if due := g.count(last, until); ran+missed != due {
+		if due := g.Count(last, until); ran+missed != due {
 			t.Errorf("%d results + %d missed, due were %d", ran, missed, due)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/services/prober/schedule"
 )
 
 // missedReason is why a due slot did not run; its values are error types of the contract.
@@ -34,7 +35,7 @@ const maxMissedAge = 10 * time.Second
 type entry struct {
 	assignment *monitorsv1.Assignment
 	check      check // nil when the configuration cannot be run
-	schedule   schedule
+	schedule   schedule.Schedule
 
 	gridAt    time.Time // next slot of the schedule; zero when it never fires again
 	confirmAt time.Time // next confirming slot; zero when none is wanted
@@ -68,12 +69,12 @@ func (e *entry) take(now time.Time) (slot time.Time, skippedFrom time.Time, skip
 			return slot, time.Time{}, 0
 		}
 	}
-	if last := e.schedule.last(slot, now); !last.IsZero() {
+	if last := e.schedule.Last(slot, now); !last.IsZero() {
 		skippedFrom = slot
-		skipped = 1 + e.schedule.count(slot, last)
+		skipped = 1 + e.schedule.Count(slot, last)
 		slot = last
 	}
-	e.gridAt = e.schedule.next(slot)
+	e.gridAt = e.schedule.Next(slot)
 	return slot, skippedFrom, skipped
 }
 
