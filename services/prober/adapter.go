@@ -17,22 +17,50 @@ import (
 	"github.com/frogstats/uptime/services/prober/rules"
 )
 
-// checker makes checks of specs. All share one network: one policy, one resolver,
+// Checker makes checks of specs. All share one network: one policy, one resolver,
 // one memory of how well that resolver does.
-type checker struct{ network *nettest.Network }
+type Checker struct{ network *nettest.Network }
 
-// newChecker makes a checker; witnesses are as in Config.ResolverWitnesses.
-func newChecker(policy *egress.Policy, witnesses []string) *checker {
+// NewChecker makes a checker; witnesses are as in Config.ResolverWitnesses.
+func NewChecker(policy *egress.Policy, witnesses []string) *Checker {
 	n := &nettest.Network{WitnessNames: witnesses}
 	if policy != nil {
 		n.Policy = policy
 	}
-	return &checker{network: n}
+	return &Checker{network: n}
+}
+
+// Check is a configuration made ready to run any number of times, at once too.
+type Check struct {
+	check check
+	spec  *checkv1.CheckSpec
+}
+
+// Prepare checks spec once, so that running it can only fail for the target's or
+// the network's reasons. spec must not change afterwards.
+func (c *Checker) Prepare(spec *checkv1.CheckSpec) (Check, error) {
+	chk, err := c.prepare(spec)
+	return Check{chk, spec}, err
+}
+
+// Run checks once, all attempts included; detailed asks for CheckResult.details.
+// Region, prober and slot are the caller's to fill in.
+func (c Check) Run(ctx context.Context, detailed bool) *checkv1.CheckResult {
+	r := &checkv1.CheckResult{
+		MonitorId: c.spec.GetMonitorId(), OrganizationId: c.spec.GetOrganizationId(), MonitorName: c.spec.GetName(),
+		MonitorType: c.spec.GetMonitorType(), ConfigVersion: c.spec.GetVersion(), StartedAt: timestamppb.Now(),
+	}
+	if detailed {
+		c.check.runDetailed(ctx, r)
+	} else {
+		c.check.run(ctx, r)
+	}
+	return r
 }
 
 // prepare checks the spec once, so that running it can only fail for the target's
 // or the network's reasons.
-func (c *checker) prepare(spec *checkv1.CheckSpec) (check, error) {
+func (c *Checker) prepare(spec *checkv1.CheckSpec) (check, error) {
 	p := &prepared{
 		url: targetURL(spec), attempts: max(int(spec.GetRetries().GetAttempts()), 1),
 		pause: time.Duration(spec.GetRetries().GetDelayMs()) * time.Millisecond,
@@ -58,7 +86,7 @@ func (c *checker) prepare(spec *checkv1.CheckSpec) (check, error) {
 	return p, nil
 }
 
-func (c *checker) prepareTCP(p *prepared, spec *checkv1.CheckSpec, list []rules.Rule) {
+func (c *Checker) prepareTCP(p *prepared, spec *checkv1.CheckSpec, list []rules.Rule) {
 	t := spec.GetTcpConfig()
 	config := nettest.TCPConfig{IPVersion: ipVersion(t.GetIpVersion())}
 	config.Expect = rules.Expect(list)
@@ -68,7 +96,7 @@ func (c *checker) prepareTCP(p *prepared, spec *checkv1.CheckSpec, list []rules.
 	p.port = proto.Uint32(uint32(t.GetPort()))
 }
 
-func (c *checker) prepareHTTP(p *prepared, spec *checkv1.CheckSpec, list []rules.Rule) error {
+func (c *Checker) prepareHTTP(p *prepared, spec *checkv1.CheckSpec, list []rules.Rule) error {
 	h := spec.GetHttpConfig()
 	u, err := url.Parse(h.GetUrl())
 	if err != nil {
@@ -117,6 +145,15 @@ type prepared struct {
 }
 
 func (p *prepared) host() string { return p.target }
+
+func (p *prepared) plain() (nettest.TestConfig, bool) { return nettest.TestConfig{}, false }
+
+func (p *prepared) record(r *checkv1.CheckResult, t *nettest.TestResult, _ error) {
+	r.MonitorUrl, r.Port, r.Attempt = p.url, p.port, 1
+	fill(r, t)
+}
+
+func (p *prepared) runDetailed(ctx context.Context, r *checkv1.CheckResult) { p.run(ctx, r) }
 
 // run makes attempts until one succeeds; the last one is the result.
 func (p *prepared) run(ctx context.Context, r *checkv1.CheckResult) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/services/prober/nettest"
 )
 
 // check is a monitor's configuration made ready to run.
@@ -17,19 +18,39 @@ type check interface {
 	// ends within the configured time, or soon after ctx does; cut off by ctx, the
 	// status is error: the target said nothing.
 	run(ctx context.Context, r *checkv1.CheckResult)
+	// runDetailed is run for somebody who asked: r.Details are filled in too.
+	runDetailed(ctx context.Context, r *checkv1.CheckResult)
+	// plain tells whether all that the check does is to open one TCP connection once,
+	// and then as what; its conditions need nothing but the time that took.
+	plain() (nettest.TestConfig, bool)
+	// record judges an attempt that was made otherwise than by run, with plain's
+	// configuration, and writes what came of it into r; err is as Execute gives it.
+	record(r *checkv1.CheckResult, t *nettest.TestResult, err error)
 }
 
-// targetURL is what a spec checks: its URL, or tcp://host:port.
+// targetURL is what a spec checks: its URL, tcp://host:port or tls://host:port.
 func targetURL(spec *checkv1.CheckSpec) string {
-	if spec.GetMonitorType() == checkv1.MonitorType_MONITOR_TYPE_TCP {
+	switch spec.GetMonitorType() {
+	case checkv1.MonitorType_MONITOR_TYPE_TCP:
 		return "tcp://" + tcpAddress(spec.GetTcpConfig())
+	case checkv1.MonitorType_MONITOR_TYPE_TLS:
+		return "tls://" + tlsAddress(spec.GetTlsConfig())
 	}
 	return spec.GetHttpConfig().GetUrl()
 }
 
-func tcpAddress(c *checkv1.TcpConfig) string {
-	host := strings.TrimSuffix(strings.TrimPrefix(c.GetHost(), "["), "]")
-	return net.JoinHostPort(host, strconv.Itoa(int(c.GetPort())))
+func tcpAddress(c *checkv1.TcpConfig) string { return hostPort(c.GetHost(), c.GetPort()) }
+
+func tlsAddress(c *checkv1.TlsConfig) string {
+	if c.Port == nil {
+		return hostPort(c.GetHost(), 443)
+	}
+	return hostPort(c.GetHost(), c.GetPort())
+}
+
+func hostPort(host string, port int32) string {
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
 
 // statusName is a status as the wire has it.

@@ -14,6 +14,7 @@ import (
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/services/prober/nettest"
 	"github.com/frogstats/uptime/services/prober/schedule"
 )
 
@@ -36,6 +37,12 @@ func (c fakeCheck) run(ctx context.Context, r *checkv1.CheckResult) {
 		r.Status = checkv1.ResultStatus_RESULT_STATUS_ERROR
 	}
 }
+
+func (c fakeCheck) runDetailed(ctx context.Context, r *checkv1.CheckResult) { c.run(ctx, r) }
+
+func (fakeCheck) plain() (nettest.TestConfig, bool) { return nettest.TestConfig{}, false }
+
+func (fakeCheck) record(*checkv1.CheckResult, *nettest.TestResult, error) {}
 
 // bench is an engine whose checks the test decides.
 type bench struct {

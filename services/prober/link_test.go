@@ -226,7 +226,7 @@ func TestProberEndToEnd(t *testing.T) {
 
 // A rule that fails is the target's fault; one that cannot be read is refused whole.
 func TestPrepare(t *testing.T) {
-	c := newChecker(nil, nil)
+	c := NewChecker(nil, nil)
 	http := func(url string, list ...*checkv1.ValidationRule) *checkv1.CheckSpec {
 		return &checkv1.CheckSpec{MonitorType: checkv1.MonitorType_MONITOR_TYPE_HTTP, HttpConfig: &checkv1.HttpConfig{Url: ptr(url)}, ValidationRules: list}
 	}

@@ -62,7 +62,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		outbox = NewMemoryOutbox(cfg.OutboxResults)
 	}
 	log := deps.Log.With("service", "prober", "prober_id", cfg.ProberID)
-	g := newEngine(cfg, newChecker(deps.Egress, cfg.ResolverWitnesses).prepare, outbox, m, newTracer(deps.TracerProvider, cfg.CheckSampleRatio), log)
+	g := newEngine(cfg, NewChecker(deps.Egress, cfg.ResolverWitnesses).prepare, outbox, m, newTracer(deps.TracerProvider, cfg.CheckSampleRatio), log)
 	if err := m.watch(g, outbox); err != nil {
 		return nil, fmt.Errorf("prober metrics: %w", err)
 	}

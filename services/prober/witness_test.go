@@ -34,7 +34,7 @@ func TestResolverWitnesses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := newChecker(nil, tt.witnesses)
+			c := NewChecker(nil, tt.witnesses)
 			c.network.Resolver = inHouse{}
 			chk, err := c.prepare(&checkv1.CheckSpec{
 				MonitorType: checkv1.MonitorType_MONITOR_TYPE_TCP, TcpConfig: &checkv1.TcpConfig{Host: ptr("db.other.test"), Port: ptr(int32(5432))},
