@@ -135,7 +135,7 @@ func (r *httpRun) request(h *hop) (*response, *failure) {
 	conn := &watchedConn{Conn: tcp, raw: tcp}
 	version2 := false
 	if h.secure() {
-		secured, failed := r.handshake(tcp, h)
+		secured, failed := r.secureFrom(r.baseTLS, tcp, r.tlsOptions(h), h.to.host, []string{"h2", "http/1.1"})
 		if failed != nil {
 			hangUp()
 			return nil, failed
