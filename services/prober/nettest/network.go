@@ -57,6 +57,13 @@ type Network struct {
 	AttemptDelay time.Duration
 	// PreferIPv4 starts Happy Eyeballs with IPv4 instead of IPv6.
 	PreferIPv4 bool
+	// NoDNSCache asks the name servers anew for every check. Otherwise the answers
+	// of a SystemResolver are kept as long as they allow, and those of any other
+	// Resolver, which do not say how long that is, never.
+	NoDNSCache bool
+	// DNSCacheTTL is how long an answer is kept that allows for longer; 0 means
+	// DefaultDNSCacheTTL.
+	DNSCacheTTL time.Duration
 	// Health is what lookups have taught about the resolver. It may be read, and
 	// its parameters set before the first check.
 	Health ResolverHealth
