@@ -103,7 +103,7 @@ func (g *engine) noteGap(e *entry, last, now time.Time) {
 	g.metrics.due.Add(int64(n))
 	g.metrics.missed(n, missedOffline)
 	e.gridAt = e.schedule.Next(now)
-	g.outbox.Append(g.missedRow(e, first, uint32(n), missedOffline, now), "")
+	g.append(g.missedRow(e, first, uint32(n), missedOffline, now), "")
 }
 
 // remove stops a monitor. A check in flight still ends as its row.

@@ -37,7 +37,7 @@ func benchmarkCheck(b *testing.B, ratio float64) {
 	prepare := func(*checkv1.CheckSpec) (check, error) {
 		return fakeCheck{"host", func() (time.Duration, checkv1.ResultStatus) { return 0, checkv1.ResultStatus_RESULT_STATUS_SUCCESS }}, nil
 	}
-	g := newEngine(cfg, prepare, NewMemoryOutbox(1000), m, newTracer(tp, ratio), slog.New(slog.DiscardHandler))
+	g := newEngine(cfg, prepare, NewMemoryOutbox(1000, 1<<20), m, newTracer(tp, ratio), slog.New(slog.DiscardHandler))
 	g.assign(assignment(1, 3600), nil, false)
 	e, slot := g.entries[1], time.Now()
 	b.ReportAllocs()

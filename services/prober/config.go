@@ -11,9 +11,10 @@ type Config struct {
 	Region   string // code of the region it stands in; required
 	Version  string // of the binary
 
-	MaxChecks        int // checks in flight; 0 means 4096
-	MaxChecksPerHost int // checks in flight per target host; 0 means 512
-	OutboxResults    int // results kept while events cannot be reached; 0 means 500000
+	MaxChecks        int   // checks in flight; 0 means 4096
+	MaxChecksPerHost int   // checks in flight per target host; 0 means 512
+	OutboxResults    int   // results kept while events cannot be reached; 0 means 500000
+	OutboxBytes      int64 // size of the results kept while events cannot be reached; 0 means 256 MiB
 	// ResolverWitnesses are the zones under which the resolver is tested when a name fails, to tell its fault from the
 	// target's; nil means public ones. A network without public DNS needs its own.
 	ResolverWitnesses []string
@@ -37,6 +38,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.OutboxResults == 0 {
 		c.OutboxResults = 500_000
+	}
+	if c.OutboxBytes == 0 {
+		c.OutboxBytes = 256 << 20
 	}
 	if c.CheckSampleRatio == 0 {
 		c.CheckSampleRatio = DefaultCheckSampleRatio

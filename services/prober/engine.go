@@ -166,7 +166,7 @@ func (g *engine) finish(e *entry, r *checkv1.CheckResult) {
 		g.wake()
 	}
 	g.metrics.finished(r, now.Sub(r.GetStartedAt().AsTime()))
-	g.outbox.Append(r, g.tracer.scheduled(r, now, changed))
+	g.append(r, g.tracer.scheduled(r, now, changed))
 }
 
 // notRun notes a slot that got no permit in time.
@@ -205,7 +205,7 @@ func (g *engine) flushMissed(e *entry, now time.Time) {
 	if e.missedCount == 0 {
 		return
 	}
-	g.outbox.Append(g.missedRow(e, e.missedFrom, e.missedCount, e.missedWhy, now), "")
+	g.append(g.missedRow(e, e.missedFrom, e.missedCount, e.missedWhy, now), "")
 	e.missedFrom, e.missedCount = time.Time{}, 0
 }
 
@@ -219,6 +219,16 @@ func (g *engine) missedRow(e *entry, from time.Time, count uint32, why missedRea
 		ConfigVersion: spec.GetVersion(), MonitorType: spec.GetMonitorType(), MonitorName: spec.GetName(), MonitorUrl: targetURL(spec),
 		NextScheduledAt: e.nextSlot(),
 	}
+}
+
+// append hands a row to the outbox.
+func (g *engine) append(r *checkv1.CheckResult, traceparent string) {
+	row, err := proto.Marshal(r)
+	if err != nil { // text of a target that is not UTF-8 has been mended before
+		g.log.Error("result cannot be encoded", "monitor_id", r.GetMonitorId(), "error", err)
+		return
+	}
+	g.outbox.Append(row, traceparent)
 }
 
 func (g *engine) wake() {

@@ -69,7 +69,7 @@ func startWatched(t *testing.T, cfg Config, mp metric.MeterProvider, tr *tracer,
 	if err != nil {
 		t.Fatal(err)
 	}
-	box := NewMemoryOutbox(1_000_000).(*memoryOutbox)
+	box := NewMemoryOutbox(1_000_000, 1<<30).(*memoryOutbox)
 	prepare := func(spec *checkv1.CheckSpec) (check, error) {
 		return fakeCheck{spec.GetTcpConfig().GetHost(), func() (time.Duration, checkv1.ResultStatus) { return outcome(spec.GetMonitorId()) }}, nil
 	}
@@ -88,14 +88,15 @@ func (b *bench) stopAndRead(t *testing.T) []*checkv1.CheckResult {
 	t.Helper()
 	b.cancel()
 	b.done.Wait()
-	if b.box.Pending() == 0 {
-		return nil
+	var rows []*checkv1.CheckResult
+	for len(rows) < b.box.Pending() {
+		batch, err := b.box.Read(t.Context(), uint64(len(rows)), 1_000_000, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, results(t, batch)...)
 	}
-	batch, err := b.box.Read(t.Context(), 0, 1_000_000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return batch.Results
+	return rows
 }
 
 func assignment(id uint32, interval uint32) *monitorsv1.Assignment {

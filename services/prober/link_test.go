@@ -119,7 +119,7 @@ var complete = &monitorsv1.WatchAssignmentsResponse{Step: &monitorsv1.WatchAssig
 
 func TestUplinkSendsAgainUntilAcknowledged(t *testing.T) {
 	r := &recorder{breaks: 2}
-	box := NewMemoryOutbox(100)
+	box := NewMemoryOutbox(100, 1<<20)
 	m, err := newMetrics(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func TestUplinkSendsAgainUntilAcknowledged(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() { u.run(ctx) })
 	for i := range 10 {
-		box.Append(&checkv1.CheckResult{
+		put(t, box, &checkv1.CheckResult{
 			MonitorId: 1, Region: "local", ScheduledAt: stamp(time.UnixMilli(int64(i))), StartedAt: stamp(time.UnixMilli(int64(i))),
 			Status: checkv1.ResultStatus_RESULT_STATUS_SUCCESS,
 		}, "")

@@ -76,18 +76,18 @@ func TestEngineMetrics(t *testing.T) {
 	}
 }
 
-func TestOutboxSizeIsEstimated(t *testing.T) {
-	o := NewMemoryOutbox(1000)
+func TestOutboxKnowsItsSize(t *testing.T) {
+	o := NewMemoryOutbox(1000, 1<<30)
 	want := 0
 	for range 1000 {
 		r := tracedResult()
-		o.Append(r, "")
+		put(t, o, r, "")
 		want += proto.Size(r)
 	}
 	if got := o.Bytes(); got != int64(want) {
 		t.Errorf("%d bytes of equal results, want %d", got, want)
 	}
-	o.Append(tracedResult(), "")
+	put(t, o, tracedResult(), "")
 	if o.Dropped() != 1 {
 		t.Errorf("%d dropped", o.Dropped())
 	}

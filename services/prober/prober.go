@@ -59,7 +59,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	}
 	outbox := deps.Outbox
 	if outbox == nil {
-		outbox = NewMemoryOutbox(cfg.OutboxResults)
+		outbox = NewMemoryOutbox(cfg.OutboxResults, cfg.OutboxBytes)
 	}
 	log := deps.Log.With("service", "prober", "prober_id", cfg.ProberID)
 	g := newEngine(cfg, NewChecker(deps.Egress, cfg.ResolverWitnesses).prepare, outbox, m, newTracer(deps.TracerProvider, cfg.CheckSampleRatio), log)

@@ -47,5 +47,5 @@ func (g *engine) record(r *checkv1.CheckResult, ended time.Time, traceparent str
 		}
 	}
 	g.metrics.finished(r, ended.Sub(r.GetStartedAt().AsTime()))
-	g.outbox.Append(r, traceparent)
+	g.append(r, traceparent)
 }

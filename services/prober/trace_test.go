@@ -170,22 +170,22 @@ func TestCheckWithinARequest(t *testing.T) {
 
 // Traceparents stay with their results until these are acknowledged, and go with them when they are dropped.
 func TestOutboxKeepsTraceparents(t *testing.T) {
-	o := NewMemoryOutbox(4).(*memoryOutbox)
+	o := NewMemoryOutbox(4, 1<<20).(*memoryOutbox)
 	for i := range 6 { // the first two are dropped
 		parent := ""
 		if i%2 == 1 {
 			parent = string(rune('a' + i))
 		}
-		o.Append(&checkv1.CheckResult{MonitorId: uint32(i)}, parent)
+		put(t, o, &checkv1.CheckResult{MonitorId: uint32(i)}, parent)
 	}
-	b, err := o.Read(t.Context(), 0, 10)
+	b, err := o.Read(t.Context(), 0, 10, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(map[uint32]string{1: "d", 3: "f"}, b.Traceparents); diff != "" || b.First != 3 {
 		t.Errorf("batch from %d: %s", b.First, diff)
 	}
-	if b, _ := o.Read(t.Context(), 2, 1); b.Traceparents != nil {
+	if b, _ := o.Read(t.Context(), 2, 1, nil); b.Traceparents != nil {
 		t.Errorf("an untraced result has %v", b.Traceparents)
 	}
 	o.Ack(6)
@@ -197,7 +197,7 @@ func TestOutboxKeepsTraceparents(t *testing.T) {
 // The uplink carries them, again after a stream that broke.
 func TestUplinkCarriesTraceparents(t *testing.T) {
 	r := &recorder{breaks: 1}
-	box := NewMemoryOutbox(100)
+	box := NewMemoryOutbox(100, 1<<20)
 	m, err := newMetrics(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -206,7 +206,7 @@ func TestUplinkCarriesTraceparents(t *testing.T) {
 	for i := range 3 {
 		result := tracedResult()
 		result.Region, result.ScheduledAt = "local", stamp(began.Add(time.Duration(i)*time.Second))
-		box.Append(result, []string{"", "parent", ""}[i])
+		put(t, box, result, []string{"", "parent", ""}[i])
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup

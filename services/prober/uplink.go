@@ -17,7 +17,7 @@ import (
 
 const (
 	batchResults = 1000                  // most results in one message
-	batchLinger  = 20 * time.Millisecond // how long a small batch waits to grow
+	batchLinger  = 50 * time.Millisecond // how long a small batch waits to grow
 )
 
 // uplink carries the outbox to the events service. On a new stream everything above
@@ -28,6 +28,8 @@ type uplink struct {
 	outbox   Outbox
 	metrics  *metrics
 	log      *slog.Logger
+	codec    framesCodec
+	frames   []byte // what is being sent; kept for the next batch
 
 	mu      sync.Mutex
 	stored  uint64
@@ -36,7 +38,7 @@ type uplink struct {
 
 func newUplink(conn grpc.ClientConnInterface, cfg Config, outbox Outbox, m *metrics, log *slog.Logger) *uplink {
 	return &uplink{
-		recorder: eventsv1.NewRecorderServiceClient(conn), outbox: outbox, metrics: m, log: log,
+		recorder: eventsv1.NewRecorderServiceClient(conn), outbox: outbox, metrics: m, log: log, codec: newFramesCodec(),
 		hello: &eventsv1.RecordHello{ProberId: cfg.ProberID, Region: cfg.Region}, drained: make(chan struct{}),
 	}
 }
@@ -58,7 +60,7 @@ func (u *uplink) run(ctx context.Context) {
 func (u *uplink) stream(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := u.recorder.Record(ctx)
+	stream, err := u.recorder.Record(ctx, grpc.ForceCodecV2(u.codec))
 	if err != nil {
 		return fmt.Errorf("open record stream: %w", err)
 	}
@@ -73,27 +75,30 @@ func (u *uplink) stream(ctx context.Context) error {
 
 func (u *uplink) send(ctx context.Context, stream eventsv1.RecorderService_RecordClient) error {
 	after := u.outbox.Stored()
+	linger := time.NewTimer(0)
+	defer linger.Stop()
 	for {
-		b, err := u.outbox.Read(ctx, after, batchResults)
+		b, err := u.outbox.Read(ctx, after, batchResults, u.frames)
 		if err != nil {
 			return err
 		}
-		if len(b.Results) < batchResults/4 {
+		if b.Count < batchResults/2 && len(b.Frames) < batchBytes/2 {
 			// A little patience makes far fewer messages of a trickle.
+			linger.Reset(batchLinger)
 			select {
-			case <-time.After(batchLinger):
+			case <-linger.C:
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
-			if b, err = u.outbox.Read(ctx, after, batchResults); err != nil {
+			if b, err = u.outbox.Read(ctx, after, batchResults, b.Frames); err != nil {
 				return err
 			}
 		}
-		batch := &eventsv1.ResultBatch{FirstSeq: b.First, Results: b.Results, Traceparents: b.Traceparents}
-		if err := stream.Send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Batch{Batch: batch}}); err != nil {
+		u.frames = b.Frames
+		if err := stream.SendMsg(&b); err != nil {
 			return fmt.Errorf("send batch: %w", err)
 		}
-		after = b.First + uint64(len(b.Results)) - 1
+		after = b.First + uint64(b.Count) - 1
 	}
 }
 
