@@ -1,0 +1,12 @@
+//go:build !linux || !(amd64 || arm64 || riscv64 || loong64)
+
+package nettest
+
+import "net/netip"
+
+// plainCheck is empty where checks are not driven by the loop itself.
+type plainCheck struct{}
+
+func (*plainCheck) prepare(netip.AddrPort) {}
+
+func newNativeLoop(n *Network, o LoopOptions) (loopEngine, error) { return newPortableLoop(n, o), nil }
