@@ -29,12 +29,12 @@ func (r *httpRun) readBody(resp *response) *failure {
 	if resp.body == nil {
 		return nil
 	}
-	limit := r.config.maxResponse()
+	limit := r.own.maxResponse()
 	if resp.length > limit {
 		return &failure{phase: PhaseBody, err: tooLargeError(fmt.Sprintf("%d bytes by its Content-Length", resp.length))}
 	}
 	// A promise of the peer, so believed up to a point only.
-	if room := min(int64(r.config.bodyLimit()), resp.length, 64<<10); room > 0 {
+	if room := min(int64(r.own.bodyLimit()), resp.length, 64<<10); room > 0 {
 		r.result.Body = make([]byte, 0, room)
 	}
 	wire := &wireReader{r: resp.body, conn: resp.conn, limit: limit}
@@ -57,7 +57,7 @@ func (r *httpRun) readBody(resp *response) *failure {
 func (r *httpRun) consume(decoded io.Reader, wire *wireReader, limit int64) error {
 	buf := buffers.Get().(*[32 << 10]byte)
 	defer buffers.Put(buf)
-	keep := r.config.bodyLimit()
+	keep := r.own.bodyLimit()
 	for {
 		n, err := decoded.Read(buf[:])
 		r.result.ResponseSize += int64(n)

@@ -23,6 +23,7 @@ type check struct {
 	watch    stopwatch
 	result   *TestResult
 	at       target // what messages name: the hop being worked on
+	via      string // the proxy through which at is reached; empty without one
 }
 
 // begin starts the clock.
@@ -192,6 +193,8 @@ func (c *check) place(phase Phase) string {
 	switch {
 	case phase == PhaseDNS:
 		return c.at.host
+	case c.via != "":
+		return c.at.String() + " (through the proxy " + c.via + ")"
 	case !c.at.addr.IsValid() && c.result.ResolvedIP.IsValid() && phase == PhaseConnect:
 		return c.at.String() + " (" + c.result.ResolvedIP.String() + ")"
 	default:

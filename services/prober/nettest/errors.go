@@ -29,8 +29,8 @@ const (
 	ErrProtocol            ErrorType = "protocol_error"
 	ErrResponseTooLarge    ErrorType = "response_too_large"
 	ErrValidationFailed    ErrorType = "validation_failed"
-	ErrProxy               ErrorType = "proxy_error" // never given by this package, which uses no proxy
-	ErrAuth                ErrorType = "auth_error"  // never given by this package: a 401 is a status like another
+	ErrProxy               ErrorType = "proxy_error" // of the proxy itself, not of what is behind it
+	ErrAuth                ErrorType = "auth_error"  // no token could be had; a 401 of the target is a status like another
 	ErrEgressDenied        ErrorType = "egress_denied"
 	ErrObserverOffline     ErrorType = "observer_offline"
 	ErrResolverUnavailable ErrorType = "resolver_unavailable"

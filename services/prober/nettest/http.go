@@ -26,8 +26,8 @@ const (
 )
 
 // HTTPTest makes one HTTP or HTTPS request on a fresh connection, over HTTP/1.1
-// or, if the server chooses it in the TLS handshake, HTTP/2. No proxy is used.
-// Its zero value is ready to use.
+// or, if the server chooses it in the TLS handshake, HTTP/2. A proxy is used only
+// if the configuration names one. Its zero value is ready to use.
 type HTTPTest struct {
 	// Network is shared by the tests of one prober; nil means a common default
 	// with the system's name servers and no policy.
@@ -90,17 +90,9 @@ type HTTPVersion string
 // The versions. The empty value is HTTPAny.
 const (
 	HTTPAny HTTPVersion = "any" // HTTP/2 if the server chooses it, HTTP/1.1 otherwise
-	HTTP1   HTTPVersion = "1.1"
-	HTTP2   HTTPVersion = "2" // a server that does not speak it fails the check
+	HTTP1   HTTPVersion = "1.1" // the handshake offers nothing else
+	HTTP2   HTTPVersion = "2"   // without TLS by prior knowledge; a server that does not speak it fails the check
 )
-
-// Proxy is what a target is reached through.
-type Proxy struct {
-	// URL is http://host:port, https://host:port or socks5://host:port.
-	URL string
-	// Username and Password are for the proxy; empty means that it asks for none.
-	Username, Password string
-}
 
 // GetProtocol returns "http".
 func (*HTTPTest) GetProtocol() string { return ProtocolHTTP }
@@ -112,27 +104,13 @@ func (*HTTPTest) Validate(config TestConfig) error {
 }
 
 // Execute implements NetworkTest. Latency is the whole exchange, redirects
-// included.
+// included. Who runs the same check many times saves work with Prepare.
 func (t *HTTPTest) Execute(ctx context.Context, config TestConfig) (*TestResult, error) {
-	first, own, err := parseHTTP(config)
+	check, err := t.Prepare(config)
 	if err != nil {
 		return refuse(config, ProtocolHTTP, err)
 	}
-	if err := ctx.Err(); err != nil {
-		return tooLate(config, ProtocolHTTP, err)
-	}
-	c := begin(ctx, t.Network, config, ProtocolHTTP)
-	r := httpRun{check: c, config: own, baseTLS: t.TLS, trusted: true}
-	failed := r.run(first)
-	if failed == nil {
-		judge := own.Expect
-		if judge == nil {
-			judge = expectOK
-		}
-		failed = c.expect(judge)
-	}
-	capHeaders(c.result)
-	return c.finish(failed)
+	return check.Execute(ctx)
 }
 
 // expectOK is what a response must be when nothing else is configured.
@@ -178,13 +156,17 @@ func parseHTTP(config TestConfig) (*hop, *HTTPConfig, error) {
 	if problem != "" {
 		return nil, nil, &ConfigError{"Address", problem}
 	}
-	if problem := checkFamily(to, own.IPVersion); problem != "" {
+	family := to
+	if own.Proxy != nil {
+		family = target{} // the proxy reaches it, by whatever family it has
+	}
+	if problem := checkFamily(family, own.IPVersion); problem != "" {
 		return nil, nil, &ConfigError{"Config.IPVersion", problem}
 	}
 	if err := own.check(); err != nil {
 		return nil, nil, err
 	}
-	return &hop{url: u, to: to, method: own.Method, body: own.Body}, &own, nil
+	return &hop{url: u, text: u.String(), to: to, method: own.Method, body: own.Body}, &own, nil
 }
 
 // targetOf checks a URL, makes its query fit for a request line and returns
@@ -243,6 +225,14 @@ func (c *HTTPConfig) check() error {
 	}
 	if c.MaxResponseBytes < 0 {
 		return &ConfigError{"Config.MaxResponseBytes", "must not be negative"}
+	}
+	switch c.Version {
+	case "", HTTPAny, HTTP1, HTTP2:
+	default:
+		return &ConfigError{"Config.Version", `must be "any", "1.1" or "2"`}
+	}
+	if _, err := parseProxy(c.Proxy, c.IPVersion); err != nil {
+		return err
 	}
 	return c.Auth.check()
 }

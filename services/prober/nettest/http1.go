@@ -21,9 +21,9 @@ const (
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4096) }}
 
 // exchange1 speaks HTTP/1.1 on conn, which is open and, for https, secured.
-func (r *httpRun) exchange1(conn *watchedConn, h *hop, fields []HeaderField) (*response, *failure) {
+func (r *httpRun) exchange1(conn *watchedConn, h *hop) (*response, *failure) {
 	r.watch.enter(slotTTFB)
-	written := send(conn, appendRequest(make([]byte, 0, 512), h, fields), h.body)
+	written := send(conn, r.requestHead(h), h.body)
 
 	br := readers.Get().(*bufio.Reader)
 	br.Reset(conn)
@@ -39,44 +39,63 @@ func (r *httpRun) exchange1(conn *watchedConn, h *hop, fields []HeaderField) (*r
 	resp.conn = conn
 	resp.close = func(bool) {
 		giveBack()
-		for range written { // until it is closed; the connection is, so this does not take long
-		}
+		written.wait() // the connection is closed, so this does not take long
 	}
 	return resp, nil
 }
 
-// send writes head and body. The channel gives the outcome, repeatedly.
-func send(conn io.Writer, head []byte, body string) <-chan error {
-	outcome := make(chan error, 1)
-	if len(body) <= inlineBody {
-		_, err := conn.Write(append(head, body...))
-		outcome <- err
-		close(outcome)
-		return outcome
+// sending is the writing of a request. While done is not closed, err is unknown.
+type sending struct {
+	done chan struct{} // nil if it ended at once
+	err  error
+}
+
+func (s *sending) wait() {
+	if s.done != nil {
+		<-s.done
 	}
-	go func() {
-		defer close(outcome)
-		_, err := conn.Write(head)
-		if err == nil {
-			_, err = io.WriteString(conn, body)
+}
+
+func (s *sending) ended() bool {
+	if s.done == nil {
+		return true
+	}
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// send writes head and body.
+func send(conn io.Writer, head []byte, body string) *sending {
+	s := &sending{}
+	if len(body) <= inlineBody {
+		if body != "" {
+			head = append(head[:len(head):len(head)], body...)
 		}
-		outcome <- err
+		_, s.err = conn.Write(head)
+		return s
+	}
+	s.done = make(chan struct{})
+	go func() {
+		defer close(s.done)
+		if _, s.err = conn.Write(head); s.err == nil {
+			_, s.err = io.WriteString(conn, body)
+		}
 	}()
-	return outcome
+	return s
 }
 
 // exchangeFailed finds out what lies behind a response that could not be read.
-func (r *httpRun) exchangeFailed(conn *watchedConn, written <-chan error, err error) *failure {
-	select {
-	case werr := <-written:
-		if werr != nil {
-			// The request did not go out, and no response explains why.
-			return &failure{phase: PhaseRequest, err: werr}
-		}
-	default:
-		if isTimeout(err) {
-			return &failure{phase: PhaseRequest, err: err}
-		}
+func (r *httpRun) exchangeFailed(conn *watchedConn, written *sending, err error) *failure {
+	switch {
+	case written.ended() && written.err != nil:
+		// The request did not go out, and no response explains why.
+		return &failure{phase: PhaseRequest, err: written.err}
+	case !written.ended() && isTimeout(err):
+		return &failure{phase: PhaseRequest, err: err}
 	}
 	if cause := conn.failed(); cause != nil && !errors.Is(cause, io.EOF) {
 		err = cause
@@ -89,9 +108,15 @@ func (r *httpRun) exchangeFailed(conn *watchedConn, written <-chan error, err er
 }
 
 // appendRequest writes the head of the request. fields starts with Host.
-func appendRequest(b []byte, h *hop, fields []HeaderField) []byte {
+// absolute is for a proxy, which must be told where to.
+func appendRequest(b []byte, h *hop, fields []HeaderField, absolute bool) []byte {
 	b = append(b, h.method...)
 	b = append(b, ' ')
+	if absolute {
+		b = append(b, h.url.Scheme...)
+		b = append(b, "://"...)
+		b = append(b, h.authority()...)
+	}
 	b = append(b, h.url.RequestURI()...)
 	b = append(b, " HTTP/1.1\r\n"...)
 	for _, f := range fields {

@@ -26,12 +26,21 @@ var h2 = func() *http.Transport {
 	}
 }()
 
+const (
+	// headAllowance2 is how many bytes a peer may send up to its response's head,
+	// be it settings, pings or headers.
+	headAllowance2 = 2 << 20
+	// windowAllowance2 is how many bytes may have come that nobody has read yet.
+	windowAllowance2 = 8 << 20
+)
+
 // connKey is the context key of the connection for h2.
 type connKey struct{}
 
 // exchange2 speaks HTTP/2 on conn.
-func (r *httpRun) exchange2(conn *watchedConn, h *hop, fields []HeaderField) (*response, *failure) {
+func (r *httpRun) exchange2(conn *watchedConn, h *hop) (*response, *failure) {
 	r.watch.enter(slotTTFB)
+	conn.left.Store(headAllowance2)
 	var (
 		firstByte atomic.Pointer[time.Time]
 		sent      atomic.Bool
@@ -47,7 +56,7 @@ func (r *httpRun) exchange2(conn *watchedConn, h *hop, fields []HeaderField) (*r
 	if err != nil {
 		return nil, &failure{phase: PhaseRequest, err: cause2(conn, err)}
 	}
-	resp, err := client.RoundTrip(request2(ctx, h, fields)) //nolint:bodyclose // answer.close does
+	resp, err := client.RoundTrip(request2(ctx, h, r.requestFields(h))) //nolint:bodyclose // answer.close does
 	if at := firstByte.Load(); at != nil {
 		r.watch.enterAt(slotTransfer, *at)
 	}
@@ -63,6 +72,8 @@ func (r *httpRun) exchange2(conn *watchedConn, h *hop, fields []HeaderField) (*r
 		}
 		return nil, &failure{phase: phase, err: err}
 	}
+	// Frames may be small, so what carries a body may be longer than the body.
+	conn.left.Add(2*r.own.maxResponse() + windowAllowance2)
 	answer := &response{
 		version: "HTTP/2", code: resp.StatusCode, fields: fields2(resp.Header),
 		length: resp.ContentLength, conn: conn,
@@ -113,6 +124,9 @@ func fields2(header http.Header) []HeaderField {
 func cause2(conn *watchedConn, err error) error {
 	if isTimeout(err) || errors.Is(err, context.Canceled) {
 		return err
+	}
+	if conn.http1.Load() {
+		return protocolError("it does not speak HTTP/2: it answered in HTTP/1")
 	}
 	if cause := conn.failed(); cause != nil && !errors.Is(cause, io.EOF) && !errors.Is(cause, net.ErrClosed) {
 		return cause

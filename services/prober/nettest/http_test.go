@@ -307,7 +307,7 @@ func TestHTTPValidate(t *testing.T) {
 		{ok, nettest.HTTPConfig{MaxResponseBytes: -1}, "Config.MaxResponseBytes"},
 		{ok, nettest.HTTPConfig{IPVersion: "6"}, "Config.IPVersion"},
 		{"http://127.0.0.1/", nettest.HTTPConfig{IPVersion: nettest.IPv6}, "Config.IPVersion"},
-		{ok, nettest.HTTPConfig{Auth: nettest.Auth{Type: "digest"}}, "Config.Auth.Type"},
+		{ok, nettest.HTTPConfig{Auth: nettest.Auth{Type: "ntlm"}}, "Config.Auth.Type"},
 		{ok, nettest.HTTPConfig{Auth: nettest.Auth{Type: nettest.AuthBearer}}, "Config.Auth.Token"},
 		{ok, nettest.HTTPConfig{Auth: nettest.Auth{Type: nettest.AuthBearer, Token: "a\nb"}}, "Config.Auth.Token"},
 		{ok, nettest.HTTPConfig{Auth: nettest.Auth{Type: nettest.AuthBasic, Username: "a:b"}}, "Config.Auth.Username"},

@@ -1,7 +1,7 @@
 package nettest
 
 import (
-	"crypto/tls"
+	"bytes"
 	"io"
 	"net"
 	"net/http"
@@ -16,6 +16,7 @@ import (
 // hop is one request on the way to the final response.
 type hop struct {
 	url    *url.URL
+	text   string // of url
 	to     target
 	method string
 	body   string
@@ -65,8 +66,7 @@ func escapeQuery(query string) string {
 // httpRun is one check over all its hops.
 type httpRun struct {
 	*check
-	config  *HTTPConfig
-	baseTLS *tls.Config
+	*HTTPCheck
 	// trusted is true until a redirect leaves the first origin. It never becomes
 	// true again: who led us away may also lead us back, to a URL of his choice.
 	trusted bool
@@ -74,6 +74,8 @@ type httpRun struct {
 	visited []string
 	// cookieBytes counts what redirects have set so far.
 	cookieBytes int
+	digest      *digest
+	token       *token
 }
 
 // response is the head of an answer and its body still to be read.
@@ -99,17 +101,17 @@ func (r *response) get(name string) string {
 // run makes requests until one is not redirected and fills the result from it.
 func (r *httpRun) run(h *hop) *failure {
 	for {
-		r.result.FinalURL = h.url.String()
+		r.result.FinalURL = h.text
 		// Of a chain that breaks, the answers before the break are in Redirects.
 		r.result.StatusCode, r.result.HTTPVersion, r.result.Headers = 0, "", nil
-		resp, failed := r.request(h)
+		resp, failed := r.prove(h)
 		if failed != nil {
 			return failed
 		}
 		r.result.StatusCode = resp.code
 		r.result.HTTPVersion = resp.version
 		r.result.Headers = resp.fields
-		if !r.config.FollowRedirects || !isRedirect(resp.code) {
+		if !r.own.FollowRedirects || !isRedirect(resp.code) {
 			failed = r.readBody(resp)
 			resp.close(failed == nil)
 			return failed
@@ -123,34 +125,23 @@ func (r *httpRun) run(h *hop) *failure {
 
 // request opens a connection, sends the request and reads the response's head.
 func (r *httpRun) request(h *hop) (*response, *failure) {
-	r.at = h.to
-	fields := r.fields(h)
-	tcp, failed := r.open(r.config.IPVersion)
+	conn, hangUp, failed := r.connect(h)
 	if failed != nil {
 		return nil, failed
 	}
-	stop := r.guard(tcp)
-	hangUp := func() { stop(); _ = tcp.Close() }
-
-	conn := &watchedConn{Conn: tcp, raw: tcp}
-	version2 := false
-	if h.secure() {
-		secured, failed := r.secureFrom(r.baseTLS, tcp, r.tlsOptions(h), h.to.host, []string{"h2", "http/1.1"})
-		if failed != nil {
-			hangUp()
-			return nil, failed
-		}
-		conn.Conn = secured
-		version2 = secured.ConnectionState().NegotiatedProtocol == "h2"
-	}
 	exchange := r.exchange1
-	if version2 {
+	if conn.h2 {
 		exchange = r.exchange2
 	}
-	resp, failed := exchange(conn, h, fields)
+	resp, failed := exchange(conn, h)
 	if failed != nil {
 		hangUp()
 		return nil, failed
+	}
+	if resp.code == http.StatusProxyAuthRequired && r.absolute(h) {
+		hangUp()
+		resp.close(false)
+		return nil, r.proxyRefused(resp.code, h.to)
 	}
 	release := resp.close
 	resp.close = func(clean bool) {
@@ -165,17 +156,119 @@ func (r *httpRun) request(h *hop) (*response, *failure) {
 	return resp, nil
 }
 
+// connect opens the connection that the request to h goes over, up to the
+// choice of the version of HTTP.
+func (r *httpRun) connect(h *hop) (conn *watchedConn, hangUp func(), failed *failure) {
+	conn, hangUp, failed = r.reach(h)
+	if failed != nil || !h.secure() {
+		if conn != nil {
+			conn.h2 = r.own.Version == HTTP2
+		}
+		return conn, hangUp, failed
+	}
+	options := r.tlsOptions(h)
+	secured, failed := r.secureFrom(r.tls, conn.Conn, options, h.to.host, r.alpn())
+	if wantsOtherCurves(failed) {
+		hangUp()
+		if conn, hangUp, failed = r.reach(h); failed != nil {
+			return nil, nil, failed
+		}
+		options.Curves = nil
+		secured, failed = r.secureFrom(r.tls, conn.Conn, options, h.to.host, r.alpn())
+	}
+	if failed == nil {
+		conn.Conn = secured
+		conn.h2 = secured.ConnectionState().NegotiatedProtocol == alpn2
+		if r.own.Version == HTTP2 && !conn.h2 {
+			failed = &failure{phase: PhaseTLS, typ: ErrProtocol, detail: "it does not speak HTTP/2: it did not choose it in the TLS handshake"}
+		}
+	} else if r.own.Version == HTTP2 && isNoProtocolAlert(failed.err) {
+		failed = &failure{phase: PhaseTLS, typ: ErrProtocol, err: failed.err,
+			detail: "it does not speak HTTP/2: it refused the TLS handshake for want of a common protocol"}
+	}
+	if failed != nil {
+		hangUp()
+		return nil, nil, failed
+	}
+	return conn, hangUp, nil
+}
+
+// reach opens the connection to h, through the proxy if there is one. What is
+// behind a proxy is reached when its tunnel stands.
+func (r *httpRun) reach(h *hop) (conn *watchedConn, hangUp func(), failed *failure) {
+	r.at, r.via = h.to, ""
+	if r.proxy != nil {
+		r.at = r.proxy.to
+	}
+	tcp, failed := r.open(r.own.IPVersion)
+	if failed != nil {
+		if r.proxy != nil {
+			failed = r.proxyFailed(failed)
+		}
+		return nil, nil, failed
+	}
+	stop := r.guard(tcp)
+	hangUp = func() { stop(); _ = tcp.Close() }
+	conn = &watchedConn{Conn: tcp, raw: tcp}
+	if r.proxy != nil {
+		if conn.Conn, failed = r.tunnel(tcp, h); failed != nil {
+			hangUp()
+			return nil, nil, failed
+		}
+		r.at, r.via = h.to, r.proxy.to.String()
+	}
+	return conn, hangUp, nil
+}
+
+const (
+	alpn1 = "http/1.1"
+	alpn2 = "h2"
+)
+
+var (
+	alpnAny   = []string{alpn2, alpn1}
+	alpnOnly1 = []string{alpn1}
+	alpnOnly2 = []string{alpn2}
+)
+
+// alpn is what is offered in the TLS handshake.
+func (r *httpRun) alpn() []string {
+	switch r.own.Version {
+	case HTTP1:
+		return alpnOnly1
+	case HTTP2:
+		return alpnOnly2
+	default:
+		return alpnAny
+	}
+}
+
 // watchedConn remembers how its reading ended, because what is stacked upon it
-// does not always pass that on. Closing it never waits for the peer, as closing
-// a tls.Conn may.
+// does not always pass that on, and bounds what is read. Closing it never waits
+// for the peer, as closing a tls.Conn may.
 type watchedConn struct {
 	net.Conn
 	raw  *net.TCPConn
+	h2   bool
 	fail atomic.Pointer[error]
+	// Of HTTP/2, whose frames are read by a library: how the peer's words begin,
+	// whether that is HTTP/1, and how many bytes it may still send.
+	start []byte
+	http1 atomic.Bool
+	left  atomic.Int64
 }
 
 func (c *watchedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	if c.h2 {
+		if room := len(magic) - len(c.start); room > 0 {
+			c.start = append(c.start, p[:min(n, room)]...)
+			c.http1.Store(bytes.Equal(c.start, magic))
+		}
+		if err == nil && c.left.Add(-int64(n)) < 0 {
+			n, err = 0, protocolError("it sends frames without end")
+		}
+	}
 	if err != nil {
 		c.fail.CompareAndSwap(nil, &err)
 	}
@@ -198,35 +291,50 @@ var harmless = []string{
 	"Pragma", "User-Agent",
 }
 
-// fields are the headers of a request in the order of sending, Host first.
-func (r *httpRun) fields(h *hop) []HeaderField {
-	own := make([]HeaderField, 0, len(r.config.Headers)+1)
-	host := h.authority()
-	if r.trusted && r.config.Host != "" {
-		host = r.config.Host
+// requestFields are the headers of a request in the order of sending, Host first.
+func (r *httpRun) requestFields(h *hop) []HeaderField {
+	if h == r.first && r.fields != nil {
+		return slices.Clip(r.fields)
 	}
-	for _, f := range r.config.Headers {
+	return r.buildFields(h)
+}
+
+// requestHead is the head of a request over HTTP/1.1; it must not be changed.
+func (r *httpRun) requestHead(h *hop) []byte {
+	if h == r.first && r.head != nil {
+		return r.head
+	}
+	return appendRequest(make([]byte, 0, 512), h, r.requestFields(h), r.absolute(h))
+}
+
+func (r *httpRun) buildFields(h *hop) []HeaderField {
+	own := make([]HeaderField, 0, len(r.own.Headers)+1)
+	host := h.authority()
+	if r.trusted && r.own.Host != "" {
+		host = r.own.Host
+	}
+	for _, f := range r.own.Headers {
 		switch {
 		case strings.EqualFold(f.Name, "Host"):
 			if r.trusted {
 				host = f.Value
 			}
 		case r.trusted || slices.ContainsFunc(harmless, func(n string) bool { return strings.EqualFold(n, f.Name) }):
-			if strings.EqualFold(f.Name, "Content-Type") && h.body == "" && r.config.Body != "" {
+			if strings.EqualFold(f.Name, "Content-Type") && h.body == "" && r.own.Body != "" {
 				continue // the body was dropped by a redirect
 			}
 			own = append(own, f)
 		}
 	}
-	if proof := r.config.Auth.header(); proof.Name != "" && r.trusted {
+	if proof := r.proof(h); proof.Name != "" {
 		own = slices.DeleteFunc(own, func(f HeaderField) bool { return strings.EqualFold(f.Name, proof.Name) })
 		own = append(own, proof)
 	}
-	agent := r.config.UserAgent
+	agent := r.own.UserAgent
 	if agent == "" {
 		agent = DefaultUserAgent
 	}
-	fields := make([]HeaderField, 0, len(own)+5)
+	fields := make([]HeaderField, 0, len(own)+6)
 	fields = append(fields, HeaderField{"Host", host})
 	for _, f := range [...]HeaderField{{"User-Agent", agent}, {"Accept", "*/*"}, {"Accept-Encoding", acceptEncoding}} {
 		if !slices.ContainsFunc(own, func(o HeaderField) bool { return strings.EqualFold(o.Name, f.Name) }) {
@@ -234,6 +342,9 @@ func (r *httpRun) fields(h *hop) []HeaderField {
 		}
 	}
 	fields = append(fields, own...)
+	if r.absolute(h) && r.proxy.proof != "" {
+		fields = append(fields, HeaderField{"Proxy-Authorization", r.proxy.proof})
+	}
 	return withCookie(fields, r.cookies(h))
 }
 

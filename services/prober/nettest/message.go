@@ -67,6 +67,10 @@ func sentenceRest(typ ErrorType, phase Phase, at string) string {
 		return fmt.Sprintf("The response of %s is larger than a check reads: check a smaller resource or use HEAD", at)
 	case ErrValidationFailed:
 		return fmt.Sprintf("%s answered, but not as expected", at)
+	case ErrProxy:
+		return fmt.Sprintf("The proxy %s could not be used: check that it runs, and the settings for it", at)
+	case ErrAuth:
+		return fmt.Sprintf("No access token could be had from %s: check the token endpoint and the client's settings", at)
 	case ErrEgressDenied:
 		return fmt.Sprintf("The egress policy of this prober does not allow connections to %s: allow the address or use another prober", at)
 	case ErrObserverOffline:

@@ -70,6 +70,7 @@ type Network struct {
 
 	system  SystemResolver
 	witness witness
+	tokens  tokenCache
 }
 
 var sharedNetwork Network

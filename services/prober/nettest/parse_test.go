@@ -28,7 +28,7 @@ func respond(input []byte, method string) (*TestResult, error) {
 	c := &check{result: &TestResult{}, deadline: time.Now().Add(time.Minute)}
 	c.watch.start(time.Now())
 	c.watch.enter(slotTTFB)
-	r := &httpRun{check: c, config: &HTTPConfig{MaxResponseBytes: 1 << 20}}
+	r := &httpRun{check: c, HTTPCheck: &HTTPCheck{own: &HTTPConfig{MaxResponseBytes: 1 << 20}}}
 	conn := &watchedConn{Conn: inputConn{Reader: bytes.NewReader(input)}}
 	resp, err := r.readResponse1(bufio.NewReader(conn), method)
 	if err != nil {
@@ -178,7 +178,7 @@ func FuzzAddress(f *testing.F) {
 	f.Fuzz(func(t *testing.T, address string) {
 		if h, _, err := parseHTTP(TestConfig{Address: address}); err == nil {
 			checkTarget(t, h.to)
-			request := string(appendRequest(nil, h, []HeaderField{{"Host", h.authority()}}))
+			request := string(appendRequest(nil, h, []HeaderField{{"Host", h.authority()}}, false))
 			lines := strings.Split(request, "\r\n")
 			if len(lines) != 5 || strings.Count(lines[0], " ") != 2 || strings.ContainsAny(request, "\x00\t") {
 				t.Fatalf("%q makes the request %q", address, request)

@@ -51,16 +51,16 @@ func (r *httpRun) follow(h *hop, resp *response) (*hop, *failure) {
 	if u.Fragment == "" {
 		u.Fragment, u.RawFragment = h.url.Fragment, h.url.RawFragment
 	}
-	if problem := checkFamily(to, r.config.IPVersion); problem != "" {
+	if problem := checkFamily(to, r.own.IPVersion); problem != "" && r.proxy == nil {
 		return broken("its Location has an address of the other family")
 	}
-	next := &hop{url: u, to: to, method: h.method, body: h.body}
+	next := &hop{url: u, text: u.String(), to: to, method: h.method, body: h.body}
 	if changesMethod(resp.code, h.method) {
 		next.method, next.body = "GET", ""
 	}
-	if len(r.result.Redirects) >= r.config.maxRedirects() {
+	if len(r.result.Redirects) >= r.own.maxRedirects() {
 		return nil, &failure{phase: PhaseRedirect, typ: ErrRedirectLimit,
-			detail: fmt.Sprintf("more than %d", r.config.maxRedirects())}
+			detail: fmt.Sprintf("more than %d", r.own.maxRedirects())}
 	}
 	r.keepCookies(h.url, resp)
 	if r.wasAt(h, next) {
@@ -69,7 +69,7 @@ func (r *httpRun) follow(h *hop, resp *response) (*hop, *failure) {
 	same := h.sameOrigin(next)
 	r.trusted = r.trusted && same
 	r.result.Redirects = append(r.result.Redirects, Redirect{
-		StatusCode: resp.code, URL: u.String(), CrossOrigin: !same,
+		StatusCode: resp.code, URL: next.text, CrossOrigin: !same,
 		Downgraded: h.secure() && !next.secure(),
 	})
 	return next, nil
@@ -109,9 +109,13 @@ func (r *httpRun) wasAt(h, next *hop) bool {
 	return false
 }
 
-// keepCookies remembers the cookies that a redirect sets, for this check only:
-// some sites redirect in a circle until the cookie comes back.
+// keepCookies remembers the cookies that a redirect or a challenge sets, for this
+// check only: some sites redirect in a circle until the cookie comes back. The
+// jar refuses cookies for other origins and for whole public suffixes.
 func (r *httpRun) keepCookies(u *url.URL, resp *response) {
+	if r.own.NoCookies {
+		return
+	}
 	header := http.Header{}
 	for _, f := range resp.fields {
 		if !strings.EqualFold(f.Name, "Set-Cookie") {

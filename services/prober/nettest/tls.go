@@ -3,13 +3,13 @@ package nettest
 // tlsOptions are those of a hop: the name and client certificates that were
 // configured are for the first origin only.
 func (r *httpRun) tlsOptions(h *hop) TLSOptions {
-	o := r.config.TLSOptions
-	if r.config.ServerName != "" {
-		o.ServerName = r.config.ServerName
+	o := r.own.TLSOptions
+	if r.own.ServerName != "" {
+		o.ServerName = r.own.ServerName
 	}
 	if !r.trusted {
 		o.ServerName, o.Certificates = "", nil
 	}
-	o.SkipVerify = o.SkipVerify || r.config.SkipVerify
+	o.SkipVerify = o.SkipVerify || r.own.SkipVerify
 	return o
 }
