@@ -109,6 +109,10 @@ func classifyTLS(phase Phase, err error) ErrorType {
 	if t := classifyCertificate(err); t != "" {
 		return t
 	}
+	var protocol protocolError // of the dialogue before STARTTLS
+	if errors.As(err, &protocol) {
+		return ""
+	}
 	if phase == PhaseTLS || isTLSAlert(err) {
 		return ErrTLS
 	}
@@ -133,6 +137,7 @@ func classifyCertificate(err error) ErrorType {
 		authority x509.UnknownAuthorityError
 		verify    *tls.CertificateVerificationError
 		hostname  x509.HostnameError
+		refused   *certificateError
 	)
 	switch {
 	case errors.As(err, &invalid):
@@ -143,7 +148,7 @@ func classifyCertificate(err error) ErrorType {
 		return ErrCertificateInvalid
 	case errors.As(err, &roots):
 		return ErrInternal
-	case errors.As(err, &authority), errors.As(err, &hostname), errors.As(err, &verify):
+	case errors.As(err, &authority), errors.As(err, &hostname), errors.As(err, &verify), errors.As(err, &refused):
 		return ErrCertificateInvalid
 	default:
 		return ""
@@ -166,8 +171,14 @@ func classifyProtocol(err error) ErrorType {
 	}
 }
 
+// isUnknownAuthority reports whether the system's trust knows no authority of a
+// certificate.
 func isUnknownAuthority(err error) bool {
+	var refused *certificateError
 	var authority x509.UnknownAuthorityError
+	if errors.As(err, &refused) && !refused.system {
+		return false
+	}
 	return errors.As(err, &authority)
 }
 

@@ -70,6 +70,7 @@ type Network struct {
 
 	system  SystemResolver
 	witness witness
+	tls     tlsMemory
 	tokens  tokenCache
 }
 

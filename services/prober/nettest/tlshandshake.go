@@ -3,7 +3,6 @@ package nettest
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"net"
 	"slices"
 	"strings"
@@ -14,10 +13,10 @@ import (
 type handshake struct {
 	*check
 	options TLSOptions
-	name    string // for SNI and the certificate; may be an address
-	shown   *Certificate
-	chain   []*x509.Certificate // as sent
-	issuer  *x509.Certificate   // of the leaf, if known
+	base    *tls.Config // to start from; may be nil
+	name    string      // for SNI and the certificate; may be an address
+	leaf    *x509.Certificate
+	found   *inspection // nil until the peer has shown its certificates
 	// asked says that the peer asked for a client certificate.
 	asked bool
 }
@@ -36,8 +35,7 @@ func (c *check) secure(conn net.Conn, o TLSOptions, host string, alpn []string) 
 
 // secureFrom is secure with a configuration to start from; nil is an empty one.
 func (c *check) secureFrom(base *tls.Config, conn net.Conn, o TLSOptions, host string, alpn []string) (*tls.Conn, *failure) {
-	h := c.newHandshake(base, o, host)
-	return h.run(base, conn, alpn)
+	return c.newHandshake(base, o, host).run(conn, alpn)
 }
 
 func (c *check) newHandshake(base *tls.Config, o TLSOptions, host string) *handshake {
@@ -51,12 +49,12 @@ func (c *check) newHandshake(base *tls.Config, o TLSOptions, host string) *hands
 		host = o.ServerName
 	}
 	host, _, _ = strings.Cut(strings.TrimSuffix(host, "."), "%")
-	return &handshake{check: c, options: o, name: host}
+	return &handshake{check: c, options: o, base: base, name: host}
 }
 
-func (h *handshake) run(base *tls.Config, conn net.Conn, alpn []string) (*tls.Conn, *failure) {
+func (h *handshake) run(conn net.Conn, alpn []string) (*tls.Conn, *failure) {
 	h.watch.enter(slotTLS)
-	secured := tls.Client(conn, h.config(base, alpn))
+	secured := tls.Client(conn, h.config(alpn))
 	// The connection has the check's deadline already, and is cut off when its
 	// context ends; HandshakeContext would only add a goroutine.
 	if err := secured.Handshake(); err != nil {
@@ -68,32 +66,33 @@ func (h *handshake) run(base *tls.Config, conn net.Conn, alpn []string) (*tls.Co
 	if h.result.TLSVersion == "" {
 		h.result.TLSVersion = version
 	}
-	h.shown.TLSVersion, h.shown.CipherSuite, h.shown.ALPN = version, tls.CipherSuiteName(state.CipherSuite), state.NegotiatedProtocol
-	refused := h.askResponder()
+	shown := &h.found.shown
+	shown.TLSVersion, shown.CipherSuite, shown.ALPN = version, tls.CipherSuiteName(state.CipherSuite), state.NegotiatedProtocol
+	h.askResponder()
 	h.record()
-	if refused != nil && !h.options.SkipVerify {
-		return nil, h.failed(refused)
+	if err := h.refusal(); err != nil { // the responder's word came after the handshake
+		return nil, h.failed(err)
 	}
 	return secured, nil
 }
 
 // record adds what was shown to the result.
 func (h *handshake) record() {
-	if h.shown == nil {
+	if h.found == nil {
 		return
 	}
 	if len(h.result.Certificates) == 0 {
-		h.result.CertExpiresAt = h.shown.NotAfter
+		h.result.CertExpiresAt = h.found.shown.NotAfter
 	}
-	h.result.Certificates = append(h.result.Certificates, *h.shown)
+	h.result.Certificates = append(h.result.Certificates, h.found.shown)
 }
 
 // config is what crypto/tls is told. It verifies nothing of its own: what it
 // refuses it does not show, and verify needs to see everything.
-func (h *handshake) config(base *tls.Config, alpn []string) *tls.Config {
+func (h *handshake) config(alpn []string) *tls.Config {
 	config := &tls.Config{}
-	if base != nil {
-		config = base.Clone()
+	if h.base != nil {
+		config = h.base.Clone()
 	}
 	o := &h.options
 	config.ServerName = h.name
@@ -106,7 +105,7 @@ func (h *handshake) config(base *tls.Config, alpn []string) *tls.Config {
 	if config.MinVersion < tls.VersionTLS12 {
 		config.CipherSuites = legacySuites()
 	}
-	if len(o.Curves) > 0 {
+	if len(o.Curves) > 0 && !(h.offersFast() && h.network.tls.curves.needsOther(h.at.String())) {
 		config.CurvePreferences = o.Curves
 	}
 	if len(o.Certificates) > 0 {
@@ -141,34 +140,43 @@ func legacySuites() []uint16 {
 	return ids
 }
 
-// verify is called by crypto/tls when the peer has shown its certificates.
+// verify is called by crypto/tls when the peer has shown its certificates. What
+// it refuses ends the handshake with an alert, as the peer may expect.
 func (h *handshake) verify(state tls.ConnectionState) error {
-	h.chain = state.PeerCertificates
-	shown, err := inspect(h.chain, h.name, h.options.RootCAs, time.Now())
-	shown.Peer = h.at.String()
-	h.shown = &shown
-	if err != nil && !h.options.SkipVerify {
+	now := time.Now()
+	h.leaf = state.PeerCertificates[0]
+	h.found = inspect(&h.network.tls.chains, state.PeerCertificates, h.name, h.options.RootCAs, now)
+	h.found.shown.Peer = h.at.String()
+	if h.options.Revocation != RevocationOff {
+		h.found.readStaple(state.OCSPResponse, h.leaf, now)
+	}
+	if err := h.refusal(); err != nil {
 		return err
+	}
+	if h.base != nil && h.base.VerifyConnection != nil {
+		return h.base.VerifyConnection(state)
 	}
 	return nil
 }
 
-func (h *handshake) askResponder() error { return nil }
+// refusal is why the check cannot go on with this peer; nil if it can.
+func (h *handshake) refusal() error {
+	if h.found.refused == nil || h.options.SkipVerify {
+		return nil
+	}
+	return h.found.refused
+}
 
+// offersFast reports whether the options ask for FastCurves.
+func (h *handshake) offersFast() bool { return slices.Equal(h.options.Curves, FastCurves) }
+
+// failed is the failure that err makes of the check.
 func (h *handshake) failed(err error) *failure {
-	return &failure{phase: PhaseTLS, err: err}
+	alert, remote := alertOf(err)
+	if remote && h.found == nil && (alert == alertHandshakeFailure || alert == alertInsufficientSecurity) &&
+		h.offersFast() && !h.network.tls.curves.needsOther(h.at.String()) {
+		h.network.tls.curves.remember(h.at.String())
+		err = &curveError{err}
+	}
+	return &failure{phase: PhaseTLS, err: err, detail: explainTLS(err)}
 }
-
-// wantsOtherCurves reports whether a handshake failed because the server knows
-// none of FastCurves. A second secure to the same address offers all that Go
-// knows.
-func wantsOtherCurves(f *failure) bool {
-	var curves *curveError
-	return f != nil && errors.As(f.err, &curves)
-}
-
-// curveError is the failure of a handshake that offered FastCurves only.
-type curveError struct{ err error }
-
-func (e *curveError) Error() string { return e.err.Error() }
-func (e *curveError) Unwrap() error { return e.err }
