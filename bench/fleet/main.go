@@ -13,6 +13,10 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"github.com/frogstats/uptime/bench/control"
+	"github.com/frogstats/uptime/bench/measure"
+	"github.com/frogstats/uptime/bench/product"
 )
 
 type options struct {
@@ -50,13 +54,17 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	s, err := startServer(ctx, o.binary)
+	s, err := product.Start(ctx, o.binary, control.AnyCPU)
 	if err != nil {
 		return err
 	}
-	defer s.stop()
+	defer func() {
+		if err := s.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "fleet:", err)
+		}
+	}()
 	fmt.Fprintf(os.Stderr, "creating %d monitors …\n", o.monitors)
-	if err := s.createMonitors(ctx, targets.addresses, o.interval); err != nil {
+	if err := s.Create(ctx, targets.monitors(), o.interval); err != nil {
 		return err
 	}
 	// The first checks and the burst of creation are not what is measured.
@@ -65,20 +73,31 @@ func run(ctx context.Context, o options) error {
 	}
 	fmt.Fprintf(os.Stderr, "measuring for %v …\n", o.duration)
 	from := time.Now()
-	cpuBefore, before := s.cpu(), targets.accepted.Load()
-	if err := sleep(ctx, o.duration); err != nil {
-		return err
-	}
-	cpu, connects, until := s.cpu()-cpuBefore, targets.accepted.Load()-before, time.Now()
-	rss := s.rss()
-	if err := sleep(ctx, 3*time.Second); err != nil { // rows in flight arrive
-		return err
-	}
-	slots, err := s.readSlots(ctx, from, until)
+	cpuBefore, err := measure.CPU(s.Pid)
 	if err != nil {
 		return err
 	}
-	report(o, floor, slots, cpu, connects, until.Sub(from), rss)
+	before := targets.accepted.Load()
+	if err := sleep(ctx, o.duration); err != nil {
+		return err
+	}
+	cpuAfter, err := measure.CPU(s.Pid)
+	if err != nil {
+		return err
+	}
+	connects, until := targets.accepted.Load()-before, time.Now()
+	rss, err := measure.RSS(s.Pid)
+	if err != nil {
+		return err
+	}
+	if err := sleep(ctx, 3*time.Second); err != nil { // rows in flight arrive
+		return err
+	}
+	slots, err := s.Read(ctx, o.monitors, from, until)
+	if err != nil {
+		return err
+	}
+	report(o, floor, slots, cpuAfter-cpuBefore, connects, until.Sub(from), rss)
 	return nil
 }
 
@@ -91,16 +110,16 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func report(o options, floor time.Duration, s slots, cpu time.Duration, connects int64, wall time.Duration, rss int64) {
-	due := s.ran + s.missed
+func report(o options, floor time.Duration, s product.Slots, cpu time.Duration, connects int64, wall time.Duration, rss int64) {
+	due := s.Ran + s.Missed
 	perCheck := time.Duration(0)
 	if connects > 0 {
 		perCheck = cpu / time.Duration(connects)
 	}
 	fmt.Printf("%d TCP monitors every %d s, %v, results stored in SQLite\n", o.monitors, o.interval, wall.Round(time.Second))
 	fmt.Printf("  slots due          %d (by the grid: %.0f)\n", due, wall.Seconds()*float64(o.monitors)/float64(o.interval))
-	fmt.Printf("  run                %d = %.3f %%   missed %d   not success %d\n", s.ran, 100*float64(s.ran)/float64(max(due, 1)), s.missed, s.failed)
-	fmt.Printf("  lateness           p50 %v   p99 %v   p99.9 %v   max %v\n", s.quantile(.5), s.quantile(.99), s.quantile(.999), s.quantile(1))
+	fmt.Printf("  run                %d = %.3f %%   missed %d   not success %d\n", s.Ran, 100*float64(s.Ran)/float64(max(due, 1)), s.Missed, s.Failed)
+	fmt.Printf("  lateness           p50 %v   p99 %v   p99.9 %v   max %v\n", measure.Quantile(s.Late, .5), measure.Quantile(s.Late, .99), measure.Quantile(s.Late, .999), measure.Quantile(s.Late, 1))
 	fmt.Printf("  CPU per check      %v, %.1f × the floor (net.Dialer at the same pace: %v)\n", perCheck.Round(100*time.Nanosecond), float64(perCheck)/float64(max(floor, 1)), floor.Round(100*time.Nanosecond))
 	fmt.Printf("  CPU in all         %.0f %% of one core   memory %d MiB\n", 100*cpu.Seconds()/wall.Seconds(), rss>>20)
 }

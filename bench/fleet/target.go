@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/frogstats/uptime/bench/measure"
+	"github.com/frogstats/uptime/bench/product"
 )
 
 const portsPerAddress = 100
@@ -53,6 +55,14 @@ func (t *targets) serve(l net.Listener) {
 	}
 }
 
+func (t *targets) monitors() []product.Monitor {
+	var list []product.Monitor
+	for _, a := range t.addresses {
+		list = append(list, product.Monitor{Host: a.IP.String(), Port: a.Port})
+	}
+	return list
+}
+
 func (t *targets) close() {
 	for _, l := range t.listeners {
 		_ = l.Close()
@@ -66,7 +76,7 @@ func measureFloor(ctx context.Context, addresses []*net.TCPAddr, perSecond float
 	var dialer net.Dialer
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(64)
-	before, begin := selfCPU(), time.Now()
+	before, begin := measure.SelfCPU(), time.Now()
 	n := 0
 	for ; time.Since(begin) < d && ctx.Err() == nil; n++ {
 		if due := begin.Add(time.Duration(float64(n) / perSecond * float64(time.Second))); time.Until(due) > 0 {
@@ -86,13 +96,5 @@ func measureFloor(ctx context.Context, addresses []*net.TCPAddr, perSecond float
 	if err := g.Wait(); err != nil {
 		return 0, err
 	}
-	return (selfCPU() - before) / time.Duration(2*max(n, 1)), nil
-}
-
-func selfCPU() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return (measure.SelfCPU() - before) / time.Duration(2*max(n, 1)), nil
 }

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/frogstats/uptime/bench/product"
+)
+
+// durable is a whole `frogup serve`, every result of which is stored in SQLite.
+func durable(name string, monitors int) benchCase {
+	return benchCase{
+		name: name, about: fmt.Sprintf("a whole frogup serve, %s TCP monitors every second, every result in SQLite", group(fmt.Sprint(monitors))),
+		run: func(ctx context.Context, l *lab) (sample, error) { return l.durable(ctx, monitors) },
+		figures: with([]figure{arrived, cost, timesFloor(3.0, 2.2)}, toldGaps(), []figure{told("core", "% of one", 0), told("RSS", "MiB", 0),
+			atLeast("stored", "% of due slots, of 100 monitors", 2, none, 100), failing, foreign}),
+	}
+}
+
+// readBack is of how many monitors the stored slots are read back.
+const readBack = 100
+
+func (l *lab) durable(ctx context.Context, monitors int) (sample, error) {
+	t, err := l.target(ctx, "tcp")
+	if err != nil {
+		return nil, err
+	}
+	var w window
+	var slots product.Slots
+	floor, err := l.bracketed(ctx, func() (err error) {
+		s, err := product.Start(ctx, l.opts.binary, proberCPU)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if stop := s.Stop(); err == nil {
+				err = stop
+			}
+		}()
+		if err := s.Create(ctx, l.monitors(monitors), 1); err != nil {
+			return err
+		}
+		// The burst of creation is not what is measured.
+		if err := pause(ctx, 4*time.Second); err != nil {
+			return err
+		}
+		from := time.Now()
+		if w, err = l.observe(ctx, t, s.Pid, []int{t.Pid}, time.Second); err != nil {
+			return err
+		}
+		until := time.Now()
+		if err := pause(ctx, 3*time.Second); err != nil { // rows in flight arrive
+			return err
+		}
+		slots, err = s.Read(ctx, readBack, from, until)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := w.sample(floor)
+	out["core"] = 100 * w.cpu.Seconds() / w.wall.Seconds()
+	out["not success"] = float64(slots.Failed)
+	out["stored"] = 100 * float64(slots.Ran) / float64(max(slots.Ran+slots.Missed, 1))
+	return out, nil
+}
+
+func (l *lab) monitors(n int) []product.Monitor {
+	var list []product.Monitor
+	for i := range n {
+		at := l.layout.At(i)
+		list = append(list, product.Monitor{Host: at.Addr().String(), Port: int(at.Port())})
+	}
+	return list
+}

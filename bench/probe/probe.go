@@ -1,0 +1,93 @@
+// Package probe is the process that is measured: the product's prober and nothing else.
+package probe
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/frogstats/uptime/bench/control"
+	"github.com/frogstats/uptime/internal/egress"
+	"github.com/frogstats/uptime/internal/telemetry"
+	"github.com/frogstats/uptime/services/prober"
+)
+
+// Memory is what the prober's heap holds after a collection.
+type Memory struct {
+	HeapInuse  uint64 `json:"heap_inuse"`
+	HeapAlloc  uint64 `json:"heap_alloc"`
+	StackInuse uint64 `json:"stack_inuse"`
+	Goroutines int    `json:"goroutines"`
+}
+
+// Serve runs a prober against the sink at a unix socket, with the metrics that the
+// product has, until it is told to stop or in ends.
+func Serve(ctx context.Context, socket string, in io.Reader, out, complaints io.Writer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p, err := build(ctx, socket, complaints)
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	stopped := false
+	err = control.Serve(in, out, map[string]control.Handler{
+		"memory": func(string) (any, error) { return memory(), nil },
+		"stats":  func(string) (any, error) { return p.Stats(), nil },
+		"gc":     func(string) (any, error) { return collections(), nil },
+		"stop": func(string) (any, error) {
+			cancel()
+			stopped = true
+			err := <-ended
+			return p.Stats(), err
+		},
+	})
+	cancel()
+	if !stopped {
+		<-ended
+	}
+	return err
+}
+
+func build(ctx context.Context, socket string, complaints io.Writer) (*prober.Service, error) {
+	conn, err := grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return nil, fmt.Errorf("connect to the sink: %w", err)
+	}
+	policy, err := egress.ParsePolicy([]string{"private"})
+	if err != nil {
+		return nil, fmt.Errorf("egress policy: %w", err)
+	}
+	tel, err := telemetry.New(ctx, telemetry.Config{Service: "bench"})
+	if err != nil {
+		return nil, err
+	}
+	return prober.New(prober.Config{ProberID: "bench", Region: "local"}, prober.Deps{
+		Monitors: conn, Events: conn, Egress: policy,
+		Log:            slog.New(slog.NewTextHandler(complaints, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		TracerProvider: tel.TracerProvider(), MeterProvider: tel.MeterProvider(),
+	})
+}
+
+func memory() Memory {
+	debug.FreeOSMemory() // collects twice over, and gives back what is free, so that RSS means something
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return Memory{HeapInuse: m.HeapInuse, HeapAlloc: m.HeapAlloc, StackInuse: m.StackInuse, Goroutines: runtime.NumGoroutine()}
+}
+
+// collections is the number of garbage collections so far.
+func collections() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
