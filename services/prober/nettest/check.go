@@ -89,6 +89,7 @@ func (c *check) open(v IPVersion) (*net.TCPConn, *failure) {
 		a = c.network.connect(ctx, addrs, late, to.port)
 	}
 	c.result.ResolvedIP = a.addr
+	c.result.Addresses = append(c.result.Addresses, a.tried...)
 	if a.err != nil {
 		c.watch.stop()
 		return nil, &failure{phase: PhaseConnect, err: a.err}
@@ -143,10 +144,24 @@ func (c *check) finish(f *failure) (*TestResult, error) {
 		detail = detailOf(f.typ, f.err)
 	}
 	r.ErrorType = f.typ
+	if f.phase == PhaseConnect {
+		r.settleAttempt()
+	}
 	r.Status = f.typ.Status()
 	r.FailedPhase = f.phase
 	r.Error = message(f.typ, f.phase, c.place(f.phase), detail, c.timeout)
 	return r, &CheckError{Type: f.typ, Phase: f.phase, Message: r.Error, Err: f.err}
+}
+
+// settleAttempt gives the attempt whose failure is reported the type that was
+// settled on: only then is it known whose fault it was.
+func (r *TestResult) settleAttempt() {
+	for i := len(r.Addresses) - 1; i >= 0; i-- {
+		if a := &r.Addresses[i]; a.Addr == r.ResolvedIP && a.ErrorType != "" {
+			a.ErrorType = r.ErrorType
+			return
+		}
+	}
 }
 
 // judge settles the type of a failure, with the observer's own state as a

@@ -66,8 +66,13 @@ func (s *stopwatch) enterAt(next slot, now time.Time) {
 	s.seen[next] = true
 }
 
-// stop ends the running slot.
-func (s *stopwatch) stop() { s.enter(slotNone) }
+// stop ends the running slot. What happens after a stop, such as closing the
+// connection, is not booked by stopping again.
+func (s *stopwatch) stop() {
+	if s.current != slotNone {
+		s.enter(slotNone)
+	}
+}
 
 // phases reports what was booked up to the last stop. Time before the first
 // phase (some hundred nanoseconds of set-up) is counted into that phase.

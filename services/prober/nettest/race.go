@@ -9,11 +9,41 @@ import (
 	"time"
 )
 
+// cutShort is the error type of an attempt that was given up because another had
+// been faster: it had not been answered until then.
+const cutShort = ErrConnectionTimeout
+
 // attempt is one connection attempt and how it ended.
 type attempt struct {
-	addr netip.Addr
-	conn *net.TCPConn
-	err  error
+	addr  netip.Addr
+	conn  *net.TCPConn
+	err   error
+	index int // in order of the starts
+	began time.Time
+	ended time.Time
+	tried []AddressAttempt // all attempts, in the one that connect returns
+}
+
+// errorType is what went wrong with this attempt alone.
+func (a *attempt) errorType() ErrorType {
+	if a.err == nil {
+		return ""
+	}
+	if a.noSource() {
+		return ErrNoIPv6
+	}
+	return classify(PhaseConnect, a.err)
+}
+
+// noSource reports whether this machine lacks an IPv6 address of its own, of
+// which the kernel says the same as of a lack of ports.
+func (a *attempt) noSource() bool {
+	return a.addr.Is6() && errors.Is(a.err, syscall.EADDRNOTAVAIL)
+}
+
+// entry is the attempt for the result.
+func (a *attempt) entry() AddressAttempt {
+	return AddressAttempt{Addr: a.addr, Duration: a.ended.Sub(a.began), ErrorType: a.errorType()}
 }
 
 // connect opens a connection to one of addrs, or of those that late may still
@@ -21,11 +51,22 @@ type attempt struct {
 // about the target is returned.
 func (n *Network) connect(ctx context.Context, addrs []netip.Addr, late <-chan answer, port uint16) attempt {
 	if len(addrs) == 1 && late == nil {
-		conn, err := n.dial(ctx, netip.AddrPortFrom(addrs[0], port))
-		return attempt{addr: addrs[0], conn: conn, err: err}
+		a := n.attempt(ctx, addrs[0], port, 0)
+		a.tried = []AddressAttempt{a.entry()}
+		return a
 	}
 	r := race{network: n, port: port, queue: addrs, late: late, results: make(chan attempt)}
-	return r.run(ctx)
+	a := r.run(ctx)
+	a.tried = r.tried
+	return a
+}
+
+// attempt makes one attempt.
+func (n *Network) attempt(ctx context.Context, addr netip.Addr, port uint16, index int) attempt {
+	a := attempt{addr: addr, index: index, began: time.Now()}
+	a.conn, a.err = n.dial(ctx, netip.AddrPortFrom(addr, port))
+	a.ended = time.Now()
+	return a
 }
 
 // race is Happy Eyeballs: attempts start one by one, the next when the last has
@@ -37,7 +78,8 @@ type race struct {
 	late    <-chan answer
 	results chan attempt
 	running int
-	tried   int
+	tried   []AddressAttempt
+	failed  int
 	worst   attempt
 }
 
@@ -65,21 +107,22 @@ func (r *race) run(ctx context.Context) attempt {
 			r.admit(a)
 		case a := <-r.results:
 			r.running--
+			r.tried[a.index] = a.entry()
 			if a.err == nil {
 				cancel()
 				r.drain()
 				return a
 			}
-			if r.tried == 0 || tells(a) > tells(r.worst) {
+			if r.failed == 0 || a.saysMore(r.worst) {
 				r.worst = a
 			}
-			r.tried++
+			r.failed++
 			if ctx.Err() != nil { // no use in trying more
 				r.queue, r.late = nil, nil
 			}
 			lead.Reset(0)
 		case <-done:
-			if r.tried == 0 {
+			if r.failed == 0 {
 				r.worst = attempt{err: ctx.Err()}
 			}
 			return r.worst
@@ -92,10 +135,9 @@ func (r *race) start(ctx context.Context) {
 	addr := r.queue[0]
 	r.queue = r.queue[1:]
 	r.running++
-	go func() {
-		conn, err := r.network.dial(ctx, netip.AddrPortFrom(addr, r.port))
-		r.results <- attempt{addr: addr, conn: conn, err: err}
-	}()
+	index := len(r.tried)
+	r.tried = append(r.tried, AddressAttempt{Addr: addr})
+	go func() { r.results <- r.network.attempt(ctx, addr, r.port, index) }()
 }
 
 // admit queues the addresses of the family that was late; they go first,
@@ -112,10 +154,22 @@ func (r *race) admit(a answer) {
 // drain waits for the losers, which end at once, and closes what they opened.
 func (r *race) drain() {
 	for ; r.running > 0; r.running-- {
-		if a := <-r.results; a.conn != nil {
+		a := <-r.results
+		entry := a.entry()
+		if a.conn != nil {
 			_ = a.conn.Close()
+		} else if errors.Is(a.err, context.Canceled) {
+			entry.ErrorType = cutShort
 		}
+		r.tried[a.index] = entry
 	}
+}
+
+// saysMore reports whether a says more about the target than b: of two that say
+// the same, the one that began first.
+func (a *attempt) saysMore(b attempt) bool {
+	mine, other := tells(*a), tells(b)
+	return mine > other || mine == other && a.index < b.index
 }
 
 // tells ranks failed attempts by what they say about the target. A family that
@@ -123,10 +177,8 @@ func (r *race) drain() {
 // another attempt's refusal.
 func tells(a attempt) int {
 	typ := classify(PhaseConnect, a.err)
-	// Without an IPv6 address of our own the kernel says the same as without ports.
-	noSource := a.addr.Is6() && errors.Is(a.err, syscall.EADDRNOTAVAIL)
 	switch {
-	case typ == ErrOverload && !noSource, typ == ErrPermission:
+	case typ == ErrOverload && !a.noSource(), typ == ErrPermission:
 		return 5
 	case typ.Status() == StatusTimeout:
 		return 4
