@@ -45,9 +45,12 @@ type TCPConfig struct {
 	// Banner records what the service says unasked, if it does within 2 s. It
 	// cannot be combined with an expected response.
 	Banner bool
-	// TLS asks for a handshake after connecting; nil means none.
+	// TLS asks for a handshake after connecting; nil means none. Data is then sent
+	// and expected within TLS. A handshake that fails makes the check fail in the
+	// phase tls, though the port is open, which Phases.Connect still tells.
 	TLS *TLSOptions
-	// StartTLS upgrades the connection in the service's own protocol first; only with TLS.
+	// StartTLS upgrades the connection in the service's own protocol first; only
+	// with TLS. What the service greets with is the Banner then, if one is asked for.
 	StartTLS StartTLS
 	// Expect judges the finished measurement and returns a sentence for each
 	// expectation that does not hold.
@@ -91,6 +94,12 @@ func parseTCP(config TestConfig) (target, TCPConfig, error) {
 		return target{}, own, &ConfigError{"Config.ExpectedData", "is longer than 4096 bytes"}
 	case own.Banner && (own.ExpectResponse || own.ExpectedData != ""):
 		return target{}, own, &ConfigError{"Config.Banner", "cannot be combined with an expected response"}
+	case own.StartTLS.check() != "":
+		return target{}, own, &ConfigError{"Config.StartTLS", own.StartTLS.check()}
+	case own.TLS != nil:
+		return to, own, own.TLS.check("Config.TLS")
+	case own.StartTLS.on(to.port) != StartTLSNone && own.StartTLS != StartTLSAuto:
+		return target{}, own, &ConfigError{"Config.StartTLS", "needs Config.TLS"}
 	}
 	return to, own, nil
 }
@@ -123,7 +132,8 @@ func parseTCPAddress(address string, port int) (target, error) {
 }
 
 // Execute implements NetworkTest. Latency is name resolution plus connecting; a
-// response that was asked for is in the phases TTFB and Transfer.
+// handshake is in the phase TLS, and a response that was asked for in the phases
+// TTFB and Transfer.
 func (t *TCPTest) Execute(ctx context.Context, config TestConfig) (*TestResult, error) {
 	to, own, err := parseTCP(config)
 	if err != nil {
@@ -134,18 +144,25 @@ func (t *TCPTest) Execute(ctx context.Context, config TestConfig) (*TestResult, 
 	}
 	c := begin(ctx, t.Network, config, ProtocolTCP)
 	c.at = to
-	conn, failed := c.open(own.IPVersion)
+	l, failed := c.openLine(own.IPVersion, own.TLS, own.StartTLS)
 	if failed != nil {
 		return c.finish(failed)
 	}
+	if own.Banner && l.greeting != "" {
+		c.result.Banner, c.result.ResponseSize = l.greeting, int64(len(l.greeting))
+		own.Banner = false
+	}
 	if own.SendData != "" || own.ExpectResponse || own.ExpectedData != "" || own.Banner {
-		failed = c.converse(conn, own)
+		failed = c.converse(l.conn(), own)
+	}
+	if failed == nil && c.result.ResponseSize == 0 {
+		failed = l.settle()
 	}
 	c.watch.stop()
 	if t.ResetOnClose {
-		_ = conn.SetLinger(0)
+		_ = l.tcp.SetLinger(0)
 	}
-	_ = conn.Close()
+	l.close(failed == nil)
 	if failed == nil {
 		failed = c.expect(own.Expect)
 	}
@@ -182,7 +199,7 @@ func invalid(r *TestResult, problems []string) *failure {
 }
 
 // converse sends and reads what the configuration asks for.
-func (c *check) converse(conn *net.TCPConn, own TCPConfig) *failure {
+func (c *check) converse(conn net.Conn, own TCPConfig) *failure {
 	defer c.guard(conn)()
 	c.watch.enter(slotTTFB)
 	if own.SendData != "" {
@@ -201,7 +218,7 @@ func (c *check) converse(conn *net.TCPConn, own TCPConfig) *failure {
 }
 
 // readResponse reads until expected has come, or any byte if expected is empty.
-func (c *check) readResponse(conn *net.TCPConn, expected string) *failure {
+func (c *check) readResponse(conn net.Conn, expected string) *failure {
 	data := make([]byte, 0, tcpReadLimit)
 	for len(data) < tcpReadLimit {
 		n, err := conn.Read(data[len(data):tcpReadLimit])
@@ -214,6 +231,8 @@ func (c *check) readResponse(conn *net.TCPConn, expected string) *failure {
 		case n > 0 && bytes.Contains(data, []byte(expected)):
 			return nil
 		case err == nil:
+		case isTLSAlert(err):
+			return &failure{phase: PhaseTLS, err: err, detail: explainTLS(err)}
 		case !errors.Is(err, io.EOF):
 			return &failure{phase: PhaseBody, err: err}
 		case len(data) == 0:
@@ -227,7 +246,7 @@ func (c *check) readResponse(conn *net.TCPConn, expected string) *failure {
 
 // readBanner takes what comes within the patience. That the service is silent or
 // hangs up is no failure: the port is open, which is what was asked.
-func (c *check) readBanner(conn *net.TCPConn) *failure {
+func (c *check) readBanner(conn net.Conn) *failure {
 	patience := time.Now().Add(bannerPatience)
 	if c.deadline.Before(patience) {
 		patience = c.deadline
@@ -237,7 +256,10 @@ func (c *check) readBanner(conn *net.TCPConn) *failure {
 		return &failure{phase: PhaseBody, err: context.Canceled}
 	}
 	buf := make([]byte, bannerLimit)
-	n, _ := conn.Read(buf)
+	n, err := conn.Read(buf)
+	if isTLSAlert(err) { // the client's certificate is refused
+		return &failure{phase: PhaseTLS, err: err, detail: explainTLS(err)}
+	}
 	if n > 0 {
 		c.watch.enter(slotTransfer)
 		c.result.ResponseSize = int64(n)

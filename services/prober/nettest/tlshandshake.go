@@ -45,8 +45,8 @@ func (c *check) newHandshake(base *tls.Config, o TLSOptions, host string) *hands
 		}
 		o.SkipVerify = o.SkipVerify || base.InsecureSkipVerify
 	}
-	if o.ServerName != "" {
-		host = o.ServerName
+	if to, problem := parseHost(o.ServerName); problem == "" {
+		host = to.host
 	}
 	host, _, _ = strings.Cut(strings.TrimSuffix(host, "."), "%")
 	return &handshake{check: c, options: o, base: base, name: host}

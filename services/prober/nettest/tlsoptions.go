@@ -3,7 +3,9 @@ package nettest
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -136,4 +138,36 @@ type TLSConfig struct {
 	// Expect judges the finished handshake and returns a sentence for each
 	// expectation that does not hold.
 	Expect func(*TestResult) []string
+}
+
+// knownCurves are those that crypto/tls can offer.
+var knownCurves = []tls.CurveID{
+	tls.CurveP256, tls.CurveP384, tls.CurveP521, tls.X25519,
+	tls.X25519MLKEM768, tls.SecP256r1MLKEM768, tls.SecP384r1MLKEM1024,
+}
+
+// check says what is wrong with the options, which are in the field.
+func (o *TLSOptions) check(field string) error {
+	if o.ServerName != "" {
+		if _, problem := parseHost(o.ServerName); problem != "" {
+			return &ConfigError{field + ".ServerName", problem}
+		}
+	}
+	if o.MinVersion != 0 && (o.MinVersion < tls.VersionTLS10 || o.MinVersion > tls.VersionTLS13) {
+		return &ConfigError{field + ".MinVersion", "must be TLS 1.0, 1.1, 1.2 or 1.3"}
+	}
+	switch o.Revocation {
+	case "", RevocationOff, RevocationStapled, RevocationOnline:
+	default:
+		return &ConfigError{field + ".Revocation", `must be "off", "stapled" or "online"`}
+	}
+	for i, c := range o.Certificates {
+		if len(c.Certificate) == 0 || c.PrivateKey == nil {
+			return &ConfigError{fmt.Sprintf("%s.Certificates[%d]", field, i), "must have a certificate and its key"}
+		}
+	}
+	if len(o.Curves) > 0 && !slices.ContainsFunc(o.Curves, func(c tls.CurveID) bool { return slices.Contains(knownCurves, c) }) {
+		return &ConfigError{field + ".Curves", "has none that crypto/tls knows"}
+	}
+	return nil
 }
