@@ -31,7 +31,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func startHTTP(t *testing.T, h http.HandlerFunc) *httptest.Server {
+func startHTTP(t testing.TB, h http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
@@ -39,7 +39,7 @@ func startHTTP(t *testing.T, h http.HandlerFunc) *httptest.Server {
 }
 
 // startBoth serves h over HTTP/1.1 and, with TLS, HTTP/2.
-func startBoth(t *testing.T, h http.HandlerFunc) (plain, secure string, test *nettest.HTTPTest) {
+func startBoth(t testing.TB, h http.HandlerFunc) (plain, secure string, test *nettest.HTTPTest) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)
 	s.EnableHTTP2 = true
