@@ -24,6 +24,7 @@ require (
 	github.com/frogstats/uptime/internal v0.0.0-00010101000000-000000000000
 	github.com/google/go-cmp v0.7.0
 	github.com/klauspost/compress v1.20.3
+	github.com/miekg/dns v1.1.73
 	github.com/ohler55/ojg v1.28.5
 	go.opentelemetry.io/otel v1.47.0
 	go.opentelemetry.io/otel/metric v1.47.0

@@ -75,16 +75,10 @@ func (c *check) open(v IPVersion) (*net.TCPConn, *failure) {
 		c.watch.enter(slotConnect)
 		a = c.network.connect(ctx, []netip.Addr{to.addr}, nil, to.port)
 	} else {
-		c.watch.enter(slotDNS)
-		began := c.watch.last
-		release := c.network.wakeWitness(time.Until(c.deadline), began)
-		addrs, late, err := c.network.lookup(ctx, to.host, v)
-		if err != nil {
-			c.watch.stop()
-			defer release() // the verdict may need the witness
-			return nil, c.lookupFailed(began, err)
+		addrs, late, failed := c.resolve(ctx, v)
+		if failed != nil {
+			return nil, failed
 		}
-		release()
 		c.watch.enter(slotConnect)
 		a = c.network.connect(ctx, addrs, late, to.port)
 	}

@@ -1,12 +1,38 @@
 package nettest
 
 import (
+	"context"
+	"hash/maphash"
+	"math/rand/v2"
 	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // DefaultDNSCacheTTL is how long an answer is kept at most.
 const DefaultDNSCacheTTL = 5 * time.Minute
+
+const (
+	// negativeTTL is how long it is believed that a name has no address at all. It
+	// is short, so that neither a recovery nor the repetition of a failed check
+	// waits for it.
+	negativeTTL = time.Second
+	// joinWindow is how old a question may be for another check to wait for its
+	// answer. An older one may have been lost, and whoever joined it would wait for
+	// its repetition, which comes seconds later.
+	joinWindow = 200 * time.Millisecond
+	// refreshLead is how long before its end an answer in use is asked for anew:
+	// a quarter of its time, at most this.
+	refreshLead = 10 * time.Second
+	// maxRefreshes bounds how many questions are asked ahead at the same time.
+	maxRefreshes = 128
+
+	cacheShards = 64
+	// maxCachedNames bounds the memory, at some hundred bytes each.
+	maxCachedNames = 100_000
+)
 
 // cachedAddrs returns the addresses of host that are known and still valid, in
 // the order in which they are tried, and false if a lookup is needed. For IPAny
@@ -16,5 +42,294 @@ const DefaultDNSCacheTTL = 5 * time.Minute
 // counts as a use of the name, for which it is kept fresh. The slice is shared:
 // it must not be changed.
 func (n *Network) cachedAddrs(host string, v IPVersion) (addrs []netip.Addr, ok bool) {
-	return nil, false
+	cache := n.dnsCache()
+	if cache == nil {
+		return nil, false
+	}
+	return cache.addrs(host, v)
+}
+
+// dnsCache returns nil if nothing is kept.
+func (n *Network) dnsCache() *dnsCache {
+	n.cacheOnce.Do(func() {
+		source, ok := n.resolver().(addressSource)
+		if !ok || n.NoDNSCache {
+			return
+		}
+		n.cache = &dnsCache{
+			source: n.observed(source), order: n.order, longest: DefaultDNSCacheTTL, limit: maxCachedNames / cacheShards,
+			seed: maphash.MakeSeed(),
+		}
+		if n.DNSCacheTTL > 0 {
+			n.cache.longest = n.DNSCacheTTL
+		}
+	})
+	return n.cache
+}
+
+// addressSource is a resolver that says how long an answer may be kept.
+type addressSource interface {
+	Resolver
+	resolve(ctx context.Context, host string, family IPVersion) resolution
+	generation(now int64) uint64
+}
+
+// dnsCache keeps answers for as long as they allow and asks for names in use
+// again before that. What is no longer valid is never used.
+type dnsCache struct {
+	source  addressSource
+	order   func([]answer) []netip.Addr
+	longest time.Duration
+	limit   int // names per shard
+	seed    maphash.Seed
+
+	refreshes atomic.Int32
+	shards    [cacheShards]cacheShard
+}
+
+type cacheShard struct {
+	mu    sync.RWMutex
+	names map[string]*cachedName
+	_     [64]byte // shards do not share cache lines
+}
+
+// Families, as indices.
+const (
+	index4 = iota
+	index6
+	families
+)
+
+func familyIndex(family IPVersion) int {
+	if family == IPv6 {
+		return index6
+	}
+	return index4
+}
+
+func familyOf(index int) IPVersion { return [families]IPVersion{IPv4, IPv6}[index] }
+
+// cachedName is what is known of one name.
+type cachedName struct {
+	host  string
+	known atomic.Pointer[knownAddrs] // nil: nothing
+	// used says that a check wanted a family since its answer came.
+	used [families]atomic.Bool
+
+	// The rest is guarded by the shard.
+	inquiries [families]*inquiry
+	timer     *time.Timer // set while anything is known
+}
+
+// knownAddrs never changes.
+type knownAddrs struct {
+	generation uint64
+	of         [families]keptAnswer
+	both       []netip.Addr // in the order in which they are tried
+}
+
+// keptAnswer is an answer for one family; its times are monotonic.
+type keptAnswer struct {
+	addrs   []netip.Addr
+	err     error // that there are none
+	until   int64
+	brief   int64 // the end for who needs addresses of this family and gets none
+	refresh int64 // when to ask anew
+}
+
+func (k *keptAnswer) positive(now int64) bool { return now < k.until && k.err == nil }
+
+// addrs is Network.cachedAddrs.
+func (c *dnsCache) addrs(host string, v IPVersion) ([]netip.Addr, bool) {
+	now := monotonic()
+	name, known := c.find(host, now)
+	if known == nil {
+		return nil, false
+	}
+	four, six := &known.of[index4], &known.of[index6]
+	switch v {
+	case IPv4:
+		name.use(index4)
+		return four.addrs, four.positive(now)
+	case IPv6:
+		name.use(index6)
+		return six.addrs, six.positive(now)
+	}
+	name.use(index4)
+	name.use(index6)
+	return known.both, now < four.until && now < six.until && len(known.both) > 0
+}
+
+func (n *cachedName) use(family int) {
+	if !n.used[family].Load() { // a write would take the line from the other readers
+		n.used[family].Store(true)
+	}
+}
+
+// find returns what is known of a name under the current settings.
+func (c *dnsCache) find(host string, now int64) (*cachedName, *knownAddrs) {
+	shard := c.shard(host)
+	shard.mu.RLock()
+	name := shard.names[host]
+	shard.mu.RUnlock()
+	if name == nil {
+		return nil, nil
+	}
+	known := name.known.Load()
+	if known == nil || known.generation != c.source.generation(now) {
+		return name, nil
+	}
+	return name, known
+}
+
+func (c *dnsCache) shard(host string) *cacheShard {
+	return &c.shards[maphash.String(c.seed, host)%cacheShards]
+}
+
+// lookup returns what is known of one family, or asks and waits until ctx ends.
+// That there are no addresses is believed for longer if the other family may be
+// used instead and has some.
+func (c *dnsCache) lookup(ctx context.Context, host string, family IPVersion, alone bool) resolution {
+	if ctx.Err() != nil {
+		return resolution{err: endedDNSError(ctx, host)}
+	}
+	index, now := familyIndex(family), monotonic()
+	if name, known := c.find(host, now); known != nil {
+		answer, other := &known.of[index], &known.of[1-index]
+		name.use(index)
+		if answer.positive(now) || now < answer.brief || !alone && now < answer.until && other.positive(now) {
+			return resolution{addrs: answer.addrs, err: answer.err}
+		}
+	}
+	shard := c.shard(host)
+	shard.mu.Lock()
+	name := shard.names[host]
+	if name == nil {
+		name = c.insert(shard, host)
+	}
+	name.use(index)
+	f := c.join(shard, name, index)
+	shard.mu.Unlock()
+	return c.await(ctx, shard, name, f)
+}
+
+// insert adds a name, in the place of another if there are too many. Which one
+// is left to chance, so that nobody can choose the names that are slow.
+func (c *dnsCache) insert(shard *cacheShard, host string) *cachedName {
+	if shard.names == nil {
+		shard.names = make(map[string]*cachedName)
+	}
+	if len(shard.names) >= c.limit {
+		for _, other := range shard.names { // begins anywhere
+			if other.inquiries == [families]*inquiry{} {
+				c.remove(shard, other)
+				break
+			}
+		}
+	}
+	name := &cachedName{host: strings.Clone(host)}
+	shard.names[name.host] = name
+	return name
+}
+
+// remove forgets a name; the caller holds the shard.
+func (c *dnsCache) remove(shard *cacheShard, name *cachedName) {
+	if name.timer != nil {
+		name.timer.Stop()
+	}
+	delete(shard.names, name.host)
+}
+
+// inquiry is one question under way and who waits for its answer.
+type inquiry struct {
+	index   int
+	begun   int64
+	waiters int // guarded by the shard
+	cancel  context.CancelFunc
+	done    chan struct{}
+	found   resolution // valid when done is closed
+}
+
+// join returns a question that is young enough, or asks a new one; the caller
+// holds the shard.
+func (c *dnsCache) join(shard *cacheShard, name *cachedName, index int) *inquiry {
+	now := monotonic()
+	if f := name.inquiries[index]; f != nil && now-f.begun < int64(joinWindow) {
+		f.waiters++
+		return f
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	f := &inquiry{index: index, begun: now, waiters: 1, cancel: cancel, done: make(chan struct{})}
+	name.inquiries[index] = f
+	go func() {
+		defer cancel()
+		f.found = c.source.resolve(ctx, name.host, familyOf(index))
+		shard.mu.Lock()
+		c.land(shard, name, f)
+		shard.mu.Unlock()
+		close(f.done)
+	}()
+	return f
+}
+
+// await waits for an answer as long as ctx lasts. A question that nobody waits
+// for any more ends.
+func (c *dnsCache) await(ctx context.Context, shard *cacheShard, name *cachedName, f *inquiry) resolution {
+	select {
+	case <-f.done:
+		return f.found
+	case <-ctx.Done():
+	}
+	shard.mu.Lock()
+	f.waiters--
+	if f.waiters == 0 {
+		f.cancel()
+		if name.inquiries[f.index] == f {
+			name.inquiries[f.index] = nil
+			c.tidy(shard, name)
+		}
+	}
+	shard.mu.Unlock()
+	select { // both may be ready
+	case <-f.done:
+		return f.found
+	default:
+		return resolution{err: endedDNSError(ctx, name.host)}
+	}
+}
+
+// land keeps what a question brought; the caller holds the shard.
+func (c *dnsCache) land(shard *cacheShard, name *cachedName, f *inquiry) {
+	if name.inquiries[f.index] == f {
+		name.inquiries[f.index] = nil
+	}
+	defer c.tidy(shard, name)
+	if shard.names[name.host] != name || f.found.err != nil && !notFound(f.found.err) {
+		return // nothing was learnt; what is known stays valid until its end
+	}
+	next := &knownAddrs{generation: f.found.generation}
+	if old := name.known.Load(); old != nil && old.generation == next.generation {
+		*next = *old
+	}
+	next.of[f.index] = c.keep(f.found)
+	next.both = c.order([]answer{
+		{family: IPv4, addrs: next.of[index4].addrs}, {family: IPv6, addrs: next.of[index6].addrs},
+	})
+	name.known.Store(next)
+}
+
+func (c *dnsCache) keep(found resolution) keptAnswer {
+	ttl := min(found.keep, c.longest)
+	if ttl <= 0 {
+		return keptAnswer{}
+	}
+	now := monotonic()
+	k := keptAnswer{addrs: found.addrs, err: found.err, until: now + int64(ttl)}
+	if k.err != nil {
+		k.brief = now + int64(min(ttl, negativeTTL))
+	}
+	// Names that were learnt together are not asked for together.
+	lead := min(ttl/4, refreshLead)
+	k.refresh = k.until - int64(lead) + rand.Int64N(int64(lead)/4+1)
+	return k
 }

@@ -22,12 +22,33 @@ type answer struct {
 	err    error
 }
 
+// resolve finds the addresses of c.at for the given family, and times it. What
+// was kept takes no time to speak of, and that is what the phase then says.
+func (c *check) resolve(ctx context.Context, v IPVersion) ([]netip.Addr, <-chan answer, *failure) {
+	first := !c.watch.seen[slotDNS]
+	c.watch.enter(slotDNS)
+	kept, ok := c.network.cachedAddrs(c.at.host, v)
+	c.result.DNSCached = ok && (first || c.result.DNSCached) // of every hop
+	if ok {
+		return kept, nil, nil
+	}
+	began := c.watch.last
+	// The verdict on a lookup that failed may need the witness.
+	defer c.network.wakeWitness(time.Until(c.deadline), began)()
+	addrs, late, err := c.network.lookup(ctx, c.at.host, v)
+	if err != nil {
+		c.watch.stop()
+		return nil, nil, c.lookupFailed(began, err)
+	}
+	return addrs, late, nil
+}
+
 // lookup resolves host for the given family. For IPAny both families are asked
 // at once; if one is late, its answer will come on the returned channel, which
 // is nil otherwise. Cancelling ctx ends lookups that are still running.
 func (n *Network) lookup(ctx context.Context, host string, v IPVersion) ([]netip.Addr, <-chan answer, error) {
 	if v == IPv4 || v == IPv6 {
-		a := n.lookupFamily(ctx, host, v)
+		a := n.lookupFamily(ctx, host, v, true)
 		if a.err == nil {
 			return n.order([]answer{a}), nil, nil
 		}
@@ -36,7 +57,7 @@ func (n *Network) lookup(ctx context.Context, host string, v IPVersion) ([]netip
 
 	answers := make(chan answer, 2)
 	for _, family := range []IPVersion{IPv6, IPv4} {
-		go func() { answers <- n.lookupFamily(ctx, host, family) }()
+		go func() { answers <- n.lookupFamily(ctx, host, family, false) }()
 	}
 	var got []answer
 	var patience <-chan time.Time
@@ -63,33 +84,54 @@ func (n *Network) lookup(ctx context.Context, host string, v IPVersion) ([]netip
 	return nil, nil, worseLookup(got[0].err, got[1].err)
 }
 
-// lookupFamily asks for one family and tells Health what came of it.
-func (n *Network) lookupFamily(ctx context.Context, host string, family IPVersion) answer {
+// lookupFamily asks for one family and tells Health what came of it. alone says
+// that the other family is of no use.
+func (n *Network) lookupFamily(ctx context.Context, host string, family IPVersion, alone bool) answer {
 	network := "ip4"
 	if family == IPv6 {
 		network = "ip6"
 	}
-	var (
-		addrs       []netip.Addr
-		err         error
-		fromNetwork = true
-	)
 	switch r := n.resolver().(type) {
-	case *SystemResolver:
-		addrs, fromNetwork, err = r.lookup(ctx, network, host)
+	case addressSource:
+		found := n.ask(ctx, r, host, family, alone)
+		return answer{family: family, addrs: found.addrs, err: found.err}
 	default:
-		addrs, err = r.LookupNetIP(ctx, network, host)
+		addrs, err := r.LookupNetIP(ctx, network, host)
+		for i := range addrs {
+			addrs[i] = addrs[i].Unmap()
+		}
+		if err == nil && len(addrs) == 0 {
+			err = &net.DNSError{Err: "no address", Name: host, IsNotFound: true}
+		}
+		if err == nil || notFound(err) {
+			n.Health.Observe(host, true)
+		}
+		return answer{family: family, addrs: addrs, err: err}
 	}
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap()
+}
+
+// ask takes what is kept, or asks r.
+func (n *Network) ask(ctx context.Context, r addressSource, host string, family IPVersion, alone bool) resolution {
+	if cache := n.dnsCache(); cache != nil {
+		return cache.lookup(ctx, host, family, alone)
 	}
-	if err == nil && len(addrs) == 0 {
-		err = &net.DNSError{Err: "no address", Name: host, IsNotFound: true}
+	return n.observed(r).resolve(ctx, host, family)
+}
+
+// observed is r, with Health told of every answer of a name server.
+func (n *Network) observed(r addressSource) addressSource { return observedSource{r, &n.Health} }
+
+type observedSource struct {
+	addressSource
+	health *ResolverHealth
+}
+
+func (o observedSource) resolve(ctx context.Context, host string, family IPVersion) resolution {
+	found := o.addressSource.resolve(ctx, host, family)
+	if found.fromServer && (found.err == nil || notFound(found.err)) {
+		o.health.Observe(host, true)
 	}
-	if fromNetwork && (err == nil || notFound(err)) {
-		n.Health.Observe(host, true)
-	}
-	return answer{family: family, addrs: addrs, err: err}
+	return found
 }
 
 // explainMissing tells a name that does not exist from one that merely has no
@@ -102,7 +144,7 @@ func (n *Network) explainMissing(ctx context.Context, host string, v IPVersion, 
 	if v == IPv4 {
 		other = IPv6
 	}
-	if a := n.lookupFamily(ctx, host, other); a.err == nil {
+	if a := n.lookupFamily(ctx, host, other, true); a.err == nil {
 		return &failure{phase: PhaseDNS, typ: ErrDNSFailure, err: err,
 			detail: "the name has addresses, but none of the family " + string(v)}
 	}

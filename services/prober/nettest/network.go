@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -72,6 +73,9 @@ type Network struct {
 	witness witness
 	tls     tlsMemory
 	tokens  tokenCache
+
+	cacheOnce sync.Once
+	cache     *dnsCache // nil: none
 }
 
 var sharedNetwork Network

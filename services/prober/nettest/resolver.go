@@ -2,12 +2,13 @@ package nettest
 
 import (
 	"context"
-	"errors"
+	"math"
 	"net"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/miekg/dns"
 )
 
 // Resolver turns a name into addresses. *net.Resolver is one.
@@ -35,152 +36,140 @@ func (e *ResolverContactError) Error() string {
 // Unwrap returns both causes.
 func (e *ResolverContactError) Unwrap() []error { return []error{e.Contact, e.Lookup} }
 
-// SystemResolver asks the name servers of /etc/resolv.conf with Go's own DNS
-// client, after /etc/hosts. It never calls the C library, whose parser accepts
-// other spellings of addresses. The zero value is ready; it is safe for
-// concurrent use.
+// SystemResolver asks the name servers of /etc/resolv.conf, after /etc/hosts,
+// with a DNS client of its own; both files are read anew when they change. It
+// never calls the C library, whose parser accepts other spellings of addresses,
+// and reads no nsswitch.conf: mDNS, NIS and the like are no part of it. The zero
+// value is ready; it is safe for concurrent use, and must not be copied.
 //
-// Unlike a bare net.Resolver it tells silence from being unable to ask
-// (ResolverContactError), and a lookup that is cancelled leaves nothing behind.
+// Unlike net.Resolver it knows how long an answer may be kept, tells silence from
+// being unable to ask (ResolverContactError), takes only addresses that belong to
+// the name or to what its aliases lead to, and a lookup that is cancelled leaves
+// nothing behind. Like it, it completes names by the search list of resolv.conf.
+// It returns at most 32 addresses, in the order of the answer.
 type SystemResolver struct {
 	// Servers are asked, in turn, instead of those of /etc/resolv.conf.
 	Servers []netip.AddrPort
 
-	next atomic.Uint32
+	files settingsFiles
+	turn  atomic.Uint32
 }
 
 // LookupNetIP implements Resolver.
 func (r *SystemResolver) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	addrs, _, err := r.lookup(ctx, network, host)
-	return addrs, err
+	families := []IPVersion{IPv4, IPv6}
+	switch network {
+	case "ip4":
+		families = families[:1]
+	case "ip6":
+		families = families[1:]
+	}
+	var addrs []netip.Addr
+	var err error
+	for i, family := range families {
+		found := r.resolve(ctx, host, family)
+		addrs = append(addrs, found.addrs...)
+		if i == 0 {
+			err = found.err
+		} else {
+			err = worseLookup(err, found.err)
+		}
+	}
+	if len(addrs) > 0 {
+		return addrs, nil
+	}
+	return nil, err
 }
 
-// lookup also reports whether a name server answered, as opposed to /etc/hosts.
-func (r *SystemResolver) lookup(ctx context.Context, network, host string) ([]netip.Addr, bool, error) {
-	record := &lookupRecord{resolver: r, ctx: ctx}
-	// A resolver per lookup: lookups of a shared one are merged, so that the dials
-	// of one would be booked on another.
-	resolver := net.Resolver{PreferGo: true, Dial: record.dial}
-	addrs, err := resolver.LookupNetIP(ctx, network, host)
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap()
-	}
-	answered, contact := record.summary()
-	var dns *net.DNSError
-	if err != nil && contact != nil && !answered && !(errors.As(err, &dns) && dns.IsNotFound) {
-		err = &ResolverContactError{Contact: contact, Lookup: err}
-	}
-	return addrs, answered, err
+// resolution is what looking for one family of a name gave.
+type resolution struct {
+	addrs []netip.Addr
+	err   error
+	// keep is how long this may be kept; 0 means not at all.
+	keep time.Duration
+	// fromServer says that a name server answered, as opposed to /etc/hosts.
+	fromServer bool
+	// generation is that of the settings that were used.
+	generation uint64
 }
 
-// lookupRecord watches the conversations of one lookup.
-type lookupRecord struct {
-	resolver *SystemResolver
-	ctx      context.Context // of the caller; that of dial may outlive it
+// generation changes when what was resolved before should be forgotten. now is
+// monotonic().
+func (r *SystemResolver) generation(now int64) uint64 { return r.files.generation(now) }
 
-	mu       sync.Mutex
-	answered bool  // some server sent something
-	silent   bool  // some server was asked and sent nothing
-	contact  error // first failure to ask
-}
-
-// summary returns the contact error only if no server was merely silent.
-func (l *lookupRecord) summary() (answered bool, contact error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.silent {
-		return l.answered, nil
+// resolve looks host up in /etc/hosts and then asks for one family.
+func (r *SystemResolver) resolve(ctx context.Context, host string, family IPVersion) resolution {
+	if err := ctx.Err(); err != nil {
+		return resolution{err: endedDNSError(ctx, host)}
 	}
-	return l.answered, l.contact
-}
-
-func (l *lookupRecord) note(n int, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case n > 0:
-		l.answered = true
-	case err == nil:
-	case isTimeout(err), errors.Is(err, net.ErrClosed), errors.Is(err, context.Canceled):
-		l.silent = true
-	case l.contact == nil:
-		l.contact = err
+	missing := &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		if addr = addr.Unmap(); addr.Is4() == (family == IPv4) {
+			return resolution{addrs: []netip.Addr{addr}}
+		}
+		return resolution{err: missing}
 	}
-}
-
-func (l *lookupRecord) dial(ctx context.Context, network, server string) (net.Conn, error) {
-	if n := uint32(len(l.resolver.Servers)); n > 0 {
-		server = l.resolver.Servers[(l.resolver.next.Add(1)-1)%n].String()
-	}
-	if err := l.ctx.Err(); err != nil {
-		return nil, err
-	}
-	dialer := net.Dialer{KeepAlive: -1}
-	conn, err := dialer.DialContext(ctx, network, server)
+	settings, err := r.files.get()
 	if err != nil {
-		l.note(0, err)
-		return nil, err
+		return resolution{err: &ResolverContactError{Contact: err, Lookup: missing}}
 	}
-	// The DNS client waits for each server's own timeout and does not look at
-	// cancellation meanwhile; closing the socket's time does it for it.
-	stop := context.AfterFunc(l.ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	if udp, ok := conn.(*net.UDPConn); ok {
-		return &watchedUDP{UDPConn: udp, record: l, stop: stop}, nil
+	if known, ok := settings.hosts[hostKey(host)]; ok {
+		// Good until the file changes, which is another generation.
+		found := resolution{keep: math.MaxInt64, generation: settings.generation}
+		for _, addr := range known {
+			if addr.Is4() == (family == IPv4) && len(found.addrs) < maxAddresses {
+				found.addrs = append(found.addrs, addr)
+			}
+		}
+		if len(found.addrs) == 0 {
+			found.err = missing
+		}
+		return found
 	}
-	return &watchedTCP{Conn: conn, record: l, stop: stop}, nil
-}
-
-// watchedUDP stays a net.PacketConn, by which the DNS client knows the framing.
-type watchedUDP struct {
-	*net.UDPConn
-	record *lookupRecord
-	stop   func() bool
-}
-
-func (c *watchedUDP) Read(p []byte) (int, error) {
-	n, err := c.UDPConn.Read(p)
-	c.record.note(n, err)
-	return n, err
-}
-
-func (c *watchedUDP) SetDeadline(t time.Time) error {
-	return c.record.setDeadline(c.UDPConn, t)
-}
-
-func (c *watchedUDP) Close() error {
-	c.stop()
-	return c.UDPConn.Close()
-}
-
-type watchedTCP struct {
-	net.Conn
-	record *lookupRecord
-	stop   func() bool
-}
-
-func (c *watchedTCP) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.record.note(n, err)
-	return n, err
-}
-
-func (c *watchedTCP) SetDeadline(t time.Time) error {
-	return c.record.setDeadline(c.Conn, t)
-}
-
-func (c *watchedTCP) Close() error {
-	c.stop()
-	return c.Conn.Close()
-}
-
-// setDeadline keeps a deadline within the caller's.
-func (l *lookupRecord) setDeadline(conn net.Conn, t time.Time) error {
-	if d, ok := l.ctx.Deadline(); ok && d.Before(t) {
-		t = d
+	talk := &conversation{host: host, settings: settings, servers: settings.servers, first: func() int { return 0 }}
+	if len(r.Servers) > 0 {
+		talk.servers = r.Servers
 	}
-	err := conn.SetDeadline(t)
-	if l.ctx.Err() != nil { // the cancellation may have come just before
-		err = conn.SetDeadline(time.Unix(1, 0))
+	if len(r.Servers) > 0 || settings.rotate {
+		talk.first = func() int { return int(r.turn.Add(1)-1) % len(talk.servers) }
 	}
-	return err
+	return talk.search(ctx, family)
+}
+
+// search asks for each name that the host may stand for until one has addresses.
+func (c *conversation) search(ctx context.Context, family IPVersion) resolution {
+	kind := dns.TypeA
+	if family == IPv6 {
+		kind = dns.TypeAAAA
+	}
+	found := resolution{
+		generation: c.settings.generation, keep: math.MaxInt64,
+		err: &net.DNSError{Err: "no such host", Name: c.host, IsNotFound: true},
+	}
+	for i, name := range c.settings.candidates(c.host) {
+		r, err := c.ask(ctx, name, kind)
+		keep := time.Duration(r.seconds) * time.Second
+		if err == nil {
+			found.addrs, found.err, found.keep = r.addrs, nil, keep
+			break
+		}
+		// That one name is missing must not hide that another could not be asked for.
+		if i == 0 {
+			found.err = err
+		} else {
+			found.err = worseLookup(found.err, err)
+		}
+		found.keep = min(found.keep, keep)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	found.fromServer = c.answered
+	if found.err != nil && !notFound(found.err) {
+		found.keep = 0
+		if contact := c.unable(); contact != nil {
+			found.err = &ResolverContactError{Contact: contact, Lookup: found.err}
+		}
+	}
+	return found
 }
