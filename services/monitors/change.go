@@ -84,7 +84,7 @@ func (s *Service) accept(ctx context.Context, body *monitorsv1.Monitor, draft bo
 	body = proto.CloneOf(body)
 	foldAliases(body, &p)
 	config, secrets := configFromProto(body, Secrets{}, false, &p)
-	config.validate(draft, known, &p)
+	config.validate(draft, secrets, known, &p)
 	return config, secrets, p.err()
 }
 
@@ -166,7 +166,11 @@ func (s *Service) merged(ctx context.Context, old Monitor, body *monitorsv1.Moni
 	m := old
 	var secrets Secrets
 	m.Config, secrets = configFromProto(base, stored, !touched, &p)
-	m.Config.validate(false, known, &p)
+	belonging := secrets
+	if !touched { // what is stored goes with it, and stays
+		belonging.ClientKey, belonging.ProxyPassword = hiddenKey, hiddenKey
+	}
+	m.Config.validate(false, belonging, known, &p)
 	if err := p.err(); err != nil {
 		return Monitor{}, err
 	}

@@ -40,7 +40,23 @@ func drawConfig(t *rapid.T) (Config, Secrets) {
 	if coin("tcp") {
 		c.Type = TypeTCP
 		c.TCP = &TCPConfig{Host: rapid.SampledFrom([]string{"h", "::1", "10.0.0.1"}).Draw(t, "host"), Port: 5, Timeout: 100, IPVersion: "ipv4"}
-		return c, Secrets{}
+		c.TCP.SendData, c.TCP.Banner = rapid.SampledFrom([]string{"", "PING\r\n"}).Draw(t, "data"), coin("banner")
+		if c.TCP.TLS = coin("tls"); !c.TCP.TLS {
+			return c, Secrets{}
+		}
+		c.TCP.StartTLS = rapid.SampledFrom([]string{"", "none", "auto", "postgres", "ldap"}).Draw(t, "starttls")
+		var s Secrets
+		c.TCP.TLSOptions, s.ClientKey = drawOptions(t)
+		return c, s
+	}
+	if coin("only tls") {
+		c.Type = TypeTLS
+		c.TLS = &TLSConfig{Host: "h", Port: rapid.SampledFrom([]int32{443, 465}).Draw(t, "port"), Timeout: 100, IPVersion: "any"}
+		c.TLS.StartTLS = rapid.SampledFrom([]string{"", "smtp", "none"}).Draw(t, "starttls")
+		c.Rules = append(c.Rules, Rule{Type: RuleCertificateDaysLeft, Operator: OpGreaterThan, Value: 14.0}, Rule{Type: RuleCertificateValid, Operator: OpEquals, Value: true})
+		var s Secrets
+		c.TLS.Options, s.ClientKey = drawOptions(t)
+		return c, s
 	}
 	s := drawHTTP(t, &c)
 	return c, s
@@ -64,9 +80,23 @@ func drawHTTP(t *rapid.T, c *Config) (s Secrets) {
 			c.HTTP.Headers[h], s.Headers[h] = Redacted, rapid.StringMatching(`[a-z]{0,3}`).Draw(t, "value")
 		}
 	}
-	c.HTTP.Auth.Type = rapid.SampledFrom([]AuthType{AuthNone, AuthBasic, AuthBearer, AuthAPIKey, AuthCustomHeader}).Draw(t, "auth")
+	c.HTTP.Version = rapid.SampledFrom([]string{"", "http1", "http2"}).Draw(t, "version")
+	c.HTTP.NoCookies = rapid.Bool().Draw(t, "no cookies")
+	c.HTTP.TLS, s.ClientKey = drawOptions(t)
+	if rapid.Bool().Draw(t, "proxy") {
+		c.HTTP.Proxy = &Proxy{URL: "socks5://p.example:1080", Username: rapid.SampledFrom([]string{"", "x"}).Draw(t, "proxy user")}
+		if c.HTTP.Proxy.Username != "" {
+			s.ProxyPassword = rapid.SampledFrom([]string{"", "y"}).Draw(t, "proxy password")
+		}
+		c.HTTP.Proxy.HasPassword = s.ProxyPassword != ""
+	}
+	c.HTTP.Auth.Type = rapid.SampledFrom([]AuthType{AuthNone, AuthBasic, AuthBearer, AuthAPIKey, AuthCustomHeader, AuthDigest, AuthOAuth2}).Draw(t, "auth")
+	if c.HTTP.Auth.Type == AuthOAuth2 {
+		c.HTTP.Auth.OAuth2 = &OAuth2{TokenURL: "https://id.example/token", ClientID: "c", Scopes: []string{"a"}, InBody: rapid.Bool().Draw(t, "in body")}
+	}
 	s.Credentials = map[AuthType]*Credentials{
 		AuthBasic: {Username: "u", Password: "p"}, AuthBearer: {Token: "t"}, AuthAPIKey: {Value: "v"}, AuthCustomHeader: {Key: "X-K", Value: "v"},
+		AuthDigest: {Username: "u", Password: "p"}, AuthOAuth2: {ClientSecret: "c"},
 	}[c.HTTP.Auth.Type]
 	if rapid.Bool().Draw(t, "body rule") {
 		c.Rules = append(c.Rules, Rule{Type: RuleBodyContains, Value: "x", CaseSensitive: ptr(rapid.Bool().Draw(t, "case"))},
@@ -75,13 +105,32 @@ func drawHTTP(t *rapid.T, c *Config) (s Secrets) {
 	return s
 }
 
+func drawOptions(t *rapid.T) (*TLSOptions, string) {
+	o := &TLSOptions{ServerName: rapid.SampledFrom([]string{"", "sni.example"}).Draw(t, "sni"), MinVersion: rapid.SampledFrom([]string{"", "tls10", "tls13"}).Draw(t, "least")}
+	key := ""
+	switch rapid.IntRange(0, 3).Draw(t, "tls options") {
+	case 0:
+		return nil, ""
+	case 1:
+		o.TrustedCAs = []string{TestCertificate}
+	case 2:
+		o.ClientCertificate, key = TestCertificate, TestKey
+	case 3:
+		o.Revocation = "online"
+	}
+	if reflect.DeepEqual(*o, TLSOptions{}) {
+		return nil, ""
+	}
+	return o, key
+}
+
 // What a configuration becomes on the wire is what it came from, and valid as it was.
 func TestConfigSurvivesTheWire(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, s := drawConfig(t)
 		var p problems
 		got, gotSecrets := configFromProto(withSecrets(configToProto(c), s), Secrets{}, false, &p)
-		got.validate(false, func(string) bool { return true }, &p)
+		got.validate(false, gotSecrets, func(string) bool { return true }, &p)
 		if len(p) > 0 {
 			t.Fatalf("refused: %+v", p)
 		}
@@ -100,6 +149,14 @@ func TestAnswersCanBeSentBack(t *testing.T) {
 		c, s := drawConfig(t)
 		m := Monitor{ID: 1, OrganizationID: "o", Config: c, Version: 3, CreatedAt: time.Unix(1, 0), UpdatedAt: time.Unix(2, 0)}
 		answer := monitorToProto(m, &eventsv1.MonitorStatus{MonitorId: 1})
+		for _, o := range tlsOptionsOf(answer) {
+			if o.GetClientKey() != "" {
+				t.Fatal("an answer has a client key")
+			}
+		}
+		if answer.GetHttpConfig().GetProxy().GetPassword() != "" {
+			t.Fatal("an answer has a proxy's password")
+		}
 		if h := answer.GetHttpConfig(); h != nil {
 			if h.Auth.Credentials != nil {
 				t.Fatal("an answer has credentials")
@@ -118,7 +175,7 @@ func TestAnswersCanBeSentBack(t *testing.T) {
 		merge(base, answer, paths)
 		var p problems
 		got, gotSecrets := configFromProto(base, s, false, &p)
-		got.validate(false, func(string) bool { return true }, &p)
+		got.validate(false, gotSecrets, func(string) bool { return true }, &p)
 		got.keepDerived(c)
 		if len(p) > 0 || !reflect.DeepEqual(got, c) || !reflect.DeepEqual(gotSecrets, s) {
 			t.Fatalf("problems %+v\n got %+v\nwant %+v", p, got, c)
@@ -241,7 +298,7 @@ func FuzzConfig(f *testing.F) {
 	} {
 		var p problems
 		c, _ := configFromProto(m, Secrets{}, false, &p)
-		if c.validate(false, known, &p); len(p) > 0 {
+		if c.validate(false, Secrets{}, known, &p); len(p) > 0 {
 			f.Fatalf("a seed is refused: %+v", p)
 		}
 		b, err := proto.Marshal(m)
@@ -258,7 +315,7 @@ func FuzzConfig(f *testing.F) {
 		var p problems
 		foldAliases(m, &p)
 		c, s := configFromProto(m, Secrets{}, false, &p)
-		c.validate(false, known, &p)
+		c.validate(false, Secrets{}, known, &p)
 		if len(p) > 0 {
 			return
 		}
@@ -271,7 +328,7 @@ func FuzzConfig(f *testing.F) {
 			t.Fatalf("stored %+v, want %+v (%v)", stored, c, err)
 		}
 		again, againSecrets := configFromProto(withSecrets(configToProto(c), s), s, false, &p)
-		again.validate(false, known, &p)
+		again.validate(false, Secrets{}, known, &p)
 		if len(p) > 0 || !reflect.DeepEqual(again, c) || !reflect.DeepEqual(againSecrets, s) {
 			t.Fatalf("read and written again: %+v, problems %+v, want %+v", again, p, c)
 		}

@@ -2,7 +2,10 @@ package monitors
 
 import (
 	"maps"
+	"reflect"
 	"slices"
+
+	"google.golang.org/protobuf/proto"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
@@ -63,8 +66,20 @@ func configFromProto(m *monitorsv1.Monitor, stored Secrets, keep bool, p *proble
 	if len(c.Regions) == 0 {
 		c.Regions = []string{LocalRegion}
 	}
+	c.TLS = tlsFromProto(m.GetTlsConfig())
 	var s Secrets
 	c.HTTP, s = httpFromProto(m.GetHttpConfig(), stored, keep, p)
+	if keep {
+		return c, s
+	}
+	for _, o := range [...]*checkv1.TlsOptions{
+		m.GetHttpConfig().GetTls(), m.GetTcpConfig().GetTlsOptions(), m.GetTlsConfig().GetOptions(),
+	} {
+		// A key without its certificate is of no use; only one that somebody sends with none is a mistake.
+		if key := o.GetClientKey(); key != "" && (o.GetClientCertificate() != "" || key != stored.ClientKey) {
+			s.ClientKey = key
+		}
+	}
 	return c, s
 }
 
@@ -89,8 +104,32 @@ func tcpFromProto(t *checkv1.TcpConfig) *TCPConfig {
 	}
 	return &TCPConfig{
 		Host: t.GetHost(), Port: t.GetPort(), Timeout: Millis(or(t.TimeoutMs, int32(defaultTimeout))),
-		IPVersion: ipVersionNames[t.GetIpVersion()],
+		IPVersion: ipVersionNames[t.GetIpVersion()], SendData: t.GetSendData(), ExpectedData: t.GetExpectedData(), Banner: t.GetBanner(),
+		TLS: t.GetTls(), StartTLS: startTLSNames[t.GetStarttls()], TLSOptions: optionsFromProto(t.GetTlsOptions()),
 	}
+}
+
+func tlsFromProto(t *checkv1.TlsConfig) *TLSConfig {
+	if t == nil {
+		return nil
+	}
+	return &TLSConfig{
+		Host: t.GetHost(), Port: or(t.Port, defaultTLSPort), Timeout: Millis(or(t.TimeoutMs, int32(defaultTimeout))),
+		IPVersion: ipVersionNames[t.GetIpVersion()], StartTLS: startTLSNames[t.GetStarttls()], Options: optionsFromProto(t.GetOptions()),
+	}
+}
+
+// optionsFromProto is nil for options that ask for nothing.
+func optionsFromProto(o *checkv1.TlsOptions) *TLSOptions {
+	c := TLSOptions{
+		TrustedCAs: slices.Clone(o.GetTrustedCas()), InsecureSkipVerify: o.GetInsecureSkipVerify(), ServerName: o.GetServerName(),
+		MinVersion: tlsVersionNames[o.GetMinVersion()], ClientCertificate: o.GetClientCertificate(),
+		Revocation: revocationNames[o.GetRevocation()],
+	}
+	if reflect.ValueOf(c).IsZero() && o.GetClientKey() == "" {
+		return nil
+	}
+	return &c
 }
 
 func httpFromProto(h *checkv1.HttpConfig, stored Secrets, keep bool, p *problems) (*HTTPConfig, Secrets) {
@@ -102,6 +141,12 @@ func httpFromProto(h *checkv1.HttpConfig, stored Secrets, keep bool, p *problems
 		Auth: Auth{Type: authType(h.GetAuth())}, FollowRedirects: or(h.FollowRedirects, true),
 		Timeout: Millis(or(h.TimeoutMs, int32(defaultTimeout))), IPVersion: ipVersionNames[h.GetIpVersion()],
 		MaxRedirects: or(h.MaxRedirects, defaultMaxRedirects), UserAgent: h.GetUserAgent(),
+		Version: httpVersionNames[h.GetHttpVersion()], TLS: optionsFromProto(h.GetTls()), NoCookies: !or(h.Cookies, true),
+	}
+	c.Auth.OAuth2 = oauth2FromProto(h.GetAuth().GetOauth2())
+	if x := h.GetProxy(); x != nil && (x.Url != nil || x.GetUsername() != "" || x.GetPassword() != "") {
+		// A client may say that there is a password, but only we know: it is read where the secrets are.
+		c.Proxy = &Proxy{URL: x.GetUrl(), Username: x.GetUsername(), HasPassword: x.GetHasPassword()}
 	}
 	maps.Copy(c.Headers, h.GetHeaders())
 	if keep {
@@ -111,10 +156,27 @@ func httpFromProto(h *checkv1.HttpConfig, stored Secrets, keep bool, p *problems
 	if in := h.GetAuth().GetCredentials(); in != nil {
 		s.Credentials = &Credentials{
 			Username: in.GetUsername(), Password: in.GetPassword(), Token: in.GetToken(), Key: in.GetKey(), Value: in.GetValue(),
+			ClientSecret: in.GetClientSecret(),
 		}
 	}
 	s.Credentials.validate("http_config.auth", c.Auth.Type, p)
+	// A password without its user name is of no use; only one that somebody sends with none is a mistake.
+	if password := h.GetProxy().GetPassword(); c.Proxy != nil && (c.Proxy.Username != "" || password != stored.ProxyPassword) {
+		s.ProxyPassword = password
+	}
+	if c.Proxy != nil {
+		c.Proxy.HasPassword = s.ProxyPassword != ""
+	}
 	return c, s
+}
+
+func oauth2FromProto(o *checkv1.Oauth2) *OAuth2 {
+	if o == nil || proto.Equal(o, &checkv1.Oauth2{}) {
+		return nil
+	}
+	return &OAuth2{
+		TokenURL: o.GetTokenUrl(), ClientID: o.GetClientId(), Scopes: slices.Clone(o.GetScopes()), Audience: o.GetAudience(), InBody: o.GetInBody(),
+	}
 }
 
 // hideHeaders takes the values of secret headers out of headers and returns them; nil if there are none.
@@ -145,7 +207,7 @@ func rulesFromProto(rules []*checkv1.ValidationRule) []Rule {
 	out := make([]Rule, len(rules))
 	for i, r := range rules {
 		out[i] = Rule{
-			Type: ruleTypeNames[r.GetType()], Operator: operatorNames[r.GetOperator()], Header: r.GetHeader(),
+			Type: ruleTypeNames[r.GetType()], Operator: operatorNames[r.GetOperator()], Header: r.GetHeader(), Path: r.GetPath(),
 			CaseSensitive: clone(r.CaseSensitive),
 		}
 		if r.GetValue() != nil {

@@ -25,6 +25,7 @@ func configToProto(c Config) *monitorsv1.Monitor {
 		Enabled:              ptr(c.Enabled),
 		HttpConfig:           httpToProto(c.HTTP),
 		TcpConfig:            tcpToProto(c.TCP),
+		TlsConfig:            tlsToProto(c.TLS),
 		ValidationRules:      rulesToProto(c.Rules),
 		Regions:              slices.Clone(c.Regions),
 		Retries:              retriesToProto(c.Retries),
@@ -43,17 +44,31 @@ func configToProto(c Config) *monitorsv1.Monitor {
 
 // withSecrets puts s where configToProto left a gap. It changes m.
 func withSecrets(m *monitorsv1.Monitor, s Secrets) *monitorsv1.Monitor {
+	for _, o := range tlsOptionsOf(m) {
+		if o != nil {
+			o.ClientKey = text(s.ClientKey)
+		}
+	}
 	h := m.GetHttpConfig()
 	if h == nil {
 		return m
 	}
 	maps.Copy(h.Headers, s.Headers)
+	if h.Proxy != nil {
+		h.Proxy.Password = text(s.ProxyPassword)
+	}
 	if c := s.Credentials; c != nil {
 		h.Auth.Credentials = &checkv1.HttpCredentials{
 			Username: text(c.Username), Password: text(c.Password), Token: text(c.Token), Key: text(c.Key), Value: text(c.Value),
+			ClientSecret: text(c.ClientSecret),
 		}
 	}
 	return m
+}
+
+// tlsOptionsOf are the places of m that hold options of TLS; nil where there are none.
+func tlsOptionsOf(m *monitorsv1.Monitor) [3]*checkv1.TlsOptions {
+	return [...]*checkv1.TlsOptions{m.GetHttpConfig().GetTls(), m.GetTcpConfig().GetTlsOptions(), m.GetTlsConfig().GetOptions()}
 }
 
 // monitorToProto is what people read: derived fields filled in, no secret.
@@ -67,6 +82,11 @@ func monitorToProto(m Monitor, status *eventsv1.MonitorStatus) *monitorsv1.Monit
 	if a := out.GetHttpConfig().GetAuth(); a != nil {
 		a.HasCredentials = ptr(m.Config.HTTP.Auth.Type != AuthNone) // every other type requires them
 	}
+	for _, o := range tlsOptionsOf(out) {
+		if o != nil {
+			o.HasClientKey = ptr(o.ClientCertificate != nil) // which requires it
+		}
+	}
 	return out
 }
 
@@ -78,7 +98,7 @@ func specOf(m Monitor, s Secrets) *checkv1.CheckSpec {
 	}
 	return &checkv1.CheckSpec{
 		MonitorId: m.ID, OrganizationId: m.OrganizationID, Name: m.Config.Name, MonitorType: p.GetMonitorType(),
-		HttpConfig: p.GetHttpConfig(), TcpConfig: p.GetTcpConfig(), ValidationRules: p.GetValidationRules(),
+		HttpConfig: p.GetHttpConfig(), TcpConfig: p.GetTcpConfig(), TlsConfig: p.GetTlsConfig(), ValidationRules: p.GetValidationRules(),
 		Retries: p.GetRetries(), Version: uint64(m.Version),
 	}
 }
@@ -111,9 +131,26 @@ func httpToProto(h *HTTPConfig) *checkv1.HttpConfig {
 	}
 	return &checkv1.HttpConfig{
 		Url: text(h.URL), Method: ptr(h.Method), Headers: maps.Clone(h.Headers), Body: clone(h.Body),
-		Auth:            &checkv1.HttpAuth{Type: ptr(enumOf(authNames, h.Auth.Type))},
+		Auth:            &checkv1.HttpAuth{Type: ptr(enumOf(authNames, h.Auth.Type)), Oauth2: oauth2ToProto(h.Auth.OAuth2)},
 		FollowRedirects: ptr(h.FollowRedirects), TimeoutMs: ptr(int32(h.Timeout)),
 		IpVersion: ptr(enumOf(ipVersionNames, h.IPVersion)), MaxRedirects: ptr(h.MaxRedirects), UserAgent: text(h.UserAgent),
+		HttpVersion: ptr(enumOf(httpVersionNames, h.Version)), Proxy: proxyToProto(h.Proxy), Tls: optionsToProto(h.TLS), Cookies: ptr(!h.NoCookies),
+	}
+}
+
+func proxyToProto(x *Proxy) *checkv1.HttpProxy {
+	if x == nil {
+		return nil
+	}
+	return &checkv1.HttpProxy{Url: text(x.URL), Username: text(x.Username), HasPassword: ptr(x.HasPassword)}
+}
+
+func oauth2ToProto(o *OAuth2) *checkv1.Oauth2 {
+	if o == nil {
+		return nil
+	}
+	return &checkv1.Oauth2{
+		TokenUrl: text(o.TokenURL), ClientId: text(o.ClientID), Scopes: slices.Clone(o.Scopes), Audience: text(o.Audience), InBody: ptr(o.InBody),
 	}
 }
 
@@ -123,8 +160,38 @@ func tcpToProto(t *TCPConfig) *checkv1.TcpConfig {
 	}
 	return &checkv1.TcpConfig{
 		Host: text(t.Host), Port: ptr(t.Port), TimeoutMs: ptr(int32(t.Timeout)),
-		IpVersion: ptr(enumOf(ipVersionNames, t.IPVersion)),
+		IpVersion: ptr(enumOf(ipVersionNames, t.IPVersion)), SendData: text(t.SendData), ExpectedData: text(t.ExpectedData),
+		Banner: ptr(t.Banner), Tls: ptr(t.TLS), Starttls: named(startTLSNames, t.StartTLS), TlsOptions: optionsToProto(t.TLSOptions),
 	}
+}
+
+func tlsToProto(t *TLSConfig) *checkv1.TlsConfig {
+	if t == nil {
+		return nil
+	}
+	return &checkv1.TlsConfig{
+		Host: text(t.Host), Port: ptr(t.Port), TimeoutMs: ptr(int32(t.Timeout)), IpVersion: ptr(enumOf(ipVersionNames, t.IPVersion)),
+		Starttls: named(startTLSNames, t.StartTLS), Options: optionsToProto(t.Options),
+	}
+}
+
+func optionsToProto(o *TLSOptions) *checkv1.TlsOptions {
+	if o == nil {
+		return nil
+	}
+	return &checkv1.TlsOptions{
+		TrustedCas: slices.Clone(o.TrustedCAs), InsecureSkipVerify: ptr(o.InsecureSkipVerify), ServerName: text(o.ServerName),
+		MinVersion: named(tlsVersionNames, o.MinVersion), ClientCertificate: text(o.ClientCertificate),
+		Revocation: named(revocationNames, o.Revocation),
+	}
+}
+
+// named is the enum of a word that may be missing: nil for "".
+func named[E ~int32](names map[E]string, word string) *E {
+	if word == "" {
+		return nil
+	}
+	return ptr(enumOf(names, word))
 }
 
 func retriesToProto(r Retries) *checkv1.Retries {
@@ -135,7 +202,7 @@ func rulesToProto(rules []Rule) []*checkv1.ValidationRule {
 	out := make([]*checkv1.ValidationRule, len(rules))
 	for i, r := range rules {
 		out[i] = &checkv1.ValidationRule{
-			Type: enumOf(ruleTypeNames, r.Type), Header: text(r.Header), CaseSensitive: clone(r.CaseSensitive),
+			Type: enumOf(ruleTypeNames, r.Type), Header: text(r.Header), Path: text(r.Path), CaseSensitive: clone(r.CaseSensitive),
 		}
 		if r.Operator != "" {
 			out[i].Operator = ptr(enumOf(operatorNames, r.Operator))
@@ -154,6 +221,8 @@ func valueToProto(v any) *structpb.Value {
 		return structpb.NewNumberValue(v)
 	case string:
 		return structpb.NewStringValue(v)
+	case bool:
+		return structpb.NewBoolValue(v)
 	case []any:
 		list := &structpb.ListValue{Values: make([]*structpb.Value, len(v))}
 		for i := range v {

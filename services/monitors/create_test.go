@@ -41,6 +41,7 @@ func TestCreateFillsDefaults(t *testing.T) {
 			Url: ptr("https://example.com/"), Method: ptr("GET"), FollowRedirects: ptr(true), TimeoutMs: ptr(int32(10000)),
 			Auth:      &checkv1.HttpAuth{Type: ptr(checkv1.AuthType_AUTH_TYPE_NONE), HasCredentials: ptr(false)},
 			IpVersion: ptr(checkv1.IpVersion_IP_VERSION_ANY), MaxRedirects: ptr(int32(10)),
+			HttpVersion: ptr(checkv1.HttpVersion_HTTP_VERSION_ANY), Cookies: ptr(true),
 		},
 		Regions: []string{"local"}, Retries: &checkv1.Retries{Attempts: ptr(int32(1)), DelayMs: ptr(int32(0))},
 		ConfirmDown: ptr(int32(2)), ConfirmUp: ptr(int32(1)), RetryIntervalSeconds: ptr(int32(10)),
@@ -72,6 +73,7 @@ func TestCreateTCP(t *testing.T) {
 	got := h.create(m)
 	want := &checkv1.TcpConfig{
 		Host: ptr("2001:db8::1"), Port: ptr(int32(5432)), TimeoutMs: ptr(int32(10000)), IpVersion: ptr(checkv1.IpVersion_IP_VERSION_ANY),
+		Banner: ptr(false), Tls: ptr(false),
 	}
 	if diff := cmp.Diff(want, got.GetTcpConfig(), protocmp.Transform()); diff != "" {
 		t.Errorf("tcp_config (-want +got):\n%s", diff)

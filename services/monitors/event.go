@@ -27,7 +27,7 @@ func eventFromResult(r *checkv1.CheckResult) *eventsv1.Event {
 		ResponseSizeBytes: over(r.ResponseSizeBytes, atMost32), Port: clone(r.Port),
 		ErrorMessage: clone(r.ErrorMessage), ErrorType: clone(r.ErrorType), Attempt: r.GetAttempt(), ProberId: r.GetProberId(),
 		ResolvedIp: clone(r.ResolvedIp), TlsVersion: clone(r.TlsVersion), CertExpiresAt: wholeMillis(r.GetCertExpiresAt()),
-		MissedCount: r.GetMissedCount(),
+		MissedCount: r.GetMissedCount(), Details: r.GetDetails(),
 	}
 	if r.GetFailedPhase() != checkv1.Phase_PHASE_UNSPECIFIED {
 		e.FailedPhase = ptr(r.GetFailedPhase())

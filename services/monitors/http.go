@@ -23,12 +23,17 @@ type HTTPConfig struct {
 	Timeout         Millis            `json:"timeout_ms"`
 	IPVersion       string            `json:"ip_version"`
 	MaxRedirects    int32             `json:"max_redirects"`
-	UserAgent       string            `json:"user_agent,omitempty"` // "": the product's own
+	UserAgent       string            `json:"user_agent,omitempty"`   // "": the product's own
+	Version         string            `json:"http_version,omitempty"` // "": any
+	Proxy           *Proxy            `json:"proxy,omitempty"`
+	TLS             *TLSOptions       `json:"tls,omitempty"`
+	NoCookies       bool              `json:"no_cookies,omitempty"`
 }
 
 // Auth is how an HTTP check proves who it is. Its credentials are in Secrets.
 type Auth struct {
-	Type AuthType `json:"type"`
+	Type   AuthType `json:"type"`
+	OAuth2 *OAuth2  `json:"oauth2,omitempty"` // of AuthOAuth2
 }
 
 // AuthType is a scheme of authentication.
@@ -41,7 +46,11 @@ const (
 	AuthBearer       AuthType = "bearer"
 	AuthAPIKey       AuthType = "api_key"
 	AuthCustomHeader AuthType = "custom_header"
+	AuthDigest       AuthType = "digest"
+	AuthOAuth2       AuthType = "oauth2"
 )
+
+const authTypes = "none, basic, bearer, api_key, custom_header, digest, oauth2"
 
 // DefaultAPIKeyHeader carries the value of api_key unless key names another.
 const DefaultAPIKeyHeader = "X-API-Key"
@@ -66,7 +75,7 @@ var ownHeaders = []string{
 	"connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
 }
 
-func (h *HTTPConfig) validate(at string, p *problems) {
+func (h *HTTPConfig) validate(at string, s Secrets, p *problems) {
 	if canonical, err := canonicalURL(h.URL); err != nil {
 		p.add(at+".url", "%s", err.Error())
 	} else {
@@ -88,10 +97,28 @@ func (h *HTTPConfig) validate(at string, p *problems) {
 	if !httpguts.ValidHeaderFieldValue(h.UserAgent) {
 		p.add(at+".user_agent", "must not hold control characters")
 	}
-	switch h.Auth.Type {
-	case AuthNone, AuthBasic, AuthBearer, AuthAPIKey, AuthCustomHeader:
+	h.Auth.validate(at+".auth", p)
+	h.Proxy.validate(at+".proxy", s.ProxyPassword, p)
+	if h.TLS != nil && strings.HasPrefix(h.URL, "http:") && !h.FollowRedirects {
+		p.add(at+".tls", "must be absent for an http URL whose redirects are not followed")
+	}
+	h.TLS.validate(at+".tls", s.ClientKey, p)
+}
+
+func (a *Auth) validate(at string, p *problems) {
+	switch a.Type {
+	case AuthNone, AuthBasic, AuthBearer, AuthAPIKey, AuthCustomHeader, AuthDigest:
+		if a.OAuth2 != nil {
+			p.add(at+".oauth2", "must be absent for %s", a.Type)
+		}
+	case AuthOAuth2:
+		if a.OAuth2 == nil {
+			p.add(at+".oauth2", "is required for oauth2")
+			return
+		}
+		a.OAuth2.validate(at+".oauth2", p)
 	default:
-		p.add(at+".auth.type", "must be one of none, basic, bearer, api_key, custom_header")
+		p.add(at+".type", "must be one of %s", authTypes)
 	}
 }
 

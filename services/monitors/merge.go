@@ -23,13 +23,24 @@ var readOnly = readOnlyFields()
 func readOnlyFields() map[protoreflect.FullName]bool {
 	monitor := (&monitorsv1.Monitor{}).ProtoReflect().Descriptor().FullName()
 	auth := (&checkv1.HttpAuth{}).ProtoReflect().Descriptor().FullName()
-	fields := map[protoreflect.FullName]bool{auth.Append("has_credentials"): true}
+	proxy := (&checkv1.HttpProxy{}).ProtoReflect().Descriptor().FullName()
+	options := (&checkv1.TlsOptions{}).ProtoReflect().Descriptor().FullName()
+	fields := map[protoreflect.FullName]bool{
+		auth.Append("has_credentials"): true, proxy.Append("has_password"): true, options.Append("has_client_key"): true,
+	}
 	for _, name := range [...]protoreflect.Name{
 		"id", "organization_id", "worst_case_alert_delay_ms", "created_at", "updated_at", "created_by", "status", "version",
 	} {
 		fields[monitor.Append(name)] = true
 	}
 	return fields
+}
+
+// writeOnly are the secrets that stand beside fields that can be read. An answer has null there. They go with what they
+// belong to: the password with the user name, the key with its certificate.
+var writeOnly = map[protoreflect.FullName]bool{
+	(&checkv1.HttpProxy{}).ProtoReflect().Descriptor().FullName().Append("password"):    true,
+	(&checkv1.TlsOptions{}).ProtoReflect().Descriptor().FullName().Append("client_key"): true,
 }
 
 // path leads from a Monitor to a field.
@@ -101,6 +112,9 @@ func resolve(m protoreflect.Message, text string) ([]path, error) {
 		}
 		p = p.below(fd)
 		if !isMessage(fd) {
+			if writeOnly[fd.FullName()] && !m.Has(fd) {
+				return nil, nil // as with credentials below
+			}
 			return []path{p}, nil // a value; or a map or list, of which the path names the whole
 		}
 		m = m.Get(fd).Message()
@@ -146,7 +160,7 @@ func dropOldCredentials(base, body *monitorsv1.Monitor, paths []path) {
 	for _, p := range paths {
 		if p.is("http_config", "auth", "type") && authType(body.GetHttpConfig().GetAuth()) != authType(base.GetHttpConfig().GetAuth()) {
 			if a := base.GetHttpConfig().GetAuth(); a != nil {
-				a.Credentials = nil
+				a.Credentials, a.Oauth2 = nil, nil
 			}
 		}
 	}
@@ -155,11 +169,24 @@ func dropOldCredentials(base, body *monitorsv1.Monitor, paths []path) {
 // touchesSecrets reports whether the change may concern what is sealed, which is opened only then.
 func touchesSecrets(body *monitorsv1.Monitor, paths []path) bool {
 	for _, p := range paths {
-		if p.is("http_config", "auth") || p.is("http_config", "headers") || p.is("http_config") && body.GetHttpConfig() == nil {
+		for _, names := range secretPaths {
+			if p.is(names...) {
+				return true
+			}
+		}
+		switch { // whose secrets go with it
+		case p.is("http_config") && body.GetHttpConfig() == nil, p.is("tcp_config") && body.GetTcpConfig() == nil,
+			p.is("tls_config") && body.GetTlsConfig() == nil:
 			return true
 		}
 	}
 	return false
+}
+
+// secretPaths lead to what has secrets in it.
+var secretPaths = [...][]protoreflect.Name{
+	{"http_config", "auth"}, {"http_config", "headers"}, {"http_config", "proxy"},
+	{"http_config", "tls"}, {"tcp_config", "tls"}, {"tcp_config", "tls_options"}, {"tls_config", "options"},
 }
 
 // foldAliases gives the credentials one spelling: header_name is key, and header_value is value. It changes body.

@@ -134,9 +134,9 @@ func TestMergeReplacesWhatIsNamedAndNothingElse(t *testing.T) {
 		switchesAuth := slices.ContainsFunc(named, func(p path) bool { return p.is("http_config", "auth", "type") })
 		for _, p := range allLeaves {
 			want := p.value(before)
-			if slices.ContainsFunc(named, func(n path) bool { return n.String() == p.String() }) {
+			if isNamed := slices.ContainsFunc(named, func(n path) bool { return n.String() == p.String() }); isNamed && !(writeOnly[p[len(p)-1].FullName()] && p.value(body) == "absent") {
 				want = p.value(body)
-			} else if switchesAuth && p.is("http_config", "auth", "credentials") && authType(after.GetHttpConfig().GetAuth()) != authType(before.GetHttpConfig().GetAuth()) {
+			} else if switchesAuth && ofOneType(p) && authType(after.GetHttpConfig().GetAuth()) != authType(before.GetHttpConfig().GetAuth()) {
 				want = "absent" // the old type's
 			}
 			if got := p.value(after); got != want {
@@ -144,6 +144,11 @@ func TestMergeReplacesWhatIsNamedAndNothingElse(t *testing.T) {
 			}
 		}
 	})
+}
+
+// ofOneType reports whether p means something to one type of authentication only.
+func ofOneType(p path) bool {
+	return p.is("http_config", "auth", "credentials") || p.is("http_config", "auth", "oauth2")
 }
 
 // Without a mask, everything that the body holds is replaced, and the rest stays.
@@ -160,7 +165,7 @@ func TestMergeWithoutMask(t *testing.T) {
 			want := p.value(body)
 			if want == "absent" {
 				want = p.value(before)
-				if p.is("http_config", "auth", "credentials") && authType(after.GetHttpConfig().GetAuth()) != authType(before.GetHttpConfig().GetAuth()) {
+				if ofOneType(p) && authType(after.GetHttpConfig().GetAuth()) != authType(before.GetHttpConfig().GetAuth()) {
 					want = "absent"
 				}
 			}

@@ -18,6 +18,7 @@ type Type string
 const (
 	TypeHTTP Type = "http"
 	TypeTCP  Type = "tcp"
+	TypeTLS  Type = "tls"
 )
 
 // Overlap is what happens to a slot that is due while the one before still runs.
@@ -50,8 +51,9 @@ type Config struct {
 	Cron          string            `json:"cron,omitempty"`             // "": Interval says when
 	Timezone      string            `json:"timezone,omitempty"`         // IANA name, of Cron; "" is UTC
 	Enabled       bool              `json:"enabled"`
-	HTTP          *HTTPConfig       `json:"http_config,omitempty"` // exactly one of HTTP and TCP is set
+	HTTP          *HTTPConfig       `json:"http_config,omitempty"` // exactly one of HTTP, TCP and TLS is set
 	TCP           *TCPConfig        `json:"tcp_config,omitempty"`
+	TLS           *TLSConfig        `json:"tls_config,omitempty"`
 	Rules         []Rule            `json:"validation_rules"`
 	Regions       []string          `json:"regions"` // never empty
 	Retries       Retries           `json:"retries"`
@@ -70,14 +72,6 @@ type Config struct {
 type Retries struct {
 	Attempts int32  `json:"attempts"` // in all
 	Delay    Millis `json:"delay_ms"` // between two
-}
-
-// TCPConfig is where a TCP check connects.
-type TCPConfig struct {
-	Host      string `json:"host"` // name or IP literal without brackets
-	Port      int32  `json:"port"`
-	Timeout   Millis `json:"timeout_ms"`
-	IPVersion string `json:"ip_version"`
 }
 
 // Monitor is a stored configuration.
@@ -101,12 +95,14 @@ func (m Monitor) Deleted() bool { return !m.DeletedAt.IsZero() }
 // ETag is the entity tag of m's configuration.
 func (m Monitor) ETag() string { return fmt.Sprintf(`"v%d"`, m.Version) }
 
-// URL is what is checked: the URL, or tcp://host:port.
+// URL is what is checked: the URL, tcp://host:port or tls://host:port.
 func (c Config) URL() string {
-	if c.TCP != nil {
+	switch {
+	case c.TCP != nil:
 		return "tcp://" + net.JoinHostPort(c.TCP.Host, strconv.Itoa(int(c.TCP.Port)))
-	}
-	if c.HTTP != nil {
+	case c.TLS != nil:
+		return "tls://" + net.JoinHostPort(c.TLS.Host, strconv.Itoa(int(c.TLS.Port)))
+	case c.HTTP != nil:
 		return c.HTTP.URL
 	}
 	return ""
@@ -115,21 +111,19 @@ func (c Config) URL() string {
 // SearchText is what the filter q looks through, in lower case.
 func (c Config) SearchText() string { return strings.ToLower(c.Name + "\n" + c.URL()) }
 
-// Timeout is the longest that one attempt may take.
-func (c Config) Timeout() time.Duration {
-	if c.TCP != nil {
-		return c.TCP.Timeout.Duration()
-	}
-	if c.HTTP != nil {
+// SlotTime is the longest that one slot may take, all attempts and the pauses between them included. The timeout of an http
+// or tls check is for all of that together, the timeout of a tcp check for each attempt.
+func (c Config) SlotTime() time.Duration {
+	switch {
+	case c.HTTP != nil:
 		return c.HTTP.Timeout.Duration()
+	case c.TLS != nil:
+		return c.TLS.Timeout.Duration()
+	case c.TCP != nil:
+		n := time.Duration(max(c.Retries.Attempts, 1))
+		return n*c.TCP.Timeout.Duration() + (n-1)*c.Retries.Delay.Duration()
 	}
 	return 0
-}
-
-// SlotTime is the longest that one slot may take, all attempts and the pauses between them included.
-func (c Config) SlotTime() time.Duration {
-	n := time.Duration(max(c.Retries.Attempts, 1))
-	return n*c.Timeout() + (n-1)*c.Retries.Delay.Duration()
 }
 
 // Gap is the longest time between two neighbouring due slots. It is 0 for a schedule that Validate would refuse.
@@ -175,8 +169,8 @@ func (c *Config) keepDerived(old Config) {
 //
 //	gap + confirm_down·slot + (confirm_down − 1)·min(retry_interval, gap)
 //
-// where gap is the longest time between two due slots and slot = attempts·timeout + (attempts − 1)·delay is the longest
-// time that one slot may take. At worst the target fails right after a check, so nothing is seen for one gap; then each of
+// where gap is the longest time between two due slots and slot is the longest time that one slot may take: the timeout, or
+// for tcp attempts·timeout + (attempts − 1)·delay. At worst the target fails right after a check, so nothing is seen for one gap; then each of
 // confirm_down checks takes its full time to fail, and between two of them lies the retry interval, counted from the end
 // of the failed check, unless the schedule comes round earlier.
 func (c Config) WorstCaseDelay() time.Duration {

@@ -1,8 +1,6 @@
 package monitors
 
 import (
-	"fmt"
-	"math"
 	"slices"
 	"strings"
 )
@@ -11,8 +9,9 @@ import (
 type Rule struct {
 	Type          RuleType `json:"type"`
 	Operator      Operator `json:"operator,omitempty"`
-	Value         any      `json:"value,omitempty"` // float64, []any of float64, or string, as encoding/json has it
+	Value         any      `json:"value,omitempty"` // float64, []any of float64, bool or string, as encoding/json has it
 	Header        string   `json:"header,omitempty"`
+	Path          string   `json:"path,omitempty"`           // of json_path
 	CaseSensitive *bool    `json:"case_sensitive,omitempty"` // set for the body rules only
 }
 
@@ -28,6 +27,17 @@ const (
 	RuleHeaderExists    RuleType = "header_exists"
 	RuleHeaderValue     RuleType = "header_value"
 	RuleResponseSize    RuleType = "response_size" // bytes of the decoded body
+
+	RuleBodyMatches         RuleType = "response_body_matches" // RE2
+	RuleBodyNotMatches      RuleType = "response_body_not_matches"
+	RuleJSONPath            RuleType = "json_path"
+	RuleCEL                 RuleType = "cel"
+	RuleHTTPVersion         RuleType = "http_version"
+	RuleTTFB                RuleType = "ttfb" // milliseconds from the request to the first byte of the response
+	RuleCertificateDaysLeft RuleType = "certificate_days_left"
+	RuleCertificateIssuer   RuleType = "certificate_issuer"
+	RuleCertificateSubject  RuleType = "certificate_subject"
+	RuleCertificateValid    RuleType = "certificate_valid"
 )
 
 // Operator is how a rule compares.
@@ -42,6 +52,10 @@ const (
 	OpLessThan    Operator = "less_than"
 	OpGreaterThan Operator = "greater_than"
 	OpContains    Operator = "contains"
+	OpNotContains Operator = "not_contains"
+	OpMatches     Operator = "matches"
+	OpExists      Operator = "exists"
+	OpNotExists   Operator = "not_exists"
 )
 
 const (
@@ -56,37 +70,59 @@ const (
 type ruleShape struct {
 	operators []Operator // none: it takes no operator
 	header    bool
+	path      bool
 	cased     bool // takes case_sensitive
-	tcp       bool // makes sense for a connection without a response
+	needs     need
 	value     func(op Operator, v any) string
 }
 
+// need is what a check must have for a rule to make sense.
+type need int
+
+const (
+	needResponse   need = iota // an HTTP response
+	needNothing                // any check
+	needConnection             // a connection that is used beyond being opened: HTTP or TLS
+	needTLS                    // a TLS handshake
+)
+
+var (
+	equality   = []Operator{OpEquals, OpNotEquals}
+	thresholds = []Operator{OpLessThan, OpGreaterThan}
+	texts      = []Operator{OpEquals, OpNotEquals, OpContains, OpNotContains}
+)
+
 var ruleShapes = map[RuleType]ruleShape{
-	RuleStatusCode: {
-		operators: []Operator{OpEquals, OpNotEquals, OpIn, OpNotIn}, value: statusCodeProblem,
-	},
-	RuleResponseTime: {
-		operators: []Operator{OpLessThan, OpGreaterThan}, value: thresholdProblem, tcp: true,
-	},
+	RuleStatusCode:      {operators: []Operator{OpEquals, OpNotEquals, OpIn, OpNotIn}, value: statusCodeProblem},
+	RuleResponseTime:    {operators: thresholds, value: thresholdProblem, needs: needNothing},
+	RuleTTFB:            {operators: thresholds, value: thresholdProblem},
 	RuleBodyContains:    {value: textProblem, cased: true},
 	RuleBodyNotContains: {value: textProblem, cased: true},
+	RuleBodyMatches:     {value: patternProblem},
+	RuleBodyNotMatches:  {value: patternProblem},
 	RuleHeaderExists:    {value: noValueProblem, header: true},
-	RuleHeaderValue: {
-		operators: []Operator{OpEquals, OpContains}, value: headerTextProblem, header: true,
+	RuleHeaderValue:     {operators: []Operator{OpEquals, OpContains, OpMatches}, value: headerTextProblem, header: true},
+	RuleResponseSize:    {operators: thresholds, value: sizeProblem},
+	RuleHTTPVersion:     {operators: equality, value: httpVersionProblem},
+	RuleJSONPath: {
+		operators: []Operator{OpEquals, OpNotEquals, OpContains, OpNotContains, OpLessThan, OpGreaterThan, OpMatches, OpExists, OpNotExists},
+		value:     jsonValueProblem, path: true,
 	},
-	RuleResponseSize: {
-		operators: []Operator{OpLessThan, OpGreaterThan}, value: sizeProblem,
-	},
+	RuleCEL:                 {value: expressionProblem, needs: needConnection},
+	RuleCertificateDaysLeft: {operators: thresholds, value: daysProblem, needs: needTLS},
+	RuleCertificateIssuer:   {operators: texts, value: textProblem, needs: needTLS},
+	RuleCertificateSubject:  {operators: texts, value: textProblem, needs: needTLS},
+	RuleCertificateValid:    {operators: []Operator{OpEquals}, value: truthProblem, needs: needTLS},
 }
 
-func (r Rule) validate(at string, monitor Type, p *problems) {
+func (r Rule) validate(at string, c *Config, p *problems) {
 	shape, ok := ruleShapes[r.Type]
 	if !ok {
 		p.add(at+".type", "is not a type of rule")
 		return
 	}
-	if monitor == TypeTCP && !shape.tcp {
-		p.add(at+".type", "%s needs an HTTP response; a tcp monitor may have response_time only", r.Type)
+	if reason := shape.needs.missing(c); reason != "" {
+		p.add(at+".type", "%s %s", r.Type, reason)
 	}
 	r.validateOperator(at+".operator", shape, p)
 	if reason := shape.value(r.Operator, r.Value); reason != "" {
@@ -100,9 +136,29 @@ func (r Rule) validate(at string, monitor Type, p *problems) {
 	case shape.header && headerSyntaxProblem(r.Header) != "":
 		p.add(at+".header", "%s", headerSyntaxProblem(r.Header))
 	}
+	switch {
+	case !shape.path && r.Path != "":
+		p.add(at+".path", "must be absent for %s", r.Type)
+	case shape.path && jsonPathProblem(r.Path) != "":
+		p.add(at+".path", "%s", jsonPathProblem(r.Path))
+	}
 	if !shape.cased && r.CaseSensitive != nil {
 		p.add(at+".case_sensitive", "must be absent for %s", r.Type)
 	}
+}
+
+// missing says what c lacks, or "".
+func (n need) missing(c *Config) string {
+	plain := c.Type == TypeTCP && (c.TCP == nil || !c.TCP.TLS)
+	switch {
+	case n == needResponse && c.Type == TypeTCP, n == needResponse && c.Type == TypeTLS:
+		return "needs an HTTP response, which a " + string(c.Type) + " monitor has not"
+	case n == needConnection && plain:
+		return "needs a response or a TLS handshake; a tcp monitor has one with tls only"
+	case n == needTLS && plain:
+		return "needs a TLS handshake; a tcp monitor has one with tls only"
+	}
+	return ""
 }
 
 func (r Rule) validateOperator(at string, shape ruleShape, p *problems) {
@@ -122,73 +178,4 @@ func join(ops []Operator) string {
 		words[i] = string(op)
 	}
 	return strings.Join(words, ", ")
-}
-
-// The functions below say what is wrong with a rule's value, or "".
-
-func statusCodeProblem(op Operator, v any) string {
-	codes, list := v.([]any)
-	switch wantsList := op == OpIn || op == OpNotIn; {
-	case wantsList && !list:
-		return fmt.Sprintf("must be a list of status codes for the operator %s", op)
-	case !wantsList && list:
-		return "must be one status code; use the operator in or not_in for a list"
-	case list && (len(codes) == 0 || len(codes) > maxStatusCodes):
-		return fmt.Sprintf("must have between 1 and %d status codes", maxStatusCodes)
-	case !list:
-		codes = []any{v}
-	}
-	for _, c := range codes {
-		n, ok := c.(float64)
-		if !ok || n != math.Trunc(n) || n < minStatusCode || n > maxStatusCode {
-			return fmt.Sprintf("must be a whole number between %d and %d", minStatusCode, maxStatusCode)
-		}
-	}
-	return ""
-}
-
-// thresholdProblem is for times: fractions of a millisecond are fine.
-func thresholdProblem(op Operator, v any) string {
-	n, ok := v.(float64)
-	switch {
-	case !ok || math.IsNaN(n) || n < 0 || n > maxRuleNumber:
-		return "must be a number, 0 or more"
-	case op == OpLessThan && n == 0:
-		return "must be above 0: nothing is less than that"
-	}
-	return ""
-}
-
-func sizeProblem(op Operator, v any) string {
-	if n, ok := v.(float64); !ok || n != math.Trunc(n) {
-		return "must be a whole number of bytes"
-	}
-	return thresholdProblem(op, v)
-}
-
-func textProblem(_ Operator, v any) string {
-	s, ok := v.(string)
-	switch {
-	case !ok:
-		return "must be a string"
-	case s == "":
-		return "must not be empty"
-	case len(s) > maxRuleText:
-		return fmt.Sprintf("must be at most %d bytes", maxRuleText)
-	}
-	return ""
-}
-
-func headerTextProblem(op Operator, v any) string {
-	if v == "" && op == OpEquals {
-		return "" // a header may be there and empty
-	}
-	return textProblem(op, v)
-}
-
-func noValueProblem(_ Operator, v any) string {
-	if v != nil {
-		return "must be absent for header_exists"
-	}
-	return ""
 }

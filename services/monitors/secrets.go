@@ -21,6 +21,9 @@ const Redacted = "***"
 type Secrets struct {
 	Credentials *Credentials      `json:"credentials,omitempty"`
 	Headers     map[string]string `json:"headers,omitempty"` // by name as in HTTPConfig.Headers
+
+	ProxyPassword string `json:"proxy_password,omitempty"`
+	ClientKey     string `json:"client_key,omitempty"` // PEM; of the TLS options, of which a monitor has one set at most
 }
 
 // Credentials are those of an Auth; which count depends on its type.
@@ -30,10 +33,14 @@ type Credentials struct {
 	Token    string `json:"token,omitempty"`
 	Key      string `json:"key,omitempty"` // header name
 	Value    string `json:"value,omitempty"`
+
+	ClientSecret string `json:"client_secret,omitempty"`
 }
 
 // Empty reports whether there is nothing to seal.
-func (s Secrets) Empty() bool { return s.Credentials == nil && len(s.Headers) == 0 }
+func (s Secrets) Empty() bool {
+	return s.Credentials == nil && len(s.Headers) == 0 && s.ProxyPassword == "" && s.ClientKey == ""
+}
 
 // Format implements fmt.Formatter, so that no verb prints a secret.
 func (s Secrets) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Redacted) }
@@ -112,7 +119,7 @@ const (
 func (c *Credentials) validate(at string, t AuthType, p *problems) {
 	if t == AuthNone {
 		if c != nil {
-			p.add(at+".type", "is required with credentials: one of basic, bearer, api_key, custom_header")
+			p.add(at+".type", "is required with credentials: one of %s", authTypes[len("none, "):])
 		}
 		return
 	}
@@ -122,12 +129,15 @@ func (c *Credentials) validate(at string, t AuthType, p *problems) {
 	at += ".credentials"
 	uses := map[string]bool{}
 	switch t {
-	case AuthBasic:
+	case AuthBasic, AuthDigest:
 		uses["username"], uses["password"] = true, true
 		c.validateBasic(at, p)
 	case AuthBearer:
 		uses["token"] = true
 		requiredValue(at+".token", c.Token, maxTokenBytes, p)
+	case AuthOAuth2:
+		uses["client_secret"] = true
+		requiredValue(at+".client_secret", c.ClientSecret, maxTokenBytes, p)
 	case AuthAPIKey, AuthCustomHeader:
 		uses["key"], uses["value"] = true, true
 		requiredValue(at+".value", c.Value, maxTokenBytes, p)
@@ -139,6 +149,7 @@ func (c *Credentials) validate(at string, t AuthType, p *problems) {
 	}
 	for _, f := range [...]struct{ name, value string }{
 		{"username", c.Username}, {"password", c.Password}, {"token", c.Token}, {"key", c.Key}, {"value", c.Value},
+		{"client_secret", c.ClientSecret},
 	} {
 		if f.value != "" && !uses[f.name] {
 			p.add(at+"."+f.name, "must be absent for %s", t)

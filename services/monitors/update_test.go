@@ -22,6 +22,7 @@ import (
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/services/monitors"
 )
 
 // update changes a monitor; without paths there is no mask.
@@ -56,6 +57,15 @@ func fullMonitor(variant int) *monitorsv1.Monitor {
 			FollowRedirects: ptr(variant == 0), TimeoutMs: n(1000, 2000),
 			IpVersion:    ptr([]checkv1.IpVersion{checkv1.IpVersion_IP_VERSION_IPV4, checkv1.IpVersion_IP_VERSION_IPV6}[variant]),
 			MaxRedirects: n(0, 5), UserAgent: pick("ua1", "ua2"),
+			HttpVersion: ptr([]checkv1.HttpVersion{checkv1.HttpVersion_HTTP_VERSION_HTTP1, checkv1.HttpVersion_HTTP_VERSION_HTTP2}[variant]),
+			Cookies:     ptr(variant == 1),
+			Proxy:       &checkv1.HttpProxy{Url: pick("http://p1.example:3128", "socks5://p2.example:1080"), Username: pick("x1", "x2"), Password: pick("y1", "y2")},
+			Tls: &checkv1.TlsOptions{
+				TrustedCas: []string{monitors.TestCertificate}, ServerName: pick("s1.example", "s2.example"),
+				MinVersion:        ptr([]checkv1.TlsVersion{checkv1.TlsVersion_TLS_VERSION_TLS12, checkv1.TlsVersion_TLS_VERSION_TLS13}[variant]),
+				Revocation:        ptr([]checkv1.Revocation{checkv1.Revocation_REVOCATION_OFF, checkv1.Revocation_REVOCATION_ONLINE}[variant]),
+				ClientCertificate: ptr(monitors.TestCertificate), ClientKey: ptr(monitors.TestKey),
+			},
 		},
 		ValidationRules: []*checkv1.ValidationRule{{
 			Type: checkv1.RuleType_RULE_TYPE_RESPONSE_TIME, Operator: ptr(checkv1.RuleOperator_RULE_OPERATOR_LESS_THAN),
@@ -72,8 +82,9 @@ func fullMonitor(variant int) *monitorsv1.Monitor {
 
 // readOnlyPaths are what people cannot set, and derivedPaths what follows other fields.
 var (
-	readOnlyPaths = []string{"id", "organization_id", "created_at", "updated_at", "created_by", "status", "version", "worst_case_alert_delay_ms", "http_config.auth.has_credentials"}
-	derivedPaths  = []string{"updated_at", "version", "worst_case_alert_delay_ms", "status"}
+	readOnlyPaths = []string{"id", "organization_id", "created_at", "updated_at", "created_by", "status", "version", "worst_case_alert_delay_ms", "http_config.auth.has_credentials",
+		"http_config.proxy.has_password", "http_config.tls.has_client_key", "tcp_config.tls_options.has_client_key", "tls_config.options.has_client_key"}
+	derivedPaths = []string{"updated_at", "version", "worst_case_alert_delay_ms", "status"}
 )
 
 // leaves lists the paths of all fields of m that are not messages to descend into.
@@ -106,8 +117,10 @@ func at(m *monitorsv1.Monitor, path string) string {
 // settable are the paths that a change may name and that an http monitor with an interval has.
 func settable() []string {
 	return slices.DeleteFunc(leaves((&monitorsv1.Monitor{}).ProtoReflect().Descriptor(), ""), func(p string) bool {
-		return slices.Contains(readOnlyPaths, p) || strings.HasPrefix(p, "tcp_config.") || p == "cron" || p == "timezone" ||
-			strings.HasPrefix(p, "http_config.auth.credentials.") // write-only; TestCredentials has them
+		return slices.Contains(readOnlyPaths, p) || strings.HasPrefix(p, "tcp_config.") || strings.HasPrefix(p, "tls_config.") || p == "cron" || p == "timezone" ||
+			strings.HasPrefix(p, "http_config.auth.credentials.") || // write-only; TestCredentials has them
+			p == "http_config.proxy.password" || strings.HasPrefix(p, "http_config.tls.client_") || // TestSecretsBesideTheirFields
+			strings.HasPrefix(p, "http_config.auth.oauth2.") || p == "http_config.tls.insecure_skip_verify" // exclude others
 	})
 }
 
@@ -170,7 +183,7 @@ func TestClearingMakesTheDefault(t *testing.T) {
 	plain := h.create(httpMonitor())
 	for _, path := range settable() {
 		switch path {
-		case "name", "monitor_type", "interval_seconds", "http_config.url", "http_config.auth.type": // TestRequiredFields
+		case "name", "monitor_type", "interval_seconds", "http_config.url", "http_config.auth.type", "http_config.proxy.url": // TestRequiredFields
 			continue
 		}
 		got, err := h.update(m.GetId(), &monitorsv1.Monitor{}, path)

@@ -68,16 +68,16 @@ const LocalRegion = "local"
 var labelKey = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$`)
 
 // validate checks c as a whole and brings what has several spellings (hosts, URLs) into its canonical one. knownRegion says
-// which regions exist. A draft, which is checked once and not stored, needs neither a name nor a schedule.
-func (c *Config) validate(draft bool, knownRegion func(string) bool, p *problems) {
+// which regions exist; s is what belongs to c, hiddenKey in it what is stored and was not opened. A draft, which is checked once and not stored, needs neither a name nor a schedule.
+func (c *Config) validate(draft bool, s Secrets, knownRegion func(string) bool, p *problems) {
 	c.validateName(draft, p)
-	c.validateTarget(p)
+	c.validateTarget(s, p)
 	c.validateSchedule(draft, p)
 	if len(c.Rules) > maxRules {
 		p.add("validation_rules", "must have at most %d entries", maxRules)
 	}
 	for i, r := range c.Rules {
-		r.validate(fmt.Sprintf("validation_rules[%d]", i), c.Type, p)
+		r.validate(fmt.Sprintf("validation_rules[%d]", i), c, p)
 	}
 	c.validateRegions(knownRegion, p)
 	c.validateVerdict(p)
@@ -111,44 +111,41 @@ func printable(field, v string, maxBytes int, p *problems) {
 	}
 }
 
-func (c *Config) validateTarget(p *problems) {
-	switch c.Type {
-	case TypeHTTP:
-		if c.HTTP == nil {
-			p.add("http_config", "is required for a monitor of type http")
-		}
-		if c.TCP != nil {
-			p.add("tcp_config", "must be absent for a monitor of type http")
-		}
-	case TypeTCP:
-		if c.TCP == nil {
-			p.add("tcp_config", "is required for a monitor of type tcp")
-		}
-		if c.HTTP != nil {
-			p.add("http_config", "must be absent for a monitor of type tcp")
-		}
-	case "":
+func (c *Config) validateTarget(s Secrets, p *problems) {
+	kinds := [...]struct {
+		kind Type
+		name string
+		set  bool
+	}{
+		{TypeHTTP, "http_config", c.HTTP != nil}, {TypeTCP, "tcp_config", c.TCP != nil}, {TypeTLS, "tls_config", c.TLS != nil},
+	}
+	known := false
+	for _, k := range kinds {
+		known = known || c.Type == k.kind
+	}
+	switch {
+	case c.Type == "":
 		p.add("monitor_type", "is required")
-	default:
-		p.add("monitor_type", "must be one of http, tcp")
+	case !known:
+		p.add("monitor_type", "must be one of http, tcp, tls")
+	}
+	for _, k := range kinds {
+		switch {
+		case c.Type == k.kind && !k.set:
+			p.add(k.name, "is required for a monitor of type %s", c.Type)
+		case known && c.Type != k.kind && k.set:
+			p.add(k.name, "must be absent for a monitor of type %s", c.Type)
+		}
 	}
 	if c.HTTP != nil {
-		c.HTTP.validate("http_config", p)
+		c.HTTP.validate("http_config", s, p)
 	}
 	if c.TCP != nil {
-		c.TCP.validate("tcp_config", p)
+		c.TCP.validate("tcp_config", s.ClientKey, p)
 	}
-}
-
-func (t *TCPConfig) validate(at string, p *problems) {
-	if host, err := canonicalTCPHost(t.Host); err != nil {
-		p.add(at+".host", "%s", err.Error())
-	} else {
-		t.Host = host
+	if c.TLS != nil {
+		c.TLS.validate("tls_config", s.ClientKey, p)
 	}
-	between(p, at+".port", t.Port, 1, 65535)
-	between(p, at+".timeout_ms", t.Timeout, 1, maxTimeout)
-	validateIPVersion(at+".ip_version", t.IPVersion, p)
 }
 
 func (c *Config) validateSchedule(draft bool, p *problems) {

@@ -2,6 +2,7 @@ package monitors_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,12 +17,15 @@ import (
 // body is a monitor as people send it.
 type body = monitorsv1.Monitor
 
-// badInput is one thing wrong with an otherwise good monitor.
-var badInput = []struct {
+// bad is one thing wrong with an otherwise good monitor.
+type bad struct {
 	name  string
 	field string
 	spoil func(*body)
-}{
+}
+
+// badInput is what can be wrong with any monitor; badDepth has the rest.
+var badInput = []bad{
 	{"name absent", "name", func(m *body) { m.Name = nil }},
 	{"name empty", "name", func(m *body) { m.Name = ptr("") }},
 	{"name blank", "name", func(m *body) { m.Name = ptr(" \u2003 ") }},
@@ -212,7 +216,7 @@ func rule(t checkv1.RuleType, op checkv1.RuleOperator, value any, header ...stri
 
 // everyPath names every field that people can set, so that a body replaces all of a monitor.
 func everyPath() *fieldmaskpb.FieldMask {
-	mask := &fieldmaskpb.FieldMask{Paths: []string{"http_config", "tcp_config", "retries"}}
+	mask := &fieldmaskpb.FieldMask{Paths: []string{"http_config", "tcp_config", "tls_config", "retries"}}
 	mask.Paths = append(mask.Paths, leaves((&body{}).ProtoReflect().Descriptor(), "")...)
 	return mask
 }
@@ -220,16 +224,16 @@ func everyPath() *fieldmaskpb.FieldMask {
 func TestBadInputIsRefusedWhicheverWayItComes(t *testing.T) {
 	h := newHouse(t)
 	good := h.create(httpMonitor())
-	for _, tt := range badInput {
+	for _, tt := range slices.Concat(badInput, badDepth) {
 		t.Run(tt.name, func(t *testing.T) {
-			bad := httpMonitor()
-			tt.spoil(bad)
-			_, err := h.monitors.CreateMonitor(h.editor(), &monitorsv1.CreateMonitorRequest{Monitor: bad})
+			spoiled := httpMonitor()
+			tt.spoil(spoiled)
+			_, err := h.monitors.CreateMonitor(h.editor(), &monitorsv1.CreateMonitorRequest{Monitor: spoiled})
 			wantRefusal(t, "create", err, tt.field)
-			_, err = h.monitors.UpdateMonitor(h.editor(), &monitorsv1.UpdateMonitorRequest{Id: good.GetId(), Monitor: bad, UpdateMask: everyPath()})
+			_, err = h.monitors.UpdateMonitor(h.editor(), &monitorsv1.UpdateMonitorRequest{Id: good.GetId(), Monitor: spoiled, UpdateMask: everyPath()})
 			wantRefusal(t, "update", err, tt.field)
 			if !strings.HasPrefix(tt.field, "name") && !strings.HasPrefix(tt.name, "no schedule") {
-				_, err = h.monitors.TestMonitor(h.editor(), &monitorsv1.TestMonitorRequest{Monitor: bad})
+				_, err = h.monitors.TestMonitor(h.editor(), &monitorsv1.TestMonitorRequest{Monitor: spoiled})
 				wantRefusal(t, "test", err, tt.field)
 			}
 		})

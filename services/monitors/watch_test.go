@@ -283,7 +283,7 @@ func TestWatchCatalog(t *testing.T) {
 	}
 	got := next().GetUpserted()
 	if got.GetMonitorId() != m.GetId() || got.GetOrganizationId() != org || got.GetName() != "one" || !got.GetEnabled() ||
-		got.GetMonitorUrl() != "https://one.example/" || got.GetIntervalMs() != 30_000 || got.GetTimeoutMs() != 2*1000+10 ||
+		got.GetMonitorUrl() != "https://one.example/" || got.GetIntervalMs() != 30_000 || got.GetTimeoutMs() != 1000 ||
 		got.GetConfirmDown() != 3 || got.GetConfirmUp() != 2 || got.GetRetryIntervalSeconds() != 5 || got.GetQuorum() != "any" ||
 		got.GetDegradedAboveMs() != 500 || got.GetVersion() != 1 || len(got.GetRegions()) != 1 || got.GetMonitorType() != checkv1.MonitorType_MONITOR_TYPE_HTTP {
 		t.Errorf("entry = %v", got)

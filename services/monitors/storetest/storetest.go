@@ -71,7 +71,9 @@ func Example(organizationID string) monitors.Monitor {
 				URL: "https://example.com/health?x=1", Method: "POST",
 				Headers: map[string]string{"Accept": "a/b", "Authorization": monitors.Redacted}, Body: &body,
 				Auth: monitors.Auth{Type: monitors.AuthBasic}, FollowRedirects: true, Timeout: 9000, IPVersion: "ipv6",
-				MaxRedirects: 3, UserAgent: "frog/1",
+				MaxRedirects: 3, UserAgent: "frog/1", Version: "http2", NoCookies: true,
+				Proxy: &monitors.Proxy{URL: "socks5://p.example:1080", Username: "u", HasPassword: true},
+				TLS:   &monitors.TLSOptions{TrustedCAs: []string{"pem"}, MinVersion: "tls13", Revocation: "online"},
 			},
 			Rules: []monitors.Rule{
 				{Type: monitors.RuleStatusCode, Operator: monitors.OpIn, Value: []any{200.0, 204.0}},
@@ -100,6 +102,17 @@ func plain(organizationID, name string) monitors.Monitor {
 		},
 		Version: 1, CreatedAt: at, UpdatedAt: at, ActiveSince: at, CreatedBy: "user-1",
 	}
+}
+
+// ofEachKind are monitors of every kind of check, their own configurations whole.
+func ofEachKind(organizationID string) []monitors.Monitor {
+	tcp, tls := plain(organizationID, "tcp"), plain(organizationID, "tls")
+	options := &monitors.TLSOptions{ServerName: "sni.example", ClientCertificate: "pem", InsecureSkipVerify: true}
+	tcp.Config.TCP.SendData, tcp.Config.TCP.ExpectedData = "PING\r\n", "+PONG"
+	tcp.Config.TCP.TLS, tcp.Config.TCP.StartTLS, tcp.Config.TCP.TLSOptions = true, "postgres", options
+	tls.Config.Type, tls.Config.TCP = monitors.TypeTLS, nil
+	tls.Config.TLS = &monitors.TLSConfig{Host: "mail.example", Port: 25, Timeout: 5000, IPVersion: "ipv4", StartTLS: "smtp", Options: options}
+	return []monitors.Monitor{Example(organizationID), tcp, tls}
 }
 
 // insert stores m and returns it as it should be read.
@@ -146,7 +159,7 @@ func wantErr(t testing.TB, what string, got, want error) {
 }
 
 func testReadBack(t testing.TB, s monitors.Store) {
-	for _, m := range []monitors.Monitor{Example("org"), plain("org", "plain"), plain("org", strings.Repeat("ü", 200))} {
+	for _, m := range append(ofEachKind("org"), plain("org", "plain"), plain("org", strings.Repeat("ü", 200))) {
 		stored := insert(t, s, m)
 		same(t, read(t, s, stored.ID), stored)
 		write(t, s, func(tx monitors.Tx) error { // inside as outside
