@@ -37,14 +37,21 @@ func benchmarkCheck(b *testing.B, ratio float64) {
 	prepare := func(*checkv1.CheckSpec) (check, error) {
 		return fakeCheck{"host", func() (time.Duration, checkv1.ResultStatus) { return 0, checkv1.ResultStatus_RESULT_STATUS_SUCCESS }}, nil
 	}
-	g := newEngine(cfg, prepare, NewMemoryOutbox(1000, 1<<20), m, newTracer(tp, ratio), slog.New(slog.DiscardHandler))
+	g := newEngine(cfg, prepare, nil, NewMemoryOutbox(1000, 1<<20), m, newTracer(tp, ratio), slog.New(slog.DiscardHandler))
+	defer g.pool.close()
 	g.assign(assignment(1, 3600), nil, false)
-	e, slot := g.entries[1], time.Now()
+	s := g.shardOf(1)
+	e, slot := s.entries[1], time.Now().UnixMilli()
 	b.ReportAllocs()
 	for b.Loop() {
-		g.mu.Lock()
-		g.start(e, slot)
-		g.mu.Unlock()
+		s.mu.Lock()
+		if g.limits.try(e.plan.host) != granted {
+			b.Fatal("no permit")
+		}
+		s.start(e, slot)
+		s.mu.Unlock()
+		g.pool.run(s.jobs[0])
+		s.jobs = s.jobs[:0]
 		g.checks.Wait()
 	}
 }

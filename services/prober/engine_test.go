@@ -73,7 +73,7 @@ func startWatched(t *testing.T, cfg Config, mp metric.MeterProvider, tr *tracer,
 	prepare := func(spec *checkv1.CheckSpec) (check, error) {
 		return fakeCheck{spec.GetTcpConfig().GetHost(), func() (time.Duration, checkv1.ResultStatus) { return outcome(spec.GetMonitorId()) }}, nil
 	}
-	b := &bench{engine: newEngine(cfg, prepare, box, m, tr, slog.New(slog.DiscardHandler)), box: box}
+	b := &bench{engine: newEngine(cfg, prepare, nil, box, m, tr, slog.New(slog.DiscardHandler)), box: box}
 	if err := m.watch(b.engine, box); err != nil {
 		t.Fatal(err)
 	}

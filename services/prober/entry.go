@@ -1,13 +1,12 @@
 package prober
 
 import (
-	"container/heap"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
-	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/services/prober/nettest"
 	"github.com/frogstats/uptime/services/prober/schedule"
 )
 
@@ -31,28 +30,45 @@ var missedMessages = map[missedReason]string{
 // maxMissedAge bounds how long a run of missed slots is held back to become one row.
 const maxMissedAge = 10 * time.Second
 
-// entry is one monitor that this prober runs. The engine's lock guards all of it.
+// plan is what is kept of a monitor's configuration. It does not change: a check in
+// flight goes by the one with which it began.
+type plan struct {
+	row      []byte // the fields that all its rows have, encoded
+	digest   digest // of the assignment
+	check    check  // nil when the configuration cannot be run
+	plain    *nettest.TCPCheck
+	schedule schedule.Schedule
+	host     *hostLimit
+
+	retryInterval time.Duration
+	confirmDown   uint32
+	port          uint16 // if plain
+	judged        bool   // plain, with conditions
+	parallel      bool   // slots may overlap
+}
+
+// entry is one monitor that this prober runs. Its shard's lock guards all of it.
+// Times are milliseconds since 1970, and 0 is never: a million entries have to be small.
 type entry struct {
-	assignment *monitorsv1.Assignment
-	check      check // nil when the configuration cannot be run
-	schedule   schedule.Schedule
+	plan *plan
+	link link // place in the shard's wheel
 
-	gridAt    time.Time // next slot of the schedule; zero when it never fires again
-	confirmAt time.Time // next confirming slot; zero when none is wanted
-	index     int       // place in the engine's heap; -1 when not in it
+	gridAt    int64 // next slot of the schedule; 0 when it never fires again
+	confirmAt int64 // next confirming slot; 0 when none is wanted
+	waitingAt int64 // slot that waits for a permit; 0 when none does
 
-	running  int    // checks in flight
+	running  int32  // checks in flight
 	failures uint32 // consecutive target faults, as far as this prober knows
 	removed  bool
 
-	missedFrom  time.Time // first slot of the held run; zero when there is none
 	missedCount uint32
+	missedFrom  int64 // first slot of the held run
 	missedWhy   missedReason
 }
 
-// due is when the entry wants to be looked at next; the zero time is never.
-func (e *entry) due() time.Time {
-	if e.gridAt.IsZero() || (!e.confirmAt.IsZero() && e.confirmAt.Before(e.gridAt)) {
+// due is when the entry wants to be looked at next; 0 is never.
+func (e *entry) due() int64 {
+	if e.gridAt == 0 || (e.confirmAt != 0 && e.confirmAt < e.gridAt) {
 		return e.confirmAt
 	}
 	return e.gridAt
@@ -61,21 +77,24 @@ func (e *entry) due() time.Time {
 // take consumes the slot that is due, and says how many whole slots before it had
 // already gone by when the engine got to it. Of a late run only the newest is worth
 // running: the target's state then is gone.
-func (e *entry) take(now time.Time) (slot time.Time, skippedFrom time.Time, skipped int) {
+func (e *entry) take(now int64) (slot, skippedFrom int64, skipped int) {
 	slot = e.due()
-	if slot.Equal(e.confirmAt) {
-		e.confirmAt = time.Time{}
-		if !slot.Equal(e.gridAt) {
-			return slot, time.Time{}, 0
+	if slot == e.confirmAt {
+		e.confirmAt = 0
+		if slot != e.gridAt {
+			return slot, 0, 0
 		}
 	}
-	if last := e.schedule.Last(slot, now); !last.IsZero() {
-		skippedFrom = slot
-		skipped = 1 + e.schedule.Count(slot, last)
-		slot = last
+	at := instant(slot)
+	e.gridAt = milli(e.plan.schedule.Next(at))
+	if e.gridAt == 0 || e.gridAt > now {
+		return slot, 0, 0
 	}
-	e.gridAt = e.schedule.Next(slot)
-	return slot, skippedFrom, skipped
+	last := e.plan.schedule.Last(at, instant(now))
+	skippedFrom = slot
+	skipped = 1 + e.plan.schedule.Count(at, last)
+	e.gridAt = milli(e.plan.schedule.Next(last))
+	return milli(last), skippedFrom, skipped
 }
 
 // finished folds an outcome into the run of failures, asks for a confirming check if
@@ -85,62 +104,40 @@ func (e *entry) finished(status checkv1.ResultStatus, now time.Time) (changed bo
 	case checkv1.ResultStatus_RESULT_STATUS_SUCCESS:
 		changed = e.failures > 0
 		e.failures = 0
-		e.confirmAt = time.Time{}
+		e.confirmAt = 0
 	case checkv1.ResultStatus_RESULT_STATUS_FAILURE, checkv1.ResultStatus_RESULT_STATUS_TIMEOUT:
 		e.failures++
 		changed = e.failures == 1
-		if e.failures < e.assignment.GetConfirmDown() {
-			e.confirmAt = now.Add(time.Duration(e.assignment.GetRetryIntervalSeconds()) * time.Second).UTC().Truncate(time.Millisecond)
+		if e.failures < e.plan.confirmDown {
+			e.confirmAt = now.Add(e.plan.retryInterval).UnixMilli()
 		}
 	}
 	return changed
 }
 
-// nextSlot is the entry's next due time for the result row, or nil.
-func (e *entry) nextSlot() *timestamppb.Timestamp {
-	if at := e.due(); !at.IsZero() {
-		return timestamppb.New(at)
+// instant is the time of ms milliseconds since 1970.
+func instant(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+// milli is t in milliseconds since 1970, and 0 for the zero time.
+func milli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
 	}
-	return nil
+	return t.UnixMilli()
 }
 
-// dueHeap orders entries by their next due time.
-type dueHeap []*entry
-
-var _ heap.Interface = (*dueHeap)(nil)
-
-func (h dueHeap) Len() int           { return len(h) }
-func (h dueHeap) Less(i, j int) bool { return h[i].due().Before(h[j].due()) }
-func (h dueHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-// Push and Pop are for container/heap alone.
-func (h *dueHeap) Push(x any) {
-	e := x.(*entry)
-	e.index = len(*h)
-	*h = append(*h, e)
-}
-
-func (h *dueHeap) Pop() any {
-	old := *h
-	e := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	e.index = -1
-	return e
-}
-
-// place puts e where its due time says, or takes it out when it has none.
-func (h *dueHeap) place(e *entry) {
-	in := e.index >= 0
-	switch want := !e.removed && !e.due().IsZero(); {
-	case want && in:
-		heap.Fix(h, e.index)
-	case want:
-		heap.Push(h, e)
-	case in:
-		heap.Remove(h, e.index)
+// stampOf is ms for a result row; nil for never.
+func stampOf(ms int64) *timestamppb.Timestamp {
+	if ms == 0 {
+		return nil
 	}
+	return &timestamppb.Timestamp{Seconds: floorDiv(ms, 1000), Nanos: int32(ms-floorDiv(ms, 1000)*1000) * 1e6}
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
 }

@@ -84,12 +84,12 @@ func (m *metrics) started(late time.Duration) {
 	m.lateness.Record(context.Background(), late.Seconds())
 }
 
-func (m *metrics) finished(r *checkv1.CheckResult, took time.Duration) {
+func (m *metrics) finished(kind checkv1.MonitorType, status checkv1.ResultStatus, took time.Duration) {
 	m.nFinished.Add(1)
-	if n := m.byStatus[r.GetStatus()]; n != nil {
+	if n := m.byStatus[status]; n != nil {
 		n.Add(1)
 	}
-	if o := m.outcomes[outcome{r.GetMonitorType(), r.GetStatus()}]; o != nil {
+	if o := m.outcomes[outcome{kind, status}]; o != nil {
 		m.duration.Record(context.Background(), took.Seconds(), o)
 	}
 }
@@ -110,7 +110,7 @@ func (m *metrics) watch(g *engine, o Outbox) error {
 	set.Gauge("frogup_prober_checks_in_flight", "", "Checks that are running.", func() float64 { return float64(m.running.Load()) })
 	set.Gauge("frogup_prober_monitors", "", "Monitors that this prober runs.", func() float64 { return float64(g.size()) })
 	set.Gauge("frogup_prober_outbox_results", "", "Results that are not acknowledged as stored.", func() float64 { return float64(o.Pending()) })
-	set.Gauge("frogup_prober_outbox_size", "By", "Size of the results that are not acknowledged as stored, estimated from some of them.",
+	set.Gauge("frogup_prober_outbox_size", "By", "Size of the results that are not acknowledged as stored.",
 		func() float64 { return float64(o.Bytes()) })
 	set.Gauge("frogup_prober_outbox_age", "s", "Age of the oldest result that is not acknowledged as stored; 0 if there is none.",
 		func() float64 { return ageOf(o.Oldest()) })

@@ -30,11 +30,13 @@ func TestEngineMetrics(t *testing.T) {
 		pass(time.Minute)
 		synctest.Wait()
 		var running int64
-		b.mu.Lock()
-		for _, e := range b.entries {
-			running += int64(e.running)
+		for _, s := range b.shards {
+			s.mu.Lock()
+			for _, e := range s.entries {
+				running += int64(e.running)
+			}
+			s.mu.Unlock()
 		}
-		b.mu.Unlock()
 		want := b.stats()
 		for _, figure := range []struct {
 			series string

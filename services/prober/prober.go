@@ -19,6 +19,7 @@ import (
 
 	proberv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/prober/v1"
 	"github.com/frogstats/uptime/internal/egress"
+	"github.com/frogstats/uptime/services/prober/nettest"
 )
 
 // Deps is what a prober stands on.
@@ -62,7 +63,11 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		outbox = NewMemoryOutbox(cfg.OutboxResults, cfg.OutboxBytes)
 	}
 	log := deps.Log.With("service", "prober", "prober_id", cfg.ProberID)
-	g := newEngine(cfg, NewChecker(deps.Egress, cfg.ResolverWitnesses).prepare, outbox, m, newTracer(deps.TracerProvider, cfg.CheckSampleRatio), log)
+	checker := NewChecker(deps.Egress, cfg.ResolverWitnesses)
+	newLoop := func() (tcpLoop, error) {
+		return nettest.NewTCPLoop(checker.network, nettest.LoopOptions{MaxInFlight: cfg.MaxChecks})
+	}
+	g := newEngine(cfg, checker.prepare, newLoop, outbox, m, newTracer(deps.TracerProvider, cfg.CheckSampleRatio), log)
 	if err := m.watch(g, outbox); err != nil {
 		return nil, fmt.Errorf("prober metrics: %w", err)
 	}

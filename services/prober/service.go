@@ -24,7 +24,9 @@ func (s *Service) RunCheck(ctx context.Context, req *proberv1.RunCheckRequest) (
 	}
 	defer release()
 	r := s.engine.newResult(req.GetSpec(), slot)
-	s.engine.execute(ctx, chk, r)
+	s.engine.metrics.running.Add(1)
+	chk.runDetailed(ctx, r)
+	s.engine.metrics.running.Add(-1)
 	ended := time.Now()
 	traceparent := s.engine.tracer.within(ctx, r, ended)
 	if req.GetRecord() {
@@ -34,18 +36,19 @@ func (s *Service) RunCheck(ctx context.Context, req *proberv1.RunCheckRequest) (
 }
 
 // record takes in the result of a check that was asked for by hand: it counts for
-// its monitor's run of failures like any other.
+// its monitor's run of failures like any other. Its details are for who asked.
 func (g *engine) record(r *checkv1.CheckResult, ended time.Time, traceparent string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if e := g.entries[r.GetMonitorId()]; e != nil {
+	s := g.shardOf(r.GetMonitorId())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[r.GetMonitorId()]; e != nil {
 		e.finished(r.GetStatus(), ended)
-		r.NextScheduledAt = e.nextSlot()
-		if !g.stopped {
-			g.due.place(e)
-			g.wake()
-		}
+		r.NextScheduledAt = stampOf(e.due())
+		s.place(e)
 	}
-	g.metrics.finished(r, ended.Sub(r.GetStartedAt().AsTime()))
-	g.append(r, traceparent)
+	s.metrics.finished(r.GetMonitorType(), r.GetStatus(), ended.Sub(r.GetStartedAt().AsTime()))
+	details := r.Details
+	r.Details = nil
+	s.append(r, traceparent)
+	r.Details = details
 }

@@ -50,9 +50,19 @@ func newTracer(tp trace.TracerProvider, ratio float64) *tracer {
 // scheduled traces a check that ended at end, if it is one of those that are traced, and returns the traceparent of its span,
 // or "". changed says that the outcome is not that of the check before.
 func (t *tracer) scheduled(r *checkv1.CheckResult, end time.Time, changed bool) string {
-	if t.ratio < 0 || rand.Float64() >= t.ratio && !(changed && t.changes.Allow()) {
+	if !t.wants(changed) {
 		return ""
 	}
+	return t.kept(r, end)
+}
+
+// wants decides whether a check is traced.
+func (t *tracer) wants(changed bool) bool {
+	return t.ratio >= 0 && (rand.Float64() < t.ratio || changed && t.changes.Allow())
+}
+
+// kept traces a check that wants chose.
+func (t *tracer) kept(r *checkv1.CheckResult, end time.Time) string {
 	return t.record(sampling.Keep(context.Background()), r, end)
 }
 

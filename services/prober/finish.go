@@ -1,0 +1,194 @@
+package prober
+
+import (
+	"errors"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/services/prober/nettest"
+)
+
+// tcpLoop is what a shard needs of a *nettest.TCPLoop.
+type tcpLoop interface {
+	Prepare(config nettest.TestConfig) (*nettest.TCPCheck, error)
+	Start(runs []nettest.TCPRun)
+	Close() error
+}
+
+// flight is a check in the loop.
+type flight struct {
+	entry *entry
+	plan  *plan
+	slot  int64
+}
+
+// flights are those of a shard by their tags.
+type flights struct {
+	all  []flight
+	free []uint32
+}
+
+func (f *flights) put(x flight) uint64 {
+	if last := len(f.free) - 1; last >= 0 {
+		at := f.free[last]
+		f.free = f.free[:last]
+		f.all[at] = x
+		return uint64(at)
+	}
+	f.all = append(f.all, x)
+	return uint64(len(f.all) - 1)
+}
+
+func (f *flights) take(tag uint64) flight {
+	x := f.all[tag]
+	f.all[tag] = flight{}
+	f.free = append(f.free, uint32(tag))
+	return x
+}
+
+// Done implements nettest.LoopSink.
+func (s *shard) Done(tag uint64, t *nettest.TestResult, err error) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.flights.take(tag)
+	s.limits.release(f.plan.host)
+	s.metrics.running.Add(-1)
+	defer s.checks.Done()
+	if errors.Is(err, nettest.ErrOverload) {
+		f.entry.running--
+		s.missNow(f.entry, f.slot, missedOverload, now)
+		return
+	}
+	late := max(t.Timestamp.Sub(instant(f.slot)), 0)
+	s.metrics.started(late)
+	if err == nil && !f.plan.judged {
+		s.succeeded(f, t, late, now)
+		return
+	}
+	r := &s.result
+	s.fillIn(r, f.plan, f.slot, t.Timestamp)
+	f.plan.check.record(r, t, err)
+	s.ended(f.entry, r, now)
+}
+
+// succeeded is ended for a plain check's success. The lock is held.
+func (s *shard) succeeded(f flight, t *nettest.TestResult, late time.Duration, now time.Time) {
+	const success = checkv1.ResultStatus_RESULT_STATUS_SUCCESS
+	changed, next, _ := s.settle(f.entry, success, f.slot, now)
+	s.row = f.plan.appendSuccess(s.row[:0], f.slot, next, late, t)
+	s.metrics.finished(checkv1.MonitorType_MONITOR_TYPE_TCP, success, now.Sub(t.Timestamp))
+	traceparent := ""
+	if s.tracer.wants(changed) {
+		if err := proto.Unmarshal(s.row, &s.result); err == nil {
+			traceparent = s.tracer.kept(&s.result, now)
+		}
+	}
+	s.outbox.Append(s.row, traceparent)
+}
+
+// fillIn makes r the result of a check that begins, but for its outcome.
+func (g *engine) fillIn(r *checkv1.CheckResult, p *plan, slot int64, began time.Time) {
+	if err := proto.Unmarshal(p.row, r); err != nil {
+		g.log.Error("row cannot be read", "error", err) // it was encoded here
+	}
+	r.ScheduledAt, r.StartedAt = stampOf(slot), timestamppb.New(began)
+	r.LatenessNs, r.Attempt = uint64(max(began.Sub(instant(slot)), 0)), 1
+}
+
+// runJob runs a check in a goroutine of the pool.
+func (g *engine) runJob(j job) {
+	defer g.checks.Done()
+	now := time.Now()
+	r := &checkv1.CheckResult{}
+	g.fillIn(r, j.plan, j.slot, now)
+	g.metrics.started(time.Duration(r.GetLatenessNs()))
+	g.metrics.running.Add(1)
+	j.plan.check.run(g.base, r)
+	g.metrics.running.Add(-1)
+	g.limits.release(j.plan.host)
+	now = time.Now()
+	j.shard.mu.Lock()
+	defer j.shard.mu.Unlock()
+	j.shard.ended(j.entry, r, now)
+}
+
+// ended takes in the result of a check of e. The lock is held.
+func (s *shard) ended(e *entry, r *checkv1.CheckResult, now time.Time) {
+	changed, next, cut := s.settle(e, r.GetStatus(), r.GetScheduledAt().AsTime().UnixMilli(), now)
+	if cut {
+		return
+	}
+	r.NextScheduledAt = stampOf(next)
+	s.metrics.finished(r.GetMonitorType(), r.GetStatus(), now.Sub(r.GetStartedAt().AsTime()))
+	s.append(r, s.tracer.scheduled(r, now, changed))
+}
+
+// append hands a row to the outbox. The lock is held.
+func (s *shard) append(r *checkv1.CheckResult, traceparent string) {
+	row, err := appendResult(s.row[:0], r)
+	if err != nil {
+		s.log.Error("result cannot be encoded", "monitor_id", r.GetMonitorId(), "error", err)
+		return
+	}
+	s.row = row
+	s.outbox.Append(row, traceparent)
+}
+
+// settle folds the outcome of a check into its entry: changed says that it is another
+// one than before, next is the entry's next slot for the row, and cut that we ended the
+// check ourselves, so that its slot is missed. The lock is held.
+func (s *shard) settle(e *entry, status checkv1.ResultStatus, slot int64, now time.Time) (changed bool, next int64, cut bool) {
+	e.running--
+	s.flushMissed(e, now)
+	if status == checkv1.ResultStatus_RESULT_STATUS_ERROR && s.base.Err() != nil {
+		s.missNow(e, slot, missedOffline, now)
+		return false, 0, true
+	}
+	before := e.confirmAt
+	changed = e.finished(status, now)
+	if e.removed || s.stopped {
+		return changed, 0, false
+	}
+	if e.confirmAt != before {
+		s.place(e)
+	}
+	return changed, e.due(), false
+}
+
+// missNow is miss for a slot of which the row is wanted at once. The lock is held.
+func (s *shard) missNow(e *entry, slot int64, why missedReason, now time.Time) {
+	s.miss(e, slot, 1, why, now)
+	if e.removed || s.stopped {
+		s.flushMissed(e, now)
+	}
+}
+
+// miss adds count slots from slot on to e's run of missed slots. The lock is held.
+func (s *shard) miss(e *entry, slot int64, count int, why missedReason, now time.Time) {
+	s.metrics.missed(count, why)
+	ms, age := now.UnixMilli(), maxMissedAge.Milliseconds()
+	if e.missedCount > 0 && (e.missedWhy != why || slot < e.missedFrom || ms-e.missedFrom > age) {
+		s.flushMissed(e, now)
+	}
+	if e.missedCount == 0 {
+		e.missedFrom, e.missedWhy = slot, why
+	}
+	e.missedCount += uint32(count)
+	if ms-e.missedFrom > age || e.gridAt == 0 || e.gridAt-ms > age {
+		s.flushMissed(e, now)
+	}
+}
+
+// flushMissed writes e's run of missed slots as one row. The lock is held.
+func (s *shard) flushMissed(e *entry, now time.Time) {
+	if e.missedCount == 0 {
+		return
+	}
+	s.row = e.plan.appendMissed(s.row[:0], e.missedFrom, e.missedCount, e.missedWhy, e.due(), now)
+	s.outbox.Append(s.row, "")
+	e.missedFrom, e.missedCount = 0, 0
+}

@@ -1,0 +1,256 @@
+package prober
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/services/prober/nettest"
+)
+
+const (
+	// tick is how finely a shard wakes: everything that is due within one starts together
+	// at its end. Ticks lie on a fixed grid, so a monitor is late by the same every time,
+	// and what the target sees between two checks is the interval.
+	tick = 2 * time.Millisecond
+	// burst is how many checks start before those in flight are looked after: more at once
+	// cost more each, and answers that wait look slow.
+	burst = 64
+	// idleWait is how long a shard sleeps with nothing due; a change wakes it.
+	idleWait = time.Minute
+	// maxPermitWait bounds how late a slot may still start for want of a permit.
+	maxPermitWait = 10 * time.Second
+)
+
+// shard runs a part of the monitors: those are due, waiting or in flight here. One
+// goroutine starts what is due.
+type shard struct {
+	*engine
+	changed chan struct{} // capacity 1: something is due before the shard would wake
+
+	// Of the shard's goroutine alone.
+	starts []nettest.TCPRun
+	jobs   []job
+
+	mu      sync.Mutex
+	entries map[uint32]*entry
+	due     wheel
+	waiting waitlist
+	wakeAt  int64 // when the shard looks again; 0 while it looks
+	stopped bool
+	loop    tcpLoop // nil until it is needed
+	flights flights // in the loop
+	row     []byte  // the row that is being written
+	result  checkv1.CheckResult
+}
+
+// job is a check that has its permit and runs in a goroutine.
+type job struct {
+	shard *shard
+	entry *entry
+	plan  *plan
+	slot  int64
+}
+
+func newShard(g *engine) *shard {
+	s := &shard{engine: g, changed: make(chan struct{}, 1), entries: map[uint32]*entry{}}
+	s.due.now = time.Now().UnixMilli()
+	return s
+}
+
+// run starts what is due until ctx ends.
+func (s *shard) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		wait := s.startDue()
+		if wait <= 0 {
+			continue
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-s.changed:
+		}
+	}
+}
+
+// startDue starts what is due, at most a burst of it, and returns the time until more may be.
+func (s *shard) startDue() time.Duration {
+	wait := s.collect(time.Now())
+	if len(s.starts) > 0 {
+		s.loop.Start(s.starts)
+		clear(s.starts)
+		s.starts = s.starts[:0]
+	}
+	for i := range s.jobs {
+		s.pool.run(s.jobs[i])
+		s.jobs[i] = job{}
+	}
+	s.jobs = s.jobs[:0]
+	return wait
+}
+
+// collect consumes due slots until a burst of checks is to be started, and returns how
+// long after now to look again.
+func (s *shard) collect(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wakeAt = 0
+	if s.stopped {
+		return idleWait
+	}
+	ms := now.UnixMilli()
+	s.startWaiting(now)
+	for len(s.starts)+len(s.jobs) < burst {
+		e := s.due.take(ms)
+		if e == nil {
+			return s.sleep(now)
+		}
+		s.fire(e, now)
+		s.due.place(e, e.due())
+	}
+	return 0
+}
+
+// sleep is the time to the tick in which there may be something to do. The lock is held.
+func (s *shard) sleep(now time.Time) time.Duration {
+	next := s.due.next()
+	if !s.waiting.empty() {
+		next = now.UnixMilli() + 1
+	}
+	limit := now.Add(idleWait).UnixMilli()
+	if next == 0 || next > limit {
+		next = limit
+	}
+	const ms = int64(tick / time.Millisecond)
+	s.wakeAt = (next + ms - 1) / ms * ms
+	return instant(s.wakeAt).Sub(now)
+}
+
+// place puts e where its due time says, and wakes the shard if that is early. The lock is held.
+func (s *shard) place(e *entry) {
+	if e.removed || s.stopped {
+		s.due.place(e, 0)
+		return
+	}
+	due := e.due()
+	s.due.place(e, due)
+	if due == 0 || s.wakeAt == 0 || due >= s.wakeAt {
+		return
+	}
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// fire handles e's due slot. The lock is held.
+func (s *shard) fire(e *entry, now time.Time) {
+	slot, skippedFrom, skipped := e.take(now.UnixMilli())
+	s.metrics.due.Add(1 + int64(skipped))
+	if e.waitingAt != 0 {
+		// Of two slots the newer is worth a permit.
+		s.giveUpWaiting(e, missedOverload, now)
+	}
+	if skipped > 0 {
+		s.miss(e, skippedFrom, skipped, missedOverload, now)
+	}
+	switch {
+	case e.plan.check == nil:
+		s.miss(e, slot, 1, missedInvalid, now)
+	case e.running > 0 && !e.plan.parallel:
+		s.miss(e, slot, 1, missedOverlap, now)
+	case s.waiting.has(e.plan.host) || s.limits.try(e.plan.host) != granted:
+		s.waiting.add(e, slot)
+	default:
+		s.start(e, slot)
+	}
+}
+
+// start takes up a check that has its permit. The lock is held.
+func (s *shard) start(e *entry, slot int64) {
+	e.running++
+	s.checks.Add(1)
+	if e.plan.plain != nil {
+		tag := s.flights.put(flight{e, e.plan, slot})
+		s.metrics.running.Add(1)
+		s.starts = append(s.starts, nettest.TCPRun{Check: e.plan.plain, Tag: tag, Sink: s})
+		return
+	}
+	s.jobs = append(s.jobs, job{s, e, e.plan, slot})
+}
+
+// startWaiting starts slots that waited for permits, and gives up those that waited too
+// long. The lock is held.
+func (s *shard) startWaiting(now time.Time) {
+	oldest := now.Add(-maxPermitWait).UnixMilli()
+	for i := 0; i < len(s.waiting.order); {
+		q := s.waiting.order[i]
+		got := granted
+		for q.alive > 0 && len(s.starts)+len(s.jobs) < burst {
+			if w := q.first(); w.slot < oldest {
+				s.giveUpWaiting(w.entry, missedOverload, now)
+				continue
+			}
+			if got = s.limits.try(q.host); got != granted {
+				break
+			}
+			w := s.waiting.pop(q)
+			s.start(w.entry, w.slot)
+		}
+		if got == allFull || len(s.starts)+len(s.jobs) >= burst {
+			s.waiting.rotate(i)
+			return
+		}
+		if q.alive > 0 {
+			i++ // otherwise q is gone and the next one stands in its place
+		}
+	}
+}
+
+// giveUpWaiting notes that e's waiting slot does not run. The lock is held.
+func (s *shard) giveUpWaiting(e *entry, why missedReason, now time.Time) {
+	slot := e.waitingAt
+	s.waiting.giveUp(e)
+	s.miss(e, slot, 1, why, now)
+}
+
+// halt takes no more slots and starts none that wait.
+func (s *shard) halt() {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	for _, e := range s.entries {
+		s.due.place(e, 0)
+		if e.waitingAt != 0 {
+			s.giveUpWaiting(e, missedOffline, now)
+		}
+	}
+}
+
+// flush writes every held run of missed slots.
+func (s *shard) flush() {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.entries {
+		s.flushMissed(e, now)
+	}
+}
+
+// cutOff ends what the loop still runs.
+func (s *shard) cutOff() {
+	s.mu.Lock()
+	loop := s.loop
+	s.mu.Unlock()
+	if loop == nil {
+		return
+	}
+	if err := loop.Close(); err != nil {
+		s.log.Error("the loop of TCP checks did not close well", "error", err)
+	}
+}
