@@ -28,8 +28,10 @@ func (p *plainCheck) prepare(to netip.AddrPort) {
 	if to.Addr().Zone() != "" {
 		return
 	}
-	*p = plainCheck{literal: true, addrs: [1]netip.Addr{to.Addr()}, to: newRawAddress(to), text: to.String()}
-	p.seat = seatOf(to)
+	*p = plainCheck{
+		literal: true, addrs: [1]netip.Addr{to.Addr()}, to: newRawAddress(to), text: to.String(),
+		seat: seatOf(to), near: to.Addr().IsLoopback(),
+	}
 }
 
 // flight is a check that is running.
