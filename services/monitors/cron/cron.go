@@ -1,11 +1,12 @@
 // Package cron reads the cron expressions that a monitor may have: 5 fields (minute, hour, day of month, month, day of
 // week) or 6, of which the sixth is SECONDS and stands LAST, as in the resource format. Most Go libraries put seconds
-// first; gronx, which finds the next due time here and in the prober, is one of them, so the fields are turned around
-// for it.
+// first. The prober, which finds due times, reads the same language by code of its own: services do not share code. The
+// list testdata/cron.txt is checked in both.
 //
-// The grammar is the part that every cron has: "*", "*/n", "a", "a-b", "a-b/n", "a/n", lists of these, and the English
-// names of months and weekdays. Macros, "?", "L", "W" and "#" are refused. If day of month and day of week are both
-// restricted, either is enough, unless one of the two begins with "*" ("*/2"): then both must hold.
+// A field is a list of "*", "*/n", "a", "a-b", "a-b/n" and "a/n"; months and weekdays have their English names too. "a-b"
+// may go round ("FRI-MON", "22-2"). The day of month also takes "?", "L" (the last) and "a-L", the day of week "?", "a#n"
+// (the nth of the month, 1 to 5) and "La" (the last of the month). If both days are restricted, either is enough; "*/2"
+// is a restriction. Macros, "W" and "H" are refused.
 package cron
 
 import (
@@ -14,8 +15,6 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // zones must not depend on what the host has installed
-
-	"github.com/adhocore/gronx"
 )
 
 // ErrNeverDue reports an expression that no day of the calendar fulfils, such as the 31st of February.
@@ -28,7 +27,6 @@ func (e *SyntaxError) Error() string { return e.Reason }
 
 // Schedule is a parsed expression in its zone.
 type Schedule struct {
-	expr   string // as gronx wants it: seconds first
 	zone   *time.Location
 	second set
 	minute set
@@ -42,43 +40,51 @@ func Parse(expr, timezone string) (*Schedule, error) {
 	if err != nil {
 		return nil, err
 	}
-	fields := strings.Fields(expr)
-	switch len(fields) {
-	case 5:
-		fields = append(fields, "0")
-	case 6:
-	default:
-		return nil, &SyntaxError{fmt.Sprintf("has %d fields, must have 5, or 6 with seconds last", len(fields))}
+	s, err := parseExpression(expr)
+	if err != nil {
+		return nil, err
 	}
-	var sets [6]set
-	for i, f := range fields {
-		if sets[i], err = kinds[i].parse(f); err != nil {
-			return nil, err
-		}
-	}
-	s := &Schedule{
-		expr: strings.Join(append([]string{fields[5]}, fields[:5]...), " "), zone: zone,
-		second: sets[5], minute: sets[0], hour: sets[1],
-		days: days{
-			ofMonth: sets[2], month: sets[3], ofWeek: sets[4], both: fields[2][0] == '*' || fields[4][0] == '*',
-		},
-	}
-	if !gronx.IsValid(s.expr) { // the prober would refuse it
-		return nil, &SyntaxError{"is not a valid cron expression"}
-	}
+	s.zone = zone
 	if _, due := s.days.longestGap(); !due {
 		return nil, ErrNeverDue
 	}
 	return s, nil
 }
 
-// Next is the first due time strictly after t, in UTC. It is exact to the second.
-func (s *Schedule) Next(t time.Time) (time.Time, error) {
-	at, err := gronx.NextTickAfter(s.expr, t.In(s.zone), false)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("next due time of %q: %w", s.expr, err)
+func parseExpression(expr string) (s *Schedule, err error) {
+	fields := strings.Fields(expr)
+	switch {
+	case len(fields) == 5:
+		fields = append(fields, "0")
+	case len(fields) == 1 && fields[0][0] == '@':
+		return nil, &SyntaxError{fmt.Sprintf("%q: names of schedules are not supported, write the fields", fields[0])}
+	case len(fields) != 6:
+		return nil, &SyntaxError{fmt.Sprintf("has %d fields, must have 5, or 6 with seconds last", len(fields))}
 	}
-	return at.UTC().Truncate(time.Second), nil
+	s = &Schedule{}
+	for i, set := range []*set{&s.minute, &s.hour, nil, &s.days.month, nil, &s.second} {
+		if set == nil {
+			continue
+		}
+		if *set, err = kinds[i].parse(fields[i]); err != nil {
+			return nil, err
+		}
+	}
+	if err = s.days.parseOfMonth(fields[2]); err != nil {
+		return nil, err
+	}
+	if err = s.days.parseOfWeek(fields[4]); err != nil {
+		return nil, err
+	}
+	s.days.both = unrestricted(fields[2], fields[4], s.days.ofMonth.count() == 31) ||
+		unrestricted(fields[4], fields[2], s.days.ofWeek.count() == 7)
+	return s, nil
+}
+
+// unrestricted reports whether one of the two day fields leaves the choice to the other. A field that is written out in
+// full does so only beside one with a star; that is how croniter reads it.
+func unrestricted(field, other string, full bool) bool {
+	return field == "*" || field == "?" || full && strings.Contains(other, "*")
 }
 
 // shift is the most that a clock is put forward or back by in any zone, save for a change of the zone itself.

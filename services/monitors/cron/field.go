@@ -49,11 +49,11 @@ var kinds = [6]kind{
 }
 
 func (k kind) parse(field string) (set, error) {
-	if field == "*" {
-		return k.span(k.min, k.max, 1), nil
-	}
 	var all set
 	for part := range strings.SplitSeq(field, ",") {
+		if part == "*" && field != "*" {
+			return 0, k.errorf(field, "must not list * with other values")
+		}
 		s, err := k.part(part)
 		if err != nil {
 			return 0, err
@@ -69,37 +69,50 @@ func (k kind) part(part string) (set, error) {
 	step := 1
 	if stepped {
 		var err error
-		if step, err = k.number(stepText); err != nil || step < 1 || step > k.max {
+		if step, err = number(stepText); err != nil || step < 1 || step > k.max {
 			return 0, k.errorf(part, "step must be between 1 and %d", k.max)
 		}
 	}
-	if reach == "*" && stepped {
-		return k.span(k.min, k.max, step), nil
+	if reach == "*" {
+		return k.span(k.min, k.top(), step), nil
 	}
 	fromText, toText, ranged := strings.Cut(reach, "-")
 	from, err := k.value(fromText)
 	if err != nil {
 		return 0, err
 	}
-	to := from
-	switch {
-	case ranged:
-		if to, err = k.value(toText); err != nil {
-			return 0, err
+	if !ranged {
+		if !stepped {
+			return k.span(from, from, 1), nil
 		}
-		if to < from {
-			return 0, k.errorf(part, "ends before it begins")
+		if from > k.top() {
+			return 0, k.errorf(part, "must begin between %d and %d", k.min, k.top())
 		}
-	case stepped:
-		to = k.max
-		if k.isWeekday() {
-			to = 6 // from 5 in steps of 2 is Friday alone, not Friday and Sunday
-		}
-		if from > to {
-			return 0, k.errorf(part, "must be between %d and %d", k.min, to)
-		}
+		return k.span(from, k.top(), step), nil // from 5 in steps of 2 is Friday alone, not Friday and Sunday
 	}
-	return k.span(from, to, step), nil
+	if k.isWeekday() {
+		from %= 7
+	}
+	to, err := k.value(toText)
+	switch {
+	case err != nil:
+		return 0, err
+	case from == to:
+		return 0, k.errorf(part, "is one value; write it alone")
+	case from < to:
+		return k.span(from, to, step), nil
+	case stepped:
+		return 0, k.errorf(part, "must not go round and have a step")
+	}
+	return k.span(from, k.top(), 1) | k.span(k.min, to, 1), nil
+}
+
+// top is the greatest value that is not another name of a smaller one.
+func (k kind) top() int {
+	if k.isWeekday() {
+		return 6
+	}
+	return k.max
 }
 
 func (k kind) span(from, to, step int) set {
@@ -123,7 +136,7 @@ func (k kind) value(text string) (int, error) {
 			return k.min + i, nil
 		}
 	}
-	v, err := k.number(text)
+	v, err := number(text)
 	if err != nil || v < k.min || v > k.max {
 		return 0, k.errorf(text, "must be between %d and %d", k.min, k.max)
 	}
@@ -131,7 +144,7 @@ func (k kind) value(text string) (int, error) {
 }
 
 // number reads one or two digits; signs, blanks and long runs of zeros are nothing that people write on purpose.
-func (k kind) number(text string) (int, error) {
+func number(text string) (int, error) {
 	if len(text) < 1 || len(text) > 2 || strings.Trim(text, "0123456789") != "" {
 		return 0, strconv.ErrSyntax
 	}
@@ -142,9 +155,81 @@ func (k kind) errorf(part, format string, args ...any) error {
 	return &SyntaxError{fmt.Sprintf("%s %q: %s", k.name, part, fmt.Sprintf(format, args...))}
 }
 
+// parseOfMonth reads the field of the day of month.
+func (d *days) parseOfMonth(field string) error {
+	k := kinds[2]
+	if field == "?" {
+		field = "*"
+	}
+	var rest []string
+	for part := range strings.SplitSeq(field, ",") {
+		from, isToLast := strings.CutSuffix(strings.ToUpper(part), "-L")
+		switch {
+		case strings.EqualFold(part, "L"):
+			d.last = true
+		case isToLast && from != "31": // 31-L would be one value
+			rest = append(rest, from+"-31")
+		default:
+			rest = append(rest, part)
+		}
+	}
+	if len(rest) == 0 {
+		return nil
+	}
+	var err error
+	d.ofMonth, err = k.parse(strings.Join(rest, ","))
+	if err == nil && d.last && field != "L" && rest[0] == "*" {
+		return k.errorf(field, "must not list * with other values")
+	}
+	return err
+}
+
+// parseOfWeek reads the field of the day of week.
+func (d *days) parseOfWeek(field string) error {
+	k := kinds[4]
+	if field == "?" {
+		field = "*"
+	}
+	var rest []string
+	for part := range strings.SplitSeq(field, ",") {
+		day, nthText, isNth := strings.Cut(part, "#")
+		nth := 6 // the last
+		switch {
+		case isNth:
+			var err error
+			if nth, err = number(nthText); err != nil || nth < 1 || nth > 5 {
+				return k.errorf(part, "after # there must be 1 to 5")
+			}
+		case len(part) == 2 && (part[0] == 'L' || part[0] == 'l'):
+			day = part[1:]
+		default:
+			rest = append(rest, part)
+			continue
+		}
+		v, err := k.value(day)
+		if err != nil {
+			return err
+		}
+		d.nth[v%7] |= 1 << (nth - 1)
+		d.hasNth = true
+	}
+	switch {
+	case len(rest) == 0:
+		return nil
+	case d.hasNth:
+		return k.errorf(field, "must not mix days of every week with those of one")
+	}
+	var err error
+	d.ofWeek, err = k.parse(strings.Join(rest, ","))
+	return err
+}
+
 // days are the days of the calendar that an expression names.
 type days struct {
-	ofMonth, month, ofWeek set
+	month, ofMonth, ofWeek set
+	last                   bool     // the last of the month
+	nth                    [7]uint8 // by weekday: bit n-1 for the nth of the month, bit 5 for the last
+	hasNth                 bool
 	both                   bool // day of month and day of week must both hold; else one is enough
 }
 
@@ -152,7 +237,10 @@ func (d days) due(t time.Time) bool {
 	if !d.month.has(int(t.Month())) {
 		return false
 	}
-	m, w := d.ofMonth.has(t.Day()), d.ofWeek.has(int(t.Weekday()))
+	isLast := t.AddDate(0, 0, 1).Day() == 1
+	nth := d.nth[t.Weekday()]
+	m := d.ofMonth.has(t.Day()) || d.last && isLast
+	w := d.ofWeek.has(int(t.Weekday())) || nth>>((t.Day()-1)/7)&1 == 1 || nth>>5 == 1 && t.AddDate(0, 0, 7).Month() != t.Month()
 	if d.both {
 		return m && w
 	}
