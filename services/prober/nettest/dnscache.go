@@ -26,6 +26,10 @@ const (
 	// refreshLead is how long before its end an answer in use is asked for anew:
 	// a quarter of its time, at most this.
 	refreshLead = 10 * time.Second
+	// idleRefreshes is how many times a name is asked for ahead after its last use.
+	// With two, checks that are up to twice as rare as the answers never wait, and
+	// no name costs more than three questions a use.
+	idleRefreshes = 2
 	// maxRefreshes bounds how many questions are asked ahead at the same time.
 	maxRefreshes = 128
 
@@ -61,7 +65,7 @@ func (n *Network) dnsCache() *dnsCache {
 			seed: maphash.MakeSeed(),
 		}
 		if n.DNSCacheTTL > 0 {
-			n.cache.longest = n.DNSCacheTTL
+			n.cache.longest = min(n.DNSCacheTTL, 7*24*time.Hour) // RFC 8767, section 4
 		}
 	})
 	return n.cache
@@ -113,8 +117,9 @@ func familyOf(index int) IPVersion { return [families]IPVersion{IPv4, IPv6}[inde
 type cachedName struct {
 	host  string
 	known atomic.Pointer[knownAddrs] // nil: nothing
-	// used says that a check wanted a family since its answer came.
-	used [families]atomic.Bool
+	// wanted is how many times a family is still to be asked for ahead if no check
+	// wants it any more.
+	wanted [families]atomic.Int32
 
 	// The rest is guarded by the shard.
 	inquiries [families]*inquiry
@@ -161,8 +166,8 @@ func (c *dnsCache) addrs(host string, v IPVersion) ([]netip.Addr, bool) {
 }
 
 func (n *cachedName) use(family int) {
-	if !n.used[family].Load() { // a write would take the line from the other readers
-		n.used[family].Store(true)
+	if n.wanted[family].Load() != idleRefreshes { // a write would take the line from the other readers
+		n.wanted[family].Store(idleRefreshes)
 	}
 }
 

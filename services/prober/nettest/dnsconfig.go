@@ -279,6 +279,6 @@ func withoutOnion(names []string) []string {
 // epoch is where monotonic counts from.
 var epoch = time.Now()
 
-// monotonic is the time in nanoseconds since some moment; unlike time.Now it
-// costs one reading of one clock.
-func monotonic() int64 { return int64(time.Since(epoch)) }
+// monotonic is the time in nanoseconds since some moment long ago, so that 0 is
+// always over; unlike time.Now it costs one reading of one clock.
+func monotonic() int64 { return 1<<61 + int64(time.Since(epoch)) }

@@ -42,9 +42,7 @@ func (n *cachedName) next(now int64) int64 {
 	return next
 }
 
-// tend asks anew for what ends soon and is in use: what no check has wanted since
-// its answer came is left to end, so that a name costs at most one question more
-// than it is used.
+// tend asks anew for what ends soon and is in use.
 func (c *dnsCache) tend(shard *cacheShard, name *cachedName) {
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -59,11 +57,14 @@ func (c *dnsCache) tend(shard *cacheShard, name *cachedName) {
 	for i := range known.of {
 		k, other := &known.of[i], &known.of[1-i]
 		due := now >= k.refresh && now < k.until && (k.err == nil || other.positive(now))
-		if due && name.used[i].Swap(false) && name.inquiries[i] == nil && c.refreshes.Load() < maxRefreshes {
-			c.refreshes.Add(1)
-			f := c.join(shard, name, i)
-			go c.refresh(shard, name, f, time.Duration(k.until-now))
+		wanted := name.wanted[i].Load()
+		if !due || wanted == 0 || name.inquiries[i] != nil || c.refreshes.Load() >= maxRefreshes {
+			continue
 		}
+		name.wanted[i].CompareAndSwap(wanted, wanted-1)
+		c.refreshes.Add(1)
+		f := c.join(shard, name, i)
+		go c.refresh(shard, name, f, time.Duration(k.until-now))
 	}
 }
 

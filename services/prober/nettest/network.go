@@ -62,8 +62,8 @@ type Network struct {
 	// of a SystemResolver are kept as long as they allow, and those of any other
 	// Resolver, which do not say how long that is, never.
 	NoDNSCache bool
-	// DNSCacheTTL is how long an answer is kept that allows for longer; 0 means
-	// DefaultDNSCacheTTL.
+	// DNSCacheTTL is how long an answer is kept that allows for longer, at most a
+	// week; 0 means DefaultDNSCacheTTL.
 	DNSCacheTTL time.Duration
 	// Health is what lookups have taught about the resolver. It may be read, and
 	// its parameters set before the first check.

@@ -32,6 +32,9 @@ const (
 	AliasLoop          // an alias of itself
 	WrongID            // Records under another question's id
 	BadPointer         // a name that points outside the message
+	NoEDNS             // Records, but FORMERR for questions with EDNS
+	Forged             // Records, after answers with another id, name and type
+	LameReferral       // no answer, from a server that does not recurse
 )
 
 // DNS is a name server on loopback, over UDP and TCP. Names that were not set
@@ -44,6 +47,7 @@ type DNS struct {
 
 	mu       sync.Mutex
 	names    map[string]entry
+	ttl      uint32
 	fallback Reply
 	asked    map[string]int
 	conns    map[net.Conn]struct{}
@@ -52,7 +56,12 @@ type DNS struct {
 type entry struct {
 	reply Reply
 	addrs []netip.Addr
+	ttl   uint32
+	raw   func(question []byte, tcp bool) []byte
 }
+
+// DefaultTTL is the time of all records, and of all answers that there are none.
+const DefaultTTL = 5 * time.Second
 
 // StartDNS opens the server on a free port of 127.0.0.1.
 func StartDNS() (*DNS, error) {
@@ -69,7 +78,7 @@ func StartDNS() (*DNS, error) {
 			continue
 		}
 		d := &DNS{
-			udp: udp, tcp: tcp, stop: make(chan struct{}), fallback: NXDomain,
+			udp: udp, tcp: tcp, stop: make(chan struct{}), fallback: NXDomain, ttl: uint32(DefaultTTL / time.Second),
 			names: map[string]entry{}, asked: map[string]int{}, conns: map[net.Conn]struct{}{},
 		}
 		d.work.Go(d.serveUDP)
@@ -90,7 +99,23 @@ func (d *DNS) Set(name string, reply Reply, addrs ...string) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	e.ttl = d.ttl
 	d.names[key(name)] = e
+}
+
+// SetTTL sets the time, in seconds, of what is set after it.
+func (d *DNS) SetTTL(seconds uint32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ttl = seconds
+}
+
+// SetRaw lets f answer the questions for a name; nil is no answer. f may be
+// called by several goroutines at once.
+func (d *DNS) SetRaw(name string, f func(question []byte, tcp bool) []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.names[key(name)] = entry{raw: f}
 }
 
 // SetDefault scripts the reply for names that were not set.
@@ -147,8 +172,11 @@ func (d *DNS) serveUDP() {
 			return
 		}
 		d.work.Go(func() {
-			if answer := d.answer(buf[:n], false); answer != nil {
-				_, _ = d.udp.WriteToUDPAddrPort(answer, from)
+			answer, forged := d.answer(buf[:n], false)
+			for _, raw := range append(forged, answer) {
+				if raw != nil {
+					_, _ = d.udp.WriteToUDPAddrPort(raw, from)
+				}
 			}
 		})
 	}
@@ -198,7 +226,7 @@ func (d *DNS) serveConn(c net.Conn) {
 		if _, err := io.ReadFull(c, question); err != nil {
 			return
 		}
-		answer := d.answer(question, true)
+		answer, _ := d.answer(question, true)
 		if answer == nil {
 			return
 		}
@@ -208,40 +236,56 @@ func (d *DNS) serveConn(c net.Conn) {
 	}
 }
 
-// answer returns nil for no answer.
-func (d *DNS) answer(raw []byte, tcp bool) []byte {
+// answer returns nil for no answer, and what is sent before it.
+func (d *DNS) answer(raw []byte, tcp bool) (answer []byte, forged [][]byte) {
 	var p dnsmessage.Parser
 	header, err := p.Start(raw)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	question, err := p.Question()
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	name := key(question.Name.String())
 	d.mu.Lock()
 	d.asked[name]++
 	e, known := d.names[name]
 	if !known {
-		e = entry{reply: d.fallback}
+		e = entry{reply: d.fallback, ttl: d.ttl}
 	}
 	d.mu.Unlock()
 
+	if e.raw != nil {
+		return e.raw(raw, tcp), nil
+	}
 	switch {
 	case e.reply == Mute,
 		e.reply == MuteA && question.Type == dnsmessage.TypeA,
 		e.reply == MuteAAAA && question.Type == dnsmessage.TypeAAAA:
-		return nil
+		return nil, nil
 	case e.reply == LateA && question.Type == dnsmessage.TypeA:
 		select {
 		case <-d.stop:
-			return nil
+			return nil, nil
 		case <-time.After(3 * Delay):
 		}
+	case e.reply == NoEDNS && raw[11] > 0: // an additional record
+		e.reply = formErr
+	case e.reply == Forged:
+		other := question
+		other.Name = dnsmessage.MustNewName("other.test.")
+		kind := question
+		kind.Type = dnsmessage.TypeTXT
+		e.reply = Records
+		forged = [][]byte{
+			{0}, e.message(header.ID+1, question, tcp), e.message(header.ID, other, tcp), e.message(header.ID, kind, tcp), raw,
+		}
 	}
-	return e.message(header.ID, question, tcp)
+	return e.message(header.ID, question, tcp), forged
 }
+
+const formErr Reply = -1
 
 func (e entry) message(id uint16, q dnsmessage.Question, tcp bool) []byte {
 	h := dnsmessage.Header{ID: id, Response: true, RecursionAvailable: true, RecursionDesired: true}
@@ -253,6 +297,10 @@ func (e entry) message(id uint16, q dnsmessage.Question, tcp bool) []byte {
 		h.RCode = dnsmessage.RCodeServerFailure
 	case RefusedQuery:
 		h.RCode = dnsmessage.RCodeRefused
+	case formErr:
+		h.RCode = dnsmessage.RCodeFormatError
+	case LameReferral:
+		h.RecursionAvailable, addrs = false, nil
 	case WrongID:
 		h.ID++
 	case Truncated:
@@ -267,17 +315,25 @@ func (e entry) message(id uint16, q dnsmessage.Question, tcp bool) []byte {
 	_ = b.StartQuestions()
 	_ = b.Question(q)
 	_ = b.StartAnswers()
-	resource := dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, TTL: 5}
+	resource := dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, TTL: e.ttl}
+	found := false
 	for _, a := range addrs {
 		switch {
 		case a.Is4() && q.Type == dnsmessage.TypeA:
+			found = true
 			_ = b.AResource(resource, dnsmessage.AResource{A: a.As4()})
 		case a.Is6() && q.Type == dnsmessage.TypeAAAA:
+			found = true
 			_ = b.AAAAResource(resource, dnsmessage.AAAAResource{AAAA: a.As16()})
 		}
 	}
 	if e.reply == AliasLoop {
 		_ = b.CNAMEResource(resource, dnsmessage.CNAMEResource{CNAME: q.Name})
+	}
+	if e.reply == NXDomain || e.reply <= LateA && !found && h.RCode == dnsmessage.RCodeSuccess {
+		_ = b.StartAuthorities()
+		resource.Name = dnsmessage.MustNewName("test.")
+		_ = b.SOAResource(resource, dnsmessage.SOAResource{NS: resource.Name, MBox: resource.Name, MinTTL: e.ttl})
 	}
 	raw, err := b.Finish()
 	if err != nil {
