@@ -51,8 +51,8 @@ type plan struct {
 // Times are milliseconds since 1970, and 0 is never: a million entries have to be small.
 type entry struct {
 	plan *plan
-	link link // place in the shard's wheel
 
+	placedAt  int64 // where it is in the shard's wheel; 0 when it is not
 	gridAt    int64 // next slot of the schedule; 0 when it never fires again
 	confirmAt int64 // next confirming slot; 0 when none is wanted
 	waitingAt int64 // slot that waits for a permit; 0 when none does
