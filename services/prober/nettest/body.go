@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -113,7 +114,7 @@ func (w *wireReader) Read(p []byte) (int, error) {
 func (w *wireReader) explain(err error) error {
 	cause := w.conn.failed()
 	switch {
-	case cause != nil && !errors.Is(cause, io.EOF):
+	case cause != nil && !errors.Is(cause, io.EOF) && !errors.Is(cause, net.ErrClosed):
 		return cause
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return protocolError("the connection was closed within the body")

@@ -101,7 +101,7 @@ func (r *httpRun) exchangeFailed(conn *watchedConn, written *sending, err error)
 		err = cause
 	}
 	phase := PhaseHeaders
-	if isTLSAlert(err) {
+	if isTLSBreach(err) {
 		phase = PhaseTLS
 	}
 	return &failure{phase: phase, err: err}

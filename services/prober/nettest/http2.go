@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -20,6 +21,7 @@ var h2 = func() *http.Transport {
 	only2.SetUnencryptedHTTP2(true)
 	return &http.Transport{
 		Protocols: only2, DisableCompression: true, MaxResponseHeaderBytes: MaxHeaderBytes,
+		HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: window2},
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return ctx.Value(connKey{}).(*watchedConn), nil
 		},
@@ -29,9 +31,13 @@ var h2 = func() *http.Transport {
 const (
 	// headAllowance2 is how many bytes a peer may send up to its response's head,
 	// be it settings, pings or headers.
-	headAllowance2 = 2 << 20
-	// windowAllowance2 is how many bytes may have come that nobody has read yet.
-	windowAllowance2 = 8 << 20
+	headAllowance2 = MaxHeaderBytes + 64<<10
+	// window2 is how many bytes of a body may be on their way or waiting;
+	// windowAllowance2 what may come with them, and frameOverhead2 how many bytes
+	// may carry one byte of the body.
+	window2          = 1 << 20
+	windowAllowance2 = window2 + 128<<10
+	frameOverhead2   = 10
 )
 
 // connKey is the context key of the connection for h2.
@@ -65,15 +71,14 @@ func (r *httpRun) exchange2(conn *watchedConn, h *hop) (*response, *failure) {
 		_ = client.Close()
 		phase := PhaseHeaders
 		switch {
-		case isTLSAlert(err):
+		case isTLSBreach(err):
 			phase = PhaseTLS
 		case !sent.Load() && isTimeout(err):
 			phase = PhaseRequest
 		}
 		return nil, &failure{phase: phase, err: err}
 	}
-	// Frames may be small, so what carries a body may be longer than the body.
-	conn.left.Add(2*r.own.maxResponse() + windowAllowance2)
+	conn.left.Add(windowAllowance2)
 	answer := &response{
 		version: "HTTP/2", code: resp.StatusCode, fields: fields2(resp.Header),
 		length: resp.ContentLength, conn: conn,
@@ -125,6 +130,9 @@ func cause2(conn *watchedConn, err error) error {
 	if isTimeout(err) || errors.Is(err, context.Canceled) {
 		return err
 	}
+	if !time.Now().Before(conn.deadline) { // what the library does at the end of the time may look like anything
+		return os.ErrDeadlineExceeded
+	}
 	if conn.http1.Load() {
 		return protocolError("it does not speak HTTP/2: it answered in HTTP/1")
 	}
@@ -145,6 +153,7 @@ type body2 struct {
 
 func (b *body2) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
+	b.conn.left.Add(frameOverhead2 * int64(n))
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = cause2(b.conn, err)
 	}

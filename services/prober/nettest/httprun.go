@@ -2,6 +2,7 @@ package nettest
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // hop is one request on the way to the final response.
@@ -177,7 +179,7 @@ func (r *httpRun) connect(h *hop) (conn *watchedConn, hangUp func(), failed *fai
 		secured, failed = r.secureFrom(r.tls, conn.Conn, options, h.to.host, r.alpn())
 	}
 	if failed == nil {
-		conn.Conn = secured
+		conn.Conn, conn.secure = secured, true
 		conn.h2 = secured.ConnectionState().NegotiatedProtocol == alpn2
 		if r.own.Version == HTTP2 && !conn.h2 {
 			failed = &failure{phase: PhaseTLS, typ: ErrProtocol, detail: "it does not speak HTTP/2: it did not choose it in the TLS handshake"}
@@ -209,7 +211,7 @@ func (r *httpRun) reach(h *hop) (conn *watchedConn, hangUp func(), failed *failu
 	}
 	stop := r.guard(tcp)
 	hangUp = func() { stop(); _ = tcp.Close() }
-	conn = &watchedConn{Conn: tcp, raw: tcp}
+	conn = &watchedConn{Conn: tcp, raw: tcp, deadline: r.deadline}
 	if r.proxy != nil {
 		if conn.Conn, failed = r.tunnel(tcp, h); failed != nil {
 			hangUp()
@@ -248,9 +250,11 @@ func (r *httpRun) alpn() []string {
 // for the peer, as closing a tls.Conn may.
 type watchedConn struct {
 	net.Conn
-	raw  *net.TCPConn
-	h2   bool
-	fail atomic.Pointer[error]
+	raw      *net.TCPConn
+	deadline time.Time
+	secure   bool
+	h2       bool
+	fail     atomic.Pointer[error]
 	// Of HTTP/2, whose frames are read by a library: how the peer's words begin,
 	// whether that is HTTP/1, and how many bytes it may still send.
 	start []byte
@@ -270,9 +274,25 @@ func (c *watchedConn) Read(p []byte) (int, error) {
 		}
 	}
 	if err != nil {
+		if c.secure && !errors.Is(err, net.ErrClosed) && classify(PhaseHeaders, err) == ErrInternal {
+			err = &brokenTLSError{err}
+		}
 		c.fail.CompareAndSwap(nil, &err)
 	}
 	return n, err
+}
+
+// brokenTLSError is a breach of TLS after the handshake, such as new keys without
+// end, for which crypto/tls has no type.
+type brokenTLSError struct{ err error }
+
+func (e *brokenTLSError) Error() string { return e.err.Error() }
+func (e *brokenTLSError) Unwrap() error { return e.err }
+
+// isTLSBreach reports whether it was TLS that failed while HTTP was spoken.
+func isTLSBreach(err error) bool {
+	var broken *brokenTLSError
+	return isTLSAlert(err) || errors.As(err, &broken)
 }
 
 // failed returns the error that ended reading; nil if none did.

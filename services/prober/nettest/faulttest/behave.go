@@ -12,7 +12,7 @@ import (
 func behaviours() map[Fault]behaviour {
 	all := map[Fault]behaviour{}
 	for _, part := range []map[Fault]behaviour{
-		healthyBehaviours(), connectionBehaviours(), tlsBehaviours(), framingBehaviours(),
+		healthyBehaviours(), connectionBehaviours(), tlsBehaviours(), tlsFloodBehaviours(), framingBehaviours(),
 		bodyBehaviours(), redirectBehaviours(), h2Behaviours(),
 	} {
 		maps.Copy(all, part)

@@ -116,6 +116,8 @@ const (
 	TLSWrongHost   Fault = "tls-wrong-host"
 	TLSSelfSigned  Fault = "tls-self-signed"
 	TLSClientCert  Fault = "tls-client-certificate"
+	TLSKeyUpdates  Fault = "tls-key-updates"
+	TLSTickets     Fault = "tls-tickets"
 )
 
 var tlsCases = []Case{
@@ -130,6 +132,8 @@ var tlsCases = []Case{
 	{TLSWrongHost, "certificate of another host", "failure", "certificate_invalid", "tls", false},
 	{TLSSelfSigned, "self-signed certificate", "failure", "certificate_invalid", "tls", false},
 	{TLSClientCert, "wants a client certificate", "failure", "tls_error", "tls", false},
+	{TLSKeyUpdates, "new keys without end", "failure", "tls_error", "tls", false},
+	{TLSTickets, "session tickets without end", "failure", "tls_error", "tls", false},
 }
 
 // Faults of HTTP's framing.
@@ -244,6 +248,11 @@ const (
 	H2HugeHeaders  Fault = "h2-huge-headers"
 	H2PingFlood    Fault = "h2-ping-flood"
 	H2SettingFlood Fault = "h2-settings-flood"
+	H2PingStorm    Fault = "h2-ping-storm"
+	H2SettingStorm Fault = "h2-settings-storm"
+	H2WindowStorm  Fault = "h2-window-storm"
+	H2UnknownStorm Fault = "h2-unknown-storm"
+	H2EmptyStorm   Fault = "h2-empty-data-storm"
 )
 
 var h2Cases = []Case{
@@ -258,4 +267,9 @@ var h2Cases = []Case{
 	{H2HugeHeaders, "CONTINUATION without end", "failure", "protocol_error", "headers", false},
 	{H2PingFlood, "PINGs without end", "timeout", "headers_timeout", "headers", true},
 	{H2SettingFlood, "SETTINGS without end", "timeout", "headers_timeout", "headers", true},
+	{H2PingStorm, "PINGs as fast as they go", "failure", "protocol_error", "headers", false},
+	{H2SettingStorm, "SETTINGS as fast as they go", "failure", "protocol_error", "headers", false},
+	{H2WindowStorm, "WINDOW_UPDATEs as fast as they go", "failure", "protocol_error", "headers", false},
+	{H2UnknownStorm, "frames of an unknown type as fast as they go", "failure", "protocol_error", "headers", false},
+	{H2EmptyStorm, "a body of empty frames as fast as they go", "failure", "protocol_error", "body", false},
 }

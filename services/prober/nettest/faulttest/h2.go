@@ -1,6 +1,7 @@
 package faulttest
 
 import (
+	"bufio"
 	"bytes"
 	"io"
 	"strings"
@@ -106,8 +107,33 @@ func h2Behaviours() map[Fault]behaviour {
 			for f.WriteSettings() == nil && f.pause(time.Millisecond) {
 			}
 		}),
+		H2PingStorm:    storm(func(f *framer) error { return f.WritePing(false, [8]byte{1}) }),
+		H2SettingStorm: storm(func(f *framer) error { return f.WriteSettings() }),
+		H2WindowStorm:  storm(func(f *framer) error { return f.WriteWindowUpdate(0, 1) }),
+		H2UnknownStorm: storm(func(f *framer) error { return f.WriteRawFrame(0xee, 0, 0, []byte("what")) }),
+		H2EmptyStorm: opened(func(f *framer) {
+			f.head()
+			f.gather()
+			f.server.work.Go(f.wait)
+			for f.WriteData(f.stream, false, nil) == nil {
+			}
+		}),
 	}
 }
+
+// storm writes one kind of frame as fast as the peer takes it. The peer's answers
+// are read, or it rightly stops reading.
+func storm(write func(*framer) error) behaviour {
+	return opened(func(f *framer) {
+		f.gather()
+		f.server.work.Go(f.wait)
+		for write(f) == nil {
+		}
+	})
+}
+
+// gather makes frames travel many at a time.
+func (f *framer) gather() { f.Framer = http2.NewFramer(bufio.NewWriterSize(f.Conn, 16<<10), f.br) }
 
 // endless sends data as fast as the peer's window allows.
 func endless(f *framer) {
