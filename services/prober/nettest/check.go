@@ -23,6 +23,7 @@ type check struct {
 	watch    stopwatch
 	result   *TestResult
 	at       target // what messages name: the hop being worked on
+	plain    bool   // only connects; see Network.reach
 	via      string // the proxy through which at is reached; empty without one
 }
 
@@ -73,14 +74,14 @@ func (c *check) open(v IPVersion) (*net.TCPConn, *failure) {
 	c.result.Port = to.port
 	if to.addr.IsValid() {
 		c.watch.enter(slotConnect)
-		a = c.network.connect(ctx, []netip.Addr{to.addr}, nil, to.port)
+		a = c.network.reach(ctx, []netip.Addr{to.addr}, nil, to.port, c.plain)
 	} else {
 		addrs, late, failed := c.resolve(ctx, v)
 		if failed != nil {
 			return nil, failed
 		}
 		c.watch.enter(slotConnect)
-		a = c.network.connect(ctx, addrs, late, to.port)
+		a = c.network.reach(ctx, addrs, late, to.port, c.plain)
 	}
 	c.result.ResolvedIP = a.addr
 	c.result.Addresses = append(c.result.Addresses, a.tried...)

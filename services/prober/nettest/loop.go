@@ -124,7 +124,7 @@ func (l *TCPLoop) Prepare(config TestConfig) (*TCPCheck, error) {
 	if err != nil {
 		return nil, err
 	}
-	if own.SendData != "" || own.ExpectResponse || own.ExpectedData != "" || own.Banner || own.TLS != nil {
+	if !own.onlyConnects() {
 		return nil, ErrNotPlain
 	}
 	c := &TCPCheck{

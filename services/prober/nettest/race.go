@@ -50,22 +50,35 @@ func (a *attempt) entry() AddressAttempt {
 // bring (late may be nil). When every attempt failed, the one that says most
 // about the target is returned.
 func (n *Network) connect(ctx context.Context, addrs []netip.Addr, late <-chan answer, port uint16) attempt {
+	return n.reach(ctx, addrs, late, port, false)
+}
+
+// reach is connect, for one who only wants to know whether the port is open if
+// plain is true: then a connection that was reset as soon as it was open counts,
+// whether that was seen before or after connecting returned. Nothing but closing
+// works on such a connection.
+func (n *Network) reach(ctx context.Context, addrs []netip.Addr, late <-chan answer, port uint16, plain bool) attempt {
 	if len(addrs) == 1 && late == nil {
-		a := n.attempt(ctx, addrs[0], port, 0)
+		a := n.attempt(ctx, addrs[0], port, plain)
 		a.tried = []AddressAttempt{a.entry()}
 		return a
 	}
-	r := race{network: n, port: port, queue: addrs, late: late, results: make(chan attempt)}
+	r := race{network: n, port: port, plain: plain, queue: addrs, late: late, results: make(chan attempt)}
 	a := r.run(ctx)
 	a.tried = r.tried
 	return a
 }
 
 // attempt makes one attempt.
-func (n *Network) attempt(ctx context.Context, addr netip.Addr, port uint16, index int) attempt {
-	a := attempt{addr: addr, index: index, began: time.Now()}
+func (n *Network) attempt(ctx context.Context, addr netip.Addr, port uint16, plain bool) attempt {
+	a := attempt{addr: addr, began: time.Now()}
 	a.conn, a.err = n.dial(ctx, netip.AddrPortFrom(addr, port))
 	a.ended = time.Now()
+	// A SYN that is answered with RST is ECONNREFUSED; ECONNRESET is what becomes
+	// of a connection that was there.
+	if plain && errors.Is(a.err, syscall.ECONNRESET) {
+		a.conn, a.err = new(net.TCPConn), nil
+	}
 	return a
 }
 
@@ -74,6 +87,7 @@ func (n *Network) attempt(ctx context.Context, addr netip.Addr, port uint16, ind
 type race struct {
 	network *Network
 	port    uint16
+	plain   bool
 	queue   []netip.Addr
 	late    <-chan answer
 	results chan attempt
@@ -137,7 +151,11 @@ func (r *race) start(ctx context.Context) {
 	r.running++
 	index := len(r.tried)
 	r.tried = append(r.tried, AddressAttempt{Addr: addr})
-	go func() { r.results <- r.network.attempt(ctx, addr, r.port, index) }()
+	go func() {
+		a := r.network.attempt(ctx, addr, r.port, r.plain)
+		a.index = index
+		r.results <- a
+	}()
 }
 
 // admit queues the addresses of the family that was late; they go first,

@@ -131,6 +131,11 @@ func parseTCPAddress(address string, port int) (target, error) {
 	return to, nil
 }
 
+// onlyConnects reports whether nothing is done with the connection.
+func (c *TCPConfig) onlyConnects() bool {
+	return c.SendData == "" && !c.ExpectResponse && c.ExpectedData == "" && !c.Banner && c.TLS == nil
+}
+
 // Execute implements NetworkTest. Latency is name resolution plus connecting; a
 // handshake is in the phase TLS, and a response that was asked for in the phases
 // TTFB and Transfer.
@@ -143,7 +148,7 @@ func (t *TCPTest) Execute(ctx context.Context, config TestConfig) (*TestResult, 
 		return tooLate(config, ProtocolTCP, err)
 	}
 	c := begin(ctx, t.Network, config, ProtocolTCP)
-	c.at = to
+	c.at, c.plain = to, own.onlyConnects()
 	l, failed := c.openLine(own.IPVersion, own.TLS, own.StartTLS)
 	if failed != nil {
 		return c.finish(failed)
