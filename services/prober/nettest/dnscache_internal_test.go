@@ -396,3 +396,47 @@ func TestCacheModel(t *testing.T) {
 		})
 	})
 }
+
+// BenchmarkCachedAddrs: what resolving costs a check of a name that is known.
+func BenchmarkCachedAddrs(b *testing.B) {
+	source := &scriptedSource{}
+	n := &Network{Resolver: source}
+	source.always("192.0.2.1", time.Hour)
+	for i := range 10_000 {
+		host := fmt.Sprintf("name%d.test", i)
+		for _, v := range []IPVersion{IPv4, IPv6} {
+			n.dnsCache().lookup(b.Context(), host, v, false)
+		}
+	}
+	b.Run("one", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, ok := n.cachedAddrs("name77.test", IPAny); !ok {
+				b.Fatal("not kept")
+			}
+		}
+	})
+	b.Run("goroutines-1000", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetParallelism(500)
+		b.RunParallel(func(p *testing.PB) {
+			for p.Next() {
+				if _, ok := n.cachedAddrs("name77.test", IPAny); !ok {
+					b.Error("not kept")
+				}
+			}
+		})
+	})
+	system := &Network{Resolver: &SystemResolver{}}
+	if _, _, err := system.lookup(b.Context(), "localhost", IPv4); err != nil {
+		b.Skip(err)
+	}
+	b.Run("system-resolver", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, ok := system.cachedAddrs("localhost", IPv4); !ok {
+				b.Fatal("not kept")
+			}
+		}
+	})
+}
