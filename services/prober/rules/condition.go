@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -258,18 +259,18 @@ func compilePattern(text string, loose bool) (*pattern, error) {
 	}
 	tree, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
-		return nil, fmt.Errorf("is not an RE2 expression: %w", err)
+		return nil, errors.New("is not an RE2 expression: " + clip(err.Error()))
 	}
 	prog, err := syntax.Compile(tree.Simplify())
 	if err != nil {
-		return nil, fmt.Errorf("is not an RE2 expression: %w", err)
+		return nil, errors.New("is not an RE2 expression: " + clip(err.Error()))
 	}
 	if len(prog.Inst) > maxPatternSize {
 		return nil, fmt.Errorf("is too complex: its repetitions make it %d steps long, at most are %d", len(prog.Inst), maxPatternSize)
 	}
 	re, err := regexp.Compile(text)
 	if err != nil {
-		return nil, fmt.Errorf("is not an RE2 expression: %w", err)
+		return nil, errors.New("is not an RE2 expression: " + clip(err.Error()))
 	}
 	return &pattern{re, len(prog.Inst)}, nil
 }

@@ -68,8 +68,8 @@ func breaches(conditions []condition, f Facts) []string {
 // lenient is the rule made ready, also if it is not valid: one with an expression
 // that cannot be read does not hold, another is taken by its word.
 func (r Rule) lenient() condition {
-	switch r.Type {
-	case JSONPath, CEL, BodyMatches, BodyNotMatches:
+	switch {
+	case r.Type == JSONPath, r.Type == CEL, r.Type == BodyMatches, r.Type == BodyNotMatches, r.Operator == Matches:
 		c, problems := r.compile()
 		if len(problems) > 0 {
 			return condition{rule: r}

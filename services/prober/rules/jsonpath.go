@@ -23,23 +23,27 @@ const (
 	maxPathSteps = 1_000_000
 	maxFound     = 1000
 	// filterSteps is what one filter costs against looking at a value.
-	filterSteps = 8
+	filterSteps = 30
 )
 
 // parsePath reads a path: names, indexes, slices, unions, wildcards, descents and
-// filters that compare. Functions and regular expressions are for CEL.
+// filters that compare; the $ at its beginning may be left out. Functions and
+// regular expressions are for CEL.
 func parsePath(text string) (*jsonPath, error) {
 	if text == "" || len(text) > MaxPathBytes {
 		return nil, fmt.Errorf("must be a JSON path of 1 to %d bytes", MaxPathBytes)
 	}
 	x, err := jp.ParseString(text)
+	if err == nil && len(x) == 0 {
+		err = errors.New("it has no parts")
+	}
 	if err != nil {
 		return nil, errors.New("is not a JSON path: " + clip(err.Error()))
 	}
-	if _, ok := x[0].(jp.Root); !ok {
-		return nil, errors.New("must begin with $")
+	if _, ok := x[0].(jp.Root); ok {
+		x = x[1:]
 	}
-	p := &jsonPath{steps: x[1:], bare: make([]jp.Expr, len(x)-1)}
+	p := &jsonPath{steps: x, bare: make([]jp.Expr, len(x))}
 	for i, step := range p.steps {
 		switch s := step.(type) {
 		case jp.Child, jp.Nth, jp.Wildcard, jp.Descent, jp.Slice, jp.Union:

@@ -31,11 +31,11 @@ const (
 	BodyMatches        Type = "response_body_matches"      // Text, an RE2 expression
 	BodyNotMatches     Type = "response_body_not_matches"  // Text, an RE2 expression
 	HeaderExists       Type = "header_exists"              // Header
-	HeaderValue        Type = "header_value"               // equals, contains; Header and Text
+	HeaderValue        Type = "header_value"               // equals, contains, matches; Header and Text
 	ResponseSize       Type = "response_size"              // less_than, greater_than; Numbers, in bytes of the decoded body
 	JSONPath           Type = "json_path"                  // Path; one number, or Text, which "true", "false" and "null" are too
 	CEL                Type = "cel"                        // Text, an expression that is true or false
-	HTTPVersion        Type = "http_version"               // equals, not_equals; Text, "1.1" or "2"
+	HTTPVersion        Type = "http_version"               // equals, not_equals; Text, "1.0", "1.1" or "2"
 	TTFB               Type = "ttfb"                       // less_than, greater_than; Numbers, in milliseconds
 	CertificateDays    Type = "certificate_days_left"      // less_than, greater_than; Numbers, whole days
 	CertificateIssuer  Type = "certificate_issuer"         // equals, not_equals, contains, not_contains; Text
@@ -70,7 +70,7 @@ var operators = map[Type][]Operator{
 	BodyMatches:        nil,
 	BodyNotMatches:     nil,
 	HeaderExists:       nil,
-	HeaderValue:        {Equals, Contains},
+	HeaderValue:        {Equals, Contains, Matches},
 	ResponseSize:       {LessThan, GreaterThan},
 	JSONPath:           {Equals, NotEquals, Contains, NotContains, LessThan, GreaterThan, Matches, Exists, NotExists},
 	CEL:                nil,
@@ -91,7 +91,7 @@ const (
 	// MaxPatternBytes bounds a regular expression as written, maxPatternSize what
 	// it is compiled to: repetitions are written short and become long.
 	MaxPatternBytes = 1 << 10
-	maxPatternSize  = 500
+	maxPatternSize  = 10_000
 	// MaxPathBytes bounds a JSON path.
 	MaxPathBytes = 1 << 10
 	// MaxExpressionBytes bounds a CEL expression.
@@ -175,8 +175,8 @@ func (r Rule) checkValue() string {
 			return "must be one number that is not negative"
 		}
 	case CertificateDays:
-		if len(r.Numbers) != 1 || !(r.Numbers[0] >= 0) || r.Numbers[0] > maxDays || r.Numbers[0] != math.Trunc(r.Numbers[0]) {
-			return fmt.Sprintf("must be a whole number of days from 0 to %d", maxDays)
+		if len(r.Numbers) != 1 || r.Numbers[0] != math.Trunc(r.Numbers[0]) || math.IsInf(r.Numbers[0], 0) {
+			return "must be a whole number of days"
 		}
 	case BodyContains, BodyNotContains:
 		if r.Text == "" || len(r.Text) > MaxTextBytes {
@@ -190,8 +190,8 @@ func (r Rule) checkValue() string {
 	case JSONPath:
 		return r.checkJSONValue()
 	case HTTPVersion:
-		if r.Text != "1.1" && r.Text != "2" {
-			return `must be "1.1" or "2"`
+		if r.Text != "1.0" && r.Text != "1.1" && r.Text != "2" {
+			return `must be "1.0", "1.1" or "2"`
 		}
 	case CertificateValid:
 		if r.Text != "true" && r.Text != "false" {

@@ -114,7 +114,7 @@ func TestValidateRefuses(t *testing.T) {
 		{"operator of another type", Rule{Type: StatusCode, Operator: LessThan, Numbers: n(200)}, "operator"},
 		{"no operator", Rule{Type: ResponseTime, Numbers: n(1)}, "operator"},
 		{"operator where none is", Rule{Type: BodyContains, Operator: Equals, Text: "a"}, "operator"},
-		{"header with an unknown operator", Rule{Type: HeaderValue, Header: "A", Operator: "matches", Text: "a"}, "operator"},
+		{"header with an unknown operator", Rule{Type: HeaderValue, Header: "A", Operator: "resembles", Text: "a"}, "operator"},
 		{"status below 100", Rule{Type: StatusCode, Operator: Equals, Numbers: n(99)}, "value"},
 		{"status beyond 599", Rule{Type: StatusCode, Operator: Equals, Numbers: n(600)}, "value"},
 		{"status with a fraction", Rule{Type: StatusCode, Operator: In, Numbers: n(200, 200.5)}, "value"},
