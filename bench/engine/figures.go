@@ -30,15 +30,18 @@ func atLeast(key, unit string, digits int, gate, goal float64) figure {
 
 func told(key, unit string, digits int) figure { return figure{key, unit, digits, none, none, false} }
 
-// verdict is how a figure stands: "goal", "ok", "FAILED", or nothing if nothing is asked.
+// verdict is how a figure stands: "goal" reached, "gate" kept, gate "FAILED", "short" of a goal without a gate, or nothing if
+// nothing is asked.
 func (f figure) verdict(value float64) string {
 	switch {
 	case math.IsNaN(f.Gate) && math.IsNaN(f.Goal):
 		return ""
 	case f.holds(value, f.Goal):
 		return "goal"
-	case math.IsNaN(f.Gate) || f.holds(value, f.Gate):
-		return "ok"
+	case math.IsNaN(f.Gate):
+		return "short"
+	case f.holds(value, f.Gate):
+		return "gate"
 	}
 	return "FAILED"
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +18,7 @@ import (
 	"github.com/frogstats/uptime/bench/control"
 	"github.com/frogstats/uptime/bench/floor"
 	"github.com/frogstats/uptime/bench/measure"
+	"github.com/frogstats/uptime/bench/product"
 	"github.com/frogstats/uptime/bench/sink"
 	"github.com/frogstats/uptime/bench/target"
 )
@@ -35,6 +37,7 @@ type lab struct {
 	inC     bool
 	layout  target.Layout
 	targets map[string]*control.Child // by kind
+	fleets  map[int]*product.Fleet    // by number of monitors
 	opts    options
 
 	capacity float64 // checks/s that saturation showed, of this repetition
@@ -52,7 +55,7 @@ func openLab(ctx context.Context, o options) (*lab, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
-	l := &lab{dir: dir, self: self, layout: target.For(10_000), targets: map[string]*control.Child{}, opts: o}
+	l := &lab{dir: dir, self: self, layout: target.For(10_000), targets: map[string]*control.Child{}, fleets: map[int]*product.Fleet{}, opts: o}
 	program, err := floor.Compile(ctx, dir)
 	switch {
 	case err == nil:
@@ -69,6 +72,9 @@ func openLab(ctx context.Context, o options) (*lab, error) {
 func (l *lab) close() {
 	for _, t := range l.targets {
 		_ = t.Stop()
+	}
+	for _, f := range l.fleets {
+		_ = f.Remove()
 	}
 	_ = os.RemoveAll(l.dir)
 }
@@ -102,8 +108,17 @@ func (l *lab) target(ctx context.Context, kind string) (*control.Child, error) {
 	return t, nil
 }
 
+// Kinds of targets with TLS: with all key exchanges that Go has by default, and with X25519MLKEM768 alone.
+const (
+	httpsKind  = "https"
+	hybridKind = "https-hybrid"
+)
+
+// scheme is what a target of a kind speaks.
+func scheme(kind string) string { return strings.TrimSuffix(kind, "-hybrid") }
+
 func (l *lab) layoutOf(kind string) target.Layout {
-	if kind == "https" {
+	if scheme(kind) == httpsKind {
 		return target.For(httpsListeners)
 	}
 	return l.layout
@@ -154,7 +169,9 @@ func (l *lab) floor(ctx context.Context, mode string, d time.Duration) (floor.Re
 		if after.Total-before.Total >= r.Connections {
 			return r, nil
 		}
-		time.Sleep(10 * time.Millisecond)
+		if err := pause(ctx, 10*time.Millisecond); err != nil {
+			return r, err
+		}
 	}
 	return r, fmt.Errorf("%s floor counts %d connections, the target %d", mode, r.Connections, after.Total-before.Total)
 }

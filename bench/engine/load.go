@@ -15,6 +15,7 @@ import (
 type loaded struct {
 	window
 	due   float64      // per second
+	lived float64      // seconds from the start of its process to its stop
 	stats prober.Stats // over its whole life
 	all   sink.Counts  // likewise, after it was stopped
 }
@@ -39,6 +40,7 @@ func (l *lab) load(ctx context.Context, monitors int) (loaded, time.Duration, er
 		if out.window, err = l.watch(ctx, t, s, time.Second); err != nil {
 			return err
 		}
+		out.lived = float64(measure.Now()-s.started) / 1e9
 		if err := s.probe.Call(&out.stats, "stop"); err != nil {
 			return err
 		}
@@ -48,12 +50,19 @@ func (l *lab) load(ctx context.Context, monitors int) (loaded, time.Duration, er
 	return out, floor, err
 }
 
-// finished is the rate of results in the window.
-func (r loaded) finished() float64 { return float64(r.counts.Finished()) / r.wall.Seconds() }
+// rate is how many checks a second were ended in the window.
+func (r loaded) rate() float64 { return float64(r.finished) / r.wall.Seconds() }
+
+// sample adds the rates to a window's figures.
+func (r loaded) sample(floor time.Duration) sample {
+	s := r.window.sample(floor)
+	s["finished"], s["due"] = r.rate(), r.due
+	return s
+}
 
 // runSaturated finds what a core can do: first from the cost of a check at 10,000 a second, then by asking for more.
 func runSaturated(ctx context.Context, l *lab) (sample, error) {
-	easy, err := paced("tcp", 10_000, 1)(ctx, l)
+	easy, err := paced("tcp", 10_000)(ctx, l)
 	if err != nil {
 		return nil, err
 	}
@@ -64,14 +73,12 @@ func runSaturated(ctx context.Context, l *lab) (sample, error) {
 		if err != nil {
 			return nil, err
 		}
-		if r.finished() > best.finished() || best.wall == 0 {
+		if r.rate() > best.rate() || best.wall == 0 {
 			best, floor = r, f
 		}
 	}
-	l.capacity = best.finished()
-	s := best.sample(floor)
-	s["finished"], s["due"] = best.finished(), best.due
-	return s, nil
+	l.capacity = best.rate()
+	return best.sample(floor), nil
 }
 
 // runOverload asks for twice what runSaturated found.
@@ -86,10 +93,11 @@ func runOverload(ctx context.Context, l *lab) (sample, error) {
 		return nil, err
 	}
 	s := r.sample(floor)
-	s["finished"], s["finished ÷ saturated"] = r.finished(), r.finished()/l.capacity
+	s["finished ÷ saturated"] = r.rate() / l.capacity
 	s["overload"] = float64(r.all.Missed["overload"])
 	s["other misses"] = float64(r.all.Lost() - r.all.Missed["overload"])
 	s["rows − due"] = math.Abs(float64(r.all.Slots()) - float64(r.stats.Finished+r.stats.Missed))
+	s["rows ÷ grid"] = 100 * float64(r.all.Slots()) / (r.due * r.lived)
 	s["lateness max"] = milliseconds(int64(r.all.Late))
 	return s, nil
 }

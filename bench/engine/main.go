@@ -121,10 +121,11 @@ func serveTarget(arguments []string) error {
 	if _, err := fmt.Sscan(arguments[2], &l.Ports); err != nil {
 		return fmt.Errorf("ports: %w", err)
 	}
-	if kind := arguments[0]; kind != "https" {
+	kind := arguments[0]
+	if scheme(kind) != httpsKind {
 		return target.ServePlain(l, kind == "http", os.Stdin, os.Stdout)
 	}
-	return target.ServeHTTPS(l, arguments[3], os.Stdin, os.Stdout)
+	return target.ServeHTTPS(l, arguments[3], kind == hybridKind, os.Stdin, os.Stdout)
 }
 
 // isolate runs the same again in a network namespace with nothing but loopback.

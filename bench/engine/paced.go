@@ -10,6 +10,7 @@ import (
 	"github.com/frogstats/uptime/bench/measure"
 	"github.com/frogstats/uptime/bench/sink"
 	"github.com/frogstats/uptime/bench/target"
+	"github.com/frogstats/uptime/services/prober"
 )
 
 // window is what was measured between two moments of a running prober.
@@ -18,6 +19,7 @@ type window struct {
 	wall     time.Duration
 	arrivals measure.Arrivals
 	counts   sink.Counts
+	finished uint64 // checks that the prober says it ended
 	foreign  float64
 	cycles   int // garbage collections
 	rss      int64
@@ -28,14 +30,14 @@ func (w window) rate() float64 { return float64(w.arrivals.Count) / w.wall.Secon
 // perCheck is processor time per connection that the target counted.
 func (w window) perCheck() time.Duration { return w.cpu / time.Duration(max(w.arrivals.Count, 1)) }
 
-// paced measures monitors of a kind that are due every interval seconds.
-func paced(kind string, monitors, interval int) func(context.Context, *lab) (sample, error) {
+// paced measures monitors of a kind that are due every second.
+func paced(kind string, monitors int) func(context.Context, *lab) (sample, error) {
 	return func(ctx context.Context, l *lab) (sample, error) {
 		t, err := l.target(ctx, kind)
 		if err != nil {
 			return nil, err
 		}
-		fleet := sink.Fleet{Kind: kind, Monitors: monitors, Interval: interval, Layout: l.layoutOf(kind)}
+		fleet := sink.Fleet{Kind: scheme(kind), Monitors: monitors, Interval: 1, Layout: l.layoutOf(kind)}
 		var w window
 		curves := map[string]int{}
 		floor, err := l.bracketed(ctx, func() error {
@@ -44,7 +46,7 @@ func paced(kind string, monitors, interval int) func(context.Context, *lab) (sam
 				return err
 			}
 			defer s.kill()
-			if w, err = l.watch(ctx, t, s, time.Duration(interval)*time.Second); err != nil {
+			if w, err = l.watch(ctx, t, s, time.Second); err != nil {
 				return err
 			}
 			return t.Call(&curves, "curves")
@@ -53,7 +55,7 @@ func paced(kind string, monitors, interval int) func(context.Context, *lab) (sam
 			return nil, err
 		}
 		out := w.sample(floor)
-		if kind == "https" {
+		if scheme(kind) == httpsKind {
 			out["hybrid"] = share(curves, "X25519MLKEM768")
 		}
 		if w.counts.Example != "" {
@@ -110,7 +112,8 @@ func (l *lab) watch(ctx context.Context, t *control.Child, s *subject, interval 
 		return window{}, err
 	}
 	var gc, gcAfter int
-	if err := s.probe.Call(&gc, "gc"); err != nil {
+	var stats, statsAfter prober.Stats
+	if err := errors.Join(s.probe.Call(&gc, "gc"), s.probe.Call(&stats, "stats")); err != nil {
 		return window{}, err
 	}
 	w, err := l.observe(ctx, t, s.probe.Pid, []int{t.Pid, s.sink.Pid}, interval)
@@ -121,9 +124,8 @@ func (l *lab) watch(ctx context.Context, t *control.Child, s *subject, interval 
 	if err != nil {
 		return w, err
 	}
-	w.counts = after.Since(before)
-	err = s.probe.Call(&gcAfter, "gc")
-	w.cycles = gcAfter - gc
+	err = errors.Join(s.probe.Call(&statsAfter, "stats"), s.probe.Call(&gcAfter, "gc"))
+	w.counts, w.cycles, w.finished = after.Since(before), gcAfter-gc, statsAfter.Finished-stats.Finished
 	return w, err
 }
 
@@ -173,7 +175,8 @@ func (w window) sample(floor time.Duration) sample {
 		"gap error p50": milliseconds(w.arrivals.ErrorP50), "gap error p99": milliseconds(w.arrivals.ErrorP99), "gap error max": milliseconds(w.arrivals.ErrorMax),
 		"missed": float64(w.arrivals.Missed), "missed intervals": float64(w.arrivals.Missed + w.counts.Lost()),
 		"not success": float64(w.counts.Finished() - w.counts.Ran["success"]), "foreign load": w.foreign,
-		"collections": float64(w.cycles), "RSS": float64(w.rss) / (1 << 20),
+		"delivered ÷ finished": float64(w.counts.Finished()) / float64(max(w.finished, 1)),
+		"collections":          float64(w.cycles), "RSS": float64(w.rss) / (1 << 20),
 	}
 }
 

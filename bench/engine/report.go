@@ -102,7 +102,7 @@ func shade(verdict string, colour bool) string {
 	if !colour {
 		return ""
 	}
-	return map[string]string{"goal": "32", "ok": "33", "FAILED": "31;1"}[verdict]
+	return map[string]string{"goal": "32", "gate": "33", "short": "33", "FAILED": "31;1"}[verdict]
 }
 
 func paint(s, code string, colour bool) string {

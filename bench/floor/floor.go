@@ -40,7 +40,7 @@ func Compile(ctx context.Context, dir string) (string, error) {
 		}
 		return program, nil
 	}
-	return "", fmt.Errorf("C compiler: %w", exec.ErrNotFound)
+	return "", fmt.Errorf("compiler of C: %w", exec.ErrNotFound)
 }
 
 // Result is what a loop measured of itself.

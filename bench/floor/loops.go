@@ -47,7 +47,13 @@ func loops(ctx context.Context, mode string, goroutines int, d time.Duration, l 
 			return nil
 		})
 	}
-	time.Sleep(warmUp)
+	warm := time.NewTimer(warmUp)
+	defer warm.Stop()
+	select {
+	case <-warm.C:
+	case <-ctx.Done(): // a loop has failed
+		return Result{}, g.Wait()
+	}
 	begin, used, before := time.Now(), measure.SelfCPU(), done.Load()
 	<-ctx.Done()
 	r := Result{Connections: int(done.Load() - before), CPU: measure.SelfCPU() - used, Wall: time.Since(begin)}

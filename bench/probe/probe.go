@@ -3,6 +3,7 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -52,7 +53,7 @@ func Serve(ctx context.Context, socket string, in io.Reader, out, complaints io.
 	})
 	cancel()
 	if !stopped {
-		<-ended
+		err = errors.Join(err, <-ended)
 	}
 	return err
 }

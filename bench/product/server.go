@@ -7,8 +7,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -43,10 +45,17 @@ type Monitor struct {
 
 // Start starts binary with an empty data folder, pinned to a processor or to control.AnyCPU.
 func Start(ctx context.Context, binary string, cpu int) (*Server, error) {
-	dir, err := os.MkdirTemp("", "frogup-bench-")
+	dir, err := os.MkdirTemp("", folderPattern)
 	if err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
+	return start(ctx, binary, dir, cpu)
+}
+
+const folderPattern = "frogup-bench-"
+
+// start starts binary with what is in dir, which it takes over.
+func start(ctx context.Context, binary, dir string, cpu int) (*Server, error) {
 	logFile, err := os.Create(filepath.Join(dir, "stderr.log"))
 	if err != nil {
 		return nil, fmt.Errorf("make log: %w", err)
@@ -60,7 +69,7 @@ func Start(ctx context.Context, binary string, cpu int) (*Server, error) {
 		"FROGUP_ADMIN_EMAIL=bench@example.com", "FROGUP_ADMIN_PASSWORD=a-benchmark-password", "FROGUP_ADMIN_API_KEY=" + apiKey,
 	}}
 	s := &Server{dir: dir}
-	s.child, err = control.Start(ctx, options, binary, "serve", "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0")
+	s.child, err = control.Start(ctx, options, binary, "serve", "--data", filepath.Join(dir, dataFolder), "--listen", "127.0.0.1:0")
 	_ = write.Close()
 	if err != nil {
 		return nil, err
@@ -81,11 +90,73 @@ func Start(ctx context.Context, binary string, cpu int) (*Server, error) {
 
 // Stop ends the server and removes its folder, unless it ended badly.
 func (s *Server) Stop() error {
-	if err := s.child.Stop(); err != nil {
-		return fmt.Errorf("server ended badly, its folder is %s: %w", s.dir, err)
+	if err := s.end(); err != nil {
+		return err
 	}
 	return os.RemoveAll(s.dir)
 }
+
+func (s *Server) end() error {
+	if err := s.child.Stop(); err != nil {
+		return fmt.Errorf("server ended badly, its folder is %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+// Fleet is the data folder of a server that has monitors, to start from more than once:
+// making thousands of them takes far longer than measuring them.
+type Fleet struct {
+	binary string
+	dir    string
+	ids    []int
+}
+
+// Prepare makes a fleet on all processors.
+func Prepare(ctx context.Context, binary string, list []Monitor, interval int) (*Fleet, error) {
+	s, err := Start(ctx, binary, control.AnyCPU)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Create(ctx, list, interval); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return &Fleet{binary, s.dir, s.ids}, s.end()
+}
+
+// Start starts a server on a copy of the fleet.
+func (f *Fleet) Start(ctx context.Context, cpu int) (*Server, error) {
+	dir, err := os.MkdirTemp("", folderPattern)
+	if err != nil {
+		return nil, fmt.Errorf("make data folder: %w", err)
+	}
+	if err := copyPrivate(filepath.Join(dir, dataFolder), filepath.Join(f.dir, dataFolder)); err != nil {
+		return nil, fmt.Errorf("copy data folder: %w", err)
+	}
+	s, err := start(ctx, f.binary, dir, cpu)
+	if err != nil {
+		return nil, err
+	}
+	s.ids = f.ids
+	return s, nil
+}
+
+// copyPrivate copies a folder for the owner's eyes only, which the server insists on for its keys.
+func copyPrivate(to, from string) error {
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		return err
+	}
+	return filepath.WalkDir(to, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		return os.Chmod(path, 0o600)
+	})
+}
+
+// Remove removes the fleet's folder.
+func (f *Fleet) Remove() error { return os.RemoveAll(f.dir) }
+
+const dataFolder = "data"
 
 func (s *Server) call(ctx context.Context, method, path string, body, answer any) error {
 	var in io.Reader

@@ -21,13 +21,17 @@ import (
 )
 
 // ServeHTTPS is ServePlain for HTTPS with a self-signed P-256 certificate, which it
-// writes in PEM to the file certificate, and the curves that Go accepts by default.
-func ServeHTTPS(l Layout, certificate string, in io.Reader, out io.Writer) error {
+// writes in PEM to the file certificate, and the curves that Go accepts by default, or
+// hybrid key exchange alone.
+func ServeHTTPS(l Layout, certificate string, hybrid bool, in io.Reader, out io.Writer) error {
 	pair, err := selfSigned(l, certificate)
 	if err != nil {
 		return err
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
+	if hybrid {
+		config.CurvePreferences = []tls.CurveID{tls.X25519MLKEM768}
+	}
 	notes := newLog(l.Size())
 	for i := range l.Size() {
 		ln, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(l.At(i)))
