@@ -18,6 +18,7 @@ const (
 	alertCertificateRevoked    = 44
 	alertCertificateExpired    = 45
 	alertCertificateUnknown    = 46
+	alertIllegalParameter      = 47
 	alertUnknownCA             = 48
 	alertAccessDenied          = 49
 	alertProtocolVersion       = 70
@@ -44,6 +45,10 @@ var alertTexts = map[uint8]string{
 	alertCertificateRequired:   "it requires a client certificate",
 	alertNoApplicationProtocol: "it speaks none of the application protocols that were offered",
 }
+
+// noCommonCurve are the alerts that servers send when they know no curve that
+// was offered: the first is right, the others have been seen.
+var noCommonCurve = []uint8{alertHandshakeFailure, alertInsufficientSecurity, alertIllegalParameter}
 
 // alertOf returns the alert that err holds, and whether the peer sent it; 0 if
 // there is none. crypto/tls gives alerts no exported type on a connection, but

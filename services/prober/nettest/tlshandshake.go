@@ -173,7 +173,7 @@ func (h *handshake) offersFast() bool { return slices.Equal(h.options.Curves, Fa
 // failed is the failure that err makes of the check.
 func (h *handshake) failed(err error) *failure {
 	alert, remote := alertOf(err)
-	if remote && h.found == nil && (alert == alertHandshakeFailure || alert == alertInsufficientSecurity) &&
+	if remote && h.found == nil && slices.Contains(noCommonCurve, alert) &&
 		h.offersFast() && !h.network.tls.curves.needsOther(h.at.String()) {
 		h.network.tls.curves.remember(h.at.String())
 		err = &curveError{err}

@@ -1,0 +1,122 @@
+package nettest
+
+import (
+	"crypto/x509"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/frogstats/uptime/services/prober/nettest/faulttest"
+)
+
+// chainFor makes a leaf below an intermediate that lasts longer than the leaf.
+func chainFor(t *testing.T, alter func(*x509.Certificate)) (chain []*x509.Certificate, roots *x509.CertPool) {
+	t.Helper()
+	root, err := faulttest.NewAuthority("root")
+	if err != nil {
+		t.Fatal(err)
+	}
+	middle, err := root.Sub("middle", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := middle.Issue(nil, alter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []*x509.Certificate{leaf.Leaf, middle.Cert}, root.Pool()
+}
+
+// TestChainMemory: what is remembered changes nothing of what is found.
+func TestChainMemory(t *testing.T) {
+	chain, roots := chainFor(t, nil)
+	now := time.Now()
+	var m chainMemory
+	first := inspect(&m, chain, "localhost", roots, now)
+	if !first.shown.Valid || len(m.known) != 1 {
+		t.Fatalf("%+v, %d known", first.shown, len(m.known))
+	}
+	for _, k := range m.known {
+		k.shown.Subject = "remembered"
+	}
+	for _, tt := range []struct {
+		name       string
+		roots      *x509.CertPool
+		chain      []*x509.Certificate
+		host       string
+		now        time.Time
+		remembered bool
+		valid      bool
+		typ        ErrorType
+	}{
+		{"again", roots, chain, "localhost", now, true, true, ""},
+		{"another name", roots, chain, "other.test", now, true, false, ErrCertificateInvalid},
+		{"and again", roots, chain, "localhost", now, true, true, ""},
+		{"later", roots, chain, "localhost", now.Add(25 * time.Hour), false, false, ErrCertificateInvalid},
+		{"earlier", roots, chain, "localhost", now.Add(-2 * time.Hour), false, false, ErrCertificateInvalid},
+		{"other roots", x509.NewCertPool(), chain, "localhost", now, false, false, ErrCertificateInvalid},
+		{"no intermediate", roots, chain[:1], "localhost", now, false, false, ErrCertificateInvalid},
+	} {
+		i := inspect(&m, tt.chain, tt.host, tt.roots, tt.now)
+		if got := i.shown.Subject == "remembered"; got != tt.remembered {
+			t.Errorf("%s: remembered %v", tt.name, got)
+		}
+		if i.shown.Valid != tt.valid || (i.refused == nil) != tt.valid || len(i.shown.Problems) == 0 != tt.valid {
+			t.Errorf("%s: %+v", tt.name, i.shown)
+		}
+		if !tt.valid && classify(PhaseTLS, i.refused) != tt.typ {
+			t.Errorf("%s: %q", tt.name, classify(PhaseTLS, i.refused))
+		}
+	}
+	if len(m.known) != 1 {
+		t.Errorf("%d known: what is wrong was remembered", len(m.known))
+	}
+}
+
+func TestChainMemoryIsBounded(t *testing.T) {
+	chain, roots := chainFor(t, nil)
+	i := judgeChain(chain, roots, time.Now())
+	var m chainMemory
+	for n := range 2 * maxChains {
+		m.keep(chainKey{sum: [32]byte{byte(n), byte(n >> 8)}}, i, chain)
+	}
+	if len(m.known) != maxChains {
+		t.Errorf("%d chains", len(m.known))
+	}
+	long, roots := chainFor(t, func(c *x509.Certificate) {
+		for range 400 {
+			c.DNSNames = append(c.DNSNames, strings.Repeat("a", 50)+".test")
+		}
+	})
+	var empty chainMemory
+	if i := inspect(&empty, long, "localhost", roots, time.Now()); !i.shown.Valid || len(empty.known) != 0 {
+		t.Errorf("%v, %d known", i.shown.Valid, len(empty.known))
+	}
+}
+
+// TestCertificateOfTheSystem: without certificate authorities of its own this
+// machine cannot blame the target; with given ones it can.
+func TestCertificateOfTheSystem(t *testing.T) {
+	chain, _ := chainFor(t, nil)
+	var m chainMemory
+	if i := inspect(&m, chain, "localhost", nil, time.Now()); !isUnknownAuthority(i.refused) {
+		t.Errorf("system: %v", i.refused)
+	}
+	if i := inspect(&m, chain, "localhost", x509.NewCertPool(), time.Now()); isUnknownAuthority(i.refused) {
+		t.Errorf("given: %v", i.refused)
+	}
+}
+
+// TestCertificateShowsNothingOdd: names are chosen by strangers.
+func TestCertificateShowsNothingOdd(t *testing.T) {
+	chain, roots := chainFor(t, func(c *x509.Certificate) {
+		c.Subject.CommonName = "a\r\nb\x00" + strings.Repeat("x", 5000)
+	})
+	var m chainMemory
+	i := inspect(&m, chain, "elsewhere", roots, time.Now())
+	for _, text := range append(i.shown.Problems, i.shown.Subject, i.shown.Issuer) {
+		if strings.ContainsAny(text, "\r\n\x00") || len(text) > 1100 {
+			t.Errorf("%d bytes: %q", len(text), text[:min(len(text), 80)])
+		}
+	}
+}
