@@ -38,7 +38,8 @@ func (r *httpRun) readBody(resp *response) *failure {
 	if room := min(int64(r.own.bodyLimit()), resp.length, 64<<10); room > 0 {
 		r.result.Body = make([]byte, 0, room)
 	}
-	wire := &wireReader{r: resp.body, conn: resp.conn, limit: limit}
+	wire := &resp.wire
+	*wire = wireReader{r: resp.body, conn: resp.conn, limit: limit}
 	decoded, closeDecoder, err := decode(wire, resp.get("Content-Encoding"), limit)
 	if err == nil {
 		err = r.consume(decoded, wire, limit)
@@ -127,6 +128,9 @@ func (w *wireReader) explain(err error) error {
 
 // capHeaders cuts the headers of a result to what is kept.
 func capHeaders(r *TestResult) {
+	if !exceeds(r.Headers) {
+		return // nothing is cut, so what they are parts of is not kept in vain
+	}
 	total := 0
 	for i := range r.Headers {
 		f := &r.Headers[i]
@@ -143,4 +147,16 @@ func capHeaders(r *TestResult) {
 		// A copy, so that the whole head is not kept alive by a part of it.
 		f.Name, f.Value = strings.Clone(f.Name), strings.Clone(value)
 	}
+}
+
+// exceeds reports whether anything must be cut.
+func exceeds(fields []HeaderField) bool {
+	total := 0
+	for i := range fields {
+		if len(fields[i].Value) > maxKeptValue {
+			return true
+		}
+		total += len(fields[i].Name) + len(fields[i].Value)
+	}
+	return len(fields) > maxKeptHeaders || total > maxKeptHeaderBytes
 }

@@ -27,6 +27,9 @@ const (
 // r. Every layer gives at most limit bytes. An encoding that was never offered
 // is left as it is: the body is then what a rule sees. close must be called.
 func decode(r io.Reader, encoding string, limit int64) (decoded io.Reader, close func(), err error) {
+	if encoding == "" {
+		return r, func() {}, nil
+	}
 	closers := []func(){}
 	close = func() {
 		for _, c := range closers {

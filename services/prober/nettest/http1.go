@@ -27,21 +27,21 @@ func (r *httpRun) exchange1(conn *watchedConn, h *hop) (*response, *failure) {
 
 	br := readers.Get().(*bufio.Reader)
 	br.Reset(conn)
-	giveBack := func() {
-		br.Reset(nil)
-		readers.Put(br)
-	}
 	resp, err := r.readResponse1(br, h.method)
 	if err != nil {
-		giveBack()
+		giveBack(br)
 		return nil, r.exchangeFailed(conn, written, err)
 	}
-	resp.conn = conn
-	resp.close = func(bool) {
-		giveBack()
+	resp.release = func() {
+		giveBack(br)
 		written.wait() // the connection is closed, so this does not take long
 	}
 	return resp, nil
+}
+
+func giveBack(br *bufio.Reader) {
+	br.Reset(nil)
+	readers.Put(br)
 }
 
 // sending is the writing of a request. While done is not closed, err is unknown.

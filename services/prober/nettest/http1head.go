@@ -2,6 +2,7 @@ package nettest
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"net/http/httputil"
@@ -13,8 +14,14 @@ import (
 
 var magic = []byte("HTTP/1.")
 
-// readHead reads up to and including the empty line that ends the head.
+// readHead reads up to and including the empty line that ends the head. What it
+// returns may be the reader's own buffer, good until the next read.
 func readHead(br *bufio.Reader, limit int) ([]byte, error) {
+	waiting, _ := br.Peek(br.Buffered())
+	if n := headLength(waiting); n > 0 && n <= limit {
+		_, _ = br.Discard(n) // it is there
+		return waiting[:n], nil
+	}
 	var head []byte
 	for lineStart := 0; ; {
 		part, err := br.ReadSlice('\n')
@@ -30,12 +37,28 @@ func readHead(br *bufio.Reader, limit int) ([]byte, error) {
 		case err != nil:
 			return nil, err
 		}
-		if line := head[lineStart:]; len(line) == 1 || len(line) == 2 && line[0] == '\r' {
+		if isBlank(head[lineStart:]) {
 			return head, nil
 		}
 		lineStart = len(head)
 	}
 }
+
+// headLength is how long the head at the start of b is; 0 if b does not hold all of it.
+func headLength(b []byte) int {
+	for start := 0; ; {
+		n := bytes.IndexByte(b[start:], '\n') + 1
+		if n == 0 {
+			return 0
+		}
+		if start += n; isBlank(b[start-n : start]) {
+			return start
+		}
+	}
+}
+
+// isBlank reports whether a line is empty but for its end.
+func isBlank(line []byte) bool { return len(line) == 1 || len(line) == 2 && line[0] == '\r' }
 
 // parseHead parses a status line and header lines. It is as strict as RFC 9112
 // about names and lengths, on which the end of the message depends, and lenient
@@ -113,7 +136,8 @@ func frame(resp *response, br *bufio.Reader, method string) error {
 		resp.body = httputil.NewChunkedReader(br)
 	case length >= 0:
 		resp.length = length
-		resp.body = &sizedReader{r: br, left: length}
+		resp.sized = sizedReader{r: br, left: length}
+		resp.body = &resp.sized
 	default:
 		resp.body = br
 	}

@@ -81,8 +81,8 @@ func (r *httpRun) exchange2(conn *watchedConn, h *hop) (*response, *failure) {
 	conn.left.Add(windowAllowance2)
 	answer := &response{
 		version: "HTTP/2", code: resp.StatusCode, fields: fields2(resp.Header),
-		length: resp.ContentLength, conn: conn,
-		close: func(bool) {
+		length: resp.ContentLength,
+		release: func() {
 			_ = resp.Body.Close()
 			_ = client.Close()
 		},

@@ -88,7 +88,26 @@ type response struct {
 	body    io.Reader // still encoded; nil if there is none by definition
 	length  int64     // of the body on the wire; -1 if unknown
 	conn    *watchedConn
-	close   func(clean bool)
+	// release gives back what reading the response took, once its connection is
+	// closed; nil if there is nothing.
+	release func()
+	hangUp  func()
+	goodbye bool // TLS is ended in order
+
+	// Parts that most responses have, so that they need no memory of their own.
+	sized sizedReader
+	wire  wireReader
+}
+
+// close ends the connection, in order if all went well.
+func (r *response) close(clean bool) {
+	if clean && r.goodbye {
+		_ = r.conn.Conn.Close()
+	}
+	r.hangUp()
+	if r.release != nil {
+		r.release()
+	}
 }
 
 func (r *response) get(name string) string {
@@ -140,20 +159,12 @@ func (r *httpRun) request(h *hop) (*response, *failure) {
 		hangUp()
 		return nil, failed
 	}
+	// Say goodbye within TLS first, unless much may still be waiting to be sent:
+	// then closing could wait for the peer.
+	resp.conn, resp.hangUp, resp.goodbye = conn, hangUp, h.secure() && len(h.body) <= inlineBody
 	if resp.code == http.StatusProxyAuthRequired && r.absolute(h) {
-		hangUp()
 		resp.close(false)
 		return nil, r.proxyRefused(resp.code, h.to)
-	}
-	release := resp.close
-	resp.close = func(clean bool) {
-		// Say goodbye within TLS first, unless much may still be waiting to be sent:
-		// then closing could wait for the peer.
-		if clean && h.secure() && len(h.body) <= inlineBody {
-			_ = conn.Conn.Close()
-		}
-		hangUp()
-		release(clean)
 	}
 	return resp, nil
 }
