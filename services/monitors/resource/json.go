@@ -47,8 +47,12 @@ func (r *jsonReader) next() (*node, error) {
 func (r *jsonReader) token() (json.Token, int, error) {
 	from := int(r.dec.InputOffset())
 	token, err := r.dec.Token()
-	for from < len(r.data) && strings.IndexByte(" \t\r\n,:", r.data[from]) >= 0 {
-		from++
+	for separators := 1; from < len(r.data) && strings.IndexByte(" \t\r\n,:", r.data[from]) >= 0; from++ {
+		if r.data[from] == ',' || r.data[from] == ':' {
+			if separators--; separators < 0 {
+				break
+			}
+		}
 	}
 	if err == nil || errors.Is(err, io.EOF) && from >= len(r.data) {
 		return token, from, err

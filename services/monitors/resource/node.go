@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -58,6 +59,9 @@ func readYAML(doc []byte, line int) (root *node, err error) {
 			root, err = nil, &documentError{line, 1, "yaml-syntax", fmt.Sprintf("cannot be read as YAML: %v", r)}
 		}
 	}()
+	if bytes.HasPrefix(bytes.TrimSpace(doc), []byte("%YAML 1.")) {
+		doc = bytes.Replace(doc, []byte("%"), []byte("#"), 1) // the library refuses 1.2, whose rules hold here
+	}
 	var y yaml.Node
 	if err := yaml.Unmarshal(doc, &y); err != nil {
 		return nil, yamlError(err, doc, line)
