@@ -13,7 +13,7 @@ func durable(name string, monitors int, ratio figure) benchCase {
 	return benchCase{
 		name: name, about: fmt.Sprintf("a whole frogup serve, %s TCP monitors every second, every result in SQLite", group(fmt.Sprint(monitors))),
 		run: func(ctx context.Context, l *lab) (sample, error) { return l.durable(ctx, monitors) },
-		figures: with([]figure{arrived, cost, ratio}, toldGaps(), []figure{told("core", "% of one", 0), told("RSS", "MiB", 0),
+		figures: with([]figure{arrived, cost, ratio}, toldGaps(), []figure{core, told("RSS", "MiB", 0),
 			atLeast("stored", "% of due slots, of 100 monitors", 2, none, 100), failing, foreign}),
 	}
 }
@@ -61,7 +61,6 @@ func (l *lab) durable(ctx context.Context, monitors int) (sample, error) {
 		return nil, err
 	}
 	out := w.sample(floor)
-	out["core"] = 100 * w.cpu.Seconds() / w.wall.Seconds()
 	out["not success"] = float64(slots.Failed)
 	out["stored"] = 100 * float64(slots.Ran) / float64(max(slots.Ran+slots.Missed, 1))
 	return out, nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -15,9 +16,9 @@ import (
 type loaded struct {
 	window
 	due   float64      // per second
-	lived float64      // seconds from the start of its process to its stop
 	stats prober.Stats // over its whole life
 	all   sink.Counts  // likewise, after it was stopped
+	holes int          // slots that have no row, or more than one, as the sink sees it
 }
 
 // load runs as many monitors a second, a second apart, and stops the prober so that every row is told.
@@ -40,12 +41,11 @@ func (l *lab) load(ctx context.Context, monitors int) (loaded, time.Duration, er
 		if out.window, err = l.watch(ctx, t, s, time.Second); err != nil {
 			return err
 		}
-		out.lived = float64(measure.Now()-s.started) / 1e9
 		if err := s.probe.Call(&out.stats, "stop"); err != nil {
 			return err
 		}
 		out.all, err = s.counts()
-		return err
+		return errors.Join(err, s.sink.Call(&out.holes, "unaccounted"))
 	})
 	return out, floor, err
 }
@@ -97,7 +97,7 @@ func runOverload(ctx context.Context, l *lab) (sample, error) {
 	s["overload"] = float64(r.all.Missed["overload"])
 	s["other misses"] = float64(r.all.Lost() - r.all.Missed["overload"])
 	s["rows − due"] = math.Abs(float64(r.all.Slots()) - float64(r.stats.Finished+r.stats.Missed))
-	s["rows ÷ grid"] = 100 * float64(r.all.Slots()) / (r.due * r.lived)
+	s["unaccounted"] = float64(r.holes)
 	s["lateness max"] = milliseconds(int64(r.all.Late))
 	return s, nil
 }

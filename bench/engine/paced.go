@@ -23,6 +23,7 @@ type window struct {
 	foreign  float64
 	cycles   int // garbage collections
 	rss      int64
+	helpers  time.Duration // processor time of targets, sink and driver
 }
 
 func (w window) rate() float64 { return float64(w.arrivals.Count) / w.wall.Seconds() }
@@ -151,6 +152,7 @@ func (l *lab) observe(ctx context.Context, t *control.Child, pid int, helpers []
 	oursAfter, err4 := used(append(helpers, pid))
 	var err5 error
 	w.rss, err5 = measure.RSS(pid)
+	w.helpers = oursAfter - ours - w.cpu
 	w.foreign = measure.Foreign(machine, machineAfter, oursAfter-ours)
 	return w, errors.Join(err1, err2, err3, err4, err5)
 }
@@ -176,7 +178,8 @@ func (w window) sample(floor time.Duration) sample {
 		"missed": float64(w.arrivals.Missed), "missed intervals": float64(w.arrivals.Missed + w.counts.Lost()),
 		"not success": float64(w.counts.Finished() - w.counts.Ran["success"]), "foreign load": w.foreign,
 		"delivered ÷ finished": float64(w.counts.Finished()) / float64(max(w.finished, 1)),
-		"collections":          float64(w.cycles), "RSS": float64(w.rss) / (1 << 20),
+		"core":                 100 * w.cpu.Seconds() / max(w.wall.Seconds(), 1e-9), "targets and sink": 100 * w.helpers.Seconds() / max(w.wall.Seconds(), 1e-9),
+		"collections": float64(w.cycles), "RSS": float64(w.rss) / (1 << 20),
 	}
 }
 

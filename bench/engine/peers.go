@@ -63,7 +63,7 @@ func (p peer) bench() benchCase {
 	if p.paced {
 		figures = append(figures, toldGaps()...)
 	}
-	return benchCase{name: p.name, about: p.about, figures: append(figures, told("RSS", "MiB", 0), foreign), run: p.run}
+	return benchCase{name: p.name, about: p.about, figures: append(figures, core, other, told("RSS", "MiB", 0), foreign), run: p.run}
 }
 
 func (p peer) run(ctx context.Context, l *lab) (sample, error) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 
@@ -65,6 +66,7 @@ type sink struct {
 	fleet Fleet
 	mu    sync.Mutex
 	count Counts
+	slots account
 }
 
 // Serve serves fleet on a unix socket and answers commands until in ends.
@@ -73,10 +75,10 @@ func Serve(socket string, fleet Fleet, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("sink: %w", err)
 	}
-	s := &sink{fleet: fleet, count: Counts{Ran: map[string]int{}, Missed: map[string]int{}}}
-	server := grpc.NewServer(grpc.MaxRecvMsgSize(64 << 20))
+	s := &sink{fleet: fleet, slots: newAccount(int64(fleet.Interval) * 1000), count: Counts{Ran: map[string]int{}, Missed: map[string]int{}}}
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(64<<20), grpc.ForceServerCodecV2(newCodec()))
 	monitorsv1.RegisterAssignmentsServiceServer(server, s)
-	eventsv1.RegisterRecorderServiceServer(server, s)
+	server.RegisterService(s.service(), s)
 	go func() { _ = server.Serve(ln) }()
 	defer server.Stop()
 	return control.Serve(in, out, map[string]control.Handler{"counts": func(string) (any, error) {
@@ -84,6 +86,10 @@ func Serve(socket string, fleet Fleet, in io.Reader, out io.Writer) error {
 		defer s.mu.Unlock()
 		b, err := json.Marshal(s.count)
 		return json.RawMessage(b), err // while the maps stand still
+	}, "unaccounted": func(string) (any, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.slots.unaccounted(), nil
 	}})
 }
 
@@ -125,43 +131,64 @@ func (s *sink) ListLastSlots(context.Context, *eventsv1.ListLastSlotsRequest) (*
 	return &eventsv1.ListLastSlotsResponse{}, nil
 }
 
-// Record counts and acknowledges.
-func (s *sink) Record(stream eventsv1.RecorderService_RecordServer) error {
+// record counts and acknowledges; it takes the place of the generated handler.
+func (s *sink) record(_ any, stream grpc.ServerStream) error {
+	var raw rawMessage
+	var b batch
 	for {
-		req, err := stream.Recv()
+		err := stream.RecvMsg(&raw)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		b := req.GetBatch()
-		if b == nil {
+		if err := b.parseRequest(raw); err != nil {
+			return err
+		}
+		if len(b.rows) == 0 {
 			continue
 		}
 		s.mu.Lock()
-		for _, r := range b.GetResults() {
+		for _, r := range b.rows {
 			s.count.add(r)
+			s.slots.add(r)
 		}
 		s.mu.Unlock()
-		last := b.GetFirstSeq() + uint64(len(b.GetResults())) - 1
-		if err := stream.Send(&eventsv1.RecordResponse{JudgedSeq: last, StoredSeq: last}); err != nil {
+		last := b.first + uint64(len(b.rows)) - 1
+		if err := stream.SendMsg(&eventsv1.RecordResponse{JudgedSeq: last, StoredSeq: last}); err != nil {
 			return err
 		}
 	}
 }
 
-func (c *Counts) add(r *checkv1.CheckResult) {
+// service is the recorder's with record as its handler.
+func (s *sink) service() *grpc.ServiceDesc {
+	desc := eventsv1.RecorderService_ServiceDesc
+	desc.Streams = slices.Clone(desc.Streams)
+	desc.Streams[0].Handler = s.record
+	return &desc
+}
+
+// statusNames are how statuses are counted.
+var statusNames = func() map[checkv1.ResultStatus]string {
+	names := map[checkv1.ResultStatus]string{}
+	for n, name := range checkv1.ResultStatus_name {
+		names[checkv1.ResultStatus(n)] = strings.ToLower(strings.TrimPrefix(name, "RESULT_STATUS_"))
+	}
+	return names
+}()
+
+func (c *Counts) add(r row) {
 	c.Rows++
-	if r.GetStatus() == checkv1.ResultStatus_RESULT_STATUS_MISSED {
-		c.Missed[r.GetErrorType()] += int(r.GetMissedCount())
+	if r.missedRow() {
+		c.Missed[string(r.errorType)] += int(r.missed)
 		return
 	}
-	status := strings.ToLower(strings.TrimPrefix(r.GetStatus().String(), "RESULT_STATUS_"))
-	c.Ran[status]++
-	c.Late = max(c.Late, r.GetLatenessNs())
-	if status != "success" && c.Example == "" {
-		c.Example = r.GetErrorType() + ": " + r.GetErrorMessage()
+	c.Ran[statusNames[r.status]]++
+	c.Late = max(c.Late, r.late)
+	if r.status != checkv1.ResultStatus_RESULT_STATUS_SUCCESS && c.Example == "" {
+		c.Example = string(r.errorType) + ": " + string(r.message)
 	}
 }
 
