@@ -31,8 +31,15 @@
 //
 // IPv4 and IPv6 addresses are looked up at the same time and tried by the rules
 // of RFC 8305 (Happy Eyeballs): the second family starts when the first fails or
-// after 250 ms. When a lookup fails for another reason than a missing name, the
-// question is who is to blame, and the resolver has to prove itself:
+// after 250 ms. A [Network] keeps answers for as long as their time to live
+// allows, five minutes at most, and asks again before that while checks use the
+// name, so that they rarely wait; such a result says so in TestResult.DNSCached,
+// and its phase DNS is the time the memory took. Nothing is used after its end:
+// if asking again fails, the next check asks itself and reports what it finds.
+// That a name has no address is believed for a second, failures not at all.
+//
+// When a lookup fails for another reason than a missing name, the question is who
+// is to blame, and the resolver has to prove itself:
 //
 //   - If every name server refused to be asked at all, the resolver is dead:
 //     [ErrResolverUnavailable].
