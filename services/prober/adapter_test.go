@@ -468,3 +468,35 @@ func TestStartTLS(t *testing.T) {
 		}
 	}
 }
+
+// Rules about certificates are the same for every kind of check that has one.
+func TestCertificateRules(t *testing.T) {
+	page := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	page.EnableHTTP2 = true
+	page.StartTLS()
+	t.Cleanup(page.Close)
+	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: page.Certificate().Raw}))
+	less, greater, none := checkv1.RuleOperator_RULE_OPERATOR_LESS_THAN, checkv1.RuleOperator_RULE_OPERATOR_GREATER_THAN, checkv1.RuleOperator_RULE_OPERATOR_UNSPECIFIED
+	days := func(op checkv1.RuleOperator) *checkv1.ValidationRule {
+		return rule(checkv1.RuleType_RULE_TYPE_CERTIFICATE_DAYS_LEFT, op, 30)
+	}
+	valid := rule(checkv1.RuleType_RULE_TYPE_CERTIFICATE_VALID, checkv1.RuleOperator_RULE_OPERATOR_EQUALS, true)
+	version := rule(checkv1.RuleType_RULE_TYPE_HTTP_VERSION, checkv1.RuleOperator_RULE_OPERATOR_EQUALS, "2")
+	for status, list := range map[checkv1.ResultStatus][]*checkv1.ValidationRule{
+		passes: {days(greater), valid, rule(checkv1.RuleType_RULE_TYPE_CEL, none, "certificate.days_left > 30 && certificate.valid && tls_version == '1.3'")},
+		fails:  {days(less)},
+	} {
+		web := httpSpec(page.URL)
+		web.ValidationRules = append(slices.Clone(list), version)
+		web.HttpConfig.Tls = &checkv1.TlsOptions{TrustedCas: []string{ca}}
+		address := strings.TrimPrefix(page.URL, "https://")
+		handshake, port := tlsSpec(t, address), tcpSpec(t, address)
+		handshake.ValidationRules, handshake.TlsConfig.Options = list, web.HttpConfig.Tls
+		port.ValidationRules, port.TcpConfig.TlsOptions = list, web.HttpConfig.Tls
+		for _, spec := range []*checkv1.CheckSpec{web, handshake, port} {
+			if r := runSpec(t, NewChecker(nil, nil), spec); r.GetStatus() != status || r.CertExpiresAt == nil {
+				t.Errorf("%v: %v", spec.GetMonitorType(), r)
+			}
+		}
+	}
+}
