@@ -74,7 +74,7 @@ func (g *engine) assign(a *monitorsv1.Assignment, known *lastSlot, fresh bool) {
 // retire ends what hangs on e's plan. The lock is held.
 func (s *shard) retire(e *entry, now time.Time) {
 	if e.waitingAt != 0 {
-		s.giveUpWaiting(e, missedOverload, now)
+		s.giveUp(e, missedOverload, now)
 	}
 	s.flushMissed(e, now)
 	s.limits.leave(e.plan.host)

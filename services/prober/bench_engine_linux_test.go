@@ -1,14 +1,19 @@
 package prober
 
 import (
+	"bufio"
 	"context"
+	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
+	"os"
+	"os/exec"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -23,7 +28,7 @@ import (
 
 // BenchmarkEngine is the whole engine with real TCP checks of targets on the loopback, each with an address of its own, every
 // result recorded and taken out of the outbox. It prints the CPU per check beside that of a loop of non-blocking connects in
-// the same run (the floor), and what the targets saw of the intervals. The target's own thread is not counted. Run it with
+// the same run (the floor), and what the targets saw of the intervals. The target is another process. Run it with
 // -benchtime 1x; the figures need a quiet machine.
 func BenchmarkEngine(b *testing.B) {
 	for _, bm := range []struct {
@@ -43,13 +48,13 @@ func benchmarkEngine(b *testing.B, monitors int, measured time.Duration) {
 	floor := target.floor(b, 20_000)
 	g, ended := benchEngine(b, target, monitors)
 	pause(1500 * time.Millisecond)
-	target.gaps.Store(&gaps{})
-	before, cpu, began := g.metrics.stats(), target.otherCPU(), time.Now()
+	target.errors(b)
+	before, cpu, began := g.metrics.stats(), ownCPU(), time.Now()
 	late := g.metrics.nMissed.Load()
 	pause(measured)
-	cpu = target.otherCPU() - cpu
+	cpu = ownCPU() - cpu
 	after, took := g.metrics.stats(), time.Since(began)
-	seen := target.gaps.Swap(nil)
+	p50, p99, most := target.errors(b)
 	ended()
 
 	checks := float64(after.Finished - before.Finished)
@@ -62,7 +67,6 @@ func benchmarkEngine(b *testing.B, monitors int, measured time.Duration) {
 	b.ReportMetric(perCheck, "µs/check")
 	b.ReportMetric(floor, "floor-µs")
 	b.ReportMetric(perCheck/floor, "×floor")
-	p50, p99, most := seen.errors(time.Second)
 	b.ReportMetric(p50, "gap-p50-ms")
 	b.ReportMetric(p99, "gap-p99-ms")
 	b.ReportMetric(most, "gap-max-ms")
@@ -171,35 +175,45 @@ func heapNow() int64 {
 // pause lets time go by.
 func pause(d time.Duration) { <-time.After(d) }
 
-// benchTarget accepts connections to any address of 127/8 in a thread of its own.
+// benchTarget is a process of its own that accepts connections to any address of 127/8, and knows when each address had one.
 type benchTarget struct {
 	port int
-	fd   int
-	cpu  atomic.Int64         // of the thread, in nanoseconds
-	gaps atomic.Pointer[gaps] // nil: nobody wants to know
-	last map[[4]byte]time.Time
-	done sync.WaitGroup
+	ask  io.Writer
+	said *bufio.Scanner
 }
 
-// gaps are the times between two connections to one address.
-type gaps struct{ all []time.Duration }
+var isBenchTarget = flag.Bool("bench-target", false, "be the target of BenchmarkEngine")
 
-// errors are quantiles of the distance from the interval in milliseconds.
-func (g *gaps) errors(interval time.Duration) (p50, p99, most float64) {
-	if g == nil || len(g.all) == 0 {
-		return 0, 0, 0
+// TestBenchTarget is that process.
+func TestBenchTarget(t *testing.T) {
+	if !*isBenchTarget {
+		t.Skip("only for BenchmarkEngine")
 	}
-	off := make([]float64, len(g.all))
-	for i, gap := range g.all {
-		off[i] = (gap - interval).Abs().Seconds() * 1000
+	fd, port, err := listenOnLoopback()
+	if err != nil {
+		t.Fatal(err)
 	}
-	slices.Sort(off)
-	return off[len(off)/2], off[len(off)*99/100], off[len(off)-1]
+	fmt.Println(port)
+	var seen arrivals
+	go func() {
+		for {
+			conn, _, err := syscall.Accept4(fd, syscall.SOCK_CLOEXEC)
+			if err != nil {
+				continue
+			}
+			if to, err := syscall.Getsockname(conn); err == nil {
+				seen.note(to.(*syscall.SockaddrInet4).Addr)
+			}
+			_ = syscall.Close(conn)
+		}
+	}()
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		fmt.Println(seen.errors())
+	}
 }
 
-func newBenchTarget(b *testing.B) *benchTarget {
-	b.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+func listenOnLoopback() (fd, port int, err error) {
+	fd, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err == nil {
 		err = syscall.BindToDevice(fd, "lo") // nobody else is to reach it
 	}
@@ -209,66 +223,103 @@ func newBenchTarget(b *testing.B) *benchTarget {
 	if err == nil {
 		err = syscall.Listen(fd, 4096)
 	}
-	var own syscall.Sockaddr
-	if err == nil {
-		own, err = syscall.Getsockname(fd)
+	if err != nil {
+		return 0, 0, err
 	}
+	own, err := syscall.Getsockname(fd)
+	if err != nil {
+		return 0, 0, err
+	}
+	return fd, own.(*syscall.SockaddrInet4).Port, nil
+}
+
+// arrivals are the times between two connections to one address.
+type arrivals struct {
+	mu   sync.Mutex
+	last map[[4]byte]time.Time
+	gaps []time.Duration
+}
+
+func (a *arrivals) note(addr [4]byte) {
+	now := time.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.last == nil {
+		a.last = map[[4]byte]time.Time{}
+	}
+	if last, known := a.last[addr]; known && addr[1] != 0 {
+		a.gaps = append(a.gaps, now.Sub(last))
+	}
+	a.last[addr] = now
+}
+
+// errors are quantiles, in milliseconds, of the distance of the gaps from a second since it was asked before.
+func (a *arrivals) errors() (p50, p99, most float64) {
+	a.mu.Lock()
+	gaps := a.gaps
+	a.gaps = nil
+	a.mu.Unlock()
+	if len(gaps) == 0 {
+		return 0, 0, 0
+	}
+	off := make([]float64, len(gaps))
+	for i, gap := range gaps {
+		off[i] = (gap - time.Second).Abs().Seconds() * 1000
+	}
+	slices.Sort(off)
+	return off[len(off)/2], off[len(off)*99/100], off[len(off)-1]
+}
+
+func newBenchTarget(b *testing.B) *benchTarget {
+	b.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestBenchTarget$", "-bench-target")
+	in, err := cmd.StdinPipe()
 	if err != nil {
 		b.Fatal(err)
 	}
-	t := &benchTarget{fd: fd, port: own.(*syscall.SockaddrInet4).Port, last: map[[4]byte]time.Time{}}
-	t.done.Go(t.accept)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
 	b.Cleanup(func() {
-		_ = syscall.Shutdown(fd, syscall.SHUT_RDWR)
-		t.done.Wait()
-		_ = syscall.Close(fd)
+		_ = in.Close() // ends it
+		_ = cmd.Wait()
 	})
+	t := &benchTarget{ask: in, said: bufio.NewScanner(out)}
+	if !t.said.Scan() {
+		b.Fatal("the target did not start")
+	}
+	if t.port, err = strconv.Atoi(t.said.Text()); err != nil {
+		b.Fatal(err)
+	}
 	return t
 }
 
-// address is that of monitor id, behind those that the floor uses.
+// errors are those of the gaps since it was called before.
+func (t *benchTarget) errors(b *testing.B) (p50, p99, most float64) {
+	b.Helper()
+	if _, err := io.WriteString(t.ask, "\n"); err != nil || !t.said.Scan() {
+		b.Fatal("the target does not answer", err)
+	}
+	if _, err := fmt.Sscan(t.said.Text(), &p50, &p99, &most); err != nil {
+		b.Fatal(err)
+	}
+	return p50, p99, most
+}
+
+// address is that of monitor id, beside those that the floor uses.
 func (t *benchTarget) address(id uint32) string {
 	return netip.AddrFrom4([4]byte{127, byte(1 + id>>16), byte(id >> 8), byte(id)}).String()
 }
 
-func (t *benchTarget) accept() {
-	runtime.LockOSThread()
-	for n := 0; ; n++ {
-		fd, _, err := syscall.Accept4(t.fd, syscall.SOCK_CLOEXEC)
-		if err != nil {
-			if err == syscall.EINTR || err == syscall.ECONNABORTED {
-				continue
-			}
-			return
-		}
-		if to, err := syscall.Getsockname(fd); err == nil {
-			t.note(to.(*syscall.SockaddrInet4).Addr)
-		}
-		_ = syscall.Close(fd)
-		if n%64 == 0 {
-			var use syscall.Rusage
-			if syscall.Getrusage(syscall.RUSAGE_THREAD, &use) == nil {
-				t.cpu.Store(use.Utime.Nano() + use.Stime.Nano())
-			}
-		}
-	}
-}
-
-func (t *benchTarget) note(addr [4]byte) {
-	now := time.Now()
-	if last, known := t.last[addr]; known {
-		if g := t.gaps.Load(); g != nil {
-			g.all = append(g.all, now.Sub(last))
-		}
-	}
-	t.last[addr] = now
-}
-
-// otherCPU is what all threads but the target's have used.
-func (t *benchTarget) otherCPU() time.Duration {
+// ownCPU is what the process has used.
+func ownCPU() time.Duration {
 	var use syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &use)
-	return time.Duration(use.Utime.Nano() + use.Stime.Nano() - t.cpu.Load())
+	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
 }
 
 // floor is the CPU in microseconds of a connect and a close, 64 in flight, with nothing around them.

@@ -56,6 +56,7 @@ type entry struct {
 	gridAt    int64 // next slot of the schedule; 0 when it never fires again
 	confirmAt int64 // next confirming slot; 0 when none is wanted
 	waitingAt int64 // slot that waits for a permit; 0 when none does
+	waitingIn *waitQueue
 
 	running  int32  // checks in flight
 	failures uint32 // consecutive target faults, as far as this prober knows

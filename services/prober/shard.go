@@ -104,7 +104,7 @@ func (s *shard) collect(now time.Time) time.Duration {
 	}
 	ms := now.UnixMilli()
 	s.startWaiting(now)
-	for len(s.starts)+len(s.jobs) < burst {
+	for !s.burstFull() {
 		e := s.due.take(ms)
 		if e == nil {
 			return s.sleep(now)
@@ -151,22 +151,35 @@ func (s *shard) place(e *entry) {
 func (s *shard) fire(e *entry, now time.Time) {
 	slot, skippedFrom, skipped := e.take(now.UnixMilli())
 	s.metrics.due.Add(1 + int64(skipped))
-	if e.waitingAt != 0 {
-		// Of two slots the newer is worth a permit.
-		s.giveUpWaiting(e, missedOverload, now)
-	}
 	if skipped > 0 {
 		s.miss(e, skippedFrom, skipped, missedOverload, now)
 	}
+	queue := s.waiting.queueOf(e.plan.host)
 	switch {
 	case e.plan.check == nil:
 		s.miss(e, slot, 1, missedInvalid, now)
+	case e.waitingAt != 0:
+		// Of two slots the newer one is worth a permit; it has the older one's turn.
+		s.miss(e, e.waitingAt, 1, missedOverload, now)
+		e.waitingAt = slot
 	case e.running > 0 && !e.plan.parallel:
 		s.miss(e, slot, 1, missedOverlap, now)
-	case s.waiting.has(e.plan.host) || s.limits.try(e.plan.host) != granted:
-		s.waiting.add(e, slot)
+	case queue != nil:
+		queue.add(e, slot)
 	default:
+		s.tryStart(e, slot)
+	}
+}
+
+// tryStart starts e's check, or lets it wait. The lock is held.
+func (s *shard) tryStart(e *entry, slot int64) {
+	switch s.limits.try(e.plan.host) {
+	case granted:
 		s.start(e, slot)
+	case hostFull:
+		s.waiting.crowd(e.plan.host).add(e, slot)
+	case allFull:
+		s.waiting.common.add(e, slot)
 	}
 }
 
@@ -183,38 +196,61 @@ func (s *shard) start(e *entry, slot int64) {
 	s.jobs = append(s.jobs, job{s, e, e.plan, slot})
 }
 
-// startWaiting starts slots that waited for permits, and gives up those that waited too
-// long. The lock is held.
+// maxTurns bounds the crowded hosts that are looked at in one tick.
+const maxTurns = 256
+
+// startWaiting starts slots that waited for permits. Crowded hosts and all others take
+// turns to be first. The lock is held.
 func (s *shard) startWaiting(now time.Time) {
-	oldest := now.Add(-maxPermitWait).UnixMilli()
-	for i := 0; i < len(s.waiting.order); {
-		q := s.waiting.order[i]
-		got := granted
-		for q.alive > 0 && len(s.starts)+len(s.jobs) < burst {
-			if w := q.first(); w.slot < oldest {
-				s.giveUpWaiting(w.entry, missedOverload, now)
-				continue
-			}
-			if got = s.limits.try(q.host); got != granted {
-				break
-			}
-			w := s.waiting.pop(q)
-			s.start(w.entry, w.slot)
+	w := &s.waiting
+	if w.empty() {
+		return
+	}
+	w.commonFirst = !w.commonFirst
+	if w.commonFirst {
+		s.startQueue(&w.common, now)
+	}
+	for range min(len(w.crowded), maxTurns) {
+		if len(w.crowded) == 0 || s.burstFull() {
+			break
 		}
-		if got == allFull || len(s.starts)+len(s.jobs) >= burst {
-			s.waiting.rotate(i)
+		w.turn++
+		s.startQueue(w.crowded[w.turn%len(w.crowded)], now)
+	}
+	if !w.commonFirst {
+		s.startQueue(&w.common, now)
+	}
+}
+
+// startQueue starts what it can of a queue, and gives up what waits for too long. The lock is held.
+func (s *shard) startQueue(q *waitQueue, now time.Time) {
+	oldest := now.Add(-maxPermitWait).UnixMilli()
+	for q.alive > 0 && !s.burstFull() {
+		e := q.first()
+		if e.waitingAt < oldest {
+			s.giveUp(e, missedOverload, now)
+			continue
+		}
+		got := s.limits.try(e.plan.host)
+		if got == allFull || got == hostFull && q.host != nil {
 			return
 		}
-		if q.alive > 0 {
-			i++ // otherwise q is gone and the next one stands in its place
+		slot := e.waitingAt
+		s.waiting.remove(e)
+		if got == granted {
+			s.start(e, slot)
+		} else {
+			s.waiting.crowd(e.plan.host).add(e, slot)
 		}
 	}
 }
 
-// giveUpWaiting notes that e's waiting slot does not run. The lock is held.
-func (s *shard) giveUpWaiting(e *entry, why missedReason, now time.Time) {
+func (s *shard) burstFull() bool { return len(s.starts)+len(s.jobs) >= burst }
+
+// giveUp notes that e's waiting slot does not run. The lock is held.
+func (s *shard) giveUp(e *entry, why missedReason, now time.Time) {
 	slot := e.waitingAt
-	s.waiting.giveUp(e)
+	s.waiting.remove(e)
 	s.miss(e, slot, 1, why, now)
 }
 
@@ -227,7 +263,7 @@ func (s *shard) halt() {
 	for _, e := range s.entries {
 		s.due.place(e, 0)
 		if e.waitingAt != 0 {
-			s.giveUpWaiting(e, missedOffline, now)
+			s.giveUp(e, missedOffline, now)
 		}
 	}
 }

@@ -1,110 +1,92 @@
 package prober
 
-// waitlist holds the slots that are due and have no permit: a queue for each host, so
-// that a crowded one does not stand in the way of the others. A slot whose entry no
-// longer waits for it was given up, and is passed over.
+// waitlist holds the entries whose slot is due and has no permit, in the order in which
+// they came. An entry keeps its place while newer slots take the turn of older ones: in
+// an overload everything runs as often as everything else.
+//
+// Who waits for a crowded host stands in a queue of its own and in nobody's way.
 type waitlist struct {
-	queues map[*hostLimit]*waitQueue
-	order  []*waitQueue
+	common  waitQueue // for any permit
+	hosts   map[*hostLimit]*waitQueue
+	crowded []*waitQueue // the same in the order of their turns
+	turn    int
+
+	commonFirst bool
 }
 
+// waitQueue is a queue of entries. Those that wait for it no longer are passed over.
 type waitQueue struct {
-	host  *hostLimit
-	slots []waitingSlot
-	head  int
-	alive int
+	host    *hostLimit // nil for the common one
+	entries []*entry
+	head    int
+	alive   int
+	at      int // place in crowded
 }
 
-type waitingSlot struct {
-	entry *entry
-	slot  int64
+func (l *waitlist) empty() bool { return l.common.alive == 0 && len(l.crowded) == 0 }
+
+// queueOf is where a slot of h has to wait if others wait already; nil if none do.
+func (l *waitlist) queueOf(h *hostLimit) *waitQueue {
+	if q := l.hosts[h]; q != nil {
+		return q
+	}
+	if l.common.alive > 0 {
+		return &l.common
+	}
+	return nil
 }
 
-func (w waitingSlot) waits() bool { return w.entry.waitingAt == w.slot }
-
-// has says whether slots wait for h.
-func (l *waitlist) has(h *hostLimit) bool { return l.queues[h] != nil }
-
-func (l *waitlist) empty() bool { return len(l.order) == 0 }
+// crowd is the queue of h, which may be new.
+func (l *waitlist) crowd(h *hostLimit) *waitQueue {
+	q := l.hosts[h]
+	if q == nil {
+		q = &waitQueue{host: h, at: len(l.crowded)}
+		if l.hosts == nil {
+			l.hosts = map[*hostLimit]*waitQueue{}
+		}
+		l.hosts[h] = q
+		l.crowded = append(l.crowded, q)
+	}
+	return q
+}
 
 // add lets e wait for its slot.
-func (l *waitlist) add(e *entry, slot int64) {
-	q := l.queues[e.plan.host]
-	if q == nil {
-		q = &waitQueue{host: e.plan.host}
-		if l.queues == nil {
-			l.queues = map[*hostLimit]*waitQueue{}
-		}
-		l.queues[q.host] = q
-		l.order = append(l.order, q)
+func (q *waitQueue) add(e *entry, slot int64) {
+	if len(q.entries) == cap(q.entries) && q.head*2 > len(q.entries) {
+		kept := q.entries[:copy(q.entries, q.entries[q.head:])]
+		clear(q.entries[len(kept):])
+		q.entries, q.head = kept, 0
 	}
-	e.waitingAt = slot
-	if len(q.slots) == cap(q.slots) && q.head*2 > len(q.slots) {
-		q.compact()
-	}
-	q.slots = append(q.slots, waitingSlot{e, slot})
+	e.waitingAt, e.waitingIn = slot, q
+	q.entries = append(q.entries, e)
 	q.alive++
 }
 
-// giveUp ends the waiting of e, which waits.
-func (l *waitlist) giveUp(e *entry) {
-	e.waitingAt = 0
-	q := l.queues[e.plan.host]
-	if q.alive--; q.alive*2 < len(q.slots)-q.head {
-		q.compact()
-	}
-	if q.alive == 0 {
-		l.drop(q)
-	}
-}
-
-// compact forgets what was given up: a host that never answers must not make its queue
-// grow with every slot.
-func (q *waitQueue) compact() {
-	kept := q.slots[:0]
-	for _, w := range q.slots[q.head:] {
-		if w.waits() {
-			kept = append(kept, w)
-		}
-	}
-	clear(q.slots[len(kept):])
-	q.slots, q.head = kept, 0
-}
-
-// first is the oldest slot of q that waits.
-func (q *waitQueue) first() waitingSlot {
-	for !q.slots[q.head].waits() {
-		q.slots[q.head] = waitingSlot{}
+// first is the entry that waits the longest, of a queue that has one.
+func (q *waitQueue) first() *entry {
+	for q.entries[q.head].waitingIn != q {
+		q.entries[q.head] = nil
 		q.head++
 	}
-	return q.slots[q.head]
+	return q.entries[q.head]
 }
 
-// pop takes the oldest slot of q, of which there is one.
-func (l *waitlist) pop(q *waitQueue) waitingSlot {
-	w := q.first()
-	q.slots[q.head] = waitingSlot{}
-	q.head++
-	w.entry.waitingAt = 0
-	if q.alive--; q.alive == 0 {
-		l.drop(q)
+// remove ends the waiting of e, which waits.
+func (l *waitlist) remove(e *entry) {
+	q := e.waitingIn
+	e.waitingAt, e.waitingIn = 0, nil
+	if q.alive--; q.alive > 0 {
+		return
 	}
-	return w
-}
-
-func (l *waitlist) drop(q *waitQueue) {
-	delete(l.queues, q.host)
-	for i := range l.order {
-		if l.order[i] == q {
-			l.order = append(l.order[:i], l.order[i+1:]...)
-			return
-		}
+	clear(q.entries)
+	q.entries, q.head = q.entries[:0], 0
+	if q.host == nil {
+		return
 	}
-}
-
-// rotate lets the queue at i be asked first next time.
-func (l *waitlist) rotate(i int) {
-	if i > 0 && i < len(l.order) {
-		l.order = append(append(make([]*waitQueue, 0, len(l.order)), l.order[i:]...), l.order[:i]...)
-	}
+	delete(l.hosts, q.host)
+	last := len(l.crowded) - 1
+	l.crowded[q.at] = l.crowded[last]
+	l.crowded[q.at].at = q.at
+	l.crowded[last] = nil
+	l.crowded = l.crowded[:last]
 }
