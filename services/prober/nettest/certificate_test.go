@@ -120,3 +120,40 @@ func TestCertificateShowsNothingOdd(t *testing.T) {
 		}
 	}
 }
+
+// FuzzInspect: no certificate that crypto/x509 can parse breaks the looking.
+func FuzzInspect(f *testing.F) {
+	root, err := faulttest.NewAuthority("root")
+	if err != nil {
+		f.Fatal(err)
+	}
+	leaf, err := root.Issue(nil, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	self, err := faulttest.SelfSigned()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(leaf.Certificate[0], root.Cert.Raw, "localhost")
+	f.Add(self.Certificate[0], leaf.Certificate[0], "[::1]")
+	now, roots := time.Now(), root.Pool()
+	f.Fuzz(func(t *testing.T, first, second []byte, name string) {
+		a, err := x509.ParseCertificate(first)
+		if err != nil {
+			return
+		}
+		chain := []*x509.Certificate{a}
+		if b, err := x509.ParseCertificate(second); err == nil {
+			chain = append(chain, b)
+		}
+		var m chainMemory
+		i := inspect(&m, chain, name, roots, now)
+		if i.shown.Valid != (i.refused == nil) || i.refused != nil && len(i.shown.Problems) == 0 || len(i.shown.Names) > maxNames {
+			t.Fatalf("%+v", i)
+		}
+		if again := inspect(&m, chain, name, roots, now); again.shown.Valid != i.shown.Valid {
+			t.Fatalf("%+v then %+v", i, again)
+		}
+	})
+}

@@ -72,6 +72,10 @@ func TestClassify(t *testing.T) {
 		{"another name", PhaseTLS, verify(x509.HostnameError{Certificate: old, Host: "a"}), ErrCertificateInvalid},
 		{"unknown authority", PhaseTLS, verify(x509.UnknownAuthorityError{}), ErrCertificateInvalid},
 		{"weak signature", PhaseTLS, verify(x509.InsecureAlgorithmError(x509.SHA1WithRSA)), ErrCertificateInvalid},
+		{"revoked", PhaseTLS, &certificateError{problem: "revoked", err: errRevoked}, ErrCertificateInvalid},
+		{"expired above the leaf", PhaseTLS, &certificateError{err: x509.CertificateInvalidError{Reason: x509.Expired, Cert: old}}, ErrCertificateExpired},
+		{"refused STARTTLS", PhaseTLS, protocolError("no"), ErrProtocol},
+		{"too slow before STARTTLS", PhaseTLS, os.ErrDeadlineExceeded, ErrTLSTimeout},
 		{"no roots here", PhaseTLS, verify(x509.SystemRootsError{}), ErrInternal},
 
 		{"request stuck", PhaseRequest, os.ErrDeadlineExceeded, ErrHeadersTimeout},

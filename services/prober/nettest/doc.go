@@ -1,6 +1,6 @@
 // Package nettest measures, once and truthfully, whether a network service
-// answers: [TCPTest] connects to a port, [HTTPTest] makes a request and reads
-// the whole response.
+// answers: [TCPTest] connects to a port, [TLSTest] shakes hands and looks at the
+// certificate, [HTTPTest] makes a request and reads the whole response.
 //
 //	result, err := (&nettest.TCPTest{}).Execute(ctx, nettest.TestConfig{
 //		Name:    "database",
@@ -57,10 +57,68 @@
 // A network whose resolver knows no public names should set WitnessNames to a
 // zone that it does know.
 //
+// # TLS
+//
+// A handshake is always a full one, and what it shows is in
+// TestResult.Certificates, complete even if the certificate is refused: every
+// problem is named, not only the first. Time, chain, name and revocation decide
+// whether a certificate is valid; weak keys and old signatures are named too. A
+// chain that was found right is not verified again while its bytes and the roots
+// are the same and all of it is within its time; the proof that the server has
+// the key is asked for in every handshake.
+//
+// A service may be asked for TLS in its own protocol ([StartTLS]). That dialogue
+// is bounded, counts to the phase TLS, and fails with [ErrProtocol] if the service
+// refuses, speaks something else, or sends anything in plain text after agreeing.
+//
+// Revocation is looked up in the stapled OCSP response and, with
+// [RevocationOnline], at the responder that the certificate names: over plain
+// HTTP, under the network's policy, in a quarter of the time that is left and
+// three seconds at most, once until the answer has to be renewed (within twelve
+// hours). A responder that cannot be asked is a warning, never a failure. Missing
+// intermediate certificates are named, not fetched.
+//
+// # HTTP
+//
+// Every hop has a connection of its own, over HTTP/1.1, HTTP/2 if the server
+// chooses it in the TLS handshake, or the one that [HTTPConfig] asks for by
+// Version: without TLS, HTTP/2 is then spoken by prior knowledge, and a server
+// that does not speak it fails with [ErrProtocol]. TestResult.HTTPVersion is what
+// was spoken. What a check sees is what net/http's client sees: status, headers,
+// decoded body (gzip, deflate, brotli, zstd, up to three upon another) and
+// redirects; a test beside compares them. It differs in three things: redirected
+// methods follow the Fetch standard (only POST becomes GET by 301 and 302),
+// fragments are handed on (RFC 9110), and header lines that RFC 9112 forbids are
+// an error.
+//
+// Cookies that a redirect or a challenge sets are sent on within the check, by
+// the rules of RFC 6265: domain, path, Secure, nothing for whole public suffixes,
+// 16 KiB at most. Credentials, other secrets in headers, the configured name for
+// TLS and client certificates go to the first origin only.
+//
+// A [Proxy] is resolved and dialled like any target, under the policy; behind it
+// the proxy resolves and chooses, so [AddressPolicy] and IPVersion are about the
+// proxy, and so are ResolvedIP, Port and Addresses. Connecting is the connection
+// to the proxy, TLS with it and its tunnel together. A proxy that cannot be
+// used is an [ErrProxy]; what it says about the target (a SOCKS reply, 504) is
+// the target's. One that was asked for a connection and keeps silent is taken to
+// wait for the target: [ErrConnectionTimeout].
+//
+// [AuthDigest] answers a challenge with a second request on a new connection;
+// both are in the phases. [AuthOAuth2] fetches a token first, unless one is
+// there; that is neither in the phases nor in the latency, but within the
+// timeout. If none can be had, the target was not asked: [ErrAuth]. A target
+// that answers 401 has answered: that is a status like another.
+//
+// [HTTPTest.Prepare] reads a configuration once for many executions.
+// [TestResult.SecurityFacts] reads what the last headers say about security.
+//
 // # Bounds
 //
 // Whatever the peer does, a check ends within its timeout (plus scheduling) and
 // keeps no more than the first [DefaultBodyLimit] bytes of a body and
-// [MaxHeaderBytes] of headers; decompression is bounded in bytes and in ratio.
-// No connection, proxy, cookie or TLS session is shared between checks.
+// [MaxHeaderBytes] of headers; decompression is bounded in bytes and in ratio,
+// and so is what comes of HTTP/2 frames and TLS records that say nothing.
+// No connection, cookie or TLS session is shared between checks; tokens of OAuth2
+// are, within a Network.
 package nettest

@@ -2,6 +2,7 @@ package nettest_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -74,6 +75,45 @@ func ExampleHTTPTest() {
 	// Output:
 	// success 200 1 7 <nil>
 	// true false
+}
+
+func ExampleTLSTest() {
+	site := httptest.NewTLSServer(http.NotFoundHandler()) // stands for www.example.com
+	defer site.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(site.Certificate())
+
+	result, err := (&nettest.TLSTest{}).Execute(context.Background(), nettest.TestConfig{
+		Name:    "certificate",
+		Address: site.Listener.Addr().String(),
+		Timeout: 5 * time.Second,
+		Config:  nettest.TLSConfig{TLS: nettest.TLSOptions{RootCAs: roots}},
+	})
+	cert := result.Certificates[0]
+	fmt.Println(result.Status, result.TLSVersion, err)
+	fmt.Println(cert.Valid, cert.Trusted, cert.NameMatches, cert.NotAfter.Year(), cert.Names)
+	// Output:
+	// success 1.3 <nil>
+	// true true true 2084 [example.com *.example.com 127.0.0.1 ::1]
+}
+
+// The certificate of a mail server, after STARTTLS.
+func ExampleTLSTest_startTLS() {
+	result, err := (&nettest.TLSTest{}).Execute(context.Background(), nettest.TestConfig{
+		Address: "mail.example.com:25",
+		Config: nettest.TLSConfig{
+			StartTLS: nettest.StartTLSAuto, // by the port: smtp
+			TLS:      nettest.TLSOptions{Revocation: nettest.RevocationOnline},
+		},
+	})
+	switch {
+	case errors.Is(err, nettest.ErrCertificateExpired):
+		fmt.Println("renew it:", result.Error)
+	case errors.Is(err, nettest.ErrProtocol):
+		fmt.Println("no STARTTLS:", result.Error)
+	case err == nil:
+		fmt.Println("lasts until", result.Certificates[0].ChainExpiresAt)
+	}
 }
 
 // noLoopback forbids what a tenant's monitor must not reach.

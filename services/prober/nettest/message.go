@@ -1,7 +1,6 @@
 package nettest
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -113,7 +112,6 @@ func detailOf(typ ErrorType, err error) string {
 	var (
 		protocol protocolError
 		tooLarge tooLargeError
-		record   tls.RecordHeaderError
 		denied   *deniedError
 	)
 	switch {
@@ -125,8 +123,12 @@ func detailOf(typ ErrorType, err error) string {
 		return string(tooLarge)
 	case errors.As(err, &denied):
 		return denied.Error()
-	case errors.As(err, &record):
-		return "the answer is not TLS"
+	}
+	switch typ {
+	case ErrCertificateExpired, ErrCertificateInvalid, ErrTLS:
+		if text := explainTLS(err); text != "" {
+			return text
+		}
 	}
 	switch typ {
 	case ErrCertificateExpired, ErrCertificateInvalid, ErrTLS, ErrInternal, ErrProtocol:

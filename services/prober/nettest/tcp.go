@@ -237,7 +237,7 @@ func (c *check) readResponse(conn net.Conn, expected string) *failure {
 			return nil
 		case err == nil:
 		case isTLSAlert(err):
-			return &failure{phase: PhaseTLS, err: err, detail: explainTLS(err)}
+			return &failure{phase: PhaseTLS, err: err}
 		case !errors.Is(err, io.EOF):
 			return &failure{phase: PhaseBody, err: err}
 		case len(data) == 0:
@@ -263,7 +263,7 @@ func (c *check) readBanner(conn net.Conn) *failure {
 	buf := make([]byte, bannerLimit)
 	n, err := conn.Read(buf)
 	if isTLSAlert(err) { // the client's certificate is refused
-		return &failure{phase: PhaseTLS, err: err, detail: explainTLS(err)}
+		return &failure{phase: PhaseTLS, err: err}
 	}
 	if n > 0 {
 		c.watch.enter(slotTransfer)

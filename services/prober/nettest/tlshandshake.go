@@ -111,9 +111,12 @@ func (h *handshake) config(alpn []string) *tls.Config {
 	if len(o.Certificates) > 0 {
 		config.Certificates = o.Certificates
 	}
-	own := config.Certificates
+	own, chosen := config.Certificates, config.GetClientCertificate
 	config.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		h.asked = true
+		if chosen != nil && len(o.Certificates) == 0 {
+			return chosen(info)
+		}
 		for i := range own {
 			if info.SupportsCertificate(&own[i]) == nil {
 				return &own[i], nil
@@ -178,5 +181,5 @@ func (h *handshake) failed(err error) *failure {
 		h.network.tls.curves.remember(h.at.String())
 		err = &curveError{err}
 	}
-	return &failure{phase: PhaseTLS, err: err, detail: explainTLS(err)}
+	return &failure{phase: PhaseTLS, err: err}
 }
