@@ -41,7 +41,7 @@ func init() {
 		addrs = append(addrs, l.Addr().String())
 		go serveBench(l)
 	}
-	fmt.Println(strings.Join(addrs, " "))
+	_, _ = io.WriteString(os.Stdout, strings.Join(addrs, " ")+"\n")
 	_, _ = io.Copy(io.Discard, os.Stdin) // until the benchmark is gone
 	os.Exit(0)
 }

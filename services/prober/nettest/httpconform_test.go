@@ -227,11 +227,11 @@ func TestConformance(t *testing.T) {
 		}
 	})
 	add("large", get, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 900_000)) })
-	add("slow", get, func(w http.ResponseWriter, _ *http.Request) {
+	add("slow", get, func(w http.ResponseWriter, r *http.Request) {
 		for range 3 {
 			_, _ = io.WriteString(w, "tick ")
 			_ = http.NewResponseController(w).Flush()
-			time.Sleep(20 * time.Millisecond)
+			pauseUnder(r.Context(), 20*time.Millisecond)
 		}
 	})
 	add("trailers", get, func(w http.ResponseWriter, _ *http.Request) {
@@ -294,6 +294,17 @@ func TestConformance(t *testing.T) {
 			})
 		}
 	}
+	for _, code := range []int{307, 308} {
+		add(fmt.Sprint("much redirected by ", code), nettest.HTTPConfig{Method: "POST", Body: strings.Repeat("0123456789abcdef", 16<<10), FollowRedirects: true},
+			func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/" {
+					echo2(w, r)
+					return
+				}
+				_, _ = io.Copy(io.Discard, r.Body)
+				http.Redirect(w, r, "/there", code)
+			})
+	}
 	add("redirect not followed", get, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", http.StatusFound) })
 
 	var current atomic.Int64
@@ -316,6 +327,14 @@ func TestConformance(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// pauseUnder waits for d, or until ctx ends.
+func pauseUnder(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
 

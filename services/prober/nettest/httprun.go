@@ -179,7 +179,7 @@ func (r *httpRun) connect(h *hop) (conn *watchedConn, hangUp func(), failed *fai
 		}
 		return conn, hangUp, failed
 	}
-	options := r.tlsOptions(h)
+	options := r.tlsOptions()
 	secured, failed := r.secureFrom(r.tls, conn.Conn, options, h.to.host, r.alpn())
 	if wantsOtherCurves(failed) {
 		hangUp()

@@ -34,7 +34,7 @@ func startTokens(t *testing.T, s *tokenServer) *tokenServer {
 		s.mu.Lock()
 		s.last = r
 		s.mu.Unlock()
-		time.Sleep(s.delay)
+		pauseUnder(r.Context(), s.delay)
 		fmt.Fprintf(w, `{"access_token": "token-%d", "token_type": "Bearer", "expires_in": %s}`, s.granted.Add(1), s.life)
 	}).URL + "/token"
 	return s
@@ -68,7 +68,7 @@ func TestOAuth2(t *testing.T) {
 		t.Errorf("the fetch counts as the target's time: %+v", r)
 	}
 	user, password, _ := tokens.last.BasicAuth()
-	form := tokens.last.PostForm
+	form := tokens.last.Form
 	if user != "a+client" || password != "canary%3A%25" || form.Get("grant_type") != "client_credentials" ||
 		form.Get("scope") != "read write" || form.Get("audience") != "aud" || form.Has("client_secret") {
 		t.Errorf("the endpoint was asked %q %q %v", user, password, form)
@@ -110,8 +110,8 @@ func TestOAuth2(t *testing.T) {
 			t.Errorf("change %d: %d fetches", i, tokens.granted.Load())
 		}
 	}
-	if _, _, basic := tokens.last.BasicAuth(); basic || tokens.last.PostForm.Get("client_secret") != "canary:%" {
-		t.Errorf("in the body: %v", tokens.last.PostForm)
+	if _, _, basic := tokens.last.BasicAuth(); basic || tokens.last.Form.Get("client_secret") != "canary:%" {
+		t.Errorf("in the body: %v", tokens.last.Form)
 	}
 }
 

@@ -2,7 +2,7 @@ package nettest
 
 // tlsOptions are those of a hop: the name and client certificates that were
 // configured are for the first origin only.
-func (r *httpRun) tlsOptions(h *hop) TLSOptions {
+func (r *httpRun) tlsOptions() TLSOptions {
 	o := r.own.TLSOptions
 	if r.own.ServerName != "" {
 		o.ServerName = r.own.ServerName
