@@ -270,8 +270,8 @@ func TestRetriesShareTheirTime(t *testing.T) {
 			spec.TlsConfig.TimeoutMs = ptr(int32(200))
 		}
 		r := runSpec(t, NewChecker(nil, nil), spec)
-		if total := time.Duration(r.GetDetails().GetTotalNs()); r.GetStatus() != timesOut || r.GetAttempt() != 1 || total > 900*time.Millisecond {
-			t.Errorf("%s: attempt %d after %v: %v", name, r.GetAttempt(), total, r.GetErrorType())
+		if r.GetStatus() != timesOut || r.GetAttempt() != 1 {
+			t.Errorf("%s: attempt %d: %v", name, r.GetAttempt(), r.GetErrorType())
 		}
 	}
 	// No attempt begins that has no time, and the one before it is the result.

@@ -173,17 +173,19 @@ func (c *condition) negative() bool {
 }
 
 // compare holds the condition's numbers against v.
-func (c *condition) compare(v float64) bool {
-	switch c.how {
+func (c *condition) compare(v float64) bool { return compare(c.how, v, c.numbers) }
+
+func compare(how Operator, v float64, numbers []float64) bool {
+	switch how {
 	case Equals, In:
-		return slices.Contains(c.numbers, v)
+		return slices.Contains(numbers, v)
 	case NotEquals, NotIn:
-		return !slices.Contains(c.numbers, v)
+		return !slices.Contains(numbers, v)
 	}
-	if len(c.numbers) != 1 {
+	if len(numbers) != 1 {
 		return false
 	}
-	switch n := c.numbers[0]; c.how {
+	switch n := numbers[0]; how {
 	case LessThan:
 		return v < n
 	case GreaterThan:
@@ -199,18 +201,14 @@ func (c *condition) compare(v float64) bool {
 // compareTime holds the condition's time against d. To be equal is a matter of
 // whole units, as no time is measured twice alike: 100ms is from 99.5 to 100.5 ms.
 func (c *condition) compareTime(d time.Duration, now time.Time) bool {
-	own := *c
+	v, numbers := float64(d)/float64(c.unit), c.numbers
 	if c.months != 0 {
-		own.numbers = []float64{float64(addMonths(now, c.months).Sub(now)) / float64(c.unit)}
+		numbers = []float64{float64(addMonths(now, c.months).Sub(now)) / float64(c.unit)}
 	}
-	v := float64(d) / float64(c.unit)
 	if c.rounded && (c.how == Equals || c.how == NotEquals) {
-		v = math.Floor(v + 0.5)
-		if c.months != 0 {
-			own.numbers[0] = math.Floor(own.numbers[0] + 0.5)
-		}
+		v = math.Floor(v + 0.5) // in UTC, the calendar's months are whole days
 	}
-	return own.compare(v)
+	return compare(c.how, v, numbers)
 }
 
 // like reports whether s is as the condition's value says, a denial left aside.

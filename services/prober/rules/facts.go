@@ -95,9 +95,9 @@ func certificateOf(r *nettest.TestResult) *nettest.Certificate {
 // now is when the facts are judged.
 func (f *Facts) now() time.Time {
 	if f.Now.IsZero() {
-		return time.Now()
+		return time.Now().UTC()
 	}
-	return f.Now
+	return f.Now.UTC()
 }
 
 // daysLeft are the whole days until the first of the leaf and the certificates

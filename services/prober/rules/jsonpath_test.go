@@ -43,10 +43,21 @@ func TestWalkFindsWhatTheLibraryFinds(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		if got, want := texts(found), texts(jp.MustParseString(text).Get(root)); !slices.Equal(got, want) {
+		theirs, ok := libraryFinds(text, root)
+		if !ok {
+			return
+		}
+		if got, want := texts(found), texts(theirs); !slices.Equal(got, want) {
 			t.Errorf("%s of %s: found %v, the library %v", text, textOf(root), got, want)
 		}
 	})
+}
+
+// libraryFinds asks the library, which panics when a filter meets null where it
+// wants a list; there is nothing to compare with then.
+func libraryFinds(path string, root any) (found []any, ok bool) {
+	defer func() { ok = recover() == nil }()
+	return jp.MustParseString(path).Get(root), true
 }
 
 func texts(list []any) []string {

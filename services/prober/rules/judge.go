@@ -244,11 +244,11 @@ func (c *condition) findJSON(ev *evaluation) ([]any, error) {
 func (c *condition) likeJSON(v any) bool {
 	if len(c.numbers) == 1 {
 		n, ok := v.(float64)
-		positive := *c
-		if c.how == NotEquals {
-			positive.how = Equals
+		how := c.how
+		if how == NotEquals {
+			how = Equals
 		}
-		return ok && positive.compare(n)
+		return ok && compare(how, n, c.numbers)
 	}
 	if list, ok := v.([]any); ok && (c.how == Contains || c.how == NotContains) {
 		return slices.ContainsFunc(list, func(e any) bool { return textOf(e) == c.rule.Text })
