@@ -21,7 +21,7 @@ const (
 	settingsRecheck = time.Second
 	// settingsLimit bounds what is read of each file; lists that block millions of
 	// names are smaller.
-	settingsLimit = 256 << 20
+	settingsLimit = 64 << 20
 	// maxNameServers is what resolv.conf(5) allows.
 	maxNameServers = 3
 )
