@@ -17,6 +17,8 @@ const (
 	// Forum, Baseline Requirements, section 6.1.5).
 	minRSA   = 2048
 	minECDSA = 256
+	// maxSensibleChain is longer than any chain that is meant well.
+	maxSensibleChain = 16
 )
 
 // inspection is what became of looking at a peer's certificates.
@@ -81,7 +83,7 @@ func judgeChain(chain []*x509.Certificate, roots *x509.CertPool, now time.Time) 
 	verified, err := verifyAt(chain, roots, now)
 	if err == nil {
 		i.shown.Trusted = true
-	} else if verified, err = verifyAnytime(chain, roots, now); err == nil {
+	} else if verified, err = verifyAnytime(chain, roots, err); err == nil {
 		i.shown.Trusted = i.checkAuthorities(verified, now)
 	} else {
 		i.distrust(chain, err)
@@ -110,7 +112,12 @@ func verifyAt(chain []*x509.Certificate, roots *x509.CertPool, t time.Time) ([][
 // authority is unknown, and of an expired leaf nothing about its chain. At the
 // leaf's beginning everything above it should have been valid; just before the
 // first end among the certificates all are, unless their times do not overlap.
-func verifyAnytime(chain []*x509.Certificate, roots *x509.CertPool, now time.Time) (verified [][]*x509.Certificate, err error) {
+// cause is what was found for now; a chain so long that looking again may take
+// noticeable time is not worth it.
+func verifyAnytime(chain []*x509.Certificate, roots *x509.CertPool, cause error) (verified [][]*x509.Certificate, err error) {
+	if len(chain) > maxSensibleChain {
+		return nil, cause
+	}
 	leaf := chain[0]
 	first := leaf.NotAfter
 	for _, c := range chain[1:] {

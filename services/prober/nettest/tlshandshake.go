@@ -122,6 +122,9 @@ func (h *handshake) config(alpn []string) *tls.Config {
 				return &own[i], nil
 			}
 		}
+		if len(own) > 0 { // lists of acceptable authorities are often incomplete
+			return &own[0], nil
+		}
 		return &tls.Certificate{}, nil
 	}
 	config.NextProtos = alpn

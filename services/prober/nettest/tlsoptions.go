@@ -17,7 +17,7 @@ const (
 	StartTLSNone     StartTLS = "none"
 	StartTLSAuto     StartTLS = "auto" // by the port: 5432, 3306, 25 and 587, 143, 110, 389
 	StartTLSPostgres StartTLS = "postgres"
-	StartTLSMySQL    StartTLS = "mysql"
+	StartTLSMySQL    StartTLS = "mysql" // the server counts the connection as aborted; see its max_connect_errors
 	StartTLSSMTP     StartTLS = "smtp"
 	StartTLSIMAP     StartTLS = "imap"
 	StartTLSPOP3     StartTLS = "pop3"

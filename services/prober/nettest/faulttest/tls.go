@@ -62,6 +62,7 @@ const (
 	StapleDelegated         Fault = "staple-delegated" // signed by a signer that may
 	StapleMissing           Fault = "staple-missing"   // the certificate demands one
 	SNIRequired             Fault = "sni-required"     // knows sni.test only
+	SNIUnknown              Fault = "sni-unknown"      // says so by its alert, without looking
 	ALPNOther               Fault = "alpn-other"
 	NoSharedCipher          Fault = "no-shared-cipher"
 	OnlyX25519              Fault = "only-x25519"
@@ -258,6 +259,11 @@ func (m *tlsMaker) breakers() {
 	}}
 	m.all[PlainSSH] = say("SSH-2.0-OpenSSH_9.9\r\n")
 	m.all[PlainSMTP] = say("220 mail.test ESMTP\r\n")
+	m.all[SNIUnknown] = behaviour{serve: func(c *conn) {
+		_, _ = c.br.Peek(1)
+		c.say("\x15\x03\x03\x00\x02\x02\x70") // a fatal alert, 112
+		c.linger()
+	}}
 	m.all[ShakeClose] = behaviour{serve: (*conn).linger}
 	m.all[ShakeReset] = behaviour{serve: func(c *conn) { _, _ = c.br.Peek(1); c.reset() }}
 	m.all[ShakeStall] = behaviour{serve: (*conn).wait}
