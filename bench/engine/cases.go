@@ -134,5 +134,6 @@ func measureAll(ctx context.Context, o options) (*report, error) {
 		r.Outcomes = append(r.Outcomes, summarize(c.name, c.about, c.figures, samples[i]))
 	}
 	comparePeers(r)
+	r.doubt()
 	return r, nil
 }

@@ -43,7 +43,7 @@ func (l *lab) durable(ctx context.Context, monitors int) (sample, error) {
 			}
 		}()
 		// First checks may be spread over seconds.
-		if err := pause(ctx, 7*time.Second); err != nil {
+		if err := pause(ctx, 4*time.Second); err != nil {
 			return err
 		}
 		from := time.Now()

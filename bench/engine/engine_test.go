@@ -97,6 +97,17 @@ func TestComparePeers(t *testing.T) {
 	}
 }
 
+func TestDoubt(t *testing.T) {
+	r := newReport()
+	r.Outcomes = []outcome{
+		summarize("calm", "", []figure{foreign}, []sample{{"foreign load": 80}, {"foreign load": 3}, {"foreign load": 4}}),
+		summarize("busy", "", []figure{foreign}, []sample{{"foreign load": 16}}),
+	}
+	if r.doubt(); len(r.Notes) != 1 || !strings.HasSuffix(r.Notes[0], ": busy") {
+		t.Errorf("notes %q", r.Notes)
+	}
+}
+
 func TestChoose(t *testing.T) {
 	all := cases(options{peers: peerBinaries{gatus: "g", blackbox: "b", cloudprober: "c"}})
 	seen := map[string]bool{}

@@ -34,8 +34,8 @@ func (l *lab) load(ctx context.Context, monitors int) (loaded, time.Duration, er
 			return err
 		}
 		defer s.kill()
-		// First checks are spread over seconds; only after them everything is due.
-		if err := pause(ctx, 4*time.Second); err != nil {
+		// Queues and heaps grow to their size first.
+		if err := pause(ctx, 2*time.Second); err != nil {
 			return err
 		}
 		if out.window, err = l.watch(ctx, t, s, time.Second); err != nil {

@@ -40,7 +40,7 @@ func parse(arguments []string) (options, error) {
 	f := flag.NewFlagSet("engine", flag.ContinueOnError)
 	f.StringVar(&o.cases, "cases", "", "cases to run, with commas between them (default: all)\n"+caseHelp())
 	f.IntVar(&o.repeat, "repeat", 3, "repetitions, interleaved")
-	f.DurationVar(&o.duration, "duration", 4*time.Second, "measured time of a case")
+	f.DurationVar(&o.duration, "duration", 3*time.Second, "measured time of a case")
 	f.StringVar(&o.json, "json", "", "file to write all figures to")
 	f.StringVar(&o.binary, "binary", "bin/frogup", "frogup of the durable cases")
 	f.StringVar(&o.peers.gatus, "gatus", "", "Gatus to compare with")

@@ -40,6 +40,24 @@ func (r *report) failed() int {
 // colours says whether f is a terminal.
 func colours(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
+// calm is the foreign load, in per cent, above which paced figures say as much of the machine as of the engine.
+const calm = 15
+
+// doubt notes which cases were measured beside too much else.
+func (r *report) doubt() {
+	var names []string
+	for _, o := range r.Outcomes {
+		for _, e := range o.Figures {
+			if e.Key == foreign.Key && e.Spread.Median > calm {
+				names = append(names, o.Case)
+			}
+		}
+	}
+	if len(names) > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("foreign load above %d %%, so judge by a calmer run: %s", calm, strings.Join(names, ", ")))
+	}
+}
+
 // columns of the table: figure, median, [min–max], unit, gate, goal, verdict.
 const columns = 7
 
