@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -270,5 +271,35 @@ func TestTLSMemory(t *testing.T) {
 	// The server's own share is in this number.
 	if kept := int64(after.HeapAlloc) - int64(before.HeapAlloc); kept > 8<<20 {
 		t.Errorf("%d bytes are kept", kept)
+	}
+}
+
+// TestTLSLosesNoDescriptor runs all situations and dialogues that end badly.
+func TestTLSLosesNoDescriptor(t *testing.T) {
+	s := startTLSFaults(t)
+	var running sync.WaitGroup
+	slots := make(chan struct{}, 16)
+	execute := func(test nettest.NetworkTest, address string, own any) {
+		slots <- struct{}{}
+		running.Go(func() {
+			defer func() { <-slots }()
+			_, _ = test.Execute(context.Background(), nettest.TestConfig{Address: address, Timeout: 100 * time.Millisecond, Config: own})
+		})
+	}
+	base := settle(t, 0)
+	for _, c := range tlsSituations(s) {
+		o := nettest.TLSOptions{RootCAs: s.Root.Pool(), Curves: nettest.FastCurves}
+		if c.options != nil {
+			c.options(&o)
+		}
+		for _, start := range []nettest.StartTLS{"", nettest.StartTLSPOP3} {
+			network := &nettest.Network{}
+			execute(&nettest.TLSTest{Network: network}, s.Addr(c.fault), nettest.TLSConfig{TLS: o, StartTLS: start})
+			execute(&nettest.TCPTest{Network: network}, s.Addr(c.fault), nettest.TCPConfig{TLS: &o, StartTLS: start})
+		}
+	}
+	running.Wait()
+	if after := settle(t, base+4); after > base+4 { // the poller's own, opened once
+		t.Errorf("%d descriptors before, %d after", base, after)
 	}
 }
