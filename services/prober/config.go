@@ -33,6 +33,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxChecks == 0 {
 		c.MaxChecks = 4096
 	}
+	c.MaxChecks = min(c.MaxChecks, checksOf(descriptorLimit()))
 	if c.MaxChecksPerHost == 0 {
 		c.MaxChecksPerHost = 512
 	}
@@ -52,4 +53,17 @@ func (c Config) withDefaults() (Config, error) {
 		c.DrainGrace = 4 * time.Second
 	}
 	return c, nil
+}
+
+const (
+	// descriptorReserve is kept for streams, files and what a library opens.
+	descriptorReserve = 256
+	// descriptorsPerCheck: Happy Eyeballs has two sockets, and so has a lookup beside a connection.
+	descriptorsPerCheck = 2
+)
+
+// checksOf is how many checks may be in flight with that many descriptors.
+func checksOf(descriptors uint64) int {
+	reserve := min(descriptorReserve, descriptors/4)
+	return int(max(min((descriptors-reserve)/descriptorsPerCheck, 1<<30), 1))
 }
