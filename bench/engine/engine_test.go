@@ -130,7 +130,7 @@ func TestChoose(t *testing.T) {
 }
 
 func TestWindow(t *testing.T) {
-	w := window{cpu: 40 * time.Millisecond, wall: 2 * time.Second, arrivals: measure.Arrivals{Count: 2000, Missed: 3, ErrorP99: 1_500_000}}
+	w := window{cpu: 40 * time.Millisecond, wall: 2 * time.Second, arrivals: measure.Arrivals{Count: 2200, Missed: 3, ErrorP99: 1_500_000, Recorded: 2_200_000_000}}
 	s := w.sample(10 * time.Microsecond)
 	for key, want := range map[string]float64{"checks": 1000, "CPU": 20, "× floor": 2, "missed": 3, "gap error p99": 1.5, "not success": 0} {
 		if s[key] != want {

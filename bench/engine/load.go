@@ -51,7 +51,7 @@ func (l *lab) load(ctx context.Context, monitors int) (loaded, time.Duration, er
 }
 
 // rate is how many checks a second were ended in the window.
-func (r loaded) rate() float64 { return float64(r.finished) / r.wall.Seconds() }
+func (r loaded) rate() float64 { return float64(r.finished) / max(r.ending.Seconds(), 1e-9) }
 
 // sample adds the rates to a window's figures.
 func (r loaded) sample(floor time.Duration) sample {

@@ -8,9 +8,9 @@ import (
 
 	"github.com/frogstats/uptime/bench/control"
 	"github.com/frogstats/uptime/bench/measure"
+	"github.com/frogstats/uptime/bench/probe"
 	"github.com/frogstats/uptime/bench/sink"
 	"github.com/frogstats/uptime/bench/target"
-	"github.com/frogstats/uptime/services/prober"
 )
 
 // window is what was measured between two moments of a running prober.
@@ -19,17 +19,24 @@ type window struct {
 	wall     time.Duration
 	arrivals measure.Arrivals
 	counts   sink.Counts
-	finished uint64 // checks that the prober says it ended
+	finished uint64        // checks that the prober says it ended
+	ending   time.Duration // between the readings of finished, which a full processor delays
 	foreign  float64
 	cycles   int // garbage collections
 	rss      int64
 	helpers  time.Duration // processor time of targets, sink and driver
 }
 
-func (w window) rate() float64 { return float64(w.arrivals.Count) / w.wall.Seconds() }
+// rate is connections a second, by the target's own clock: commands reach a busy process late.
+func (w window) rate() float64 {
+	return 1e9 * float64(w.arrivals.Count) / float64(max(w.arrivals.Recorded, 1))
+}
 
 // perCheck is processor time per connection that the target counted.
-func (w window) perCheck() time.Duration { return w.cpu / time.Duration(max(w.arrivals.Count, 1)) }
+func (w window) perCheck() time.Duration {
+	share := float64(w.cpu) / float64(max(w.wall, 1)) // of a processor
+	return time.Duration(share / max(w.rate(), 1e-9) * 1e9)
+}
 
 // paced measures monitors of a kind that are due every second.
 func paced(kind string, monitors int) func(context.Context, *lab) (sample, error) {
@@ -113,7 +120,7 @@ func (l *lab) watch(ctx context.Context, t *control.Child, s *subject, interval 
 		return window{}, err
 	}
 	var gc, gcAfter int
-	var stats, statsAfter prober.Stats
+	var stats, statsAfter probe.Stats
 	if err := errors.Join(s.probe.Call(&gc, "gc"), s.probe.Call(&stats, "stats")); err != nil {
 		return window{}, err
 	}
@@ -127,6 +134,7 @@ func (l *lab) watch(ctx context.Context, t *control.Child, s *subject, interval 
 	}
 	err = errors.Join(s.probe.Call(&statsAfter, "stats"), s.probe.Call(&gcAfter, "gc"))
 	w.counts, w.cycles, w.finished = after.Since(before), gcAfter-gc, statsAfter.Finished-stats.Finished
+	w.ending = time.Duration(statsAfter.At - stats.At)
 	return w, err
 }
 

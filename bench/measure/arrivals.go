@@ -25,6 +25,7 @@ type Arrivals struct {
 	Missed     int   `json:"missed"`     // whole intervals without an arrival, between two
 	Unfinished int   `json:"unfinished"` // whole intervals without one, at the end of the run
 	Duplicated int   `json:"duplicated"` // arrivals within half an interval of the one before
+	Recorded   int64 `json:"recorded"`   // how long the target noted arrivals, nanoseconds; set by it
 }
 
 // BurstWindow is the time over which a burst is counted.

@@ -15,10 +15,17 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/frogstats/uptime/bench/control"
+	"github.com/frogstats/uptime/bench/measure"
 	"github.com/frogstats/uptime/internal/egress"
 	"github.com/frogstats/uptime/internal/telemetry"
 	"github.com/frogstats/uptime/services/prober"
 )
+
+// Stats are the prober's counters, and when they were read.
+type Stats struct {
+	prober.Stats
+	At int64 `json:"at"` // CLOCK_MONOTONIC, nanoseconds
+}
 
 // Memory is what the prober's heap holds after a collection.
 type Memory struct {
@@ -42,7 +49,7 @@ func Serve(ctx context.Context, socket string, in io.Reader, out, complaints io.
 	stopped := false
 	err = control.Serve(in, out, map[string]control.Handler{
 		"memory": func(string) (any, error) { return memory(), nil },
-		"stats":  func(string) (any, error) { return p.Stats(), nil },
+		"stats":  func(string) (any, error) { return Stats{p.Stats(), measure.Now()}, nil },
 		"gc":     func(string) (any, error) { return collections(), nil },
 		"stop": func(string) (any, error) {
 			cancel()

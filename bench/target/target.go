@@ -42,6 +42,7 @@ type log struct {
 	mu     sync.Mutex
 	total  int
 	on     bool
+	since  int64 // when recording began
 	list   []measure.Arrival
 	seen   []bool // of each listener since recording began
 	nSeen  int
@@ -66,7 +67,7 @@ func (l *log) add(port uint32, at int64) {
 func (l *log) reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.on, l.nSeen = true, 0
+	l.on, l.nSeen, l.since = true, 0, measure.Now()
 	l.list = slices.Grow(l.list[:0], 1<<20)
 	clear(l.seen)
 	clear(l.curves)
@@ -97,10 +98,13 @@ func (l *log) handlers() map[string]control.Handler {
 				return nil, fmt.Errorf("interval in milliseconds: %w", err)
 			}
 			l.mu.Lock()
-			list := l.list
+			list, end := l.list, measure.Now()
+			recorded := end - l.since
 			l.on, l.list = false, nil
 			l.mu.Unlock()
-			return measure.Analyse(list, time.Duration(n)*time.Millisecond, measure.Now()), nil
+			a := measure.Analyse(list, time.Duration(n)*time.Millisecond, end)
+			a.Recorded = recorded
+			return a, nil
 		},
 	}
 }

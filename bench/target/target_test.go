@@ -51,7 +51,7 @@ func TestLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := v.(measure.Arrivals); r.Count != 3 || r.Ports != 2 || r.Gaps != 1 || r.ErrorMax != 0 {
+	if r := v.(measure.Arrivals); r.Count != 3 || r.Ports != 2 || r.Gaps != 1 || r.ErrorMax != 0 || r.Recorded <= 0 {
 		t.Errorf("report %+v", r)
 	}
 	if _, err := h["report"]("soon"); err == nil {
