@@ -22,6 +22,7 @@ type HTTPCheck struct {
 }
 
 // Prepare reads config once for many executions. The error is a *ConfigError.
+// What config points to must not change afterwards.
 func (t *HTTPTest) Prepare(config TestConfig) (*HTTPCheck, error) {
 	first, own, err := parseHTTP(config)
 	if err != nil {

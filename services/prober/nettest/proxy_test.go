@@ -3,6 +3,7 @@ package nettest_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
@@ -360,6 +361,24 @@ func TestProxyValidate(t *testing.T) {
 		}
 		if got != tt.want {
 			t.Errorf("%s: %v, want %q", tt.proxy.URL, err, tt.want)
+		}
+	}
+}
+
+// TestProxyCancelled cuts a check off while it waits for the proxy.
+func TestProxyCancelled(t *testing.T) {
+	s := startFaults(t)
+	for _, kind := range []string{"http", "https", "socks5"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		time.AfterFunc(50*time.Millisecond, cancel)
+		began := time.Now()
+		config := nettest.TestConfig{Address: "https://beyond.test/", Timeout: 8 * time.Second, Config: nettest.HTTPConfig{
+			Proxy: &nettest.Proxy{URL: kind + "://" + s.Addr(faulttest.Silent)},
+		}}
+		r, err := (&nettest.HTTPTest{}).Execute(ctx, config)
+		checkResult(t, config, r, err)
+		if r.Status != nettest.StatusError || !errors.Is(err, context.Canceled) || time.Since(began) > 2*time.Second {
+			t.Errorf("%s: %v after %s", kind, err, time.Since(began))
 		}
 	}
 }
