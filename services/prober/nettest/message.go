@@ -37,7 +37,7 @@ func sentence(typ ErrorType, phase Phase, at string, timeout time.Duration) stri
 	case ErrNetworkUnreachable:
 		return fmt.Sprintf("The network of %s cannot be reached: check routing to it", at)
 	case ErrTLS:
-		return fmt.Sprintf("The TLS handshake with %s failed: check that the port speaks TLS 1.2 or newer", at)
+		return fmt.Sprintf("The TLS handshake with %s failed: check that the port speaks TLS and how it is set up", at)
 	case ErrTLSTimeout:
 		return fmt.Sprintf("%s accepted the connection but did not finish the TLS handshake within %s: check that the port speaks TLS", at, timeout)
 	case ErrCertificateExpired:

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,6 +58,7 @@ func (b *ocspBench) check(n *Network, addr string, depth Revocation, timeout tim
 }
 
 func TestOCSPResponder(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which closes what is forgotten
 	b := startOCSP(t)
 	refused, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -118,6 +120,12 @@ func TestOCSPResponder(t *testing.T) {
 	}
 	if b.responder.Asked("good") != 1 {
 		t.Error("a redirect was followed, or nobody asked")
+	}
+	for tries := 0; b.responder.Open() > 0 && tries < 100; tries++ {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n := b.responder.Open(); n > 0 {
+		t.Errorf("%d connections to the responder are open", n)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -49,6 +50,7 @@ type Responder struct {
 
 	mu   sync.Mutex
 	asks map[string]int
+	open int
 }
 
 // StartResponder serves answers about certificates of issuer on loopback.
@@ -58,7 +60,7 @@ func StartResponder(issuer *Authority) (*Responder, error) {
 		return nil, err
 	}
 	r := &Responder{issuer: issuer, addr: l.Addr().String(), stop: make(chan struct{}), asks: map[string]int{}}
-	r.server = &http.Server{Handler: r, ReadHeaderTimeout: 5 * time.Second}
+	r.server = &http.Server{Handler: r, ReadHeaderTimeout: 5 * time.Second, ConnState: r.count}
 	r.work.Go(func() { _ = r.server.Serve(l) })
 	return r, nil
 }
@@ -71,6 +73,53 @@ func (r *Responder) Asked(way string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.asks["/"+way]
+}
+
+// hold answers and waits for the client to hang up.
+func (r *Responder) hold(w http.ResponseWriter, der []byte) {
+	conn, rw, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	r.mu.Lock()
+	r.open++ // hijacking has counted it as gone
+	r.mu.Unlock()
+	fmt.Fprintf(rw, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(der), der)
+	_ = rw.Flush()
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_, _ = io.Copy(io.Discard, rw)
+	}()
+	select {
+	case <-gone:
+	case <-r.stop:
+		_ = conn.Close()
+		<-gone
+	}
+	r.mu.Lock()
+	r.open--
+	r.mu.Unlock()
+}
+
+// count follows how many connections are open.
+func (r *Responder) count(_ net.Conn, state http.ConnState) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		r.open++
+	case http.StateClosed, http.StateHijacked:
+		r.open--
+	}
+}
+
+// Open counts the connections that nobody has closed.
+func (r *Responder) Open() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.open
 }
 
 // Close ends all connections.
@@ -131,6 +180,10 @@ func (r *Responder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/ocsp-response")
+	if req.URL.Path == "/unknown" { // leaves closing to the client
+		r.hold(w, der)
+		return
+	}
 	_, _ = w.Write(der)
 }
 
