@@ -1,10 +1,17 @@
 package nettest
 
 import (
+	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/frogstats/uptime/services/prober/nettest/faulttest"
 )
@@ -25,6 +32,97 @@ func chainFor(t *testing.T, alter func(*x509.Certificate)) (chain []*x509.Certif
 		t.Fatal(err)
 	}
 	return []*x509.Certificate{leaf.Leaf, middle.Cert}, root.Pool()
+}
+
+// TestCertificateFacts compares what is shown with the certificate itself.
+func TestCertificateFacts(t *testing.T) {
+	chain, roots := chainFor(t, func(c *x509.Certificate) {
+		c.Subject = pkix.Name{CommonName: "shop", Organization: []string{"Frogs, Inc."}}
+		c.DNSNames, c.SerialNumber = []string{"shop.test", "*.shop.test"}, big.NewInt(0xabc0ffee)
+	})
+	i := inspect(&chainMemory{}, chain, "www.shop.test", roots, time.Now())
+	sum := sha256.Sum256(chain[0].Raw)
+	want := Certificate{
+		Subject: `CN=shop,O=Frogs\, Inc.`, Issuer: "CN=middle",
+		Names:     []string{"shop.test", "*.shop.test", "127.0.0.1", "::1"},
+		NotBefore: chain[0].NotBefore, NotAfter: chain[0].NotAfter, ChainExpiresAt: chain[0].NotAfter,
+		Serial: "abc0ffee", SHA256: hex.EncodeToString(sum[:]), Key: "ECDSA P-256", SignatureAlgorithm: "ECDSA-SHA256",
+		ChainLength: 2, Trusted: true, NameMatches: true, Valid: true,
+	}
+	if diff := cmp.Diff(want, i.shown); diff != "" {
+		t.Error(diff)
+	}
+	if !i.issuer.Equal(chain[1]) {
+		t.Errorf("issuer %s", i.issuer.Subject)
+	}
+}
+
+// TestChainExpiry: a chain ends with its shortest certificate, and of several
+// chains the one counts that lasts longest.
+func TestChainExpiry(t *testing.T) {
+	short, err := faulttest.NewAuthority("short root")
+	if err != nil {
+		t.Fatal(err)
+	}
+	long, err := faulttest.NewAuthority("long root")
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := time.Now().Add(5 * time.Hour).UTC().Truncate(time.Second)
+	middle, err := short.Sub("middle", func(c *x509.Certificate) { c.NotAfter = end })
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := middle.Issue(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := *middle.Cert // the same authority, signed by the other root
+	template.NotAfter, template.AuthorityKeyId = end.Add(3*time.Hour), nil
+	der, err := x509.CreateCertificate(rand.Reader, &template, long.Cert, middle.Key.Public(), long.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cross, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := short.Pool()
+	both.AddCert(long.Cert)
+	now := time.Now()
+	for _, c := range []struct {
+		name  string
+		chain []*x509.Certificate
+		roots *x509.CertPool
+		want  time.Time
+	}{
+		{"one", []*x509.Certificate{leaf.Leaf, middle.Cert}, short.Pool(), end},
+		{"the other", []*x509.Certificate{leaf.Leaf, cross}, long.Pool(), end.Add(3 * time.Hour)},
+		{"both", []*x509.Certificate{leaf.Leaf, middle.Cert, cross}, both, end.Add(3 * time.Hour)},
+		{"both, the other way round", []*x509.Certificate{leaf.Leaf, cross, middle.Cert}, both, end.Add(3 * time.Hour)},
+		{"one of two roots", []*x509.Certificate{leaf.Leaf, middle.Cert, cross}, short.Pool(), end},
+	} {
+		var m chainMemory
+		i := inspect(&m, c.chain, "localhost", c.roots, now)
+		if !i.shown.Valid || !i.shown.ChainExpiresAt.Equal(c.want) {
+			t.Errorf("%s: until %s, want %s: %q", c.name, i.shown.ChainExpiresAt, c.want, i.shown.Problems)
+		}
+		for _, k := range m.known {
+			if !k.end.Equal(c.want) {
+				t.Errorf("%s: remembered until %s", c.name, k.end)
+			}
+		}
+	}
+	// The first of the chains has ended, the other has not: all is well.
+	i := inspect(&chainMemory{}, []*x509.Certificate{leaf.Leaf, middle.Cert, cross}, "localhost", both, end.Add(time.Hour))
+	if !i.shown.Valid {
+		t.Errorf("%q", i.shown.Problems)
+	}
+	// Both have.
+	i = inspect(&chainMemory{}, []*x509.Certificate{leaf.Leaf, middle.Cert, cross}, "localhost", both, end.Add(4*time.Hour))
+	if i.shown.Valid || i.shown.Trusted || classify(PhaseTLS, i.refused) != ErrCertificateInvalid && classify(PhaseTLS, i.refused) != ErrCertificateExpired {
+		t.Errorf("%+v", i.shown)
+	}
 }
 
 // TestChainMemory: what is remembered changes nothing of what is found.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"math"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -230,25 +229,6 @@ func TestTLSMessages(t *testing.T) {
 		})
 		if !strings.Contains(r.Error, c.want) {
 			t.Errorf("%s: %q lacks %q", c.fault, r.Error, c.want)
-		}
-	}
-}
-
-// TestTLSChainExpiry: the end of the chain is that of its shortest certificate.
-func TestTLSChainExpiry(t *testing.T) {
-	s := startTLSFaults(t)
-	for fault, want := range map[faulttest.Fault]time.Duration{
-		faulttest.CertValid:        24 * time.Hour,
-		faulttest.CertIntermediate: 24 * time.Hour,
-	} {
-		r, err := (&nettest.TLSTest{}).Execute(t.Context(), nettest.TestConfig{
-			Address: s.Addr(fault), Timeout: 5 * time.Second, Config: nettest.TLSConfig{TLS: nettest.TLSOptions{RootCAs: s.Root.Pool()}},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if left := time.Until(r.Certificates[0].ChainExpiresAt); math.Abs(float64(left-want)) > float64(time.Minute) {
-			t.Errorf("%s lasts for %s, want %s", fault, left, want)
 		}
 	}
 }
