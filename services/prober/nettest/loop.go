@@ -27,7 +27,7 @@ var ErrNotPlain = errors.New("the check does more than connect")
 // which it keeps in ticks of 1 to 10 ms. So a loop that is kept waiting reports
 // no slow target, and a handshake that ended before the check's deadline is a
 // success, whenever it is noticed. The end of an attempt that failed is the
-// moment at which it was noticed; the loop looks at least once a millisecond.
+// moment at which it was noticed, at most some 2 ms late.
 //
 // # What goes another way
 //
@@ -40,8 +40,9 @@ var ErrNotPlain = errors.New("the check does more than connect")
 // No more than LoopOptions.MaxInFlight connections are open at once. A run that
 // finds none free waits for up to a second, and so does one that needs a
 // goroutine; its time begins when its turn comes. Then it ends as ErrOverload.
-// A run whose destination, an address and port, has as many connections open or
-// in TIME_WAIT as there are local ports ends as ErrOverload at once.
+// A run whose destination, an address and port, has as many connections open as
+// there are local ports ends as ErrOverload at once, as one does for which the
+// kernel finds no port.
 //
 // Connections are closed in order (FIN), which leaves a local port in TIME_WAIT
 // for a minute. When half of all local ports may be in that state towards one

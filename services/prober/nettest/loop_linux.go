@@ -113,6 +113,9 @@ func (l *nativeLoop) start(runs []TCPRun) {
 			return // whoever drives will see the knock
 		}
 		l.knocked.Store(false)
+		if l.waiter.busy && left == len(runs) {
+			l.harvest(0) // which saves the goroutine from coming
+		}
 		n := l.launch(min(left, burst))
 		l.leave()
 		if n == 0 {
@@ -170,10 +173,10 @@ func (l *nativeLoop) settle() {
 func (l *nativeLoop) run() {
 	defer close(l.ended)
 	for {
-		n := l.waiter.wait(&l.events)
+		n := l.waiter.wait()
 		l.drive.Lock()
 		l.waiter.woken(l.clock())
-		l.harvest(n)
+		l.harvest(copy(l.events[:], l.waiter.found[:n]))
 		l.expire()
 		l.launch(burst)
 		if l.isClosed() {
@@ -181,7 +184,7 @@ func (l *nativeLoop) run() {
 			l.drive.Unlock()
 			return
 		}
-		l.adapt(n)
+		l.adapt()
 		l.leave()
 	}
 }
@@ -248,6 +251,7 @@ func (l *nativeLoop) harvest(n int) {
 	}
 	l.report.setClock(l.base)
 	for more := true; more; {
+		l.ready.events += n
 		for _, event := range l.events[:n] {
 			// The socket may have been closed, and its number used again, since.
 			if s := l.socks.at(event.Fd); s.fd >= 0 && s.turn == uint32(event.Pad) {

@@ -9,11 +9,11 @@ import (
 )
 
 const (
-	// tick is how often a busy loop looks.
-	tick = time.Millisecond
-	// Wake-ups closer to each other than busyBelow make a loop busy, and
+	// tick is how often a busy loop looks at least.
+	tick = 2 * time.Millisecond
+	// busyAfter wake-ups closer to each other than busyBelow make a loop busy, and
 	// quietAfter ticks in a row for nothing make it quiet again.
-	busyBelow  = 2 * time.Millisecond
+	busyBelow  = 4 * time.Millisecond
 	busyAfter  = 8
 	quietAfter = 8
 )
@@ -23,15 +23,16 @@ const (
 // A quiet loop hangs that poll into another one, the gate, which the runtime's
 // network poller watches: the goroutine costs nothing until something happens. A
 // busy loop would be woken for every single socket, which costs as much as the
-// check; it takes its poll off the gate and looks every tick instead. Nothing is
-// lost by that, since the kernel knows when a handshake ended.
+// check; it takes its poll off the gate and looks every tick instead, and whenever
+// checks are started. Nothing is lost by that, since the kernel knows when a
+// handshake ended.
 type waiter struct {
 	poll    int
 	gate    *os.File
 	raw     syscall.RawConn
 	opened  func(uintptr) bool
-	events  *[pollEvents]syscall.EpollEvent
-	found   int
+	found   [pollEvents]syscall.EpollEvent
+	count   int
 	planned int64
 	kick    chan struct{}
 	ticker  *time.Timer
@@ -53,8 +54,8 @@ func (w *waiter) init() error {
 	w.ticker = time.NewTimer(time.Hour)
 	w.ticker.Stop()
 	w.opened = func(uintptr) bool {
-		w.found = pollNow(w.poll, w.events[:])
-		return w.found > 0
+		w.count = pollNow(w.poll, w.found[:])
+		return w.count > 0
 	}
 	err = os.NewSyscallError("fcntl", syscall.SetNonblock(gate, true)) // else the runtime does not poll it
 	w.gate = os.NewFile(uintptr(gate), "gate")
@@ -87,8 +88,9 @@ func (w *waiter) control(op int, event *syscall.EpollEvent) error {
 	return err
 }
 
-// wait returns when there are events, how many, or when the time has come.
-func (w *waiter) wait(events *[pollEvents]syscall.EpollEvent) int {
+// wait returns when the time has come or, in a quiet loop, when there are events;
+// how many of them are in found.
+func (w *waiter) wait() int {
 	if w.busy {
 		w.ticker.Reset(tick)
 		select {
@@ -96,11 +98,11 @@ func (w *waiter) wait(events *[pollEvents]syscall.EpollEvent) int {
 		case <-w.kick:
 			w.ticker.Stop()
 		}
-		return pollNow(w.poll, events[:])
+		return 0
 	}
-	w.events, w.found = events, 0
+	w.count = 0
 	_ = w.raw.Read(w.opened)
-	return w.found
+	return w.count
 }
 
 // plan makes sure that wait ends at the given time; 0 means at once. The caller
@@ -138,14 +140,16 @@ func (w *waiter) close() error {
 
 // wakeUps tells a busy loop from a quiet one.
 type wakeUps struct {
-	last  int64
-	close int // wake-ups close to the one before, in a row
-	idle  int // ticks for nothing, in a row
+	events int // since the goroutine was here
+	last   int64
+	close  int // wake-ups close to the one before, in a row
+	idle   int // ticks for nothing, in a row
 }
 
-// adapt makes the loop busy or quiet. n is how many events woke it.
-func (l *nativeLoop) adapt(n int) {
-	now := l.clock()
+// adapt makes the loop busy or quiet.
+func (l *nativeLoop) adapt() {
+	now, n := l.clock(), l.ready.events
+	l.ready.events = 0
 	near := n > 0 && now-l.ready.last < int64(busyBelow)
 	l.ready.last = now
 	switch {
