@@ -45,7 +45,7 @@ func BenchmarkEngine(b *testing.B) {
 
 func benchmarkEngine(b *testing.B, monitors int, measured time.Duration) {
 	target := newBenchTarget(b)
-	floor := target.floor(b, 20_000)
+	floor := target.floor(b, 10_000)
 	g, ended := benchEngine(b, target, monitors)
 	pause(1500 * time.Millisecond)
 	target.errors(b)

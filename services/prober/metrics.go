@@ -35,7 +35,7 @@ type metrics struct {
 
 	lateness metric.Float64Histogram
 	duration metric.Float64Histogram
-	outcomes map[outcome]metric.MeasurementOption
+	outcomes map[outcome][]metric.RecordOption
 }
 
 // outcome is what durations are told apart by.
@@ -50,7 +50,7 @@ func newMetrics(mp metric.MeterProvider) (*metrics, error) {
 	}
 	m := &metrics{
 		meter: mp.Meter(instrumentation), byStatus: map[checkv1.ResultStatus]*atomic.Int64{},
-		byReason: map[missedReason]*atomic.Int64{}, outcomes: map[outcome]metric.MeasurementOption{},
+		byReason: map[missedReason]*atomic.Int64{}, outcomes: map[outcome][]metric.RecordOption{},
 	}
 	var err error
 	if m.lateness, err = m.meter.Float64Histogram("frogup_prober_lateness", metric.WithUnit("s"),
@@ -69,8 +69,8 @@ func newMetrics(mp metric.MeterProvider) (*metrics, error) {
 		m.byStatus[s] = new(atomic.Int64)
 		for kind := range checkv1.MonitorType_name {
 			o := outcome{checkv1.MonitorType(kind), s}
-			m.outcomes[o] = metric.WithAttributeSet(attribute.NewSet(
-				attribute.String("type", typeName(o.kind)), attribute.String("status", statusName(s))))
+			m.outcomes[o] = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(
+				attribute.String("type", typeName(o.kind)), attribute.String("status", statusName(s))))}
 		}
 	}
 	for reason := range missedMessages {
@@ -90,7 +90,7 @@ func (m *metrics) finished(kind checkv1.MonitorType, status checkv1.ResultStatus
 		n.Add(1)
 	}
 	if o := m.outcomes[outcome{kind, status}]; o != nil {
-		m.duration.Record(context.Background(), took.Seconds(), o)
+		m.duration.Record(context.Background(), took.Seconds(), o...)
 	}
 }
 

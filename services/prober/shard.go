@@ -11,9 +11,12 @@ import (
 
 const (
 	// tick is how finely a shard wakes: everything that is due within one starts together
-	// at its end. Ticks lie on a fixed grid, so a monitor is late by the same every time,
-	// and what the target sees between two checks is the interval.
-	tick = 2 * time.Millisecond
+	// at its end, because waking costs more than a check. Ticks lie on a fixed grid that
+	// whole seconds fit, so a monitor is late by the same every time, and what the target
+	// sees between two checks is the interval.
+	tick = 5 * time.Millisecond
+	// permitPause is how often slots that wait ask for permits.
+	permitPause = 2 * time.Millisecond
 	// burst is how many checks start before those in flight are looked after: more at once
 	// cost more each, and answers that wait look slow.
 	burst = 64
@@ -117,16 +120,16 @@ func (s *shard) collect(now time.Time) time.Duration {
 
 // sleep is the time to the tick in which there may be something to do. The lock is held.
 func (s *shard) sleep(now time.Time) time.Duration {
-	next := s.due.next()
-	if !s.waiting.empty() {
-		next = now.UnixMilli() + 1
-	}
 	limit := now.Add(idleWait).UnixMilli()
+	next := s.due.next()
 	if next == 0 || next > limit {
 		next = limit
 	}
 	const ms = int64(tick / time.Millisecond)
 	s.wakeAt = (next + ms - 1) / ms * ms
+	if !s.waiting.empty() {
+		s.wakeAt = min(s.wakeAt, now.Add(permitPause).UnixMilli())
+	}
 	return instant(s.wakeAt).Sub(now)
 }
 
