@@ -24,6 +24,7 @@ var (
 	foreign = told("foreign load", "% of the machine", 0)
 	// What a prober ends and cannot deliver only grows in its memory.
 	delivered = atLeast("delivered ÷ finished", "in the time", 2, none, .95)
+	allocated = told("allocations", "a check", 0)
 	core      = told("core", "% of the prober's", 0)
 	other     = told("targets and sink", "% of the other core", 0)
 	failing   = atMost("not success", "checks", 0, 0, 0)
@@ -57,9 +58,9 @@ func cases(o options) []benchCase {
 			figures: []figure{atLeast("finished ÷ saturated", "", 2, .8, .95), told("finished", "checks/s", 0), arrived, delivered, told("overload", "slots missed", 0),
 				told("other misses", "slots", 0), atMost("rows − due", "slots", 0, 0, 0), atMost("unaccounted", "slots without a row or with two", 0, 0, 0), told("lateness max", "ms", 0), failing, foreign}},
 		{name: "http-5k", about: "5,000 HTTP monitors every second, fresh connections", run: paced("http", 5000),
-			figures: with([]figure{arrived, cost, timesFloor(4.5, 3.0)}, toldGaps(), []figure{failing, foreign})},
+			figures: with([]figure{arrived, cost, timesFloor(4.5, 3.0)}, toldGaps(), []figure{failing, allocated, foreign})},
 		{name: "https", about: "800 HTTPS monitors every second, full handshakes, P-256 certificate", run: paced(httpsKind, 800),
-			figures: with([]figure{arrived, cost, timesFloor(36, 24), told("hybrid", "% of handshakes with X25519MLKEM768", 0)}, toldGaps(), []figure{failing, foreign})},
+			figures: with([]figure{arrived, cost, timesFloor(36, 24), told("hybrid", "% of handshakes with X25519MLKEM768", 0)}, toldGaps(), []figure{failing, allocated, foreign})},
 		{name: "https-hybrid", about: "the same, where the server insists on Go's first choice, X25519MLKEM768", run: paced(hybridKind, 800),
 			figures: []figure{arrived, cost, timesFloor(36, none), failing, foreign}},
 		{name: "start", about: "10,000 TCP monitors every second, from the start of the process", run: runStart,
@@ -121,6 +122,7 @@ func measureAll(ctx context.Context, o options) (*report, error) {
 				continue
 			}
 			fmt.Fprintf(os.Stderr, "%d/%d %s …\n", round+1, o.repeat, c.name)
+			l.running = c.name
 			s, err := c.run(ctx, l)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)

@@ -39,6 +39,7 @@ type lab struct {
 	targets map[string]*control.Child // by kind
 	fleets  map[int]*product.Fleet    // by number of monitors
 	opts    options
+	running string // the case
 
 	capacity float64 // checks/s that saturation showed, of this repetition
 	notes    []string

@@ -31,6 +31,7 @@ type options struct {
 	repeat   int
 	duration time.Duration
 	json     string
+	profiles string
 	binary   string
 	peers    peerBinaries
 }
@@ -42,6 +43,7 @@ func parse(arguments []string) (options, error) {
 	f.IntVar(&o.repeat, "repeat", 3, "repetitions, interleaved")
 	f.DurationVar(&o.duration, "duration", 3*time.Second, "measured time of a case")
 	f.StringVar(&o.json, "json", "", "file to write all figures to")
+	f.StringVar(&o.profiles, "profiles", "", "folder to write a CPU profile of the prober of each paced case to; profiling is in the figures then")
 	f.StringVar(&o.binary, "binary", "bin/frogup", "frogup of the durable cases")
 	f.StringVar(&o.peers.gatus, "gatus", "", "Gatus to compare with")
 	f.StringVar(&o.peers.blackbox, "blackbox", "", "blackbox_exporter to compare with")

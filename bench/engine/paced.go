@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/frogstats/uptime/bench/control"
@@ -23,6 +24,7 @@ type window struct {
 	ending   time.Duration // between the readings of finished, which a full processor delays
 	foreign  float64
 	cycles   int // garbage collections
+	allocs   uint64
 	rss      int64
 	helpers  time.Duration // processor time of targets, sink and driver
 }
@@ -120,19 +122,32 @@ func (l *lab) watch(ctx context.Context, t *control.Child, s *subject, interval 
 		return window{}, err
 	}
 	var gc, gcAfter int
+	var allocs, allocsAfter uint64
 	var stats, statsAfter probe.Stats
-	if err := errors.Join(s.probe.Call(&gc, "gc"), s.probe.Call(&stats, "stats")); err != nil {
+	if err := errors.Join(s.probe.Call(&gc, "gc"), s.probe.Call(&stats, "stats"), s.probe.Call(&allocs, "allocs")); err != nil {
 		return window{}, err
+	}
+	if l.opts.profiles != "" {
+		file := filepath.Join(l.opts.profiles, fmt.Sprintf("%s-%d.pprof", l.running, s.probe.Pid))
+		if err := s.probe.Call(nil, "profile", file); err != nil {
+			return window{}, err
+		}
 	}
 	w, err := l.observe(ctx, t, s.probe.Pid, []int{t.Pid, s.sink.Pid}, interval)
 	if err != nil {
 		return w, err
 	}
+	if l.opts.profiles != "" {
+		if err := s.probe.Call(nil, "profile"); err != nil {
+			return w, err
+		}
+	}
 	after, err := s.counts()
 	if err != nil {
 		return w, err
 	}
-	err = errors.Join(s.probe.Call(&statsAfter, "stats"), s.probe.Call(&gcAfter, "gc"))
+	err = errors.Join(s.probe.Call(&statsAfter, "stats"), s.probe.Call(&gcAfter, "gc"), s.probe.Call(&allocsAfter, "allocs"))
+	w.allocs = allocsAfter - allocs
 	w.counts, w.cycles, w.finished = after.Since(before), gcAfter-gc, statsAfter.Finished-stats.Finished
 	w.ending = time.Duration(statsAfter.At - stats.At)
 	return w, err
@@ -187,7 +202,7 @@ func (w window) sample(floor time.Duration) sample {
 		"not success": float64(w.counts.Finished() - w.counts.Ran["success"]), "foreign load": w.foreign,
 		"delivered ÷ finished": float64(w.counts.Finished()) / float64(max(w.finished, 1)),
 		"core":                 100 * w.cpu.Seconds() / max(w.wall.Seconds(), 1e-9), "targets and sink": 100 * w.helpers.Seconds() / max(w.wall.Seconds(), 1e-9),
-		"collections": float64(w.cycles), "RSS": float64(w.rss) / (1 << 20),
+		"collections": float64(w.cycles), "allocations": float64(w.allocs) / float64(max(w.finished, 1)), "RSS": float64(w.rss) / (1 << 20),
 	}
 }
 

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"runtime/pprof"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -47,10 +49,24 @@ func Serve(ctx context.Context, socket string, in io.Reader, out, complaints io.
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()
 	stopped := false
+	var profile *os.File
 	err = control.Serve(in, out, map[string]control.Handler{
 		"memory": func(string) (any, error) { return memory(), nil },
 		"stats":  func(string) (any, error) { return Stats{p.Stats(), measure.Now()}, nil },
-		"gc":     func(string) (any, error) { return collections(), nil },
+		"gc":     func(string) (any, error) { return count("/gc/cycles/total:gc-cycles"), nil },
+		"allocs": func(string) (any, error) { return count("/gc/heap/allocs:objects"), nil },
+		// profile writes where processor time goes to a file, until it is called without one.
+		"profile": func(file string) (any, error) {
+			if file == "" {
+				pprof.StopCPUProfile()
+				return nil, profile.Close()
+			}
+			var err error
+			if profile, err = os.Create(file); err != nil {
+				return nil, fmt.Errorf("profile: %w", err)
+			}
+			return nil, pprof.StartCPUProfile(profile)
+		},
 		"stop": func(string) (any, error) {
 			cancel()
 			stopped = true
@@ -93,9 +109,9 @@ func memory() Memory {
 	return Memory{HeapInuse: m.HeapInuse, HeapAlloc: m.HeapAlloc, StackInuse: m.StackInuse, Goroutines: runtime.NumGoroutine()}
 }
 
-// collections is the number of garbage collections so far.
-func collections() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}}
+// count is a counter of the runtime.
+func count(name string) uint64 {
+	sample := []metrics.Sample{{Name: name}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }
