@@ -2,8 +2,10 @@ package app
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -148,32 +150,80 @@ func TestCronLanguagesAgree(t *testing.T) {
 	if lists[0] != lists[1] {
 		t.Error("services/monitors/cron/testdata/cron.txt and services/prober/schedule/testdata/cron.txt differ")
 	}
-}
-
-func FuzzCronLanguages(f *testing.F) {
-	list, err := os.ReadFile(filepath.Join(repository, "services", "monitors", "cron", "testdata", "cron.txt"))
-	if err != nil {
-		f.Fatal(err)
-	}
-	for line := range strings.Lines(string(list)) {
-		f.Add(strings.TrimSpace(line[1:]))
-	}
-	f.Fuzz(func(t *testing.T, expr string) {
+	parts := strings.Fields("* * * */2 */15 0 1 5 7 12 23 31 59 60 1-5 5-1 22-2 1,2 FRI FRI-MON FEB L l 20-L L5 5#5 1#1 ? 7/2 1/3 5-5 H @daily 31 30 2 x 1-6/2 *,1 L,1")
+	random := rand.New(rand.NewPCG(1, 2))
+	accepted := 0
+	for range 20_000 {
+		fields := make([]string, 5+random.IntN(2))
+		for i := range fields {
+			fields[i] = parts[random.IntN(len(parts))]
+		}
+		expr := strings.Join(fields, " ")
 		m, refused := cron.Parse(expr, "")
 		s, refused2 := schedule.ParseCron(expr, "")
 		if (refused == nil) != (refused2 == nil) || refused != nil && refused.Error() != refused2.Error() {
 			t.Fatalf("%q: the monitors service says %v, the prober %v", expr, refused, refused2)
 		}
 		if refused != nil {
-			return
+			continue
 		}
-		at := s.Next(cronTestStart)
-		for range 5 {
+		accepted++
+		for at, n := s.Next(cronTestStart), 0; n < 5; n++ {
 			next := s.Next(at)
 			if gap := next.Sub(at); gap > m.LongestGap() {
 				t.Fatalf("%q: %v between %v and %v, the longest is said to be %v", expr, gap, at, next, m.LongestGap())
 			}
 			at = next
 		}
-	})
+	}
+	if accepted < 200 {
+		t.Errorf("only %d expressions were right", accepted)
+	}
+}
+
+// The guide's examples are valid, and its table of rules is whole.
+func TestResourcesDocument(t *testing.T) {
+	_, text := docText(t, "resources.md")
+	blocks := 0
+	for _, part := range strings.Split(text, "```yaml\n")[1:] {
+		example, _, _ := strings.Cut(part, "```")
+		set := resource.Parse([]resource.Source{{Name: "example.yaml", Data: []byte(example)}}, resource.Options{})
+		for _, p := range set.Problems {
+			t.Error(p)
+		}
+		blocks += len(set.Checks)
+	}
+	if blocks < 3 {
+		t.Errorf("%d checks in the examples", blocks)
+	}
+	_, table, _ := strings.Cut(text, "| rule | what it wants |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	paths, err := filepath.Glob(filepath.Join(repository, "services/monitors/resource/*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := regexp.MustCompile(`(?:path|at|, [a-z]*path|Rule(?:, problem\.Message)?:?(?: =)?|line|column|1|fail\()(?:, | )"([a-z]+(?:-[a-z]+)*)"`)
+	rules := map[string]bool{}
+	for _, path := range paths {
+		source, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		for _, m := range told.FindAllStringSubmatch(string(source), -1) {
+			if m[1] != "checks" { // a field
+				rules[m[1]] = true
+			}
+		}
+	}
+	if len(rules) < 40 {
+		t.Errorf("found only %d rules in the source: %v", len(rules), rules)
+	}
+	for rule := range rules {
+		if !strings.Contains(table, "`"+rule+"`") {
+			t.Errorf("rule %q is not in the table of docs/resources.md", rule)
+		}
+	}
 }
