@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/frogstats/uptime/internal/egress"
 	"github.com/frogstats/uptime/services/prober/nettest"
+	"github.com/frogstats/uptime/services/prober/rules"
 )
 
 // minInterval keeps a series from being a flood.
@@ -22,16 +24,22 @@ type checkConfig struct {
 	interval time.Duration
 	json     bool
 	egress   []string
+	from     string // region; "": here
+	server   remote
 }
 
 func newCheck(p Process) *cobra.Command {
-	var cfg checkConfig
+	cfg := checkConfig{server: remote{process: p}}
 	c := &cobra.Command{
-		Use:   "check URL|host:port",
+		Use:   "check URL|host:port|tls://host",
 		Short: "Check one target from here and show where the time went",
-		Long: `Check makes one request (http://…, https://…) or opens one TCP connection (host:port
-or tcp://host:port) from this machine, with the same code that probers run. It needs
-no server and stores nothing.
+		Long: `Check makes one request (http://…, https://…), opens one TCP connection (host:port or
+tcp://host:port) or looks at a certificate (tls://host, tls://host:port) from this
+machine, with the same code that probers run. It needs no server and stores nothing.
+
+With --from REGION the prober of that region does it, by way of the server in --server
+or $FROGUP_SERVER and with the key in --api-key or $FROGUP_API_KEY; nothing is stored
+there either.
 
 The exit code is 0 if the check succeeded, 1 if the target failed it (failure,
 timeout, or an answer that breaks a rule), and 2 if it could not be checked from here
@@ -44,9 +52,12 @@ Every address may be reached: you check from your own machine. --egress applies 
 policy of a server instead, to see what it would refuse (see frogup serve --help).`,
 		Example: `  frogup check https://example.com
   frogup check db.example.com:5432 --timeout 2s
+  frogup check db.example.com:5432 --tls
+  frogup check tls://mail.example.com:587 --starttls smtp --rule 'cert_days>14'
   frogup check https://example.com/health --rule status_code=200 --rule 'body~"ok"'
   frogup check https://api.example.com/login -H 'Content-Type: application/json' --data '{"user":"probe"}'
-  frogup check https://example.com --count 20 --interval 500ms
+  frogup check https://example.com --repeat 20 --interval 500ms
+  frogup check https://example.com --from eu-west --server https://uptime.example.com
   frogup check https://example.com --json | jq .ttfb_ms`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -55,27 +66,48 @@ policy of a server instead, to see what it would refuse (see frogup serve --help
 			if err != nil {
 				return err
 			}
-			return runCheck(c.Context(), p, cfg, probe)
+			return runCheck(c.Context(), p, cfg, probe, c.Flags())
 		},
 	}
 	cfg.probe.register(c)
 	f := c.Flags()
-	f.IntVar(&cfg.count, "count", 1, "how many checks to make; 0 goes on until Ctrl-C")
+	f.IntVar(&cfg.count, "repeat", 1, "how many checks to make; 0 goes on until Ctrl-C")
+	f.IntVar(&cfg.count, "count", 1, "another name of --repeat")
+	_ = f.MarkHidden("count") // the flag exists
 	f.DurationVar(&cfg.interval, "interval", time.Second, "time between the starts of two checks of a series")
 	f.BoolVar(&cfg.json, "json", false, "print one JSON object per check and line, with the field names of the REST events")
 	f.StringArrayVar(&cfg.egress, "egress", nil, `egress policy: private, public-only, "allow CIDR" or "deny CIDR"; may be repeated (default: none)`)
+	f.StringVar(&cfg.from, "from", "", "region whose prober checks, by way of a server (default: from here)")
+	f.StringVar(&cfg.server.server, "server", "", "server of --from (default $FROGUP_SERVER or "+defaultServer+")")
+	f.StringVar(&cfg.server.key, "api-key", "", "key for that server (default $FROGUP_API_KEY or the file in $FROGUP_API_KEY_FILE)")
 	complete(c, "egress", "private", "public-only")
+	c.MarkFlagsMutuallyExclusive("from", "egress")
+	c.MarkFlagsMutuallyExclusive("repeat", "count")
 	return c
 }
 
-func runCheck(ctx context.Context, p Process, cfg checkConfig, probe probe) error {
+func runCheck(ctx context.Context, p Process, cfg checkConfig, probe probe, flags *pflag.FlagSet) error {
 	switch {
 	case cfg.count < 0:
-		return errors.New("--count must not be negative")
+		return errors.New("--repeat must not be negative")
 	case cfg.interval < minInterval:
 		return fmt.Errorf("--interval must be at least %s", minInterval)
 	}
-	network := &nettest.Network{}
+	run := checkRun{process: p, out: p.terminal(), cfg: cfg, target: probe.target}
+	if cfg.from != "" {
+		there, err := cfg.elsewhere(flags, probe)
+		if err != nil {
+			return err
+		}
+		run.once = there
+		return run.all(ctx)
+	}
+	for _, name := range []string{"server", "api-key"} {
+		if flags.Changed(name) {
+			return fmt.Errorf("--%s is for --from: without it the check is made from here", name)
+		}
+	}
+	network := &nettest.Network{NoDNSCache: true} // somebody looks at how long the name takes
 	if len(cfg.egress) > 0 {
 		policy, err := egress.ParsePolicy(cfg.egress)
 		if err != nil {
@@ -83,9 +115,47 @@ func runCheck(ctx context.Context, p Process, cfg checkConfig, probe probe) erro
 		}
 		network.Policy = policy
 	}
-	test, config := probe.test(network, expectation(probe.rules))
-	run := checkRun{process: p, out: p.terminal(), cfg: cfg, target: probe.target, test: test, config: config}
+	here, err := checkHere(network, probe)
+	if err != nil {
+		return err
+	}
+	run.once = here
 	return run.all(ctx)
+}
+
+// checked is one check and how each of its rules turned out.
+type checked struct {
+	*nettest.TestResult
+	rules []rules.Outcome
+}
+
+// checkHere makes checks from this machine.
+func checkHere(network *nettest.Network, p probe) (func(context.Context) (checked, error), error) {
+	list := make([]rules.Rule, len(p.rules))
+	for i, r := range p.rules {
+		list[i] = r.evaluable()
+	}
+	set, problems := rules.Compile(rules.Kind(p.kind), list, nil)
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("--rule: %s %s", problems[0].Path, problems[0].Message)
+	}
+	return func(ctx context.Context) (checked, error) {
+		var c checked
+		var expect func(*nettest.TestResult) []string
+		if len(list) > 0 { // without any, the check has its own idea
+			expect = func(r *nettest.TestResult) []string {
+				verdict := set.Judge(r, nil)
+				c.rules = verdict.Outcomes
+				return verdict.Problems
+			}
+		}
+		test, config := p.test(network, expect)
+		var err error
+		if c.TestResult, err = test.Execute(ctx, config); errors.Is(err, context.Canceled) && ctx.Err() != nil {
+			return c, err
+		}
+		return c, nil
+	}, nil
 }
 
 // checkRun is one check or a series of them.
@@ -94,9 +164,9 @@ type checkRun struct {
 	out     terminal
 	cfg     checkConfig
 	target  target
-	test    nettest.NetworkTest
-	config  nettest.TestConfig
-	tally   tally
+	// once makes one check; an error ends the series, and says nothing of the target.
+	once  func(context.Context) (checked, error)
+	tally tally
 }
 
 // all makes the checks on a grid that starts with the first one.
@@ -110,11 +180,14 @@ func (r *checkRun) all(ctx context.Context) error {
 			case <-ctx.Done():
 			}
 		}
-		result, ok := r.once(ctx)
-		if !ok {
+		result, err := r.next(ctx)
+		if errors.Is(err, context.Canceled) {
 			break
 		}
-		r.tally.add(result)
+		if err != nil {
+			return err
+		}
+		r.tally.add(result.TestResult)
 		if err := r.show(result); err != nil {
 			return fmt.Errorf("print: %w", err)
 		}
@@ -131,25 +204,28 @@ func (r *checkRun) all(ctx context.Context) error {
 	return nil
 }
 
-// once makes one check; ok is false if it was interrupted and so says nothing.
-func (r *checkRun) once(ctx context.Context) (result *nettest.TestResult, ok bool) {
+// next makes one check; the error is context.Canceled if it was interrupted and so says nothing.
+func (r *checkRun) next(ctx context.Context) (checked, error) {
 	if ctx.Err() != nil {
-		return nil, false
+		return checked{}, context.Canceled
 	}
-	stop := r.process.spin("checking " + r.target.url())
+	what := "checking " + r.target.url()
+	if r.cfg.from != "" {
+		what += " from " + r.cfg.from
+	}
+	stop := r.process.spin(what)
 	defer stop()
-	result, err := r.test.Execute(ctx, r.config)
-	return result, !errors.Is(err, context.Canceled) || ctx.Err() == nil
+	return r.once(ctx)
 }
 
-func (r *checkRun) show(result *nettest.TestResult) error {
+func (r *checkRun) show(c checked) error {
 	switch {
 	case r.cfg.json:
-		return writeJSON(r.out, newCheckRecord(r.target, result))
+		return writeJSON(r.out, newCheckRecord(r.target, c))
 	case r.cfg.count == 1:
-		r.out.waterfall(r.target.url(), result, time.Now())
+		r.out.waterfall(r.target.url(), c, time.Now())
 	default:
-		r.out.line(result)
+		r.out.line(c.TestResult)
 	}
 	return nil
 }

@@ -3,12 +3,15 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -256,13 +259,105 @@ func TestCheckTLS(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	got := runVerb(t, t.Context(), nil, "", "check", server.URL)
-	for _, want := range []string{"✘ failure  certificate_invalid", "  tls    ", "✘ failed", "certificate  valid until ", "failed in    tls"} {
+	for _, want := range []string{"✘ failure  certificate_invalid", "  tls    ", "✘ failed", "expires      valid until ", "✘ not valid", "signed by itself", "failed in    tls"} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("%q is not in\n%s", want, got.stdout)
 		}
 	}
 	if got.code != 1 {
 		t.Errorf("exit code %d, want 1", got.code)
+	}
+}
+
+// With its authority a certificate is fine, over http, tls and tcp alike, and its rules are shown one by one.
+func TestCheckTrustedTLS(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Strict-Transport-Security", "max-age=86400; includeSubDomains")
+		_, _ = io.WriteString(w, `{"status":"ok","left":7}`)
+	}))
+	server.EnableHTTP2 = true
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.StartTLS()
+	defer server.Close()
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	address := server.Listener.Addr().String()
+	for _, tt := range []struct {
+		args []string
+		code int
+		want []string
+	}{
+		{[]string{server.URL, "--ca", authority, "--rule", "http_version=2", "--rule", "json:$.status=ok", "--rule", "json:$.left>9", "--rule", "cert_days>30"}, 1, []string{
+			"✘ failure  validation_failed  200 OK", "certificate  " + address + "  ✔ valid", "names        example.com, *.example.com, 127.0.0.1, ::1",
+			"security     HSTS for 1 day with subdomains", "rule         ✔ http_version", "rule         ✘ json_path $.left", "got 7",
+		}},
+		{[]string{"tls://" + address, "--ca", authority, "--rule", "cert_valid", "--rule", "cert_issuer~Acme"}, 0, []string{
+			"✔ success", "tls://" + address, "issuer       O=Acme Co", "rule         ✔ certificate_valid", "rule         ✔ certificate_issuer",
+		}},
+		{[]string{address, "--tls", "--ca", authority, "--sni", "example.com"}, 0, []string{"✔ success", "tcp://" + address, "✔ valid"}},
+		{[]string{address, "--tls", "--insecure"}, 0, []string{"✔ success", "✘ not valid", "signed by itself"}},
+		{[]string{address, "--ca", authority}, 2, nil},
+		{[]string{server.URL, "--tls"}, 2, nil},
+		{[]string{server.URL, "--ca", authority, "--insecure"}, 2, nil},
+		{[]string{server.URL, "--ca", os.DevNull}, 2, nil},
+		{[]string{server.URL, "--cert", authority}, 2, nil},
+		{[]string{server.URL, "--http-version", "3"}, 2, nil},
+		{[]string{server.URL, "--proxy", "ftp://p:1"}, 2, nil},
+		{[]string{server.URL, "--server", "http://127.0.0.1:1"}, 2, nil},
+	} {
+		got := runVerb(t, t.Context(), nil, "", append([]string{"check"}, tt.args...)...)
+		for _, want := range tt.want {
+			if !strings.Contains(got.stdout, want) {
+				t.Errorf("%q: %q is not in\n%s%s", tt.args, want, got.stdout, got.stderr)
+			}
+		}
+		if got.code != tt.code {
+			t.Errorf("%q: exit code %d, want %d\n%s%s", tt.args, got.code, tt.code, got.stdout, got.stderr)
+		}
+	}
+}
+
+// What a region's prober found is shown as if it had been found here.
+func TestCheckFrom(t *testing.T) {
+	const event = `{"timestamp":"2026-11-22T10:00:00.000Z","monitor_type":"http","monitor_url":"https://example.com/","status":"failure","status_code":503,
+"response_time_ms":9,"response_time_us":9000,"dns_time_us":1000,"tcp_time_us":2000,"tls_time_us":3000,"ttfb_us":2500,"transfer_time_us":500,
+"error_type":"validation_failed","error_message":"It answered, but not as expected","failed_phase":"validation","validation_errors":["status_code equals 200: got 503"],
+"resolved_ip":"192.0.2.9","ip_family":"ipv4","tls_version":"1.3","response_headers":{"Server":"x"},"response_size_bytes":12,"attempt":1,
+"details":{"certificates":[{"peer":"example.com:443","subject":"CN=example.com","issuer":"CN=R","names":["example.com"],"not_after":"2027-11-22T10:00:00.000Z","key":"ECDSA P-256","signature_algorithm":"SHA256-RSA","valid":true}],
+"addresses":[{"ip":"2001:db8::1","duration_ns":"250000000","error_type":"connection_refused"},{"ip":"192.0.2.9","duration_ns":"2000000","error_type":null}],
+"assertions":[{"type":"status_code","operator":"equals","value":200,"actual":503,"passed":false,"problem":"got 503"}],
+"warnings":["mind this"],"http_version":"HTTP/2.0","final_url":"https://example.com/","redirects":[],"dns_cached":true}}`
+	var asked atomic.Pointer[http.Request]
+	var body atomic.Value
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Store(r)
+		b, _ := io.ReadAll(r.Body)
+		body.Store(string(b))
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, event)
+	}))
+	defer server.Close()
+	got := runVerb(t, t.Context(), nil, "", "check", "https://example.com", "--from", "eu-west", "--server", server.URL, "--api-key", "k", "--rule", "status_code=200", "--timeout", "3s")
+	for _, want := range []string{
+		"✘ failure  validation_failed  503 Service Unavailable", "dns ", "2.00 ms", "tried        2001:db8::1      250.0 ms  ✘ connection_refused",
+		"address      192.0.2.9 port 443 (ipv4)", "known from an earlier check", "certificate  example.com:443  ✔ valid", "key          ECDSA P-256",
+		"rule         ✘ status_code equals 200: got 503", "remark       ! mind this", "HTTP/2.0, 12 bytes",
+	} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("%q is not in\n%s%s", want, got.stdout, got.stderr)
+		}
+	}
+	r := asked.Load()
+	if got.code != 1 || r == nil || r.Method != http.MethodPost || r.URL.Path != "/api/uptime/monitors/test" || r.URL.Query().Get("region") != "eu-west" ||
+		r.Header.Get("Authorization") != "Bearer k" {
+		t.Errorf("exit code %d, asked %+v", got.code, r)
+	}
+	for _, want := range []string{`"url":"https://example.com"`, `"timeout_ms":3000`, `"regions":["eu-west"]`, `"type":"status_code"`} {
+		if sent, _ := body.Load().(string); !strings.Contains(sent, want) {
+			t.Errorf("%s is not in %s", want, sent)
+		}
 	}
 }
 

@@ -120,7 +120,7 @@ Uptime is rounded down, so that 100 means that no time was lost.`,
 	f.StringArrayVar(&labels, "label", nil, "only monitors with this label, key=value or key; may be repeated")
 	f.BoolVar(&asJSON, "json", false, "print the JSON array as the server has it")
 	complete(c, "status", "up", "degraded", "down", "unknown", "paused", "maintenance")
-	complete(c, "type", "http", "tcp")
+	complete(c, "type", "http", "tcp", "tls")
 	return c
 }
 

@@ -314,7 +314,7 @@ func TestMonitorsCompletion(t *testing.T) {
 		{[]string{"get", "9"}, ":4\n"},
 		{[]string{"get", "8", ""}, ":4\n"},
 		{[]string{"delete", "8", ""}, ":4\n"},
-		{[]string{"list", "--type", ""}, "http\ntcp\n:4\n"},
+		{[]string{"list", "--type", ""}, "http\ntcp\ntls\n:4\n"},
 	} {
 		got := runVerb(t, t.Context(), f.env(), "", append([]string{"__complete", "monitors"}, tt.args...)...)
 		if got.code != 0 || got.stdout != tt.want {

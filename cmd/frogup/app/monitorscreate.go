@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/frogstats/uptime/services/prober/nettest"
 )
 
 // maxDocument is more than any monitor needs: its request body alone may be 1 MiB.
@@ -32,9 +34,10 @@ type createConfig struct {
 func newMonitorsCreate(r *remote) *cobra.Command {
 	var cfg createConfig
 	c := &cobra.Command{
-		Use:   "create NAME URL|host:port",
+		Use:   "create NAME URL|host:port|tls://host",
 		Short: "Create a monitor",
-		Long: `Create makes a monitor of NAME that checks a URL, or a TCP port if it is host:port.
+		Long: `Create makes a monitor of NAME that checks a URL, a TCP port if it is host:port, or a
+certificate if it is tls://host or tls://host:port.
 Its first check runs at once. The id goes to standard output, a sentence to standard
 error, so that a script can keep the id.
 
@@ -155,6 +158,7 @@ type newMonitor struct {
 	Enabled         *bool             `json:"enabled,omitempty"`
 	HTTP            *newHTTP          `json:"http_config,omitempty"`
 	TCP             *newTCP           `json:"tcp_config,omitempty"`
+	TLS             *newTLS           `json:"tls_config,omitempty"`
 	Rules           []rule            `json:"validation_rules,omitempty"`
 	Regions         []string          `json:"regions,omitempty"`
 	ConfirmDown     *int              `json:"confirm_down,omitempty"`
@@ -169,13 +173,44 @@ type newHTTP struct {
 	FollowRedirects *bool             `json:"follow_redirects,omitempty"`
 	TimeoutMS       *int64            `json:"timeout_ms,omitempty"`
 	IPVersion       string            `json:"ip_version,omitempty"`
+	HTTPVersion     string            `json:"http_version,omitempty"`
+	Proxy           *newProxy         `json:"proxy,omitempty"`
+	TLS             *newTLSOptions    `json:"tls,omitempty"`
+}
+
+type newProxy struct {
+	URL      string `json:"url"`
+	Username string `json:"username,omitempty"`
+	Password string `json:"password,omitempty"`
 }
 
 type newTCP struct {
-	Host      string `json:"host"`
-	Port      int    `json:"port"`
-	TimeoutMS *int64 `json:"timeout_ms,omitempty"`
-	IPVersion string `json:"ip_version,omitempty"`
+	Host       string         `json:"host"`
+	Port       int            `json:"port"`
+	TimeoutMS  *int64         `json:"timeout_ms,omitempty"`
+	IPVersion  string         `json:"ip_version,omitempty"`
+	TLS        bool           `json:"tls,omitempty"`
+	StartTLS   string         `json:"starttls,omitempty"`
+	TLSOptions *newTLSOptions `json:"tls_options,omitempty"`
+}
+
+type newTLS struct {
+	Host      string         `json:"host"`
+	Port      int            `json:"port"`
+	TimeoutMS *int64         `json:"timeout_ms,omitempty"`
+	IPVersion string         `json:"ip_version,omitempty"`
+	StartTLS  string         `json:"starttls,omitempty"`
+	Options   *newTLSOptions `json:"options,omitempty"`
+}
+
+type newTLSOptions struct {
+	TrustedCAs         []string `json:"trusted_cas,omitempty"`
+	InsecureSkipVerify bool     `json:"insecure_skip_verify,omitempty"`
+	ServerName         string   `json:"server_name,omitempty"`
+	MinVersion         string   `json:"min_version,omitempty"`
+	ClientCertificate  string   `json:"client_certificate,omitempty"`
+	ClientKey          string   `json:"client_key,omitempty"`
+	Revocation         string   `json:"revocation,omitempty"`
 }
 
 // monitor says in REST's words what the arguments say. What values are allowed is
@@ -185,6 +220,11 @@ func (cfg *createConfig) monitor(name, where string, flags *pflag.FlagSet) (*new
 	if err != nil {
 		return nil, err
 	}
+	return cfg.describe(name, p, flags)
+}
+
+// describe says in REST's words how p checks.
+func (cfg *createConfig) describe(name string, p probe, flags *pflag.FlagSet) (*newMonitor, error) {
 	m := &newMonitor{Name: name, Type: p.kind, Rules: p.rules, Regions: cfg.regions}
 	if cfg.interval%time.Second != 0 {
 		return nil, fmt.Errorf("--interval %s is not in whole seconds", cfg.interval)
@@ -204,6 +244,7 @@ func (cfg *createConfig) monitor(name, where string, flags *pflag.FlagSet) (*new
 	if flags.Changed("confirm-down") {
 		m.ConfirmDown = &cfg.confirmDown
 	}
+	var err error
 	if m.Labels, err = parseLabels(cfg.labels); err != nil {
 		return nil, err
 	}
@@ -211,11 +252,28 @@ func (cfg *createConfig) monitor(name, where string, flags *pflag.FlagSet) (*new
 	if flags.Changed("ip-version") {
 		version = string(p.ipVersion)
 	}
-	if m.Type == "tcp" {
-		m.TCP = &newTCP{Host: p.host, Port: p.port, TimeoutMS: timeout, IPVersion: version}
+	options := p.secure.document()
+	startTLS := ""
+	if flags.Changed("starttls") {
+		startTLS = string(p.secure.startTLS)
+	}
+	switch m.Type {
+	case "tcp":
+		m.TCP = &newTCP{
+			Host: p.host, Port: p.port, TimeoutMS: timeout, IPVersion: version, TLS: p.secure.tls, StartTLS: startTLS, TLSOptions: options,
+		}
+		return m, nil
+	case "tls":
+		m.TLS = &newTLS{Host: p.host, Port: p.port, TimeoutMS: timeout, IPVersion: version, StartTLS: startTLS, Options: options}
 		return m, nil
 	}
-	m.HTTP = &newHTTP{URL: p.address, Method: p.method, Body: p.body, TimeoutMS: timeout, IPVersion: version}
+	m.HTTP = &newHTTP{
+		URL: p.address, Method: p.method, Body: p.body, TimeoutMS: timeout, IPVersion: version, TLS: options,
+		HTTPVersion: map[nettest.HTTPVersion]string{nettest.HTTPAny: "any", nettest.HTTP1: "http1", nettest.HTTP2: "http2"}[p.secure.httpVersion],
+	}
+	if x := p.secure.proxy; x != nil {
+		m.HTTP.Proxy = &newProxy{URL: x.URL, Username: x.Username, Password: x.Password}
+	}
 	if !p.follow {
 		m.HTTP.FollowRedirects = new(bool)
 	}

@@ -48,6 +48,7 @@ type checkRecord struct {
 	HTTPVersion *string          `json:"http_version"`
 	FinalURL    *string          `json:"final_url"`
 	Redirects   []redirectRecord `json:"redirects"`
+	Details     detailsRecord    `json:"details"`
 }
 
 // redirectRecord is one redirect that was followed.
@@ -59,7 +60,8 @@ type redirectRecord struct {
 // timeLayout is RFC 3339 with milliseconds, as REST has it.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
-func newCheckRecord(t target, r *nettest.TestResult) checkRecord {
+func newCheckRecord(t target, c checked) checkRecord {
+	r := c.TestResult
 	record := checkRecord{
 		Timestamp: r.Timestamp.UTC().Format(timeLayout), MonitorType: t.kind, MonitorURL: t.url(),
 		Status: string(r.Status), ResponseTimeMS: millis(r.Latency), ResponseTimeUS: micros(r.Latency),
@@ -69,6 +71,7 @@ func newCheckRecord(t target, r *nettest.TestResult) checkRecord {
 		IPFamily:         present(r.IPFamily()), TLSVersion: present(r.TLSVersion),
 		ResponseHeaders: joinHeaders(r.Headers),
 		HTTPVersion:     present(r.HTTPVersion), Redirects: []redirectRecord{},
+		Details: newDetails(c),
 	}
 	p := r.Phases
 	record.DNSTimeMS, record.DNSTimeUS = span(p.DNS)
@@ -82,7 +85,7 @@ func newCheckRecord(t target, r *nettest.TestResult) checkRecord {
 	if !r.CertExpiresAt.IsZero() {
 		record.CertExpiresAt = present(r.CertExpiresAt.UTC().Format(timeLayout))
 	}
-	if t.kind == nettest.ProtocolTCP {
+	if t.kind != nettest.ProtocolHTTP {
 		record.Port = present(t.port)
 		return record
 	}

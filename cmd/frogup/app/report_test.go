@@ -17,7 +17,7 @@ import (
 
 func TestCheckRecord(t *testing.T) {
 	var b bytes.Buffer
-	if err := writeJSON(&b, newCheckRecord(target{kind: "http", address: "https://example.com/"}, goodResult())); err != nil {
+	if err := writeJSON(&b, newCheckRecord(target{kind: "http", address: "https://example.com/"}, checked{TestResult: goodResult()})); err != nil {
 		t.Fatal(err)
 	}
 	want := `{"timestamp":"2026-11-22T10:00:00.000Z","monitor_type":"http","monitor_url":"https://example.com/","status":"success","status_code":200,` +
@@ -26,7 +26,7 @@ func TestCheckRecord(t *testing.T) {
 		`"error_type":null,"error_message":null,"failed_phase":null,"validation_errors":[],` +
 		`"resolved_ip":"192.0.2.7","ip_family":"ipv4","port":null,"tls_version":"1.3","cert_expires_at":"2027-01-14T11:00:00.000Z",` +
 		`"response_size_bytes":1256,"response_headers":{"Content-Type":"text/html","Set-Cookie":"a=1, b=2"},"attempt":1,` +
-		`"http_version":"HTTP/2.0","final_url":"https://www.example.com/","redirects":[{"status_code":301,"url":"https://www.example.com/"}]}` + "\n"
+		`"http_version":"HTTP/2.0","final_url":"https://www.example.com/","redirects":[{"status_code":301,"url":"https://www.example.com/"}],"details":{"certificates":[],"addresses":[],"assertions":[],"warnings":[],"banner":null,"dns_cached":false}}` + "\n"
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -34,15 +34,16 @@ func TestCheckRecord(t *testing.T) {
 
 // A failed TCP check has no answer: null is not 0.
 func TestCheckRecordTCP(t *testing.T) {
-	got := newCheckRecord(target{"tcp", "h:1", "h", 1}, &nettest.TestResult{
+	got := newCheckRecord(target{"tcp", "h:1", "h", 1}, checked{TestResult: &nettest.TestResult{
 		Timestamp: fixedNow, Status: nettest.StatusFailure, ErrorType: nettest.ErrConnectionRefused, FailedPhase: nettest.PhaseConnect,
 		Error: "no", Latency: 300 * time.Microsecond, Phases: nettest.Phases{Connect: measured(300)}, Attempt: 1,
-	})
+	}})
 	zero, us, port, typ, msg, phase := uint32(0), 300.0, 1, "connection_refused", "no", "connect"
 	want := checkRecord{
 		Timestamp: "2026-11-22T10:00:00.000Z", MonitorType: "tcp", MonitorURL: "tcp://h:1", Status: "failure",
 		ResponseTimeUS: us, TCPTimeMS: &zero, TCPTimeUS: &us, Port: &port, ErrorType: &typ, ErrorMessage: &msg, FailedPhase: &phase,
 		ValidationErrors: []string{}, ResponseHeaders: map[string]string{}, Redirects: []redirectRecord{}, Attempt: 1,
+		Details: newDetails(checked{TestResult: &nettest.TestResult{}}),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -9,7 +9,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/frogstats/uptime/services/prober/nettest"
 	"github.com/frogstats/uptime/services/prober/rules"
 )
 
@@ -23,7 +22,18 @@ const ruleHelp = `Rules (--rule, no spaces around the operator; without any, sta
   body/i~TEXT             body/i!~TEXT            the same, whatever the case
   header:NAME                                     the header is there
   header:NAME=VALUE       header:NAME~TEXT        it equals, or contains
-A TCP check knows response_time only: DNS plus connecting.`
+  ttfb<200                                        from the request to the first byte
+  body/re~REGEX           body/re!~REGEX          matches an RE2 expression, or does not
+  json:$.PATH             json:$.PATH!            a JSON path finds something, or nothing
+  json:$.PATH=VALUE       json:$.PATH!=VALUE      what it finds is this, or not
+  json:$.PATH<5  >5       json:$.PATH~TEXT        it is less, greater, contains
+  http_version=2                                  1.0, 1.1 or 2
+  cel:EXPRESSION                                  a CEL expression, such as cel:size<1000&&status_code==200
+  cert_days>14                                    days until a certificate of the chain expires
+  cert_issuer~TEXT        cert_subject=TEXT       contains (~, !~) or equals (=, !=)
+  cert_valid                                      in time, trusted, and for this name
+A TCP check knows response_time only: DNS plus connecting. A TLS check, and a TCP check
+with --tls, know cert_… and cel: too.`
 
 // rule is one validation rule, with the names of the REST surface.
 type rule struct {
@@ -31,6 +41,7 @@ type rule struct {
 	Operator      string `json:"operator,omitempty"`
 	Value         any    `json:"value,omitempty"` // float64, []any of float64, or string, as encoding/json has it
 	Header        string `json:"header,omitempty"`
+	Path          string `json:"path,omitempty"`
 	CaseSensitive *bool  `json:"case_sensitive,omitempty"`
 }
 
@@ -40,7 +51,8 @@ const (
 	maxRuleNumber = 1<<53 - 1 // beyond, a JSON number is no longer exact
 )
 
-func parseRules(args []string, kind string) ([]rule, error) {
+// parseRules reads the rules of a check of a kind; handshake says whether there is TLS to look at.
+func parseRules(args []string, kind string, handshake bool) ([]rule, error) {
 	if len(args) > maxRules {
 		return nil, fmt.Errorf("--rule may be given %d times at most", maxRules)
 	}
@@ -50,8 +62,11 @@ func parseRules(args []string, kind string) ([]rule, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--rule %q: %w", arg, err)
 		}
-		if kind == nettest.ProtocolTCP && r.Type != "response_time" {
-			return nil, fmt.Errorf("--rule %q: a TCP check has no answer to look at; it knows response_time only", arg)
+		if err := r.fits(kind, handshake); err != nil {
+			return nil, fmt.Errorf("--rule %q: %w", arg, err)
+		}
+		if problems := r.evaluable().Validate(); len(problems) > 0 {
+			return nil, fmt.Errorf("--rule %q: %s %s", arg, problems[0].Path, problems[0].Message)
 		}
 		rules = append(rules, r)
 	}
@@ -63,8 +78,16 @@ func parseRule(s string) (rule, error) {
 	if !utf8.ValidString(s) {
 		return rule{}, errors.New("is not UTF-8")
 	}
-	if rest, ok := strings.CutPrefix(s, "header:"); ok {
+	switch name, rest, _ := strings.Cut(s, ":"); name {
+	case "header":
 		return parseHeaderRule(rest)
+	case "json":
+		return parseJSONRule(rest)
+	case "cel":
+		return rule{Type: "cel", Value: rest}, checkRuleText(rest)
+	}
+	if s == "cert_valid" {
+		return rule{Type: "certificate_valid", Operator: "equals", Value: true}, nil
 	}
 	i := strings.IndexAny(s, "=!<>~")
 	if i < 0 {
@@ -86,8 +109,14 @@ func parseRule(s string) (rule, error) {
 		return parseThreshold("response_size", op, value, wholeNumber)
 	case "body", "body/i":
 		return parseBodyRule(op, value, subject == "body")
+	case "ttfb":
+		return parseThreshold("ttfb", op, value, milliseconds)
+	case "cert_days":
+		return parseThreshold("certificate_days_left", op, value, wholeNumber)
+	case "body/re", "http_version", "cert_issuer", "cert_subject":
+		return parseTextRule(subject, op, value)
 	}
-	return rule{}, fmt.Errorf("%q is none of status_code, response_time, size, body, body/i, header:NAME", subject)
+	return rule{}, fmt.Errorf("%q is none of status_code, response_time, ttfb, size, body, body/i, body/re, header:NAME, json:PATH, cel:EXPRESSION, http_version, cert_days, cert_issuer, cert_subject, cert_valid", subject)
 }
 
 func parseStatusRule(op, value string) (rule, error) {
@@ -194,25 +223,17 @@ func milliseconds(s string) (float64, error) {
 	return 0, fmt.Errorf("%q is neither milliseconds, such as 500, nor a duration, such as 1.5s", s)
 }
 
-// expectation is what a check's result is held to: nil without rules, which leaves it
-// to the check's own default.
-func expectation(list []rule) func(*nettest.TestResult) []string {
-	ready := make([]rules.Rule, len(list))
-	for i, r := range list {
-		ready[i] = r.evaluable()
-	}
-	return rules.Expect(ready)
-}
-
 // evaluable is r as the rules that probers evaluate.
 func (r rule) evaluable() rules.Rule {
 	out := rules.Rule{
-		Type: rules.Type(r.Type), Operator: rules.Operator(r.Operator), Header: r.Header,
+		Type: rules.Type(r.Type), Operator: rules.Operator(r.Operator), Header: r.Header, Path: r.Path,
 		CaseSensitive: r.CaseSensitive == nil || *r.CaseSensitive,
 	}
 	switch v := r.Value.(type) {
 	case string:
 		out.Text = v
+	case bool:
+		out.Text = strconv.FormatBool(v)
 	case float64:
 		out.Numbers = []float64{v}
 	case []any:
@@ -242,7 +263,10 @@ func (r rule) String() string {
 	case r.Type == "header_value":
 		return "header:" + r.Header + pick(r.Operator == "contains", "~", "=") + value
 	}
-	return strings.Join(slices.DeleteFunc([]string{r.Type, r.Header, r.Operator, value}, func(s string) bool { return s == "" }), " ")
+	if text, ok := r.more(value); ok {
+		return text
+	}
+	return strings.Join(slices.DeleteFunc([]string{r.Type, r.Header, r.Path, r.Operator, value}, func(s string) bool { return s == "" }), " ")
 }
 
 func ruleValue(v any) string {

@@ -35,6 +35,23 @@ func TestParseRule(t *testing.T) {
 		{"header:X-Foo=bar=baz", rule{Type: "header_value", Operator: "equals", Header: "X-Foo", Value: "bar=baz"}},
 		{"header:X-Foo=", rule{Type: "header_value", Operator: "equals", Header: "X-Foo", Value: ""}},
 		{"header:X-Foo~bar", rule{Type: "header_value", Operator: "contains", Header: "X-Foo", Value: "bar"}},
+		{"ttfb<200ms", rule{Type: "ttfb", Operator: "less_than", Value: 200.0}},
+		{"body/re~^o.k$", rule{Type: "response_body_matches", Value: "^o.k$"}},
+		{"body/re!~a|b", rule{Type: "response_body_not_matches", Value: "a|b"}},
+		{"http_version=2", rule{Type: "http_version", Operator: "equals", Value: "2"}},
+		{"json:$.a.b", rule{Type: "json_path", Path: "$.a.b", Operator: "exists"}},
+		{"json:$.a!", rule{Type: "json_path", Path: "$.a", Operator: "not_exists"}},
+		{"json:$.a=ok", rule{Type: "json_path", Path: "$.a", Operator: "equals", Value: "ok"}},
+		{"json:$.a=", rule{Type: "json_path", Path: "$.a", Operator: "equals", Value: ""}},
+		{"json:$.a!=true", rule{Type: "json_path", Path: "$.a", Operator: "not_equals", Value: true}},
+		{"json:$.a>1.5", rule{Type: "json_path", Path: "$.a", Operator: "greater_than", Value: 1.5}},
+		{"json:$.a[?(@.n<3)].x~y=z", rule{Type: "json_path", Path: "$.a[?(@.n<3)].x", Operator: "contains", Value: "y=z"}},
+		{"json:$['a=b']=3", rule{Type: "json_path", Path: "$['a=b']", Operator: "equals", Value: 3.0}},
+		{"cel:size<1000&&status_code==200", rule{Type: "cel", Value: "size<1000&&status_code==200"}},
+		{"cert_days>14", rule{Type: "certificate_days_left", Operator: "greater_than", Value: 14.0}},
+		{"cert_issuer~Let's Encrypt", rule{Type: "certificate_issuer", Operator: "contains", Value: "Let's Encrypt"}},
+		{"cert_subject!=CN=x", rule{Type: "certificate_subject", Operator: "not_equals", Value: "CN=x"}},
+		{"cert_valid", rule{Type: "certificate_valid", Operator: "equals", Value: true}},
 	} {
 		got, err := parseRule(tt.in)
 		if err != nil {
@@ -104,13 +121,25 @@ func FuzzParseRule(f *testing.F) {
 }
 
 func TestParseRules(t *testing.T) {
-	if _, err := parseRules([]string{"response_time<5"}, "tcp"); err != nil {
+	if _, err := parseRules([]string{"response_time<5"}, "tcp", false); err != nil {
 		t.Errorf("response_time for tcp: %v", err)
 	}
-	if _, err := parseRules([]string{"status_code=200"}, "tcp"); err == nil {
-		t.Error("status_code for tcp was accepted")
+	for _, tt := range []struct {
+		rule, kind string
+		handshake  bool
+		fine       bool
+	}{
+		{"status_code=200", "tcp", false, false}, {"status_code=200", "tcp", true, false}, {"status_code=200", "tls", true, false},
+		{"cert_days>1", "tcp", false, false}, {"cert_days>1", "tcp", true, true}, {"cert_days>1", "tls", true, true}, {"cert_days>1", "http", true, true},
+		{"cel:tls_version=='1.3'", "tls", true, true}, {"cel:true", "tcp", false, false}, {"response_time<5", "tls", true, true},
+		{"json:$.a[", "http", true, false}, {"json:a", "http", true, false}, {"cel:nothing()", "http", true, false}, {"body/re~(", "http", true, false},
+		{"http_version=3", "http", true, false}, {"json:$.a<x", "http", true, false}, {"cert_issuer<5", "http", true, false},
+	} {
+		if _, err := parseRules([]string{tt.rule}, tt.kind, tt.handshake); (err == nil) != tt.fine {
+			t.Errorf("%s for %s: %v", tt.rule, tt.kind, err)
+		}
 	}
-	if _, err := parseRules(make([]string, maxRules+1), "http"); err == nil {
+	if _, err := parseRules(make([]string, maxRules+1), "http", true); err == nil {
 		t.Errorf("%d rules were accepted", maxRules+1)
 	}
 }

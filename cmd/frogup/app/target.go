@@ -16,21 +16,21 @@ import (
 
 // target is what a person named on the command line.
 type target struct {
-	kind    string // "http" or "tcp", as monitor_type has it
+	kind    string // "http", "tcp" or "tls", as monitor_type has it
 	address string // the URL, or host:port
-	host    string // of tcp, without brackets
-	port    int    // of tcp
+	host    string // of tcp and tls, without brackets
+	port    int    // of tcp and tls
 }
 
 // url is what events call monitor_url.
 func (t target) url() string {
-	if t.kind == nettest.ProtocolTCP {
-		return "tcp://" + t.address
+	if t.kind == nettest.ProtocolHTTP {
+		return t.address
 	}
-	return t.address
+	return t.kind + "://" + t.address
 }
 
-// parseTarget reads http://…, https://…, tcp://host:port or host:port.
+// parseTarget reads http://…, https://…, tcp://host:port, tls://host[:port] or host:port.
 func parseTarget(arg string) (target, error) {
 	scheme, rest, has := strings.Cut(arg, "://")
 	switch strings.ToLower(scheme) {
@@ -46,14 +46,32 @@ func parseTarget(arg string) (target, error) {
 			}
 			return t, nil
 		}
+	case "tls":
+		if has {
+			return parseTLSTarget(arg, strings.TrimSuffix(rest, "/"))
+		}
 	}
 	if has {
-		return target{}, fmt.Errorf("%q: the scheme must be http, https or tcp", arg)
+		return target{}, fmt.Errorf("%q: the scheme must be http, https, tcp or tls", arg)
 	}
 	if t, ok := parseHostPort(arg); ok {
 		return t, nil
 	}
 	return target{}, fmt.Errorf("%q is neither a URL nor host:port%s", arg, meant(arg))
+}
+
+func parseTLSTarget(arg, rest string) (target, error) {
+	t, ok := parseHostPort(rest)
+	if !ok { // without a port; an IPv6 address still has its brackets
+		host := strings.TrimSuffix(strings.TrimPrefix(rest, "["), "]")
+		t, ok = parseHostPort(net.JoinHostPort(host, "443"))
+		ok = ok && !strings.ContainsAny(host, "/?#@[] ") && (!strings.Contains(host, ":") || strings.HasPrefix(rest, "["))
+	}
+	if !ok {
+		return target{}, fmt.Errorf("%q: after tls:// there must be host or host:port, the port from 1 to 65535 and an IPv6 address in brackets", arg)
+	}
+	t.kind = nettest.ProtocolTLS
+	return t, nil
 }
 
 func parseHostPort(s string) (target, bool) {
@@ -97,6 +115,7 @@ type probeFlags struct {
 	ipVersion string
 	noFollow  bool
 	rules     []string
+	secure    secureFlags
 }
 
 func (f *probeFlags) register(c *cobra.Command) {
@@ -108,6 +127,7 @@ func (f *probeFlags) register(c *cobra.Command) {
 	fs.StringVar(&f.ipVersion, "ip-version", string(nettest.IPAny), "address family: any, ipv4 or ipv6")
 	fs.BoolVar(&f.noFollow, "no-follow", false, "do not follow redirects: the first answer is judged")
 	fs.StringArrayVar(&f.rules, "rule", nil, "what the answer must be, such as status_code=200; may be repeated")
+	f.secure.register(c)
 	complete(c, "method", "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH")
 	complete(c, "ip-version", "any", "ipv4", "ipv6")
 	noFiles := cobra.NoFileCompletions
@@ -115,7 +135,7 @@ func (f *probeFlags) register(c *cobra.Command) {
 		_ = c.RegisterFlagCompletionFunc(name, noFiles) // the flags exist
 	}
 	_ = c.RegisterFlagCompletionFunc("rule", cobra.FixedCompletions(
-		[]string{"status_code=", "response_time<", "size<", "body~", "body!~", "header:"},
+		[]string{"status_code=", "response_time<", "ttfb<", "size<", "body~", "body!~", "body/re~", "header:", "json:$.", "cel:", "http_version=", "cert_days>", "cert_issuer~", "cert_subject~", "cert_valid"},
 		cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace))
 }
 
@@ -134,20 +154,21 @@ type probe struct {
 	ipVersion nettest.IPVersion
 	follow    bool
 	rules     []rule
+	secure    secure
 }
 
-// httpOnly are the flags of probeFlags that a TCP check has no use for.
-var httpOnly = []string{"method", "header", "data", "no-follow"}
+// httpOnly are the flags of probeFlags that only an HTTP check has a use for.
+var httpOnly = []string{"method", "header", "data", "no-follow", "http-version", "proxy"}
 
 func (f *probeFlags) parse(arg string, flags *pflag.FlagSet) (probe, error) {
 	t, err := parseTarget(arg)
 	if err != nil {
 		return probe{}, err
 	}
-	if t.kind == nettest.ProtocolTCP {
+	if t.kind != nettest.ProtocolHTTP {
 		for _, name := range httpOnly {
 			if flags.Changed(name) {
-				return probe{}, fmt.Errorf("--%s is for http and https; %s is a TCP check", name, arg)
+				return probe{}, fmt.Errorf("--%s is for http and https; %s is a %s check", name, arg, strings.ToUpper(t.kind))
 			}
 		}
 	}
@@ -167,7 +188,10 @@ func (f *probeFlags) parse(arg string, flags *pflag.FlagSet) (probe, error) {
 	if p.headers, err = parseHeaders(f.headers); err != nil {
 		return probe{}, err
 	}
-	if p.rules, err = parseRules(f.rules, t.kind); err != nil {
+	if p.secure, err = f.secure.parse(t, flags); err != nil {
+		return probe{}, err
+	}
+	if p.rules, err = parseRules(f.rules, t.kind, p.secure.handshake(t)); err != nil {
 		return probe{}, err
 	}
 	test, config := p.test(nil, nil)
@@ -180,13 +204,21 @@ func (f *probeFlags) parse(arg string, flags *pflag.FlagSet) (probe, error) {
 // test is the check that p describes. network and expect may be nil.
 func (p probe) test(network *nettest.Network, expect func(*nettest.TestResult) []string) (nettest.NetworkTest, nettest.TestConfig) {
 	config := nettest.TestConfig{Name: p.url(), Address: p.address, Timeout: p.timeout}
-	if p.kind == nettest.ProtocolTCP {
-		config.Config = nettest.TCPConfig{IPVersion: p.ipVersion, Expect: expect}
+	switch p.kind {
+	case nettest.ProtocolTCP:
+		own := nettest.TCPConfig{IPVersion: p.ipVersion, Expect: expect}
+		if p.secure.tls {
+			own.TLS, own.StartTLS = &p.secure.options, p.secure.startTLS
+		}
+		config.Config = own
 		return &nettest.TCPTest{Network: network}, config
+	case nettest.ProtocolTLS:
+		config.Config = nettest.TLSConfig{IPVersion: p.ipVersion, StartTLS: p.secure.startTLS, TLS: p.secure.options, Expect: expect}
+		return &nettest.TLSTest{Network: network}, config
 	}
 	config.Config = nettest.HTTPConfig{
 		Method: p.method, Headers: p.headers, Body: p.body, IPVersion: p.ipVersion,
-		FollowRedirects: p.follow, Expect: expect,
+		FollowRedirects: p.follow, Expect: expect, TLSOptions: p.secure.options, Version: p.secure.httpVersion, Proxy: p.secure.proxy,
 	}
 	return &nettest.HTTPTest{Network: network}, config
 }
@@ -222,6 +254,12 @@ func flagError(arg string, err error) error {
 		return fmt.Errorf("--data %s", wrong.Problem)
 	case "IPVersion":
 		return fmt.Errorf("--ip-version %s", wrong.Problem)
+	case "StartTLS":
+		return fmt.Errorf("--starttls %s", wrong.Problem)
+	case "Version":
+		return fmt.Errorf("--http-version %s", wrong.Problem)
+	case "Proxy", "Proxy.URL":
+		return fmt.Errorf("--proxy %s", wrong.Problem)
 	}
 	return err
 }

@@ -44,7 +44,7 @@ func TestParseTargetHints(t *testing.T) {
 		{"example.com:65536", `"65536" is not a port`},
 		{"example.com:http", `"http" is not a port`},
 		{"example.com:+80", `"+80" is not a port`},
-		{"ftp://example.com", "must be http, https or tcp"},
+		{"ftp://example.com", "must be http, https, tcp or tls"},
 		{"tcp://example.com", "after tcp://"},
 		{"tcp://::1:22", "after tcp://"},
 		{":80", "neither a URL nor host:port"},

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/frogstats/uptime/services/prober/nettest"
+	"github.com/frogstats/uptime/services/prober/rules"
 )
 
 // phaseRow is one line of the waterfall.
@@ -40,7 +41,8 @@ func phaseRows(r *nettest.TestResult) []phaseRow {
 }
 
 // waterfall shows one check to a person: the outcome, where the time went, and what was found.
-func (t terminal) waterfall(url string, r *nettest.TestResult, now time.Time) {
+func (t terminal) waterfall(url string, c checked, now time.Time) {
+	r := c.TestResult
 	fmt.Fprintf(t, "%s  %s\n", t.outcome(r), t.paint(bold, clean(url)))
 	if rows := phaseRows(r); len(rows) > 0 {
 		fmt.Fprintln(t)
@@ -48,6 +50,14 @@ func (t terminal) waterfall(url string, r *nettest.TestResult, now time.Time) {
 	}
 	fmt.Fprintln(t)
 	t.findings(r, now)
+	t.securityFacts(r)
+	if len(c.rules) == 0 {
+		for _, problem := range r.ValidationErrors {
+			t.fact("rule", t.paint(red, "✘ ")+clean(problem))
+		}
+	}
+	t.certificates(r.Certificates, now)
+	t.outcomes(c.rules)
 }
 
 // outcome is the status as symbol and word, and the one fact that goes with it.
@@ -132,14 +142,23 @@ func formatMillis(d time.Duration, decimals int) string {
 
 // findings lists what the check learned, one fact per line.
 func (t terminal) findings(r *nettest.TestResult, now time.Time) {
+	if len(r.Addresses) > 1 || len(r.Addresses) == 1 && r.Addresses[0].ErrorType != "" {
+		t.addresses(r.Addresses)
+	}
 	if r.ResolvedIP.IsValid() {
 		t.fact("address", fmt.Sprintf("%s port %d (%s)", r.ResolvedIP, r.Port, r.IPFamily()))
 	}
 	if r.TLSVersion != "" {
 		t.fact("tls", "version "+r.TLSVersion)
 	}
-	if !r.CertExpiresAt.IsZero() {
+	if r.DNSCached {
+		t.fact("name", "known from an earlier check")
+	}
+	if !r.CertExpiresAt.IsZero() && len(r.Certificates) == 0 {
 		t.fact("certificate", t.expiry(r.CertExpiresAt, now))
+	}
+	if r.Banner != "" {
+		t.fact("banner", clean(r.Banner))
 	}
 	if r.StatusCode != 0 {
 		size := fmt.Sprintf("%d bytes", r.ResponseSize)
@@ -161,8 +180,112 @@ func (t terminal) findings(r *nettest.TestResult, now time.Time) {
 	if r.Error != "" {
 		t.fact("error", clean(r.Error))
 	}
-	for _, problem := range r.ValidationErrors {
-		t.fact("rule", t.paint(red, "✘ ")+clean(problem))
+	for _, w := range r.Warnings {
+		t.fact("remark", t.paint(yellow, "! ")+clean(w))
+	}
+}
+
+// addresses shows what was tried, in order.
+func (t terminal) addresses(list []nettest.AddressAttempt) {
+	for _, a := range list {
+		word := t.paint(green, "✔ used")
+		if a.ErrorType != "" {
+			word = t.paint(red, "✘ "+string(a.ErrorType))
+		}
+		t.fact("tried", fmt.Sprintf("%-15s  %s  %s", a.Addr, formatMillis(a.Duration, decimalsFor(a.Duration)), word))
+	}
+}
+
+// certificates shows what each handshake showed.
+func (t terminal) certificates(list []nettest.Certificate, now time.Time) {
+	for i, c := range list {
+		fmt.Fprintln(t)
+		mark := t.paint(green, "✔ valid")
+		if !c.Valid {
+			mark = t.paint(red, "✘ not valid")
+		}
+		title := "certificate"
+		if len(list) > 1 {
+			title = fmt.Sprintf("certificate %d of %d", i+1, len(list))
+		}
+		fmt.Fprintf(t, "  %s  %s  %s\n", t.paint(bold, title), clean(c.Peer), mark)
+		t.fact("subject", clean(c.Subject))
+		t.fact("issuer", clean(c.Issuer))
+		if len(c.Names) > 0 {
+			t.fact("names", clean(namesOf(c.Names)))
+		}
+		t.fact("expires", t.expiry(c.NotAfter, now))
+		if !c.ChainExpiresAt.IsZero() && !c.ChainExpiresAt.Equal(c.NotAfter) {
+			t.fact("chain", t.expiry(c.ChainExpiresAt, now))
+		}
+		t.fact("key", clean(c.Key+", signed with "+c.SignatureAlgorithm))
+		if c.CipherSuite != "" {
+			t.fact("cipher", clean(c.CipherSuite))
+		}
+		if c.OCSPStatus != "" {
+			t.fact("ocsp", fmt.Sprintf("%s (%s)", c.OCSPStatus, c.OCSPSource))
+		}
+		for _, problem := range c.Problems {
+			t.fact("problem", t.paint(red, "✘ ")+clean(problem))
+		}
+	}
+}
+
+// maxNames is how many names of a certificate are shown.
+const maxNames = 6
+
+func namesOf(names []string) string {
+	if len(names) <= maxNames {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNames], ", "), len(names)-maxNames)
+}
+
+// securityFacts shows what the headers of an answer over https say to browsers, and which do not.
+func (t terminal) securityFacts(r *nettest.TestResult) {
+	if r.StatusCode == 0 || !strings.HasPrefix(r.FinalURL, "https:") {
+		return
+	}
+	f := r.SecurityFacts()
+	var said, missing []string
+	note := func(name string, there bool, text string) {
+		if there {
+			said = append(said, text)
+		} else {
+			missing = append(missing, name)
+		}
+	}
+	hsts := ""
+	if h := f.HSTS; h != nil {
+		hsts = "HSTS for " + days(h.MaxAge) + pick(h.IncludeSubDomains, " with subdomains", "") + pick(h.Preload, ", preloaded", "")
+	}
+	note("HSTS", hsts != "", hsts)
+	note("CSP", f.CSP, "CSP")
+	note("framing", f.FrameAncestors || f.FrameOptions != "", pick(f.FrameAncestors, "framing by policy", "framing "+clean(f.FrameOptions)))
+	note("nosniff", f.NoSniff, "nosniff")
+	note("referrer policy", f.ReferrerPolicy != "", "referrer "+clean(f.ReferrerPolicy))
+	if f.CSPReportOnly && !f.CSP {
+		said = append(said, "CSP reported only")
+	}
+	if len(said) > 0 {
+		t.fact("security", strings.Join(said, ", "))
+	}
+	if len(missing) > 0 {
+		t.fact("absent", t.paint(faint, strings.Join(missing, ", ")))
+	}
+}
+
+// outcomes shows how each rule turned out; of a check that never came to its rules, none did.
+func (t terminal) outcomes(list []rules.Outcome) {
+	if len(list) > 0 {
+		fmt.Fprintln(t)
+	}
+	for _, o := range list {
+		if o.Passed {
+			t.fact("rule", t.paint(green, "✔ ")+clean(o.String()))
+		} else {
+			t.fact("rule", t.paint(red, "✘ ")+clean(o.String())+": "+clean(o.Problem))
+		}
 	}
 }
 

@@ -91,6 +91,7 @@ func TestWaterfall(t *testing.T) {
   certificate  valid until 2027-01-14 11:00 UTC, 53 days left
   answer       HTTP/2.0, 1256 bytes (648 on the wire)
   redirect     301 → https://www.example.com/
+  absent       HSTS, CSP, framing, nosniff, referrer policy
 `},
 		{"at a narrow terminal, in colour", badResult(), true, 40, `
 ␛[31m✘ timeout␛[0m  headers_timeout  5000.0 ms  ␛[1mhttps://example.com/␛[0m
@@ -132,6 +133,7 @@ func TestWaterfall(t *testing.T) {
   redirect     301 → https://www.example.com/  ! from https to http
   failed in    validation
   error        example.com:443 answered, but not as expected
+  absent       HSTS, CSP, framing, nosniff, referrer policy
   rule         ✘ status_code = 200: got 503
   rule         ✘ body contains "ok"
 `},
@@ -142,7 +144,7 @@ func TestWaterfall(t *testing.T) {
 `},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := render(t, tt.colour, tt.width, func(o terminal) { o.waterfall("https://example.com/", tt.result, fixedNow) })
+			got := render(t, tt.colour, tt.width, func(o terminal) { o.waterfall("https://example.com/", checked{TestResult: tt.result}, fixedNow) })
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s\ngot:%s", diff, got)
 			}
