@@ -117,12 +117,13 @@ func (s *shard) planOf(a *monitorsv1.Assignment, mark digest) *plan {
 // preparePlain readies p for the loop if its check only connects. The lock is held.
 func (s *shard) preparePlain(p *plan, spec *checkv1.CheckSpec) {
 	config, plain := p.check.plain()
-	if !plain || s.newLoop == nil {
+	if !plain || s.newLoop == nil || s.noLoop {
 		return
 	}
 	if s.loop == nil {
 		loop, err := s.newLoop()
 		if err != nil {
+			s.noLoop = true
 			s.log.Error("TCP checks run without their loop, at a higher price", "error", err)
 			return
 		}

@@ -2,6 +2,7 @@ package prober
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -43,6 +44,7 @@ type shard struct {
 	wakeAt  int64 // when the shard looks again; 0 while it looks
 	stopped bool
 	loop    tcpLoop // nil until it is needed
+	noLoop  bool    // there can be none
 	flights flights // in the loop
 	row     []byte  // the row that is being written
 	result  checkv1.CheckResult
@@ -69,6 +71,7 @@ func (s *shard) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		wait := s.startDue()
 		if wait <= 0 {
+			runtime.Gosched() // on one processor the loop and the uplink have their turns too
 			continue
 		}
 		timer.Reset(wait)
