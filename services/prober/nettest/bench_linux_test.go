@@ -233,6 +233,13 @@ func benchLoop(b *testing.B, reset bool) {
 			l.Start(runs[turn : turn+batchSize])
 			<-sink.done
 		}, 0},
+		{"polled", func() { // through the poll, as if the targets were not on this machine
+			sink.left.Store(batchSize)
+			turn = (turn + batchSize) % (len(runs) - batchSize)
+			l.Distant(runs[turn : turn+batchSize])
+			l.Start(runs[turn : turn+batchSize])
+			<-sink.done
+		}, 0},
 		{"TCPTest", func() {
 			for i := range batchSize {
 				if _, err := test.Execute(context.Background(), nettest.TestConfig{Address: addrs[(turn+i)%len(addrs)]}); err != nil {

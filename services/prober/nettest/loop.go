@@ -82,7 +82,7 @@ type TCPRun struct {
 	Check *TCPCheck
 	// Tag is handed to the sink unchanged.
 	Tag uint64
-	// Sink gets the result.
+	// Sink gets the result; it must not be nil.
 	Sink LoopSink
 }
 

@@ -217,14 +217,14 @@ func TestT009FiveThousandAtOnce(t *testing.T) {
 	}
 }
 
-// TestT009FiveThousandSilent has 5,000 connections open that nobody answers, and
+// TestT009FleetInABlackHole has 10,000 connections open that nobody answers, and
 // no goroutine for each.
-func TestT009FiveThousandSilent(t *testing.T) {
+func TestT009FleetInABlackHole(t *testing.T) {
 	if !isolated(t) {
 		return
 	}
 	blackHole(t)
-	const checks, timeout = 5000, 500 * time.Millisecond
+	const checks, timeout = 10_000, time.Second
 	l := newLoop(t, nil, nettest.LoopOptions{MaxInFlight: checks})
 	sink := make(outcomes, checks)
 	var runs []nettest.TCPRun
@@ -248,6 +248,7 @@ func TestT009FiveThousandSilent(t *testing.T) {
 	if worst < timeout || worst > timeout+250*time.Millisecond { // all of them within half a second, on a busy machine
 		t.Errorf("the slowest ended after %s", worst)
 	}
+	t.Logf("the slowest ended %s after its timeout", worst-timeout)
 }
 
 // TestT009NoPortsLeft: the range of local ports is this machine's, and so is its
