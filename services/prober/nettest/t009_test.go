@@ -80,9 +80,9 @@ func TestT009NoConnectionToItself(t *testing.T) {
 		return
 	}
 	setUp(t, faulttest.LoopbackUp)
-	portRange(t, 40000, 40003)
+	portRange(t, 40000, 40003) // the kernel begins with those of the parity of the first
 	l := newLoop(t, nil, nettest.LoopOptions{Reset: true})
-	check := prepare(t, l, nettest.TestConfig{Address: "127.0.0.1:40001", Timeout: time.Second})
+	check := prepare(t, l, nettest.TestConfig{Address: "127.0.0.1:40002", Timeout: time.Second})
 	sink := make(outcomes, 1)
 	for range 100 {
 		l.Start([]nettest.TCPRun{{Check: check, Sink: sink}})
