@@ -64,6 +64,7 @@ const (
 	maxStatusCodes = 500
 	maxRuleText    = 8192      // bytes
 	maxRuleNumber  = 1<<53 - 1 // beyond, a JSON number is no longer exact
+	maxRuleDays    = 36_500    // no certificate lasts longer
 )
 
 // ruleShape is what one type of rule takes.
@@ -136,11 +137,12 @@ func (r Rule) validate(at string, c *Config, p *problems) {
 	case shape.header && headerSyntaxProblem(r.Header) != "":
 		p.add(at+".header", "%s", headerSyntaxProblem(r.Header))
 	}
-	switch {
-	case !shape.path && r.Path != "":
+	if shape.path {
+		if reason := jsonPathProblem(r.Path); reason != "" {
+			p.add(at+".path", "%s", reason)
+		}
+	} else if r.Path != "" {
 		p.add(at+".path", "must be absent for %s", r.Type)
-	case shape.path && jsonPathProblem(r.Path) != "":
-		p.add(at+".path", "%s", jsonPathProblem(r.Path))
 	}
 	if !shape.cased && r.CaseSensitive != nil {
 		p.add(at+".case_sensitive", "must be absent for %s", r.Type)

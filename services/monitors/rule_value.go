@@ -3,12 +3,9 @@ package monitors
 import (
 	"fmt"
 	"math"
-	"regexp"
-	"regexp/syntax"
-	"sync"
+	"slices"
 
-	"cel.dev/cel-go/cel"
-	"github.com/ohler55/ojg/jp"
+	"github.com/frogstats/uptime/internal/expr"
 )
 
 // The functions below say what is wrong with a rule's value, or "".
@@ -83,76 +80,53 @@ func noValueProblem(_ Operator, v any) string {
 	return ""
 }
 
-// patternProblem is for RE2 expressions. The size of what they compile to is bounded, because it costs memory in every prober.
+// The bounds of expressions are internal/expr's, which probers evaluate them with: what is accepted here runs there.
+
 func patternProblem(op Operator, v any) string {
 	if reason := textProblem(op, v); reason != "" {
 		return reason
 	}
-	text := v.(string)
-	if len(text) > maxPattern {
-		return fmt.Sprintf("must be at most %d bytes", maxPattern)
-	}
-	parsed, err := syntax.Parse(text, syntax.Perl)
-	if err != nil {
-		return "must be a regular expression of RE2: " + err.Error()
-	}
-	if prog, err := syntax.Compile(parsed.Simplify()); err != nil || len(prog.Inst) > maxPatternSteps {
-		return "is too large a regular expression"
-	}
-	if _, err := regexp.Compile(text); err != nil {
-		return "must be a regular expression of RE2"
+	if _, err := expr.ParsePattern(v.(string), false); err != nil {
+		return err.Error()
 	}
 	return ""
 }
 
-const (
-	maxPattern      = 1024 // bytes
-	maxPatternSteps = 10_000
-	maxExpression   = 4096 // bytes
-	maxJSONPath     = 1024 // bytes
-)
+// ruleVariables are what a CEL expression may look at. Probers have the same list; a test beside both holds them together.
+var ruleVariables = []expr.Variable{
+	{Name: "status_code", Kind: expr.Int},
+	{Name: "response_time_ms", Kind: expr.Double},
+	{Name: "ttfb_ms", Kind: expr.Double},
+	{Name: "headers", Kind: expr.StringMap},
+	{Name: "body", Kind: expr.String},
+	{Name: "json", Kind: expr.Any},
+	{Name: "size", Kind: expr.Int},
+	{Name: "http_version", Kind: expr.String},
+	{Name: "tls_version", Kind: expr.String},
+	{Name: "certificate", Kind: expr.AnyMap},
+}
 
-// expressionVariables are what a CEL expression may look at, as probers have them.
-var expressionVariables = sync.OnceValues(func() (*cel.Env, error) {
-	return cel.NewEnv(
-		cel.Variable("status_code", cel.IntType), cel.Variable("response_time_ms", cel.DoubleType), cel.Variable("ttfb_ms", cel.DoubleType),
-		cel.Variable("headers", cel.MapType(cel.StringType, cel.StringType)), cel.Variable("body", cel.StringType),
-		cel.Variable("json", cel.DynType), cel.Variable("size", cel.IntType), cel.Variable("http_version", cel.StringType),
-		cel.Variable("tls_version", cel.StringType), cel.Variable("certificate", cel.MapType(cel.StringType, cel.DynType)),
-	)
-})
+// RuleVariables are what rules of type cel may look at.
+func RuleVariables() []expr.Variable { return slices.Clone(ruleVariables) }
+
+var ruleLanguage = expr.NewLanguage(ruleVariables...)
 
 func expressionProblem(op Operator, v any) string {
 	if reason := textProblem(op, v); reason != "" {
 		return reason
 	}
-	text := v.(string)
-	if len(text) > maxExpression {
-		return fmt.Sprintf("must be at most %d bytes", maxExpression)
-	}
-	env, err := expressionVariables()
-	if err != nil {
-		return "cannot be checked here"
-	}
-	ast, issues := env.Compile(text)
-	switch {
-	case issues.Err() != nil:
-		return "must be a CEL expression: " + issues.Errors()[0].Message
-	case ast.OutputType() != cel.BoolType && ast.OutputType() != cel.DynType:
-		return "must be a CEL expression that is true or false"
+	if _, err := ruleLanguage.Compile(v.(string)); err != nil {
+		return err.Error()
 	}
 	return ""
 }
 
 func jsonPathProblem(path string) string {
-	switch {
-	case path == "":
+	if path == "" {
 		return "is required for json_path"
-	case len(path) > maxJSONPath:
-		return fmt.Sprintf("must be at most %d bytes", maxJSONPath)
 	}
-	if _, err := jp.ParseString(path); err != nil {
-		return "must be a JSONPath, such as $.status"
+	if _, err := expr.ParsePath(path); err != nil {
+		return err.Error()
 	}
 	return ""
 }
@@ -173,7 +147,12 @@ func jsonValueProblem(op Operator, v any) string {
 		return textProblem(op, v)
 	}
 	switch v := v.(type) {
-	case float64, bool:
+	case bool:
+		return ""
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return "must be a finite number"
+		}
 		return ""
 	case string:
 		if len(v) > maxRuleText {
@@ -192,8 +171,8 @@ func httpVersionProblem(_ Operator, v any) string {
 }
 
 func daysProblem(_ Operator, v any) string {
-	if n, ok := v.(float64); !ok || n != math.Trunc(n) || math.Abs(n) > maxRuleNumber {
-		return "must be a whole number of days"
+	if n, ok := v.(float64); !ok || n != math.Trunc(n) || n < 0 || n > maxRuleDays {
+		return fmt.Sprintf("must be a whole number of days from 0 to %d", maxRuleDays)
 	}
 	return ""
 }

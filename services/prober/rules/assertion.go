@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/frogstats/uptime/internal/expr"
 )
 
 // Kind is the kind of check whose assertions are meant.
@@ -179,7 +181,7 @@ func (c *condition) setText(value any) string {
 	}
 	c.texts = list
 	if c.how == Matches {
-		p, err := compilePattern(list[0], c.loose)
+		p, err := expr.ParsePattern(list[0], c.loose)
 		if err != nil {
 			return err.Error()
 		}

@@ -1,14 +1,12 @@
 package rules
 
 import (
-	"errors"
-	"fmt"
 	"math"
-	"regexp"
-	"regexp/syntax"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/frogstats/uptime/internal/expr"
 )
 
 // subject is the fact that a condition is about.
@@ -58,9 +56,9 @@ type condition struct {
 	texts   []string
 	loose   bool // letters need not match in case
 	want    bool // of what is true or false
-	pattern *pattern
-	path    *jsonPath
-	program *program
+	pattern *expr.Pattern
+	path    *expr.Path
+	program *expr.Program
 
 	rule    Rule
 	written Assertion // instead of rule if it has a type
@@ -133,16 +131,16 @@ func (r Rule) compile() (condition, []Problem) {
 	var err error
 	switch {
 	case r.Type == JSONPath:
-		if c.path, err = parsePath(r.Path); err != nil {
+		if c.path, err = expr.ParsePath(r.Path); err != nil {
 			problems = append(problems, Problem{"path", err.Error()})
 		}
 	case r.Type == CEL:
-		if c.program, err = compileCEL(r.Text); err != nil {
+		if c.program, err = language.Compile(r.Text); err != nil {
 			problems = append(problems, Problem{"value", err.Error()})
 		}
 	}
 	if len(problems) == 0 && (c.how == Matches || c.how == notMatches) {
-		if c.pattern, err = compilePattern(r.Text, c.loose); err != nil {
+		if c.pattern, err = expr.ParsePattern(r.Text, c.loose); err != nil {
 			problems = append(problems, Problem{"value", err.Error()})
 		}
 	}
@@ -151,7 +149,7 @@ func (r Rule) compile() (condition, []Problem) {
 
 // needsBody reports whether the condition looks at what the body says.
 func (c *condition) needsBody() bool {
-	return c.of == ofBody || c.of == ofJSON || c.of == ofCEL && (c.program == nil || c.program.body)
+	return c.of == ofBody || c.of == ofJSON || c.of == ofCEL && (c.program == nil || c.program.Uses("body", "json"))
 }
 
 // aboutCertificate reports whether the condition cannot be told without TLS.
@@ -218,7 +216,7 @@ func (c *condition) like(s string, i int) bool {
 	case Exists, NotExists:
 		return true
 	case Matches, notMatches:
-		return c.pattern != nil && c.pattern.matchString(s)
+		return c.pattern != nil && c.pattern.MatchString(s)
 	case containsAny:
 		return slices.ContainsFunc(c.texts, func(t string) bool { return strings.Contains(s, t) })
 	}
@@ -237,44 +235,3 @@ func (c *condition) like(s string, i int) bool {
 	}
 	return false
 }
-
-// pattern is a regular expression of known cost: its steps are at most its size
-// times the length of what it is matched with.
-type pattern struct {
-	*regexp.Regexp
-	size int
-}
-
-// maxPatternSteps bounds the steps of one match.
-const maxPatternSteps = 64 << 20
-
-func compilePattern(text string, loose bool) (*pattern, error) {
-	if text == "" || len(text) > MaxPatternBytes {
-		return nil, fmt.Errorf("must be an expression of 1 to %d bytes", MaxPatternBytes)
-	}
-	if loose {
-		text = "(?i:" + text + ")"
-	}
-	tree, err := syntax.Parse(text, syntax.Perl)
-	if err != nil {
-		return nil, errors.New("is not an RE2 expression: " + clip(err.Error()))
-	}
-	prog, err := syntax.Compile(tree.Simplify())
-	if err != nil {
-		return nil, errors.New("is not an RE2 expression: " + clip(err.Error()))
-	}
-	if len(prog.Inst) > maxPatternSize {
-		return nil, fmt.Errorf("is too complex: its repetitions make it %d steps long, at most are %d", len(prog.Inst), maxPatternSize)
-	}
-	re, err := regexp.Compile(text)
-	if err != nil {
-		return nil, errors.New("is not an RE2 expression: " + clip(err.Error()))
-	}
-	return &pattern{re, len(prog.Inst)}, nil
-}
-
-// limit is how much of a text is matched, in bytes.
-func (p *pattern) limit() int { return maxPatternSteps / p.size }
-
-func (p *pattern) matchString(s string) bool { return p.MatchString(s[:min(len(s), p.limit())]) }
-func (p *pattern) match(b []byte) bool       { return p.Match(b[:min(len(b), p.limit())]) }

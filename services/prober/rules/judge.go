@@ -137,7 +137,7 @@ func (c *condition) breachBody(ev *evaluation) string {
 // aside, and how much of it was looked at.
 func (c *condition) inBody(body []byte) (found bool, looked int) {
 	if c.how == Matches || c.how == notMatches {
-		return c.pattern != nil && c.pattern.match(body), min(len(body), c.pattern.limit())
+		return c.pattern != nil && c.pattern.Match(body), min(len(body), c.pattern.Limit())
 	}
 	if c.loose {
 		body = bytes.ToLower(body)
@@ -237,7 +237,7 @@ func (c *condition) findJSON(ev *evaluation) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.path.find(root)
+	return c.path.Find(root)
 }
 
 // likeJSON reports whether a value is as the condition's says, a denial left aside.
@@ -263,7 +263,7 @@ func (c *condition) breachCEL(ev *evaluation) (string, bool) {
 	if ev.facts.broken {
 		return cannotTell, false
 	}
-	holds, err := c.program.holds(ev.document())
+	holds, err := c.program.Holds(ev.document())
 	switch {
 	case err != nil:
 		return err.Error(), false

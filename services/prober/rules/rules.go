@@ -17,6 +17,8 @@ import (
 	"strconv"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/frogstats/uptime/internal/expr"
 )
 
 // Type is what a rule looks at.
@@ -88,14 +90,11 @@ const (
 	MaxNumbers    = 500
 	MaxTextBytes  = 64 << 10
 	MaxHeaderName = 256
-	// MaxPatternBytes bounds a regular expression as written, maxPatternSize what
-	// it is compiled to: repetitions are written short and become long.
-	MaxPatternBytes = 1 << 10
-	maxPatternSize  = 10_000
-	// MaxPathBytes bounds a JSON path.
-	MaxPathBytes = 1 << 10
-	// MaxExpressionBytes bounds a CEL expression.
-	MaxExpressionBytes = 4 << 10
+	// MaxPatternBytes bounds a regular expression, MaxPathBytes a JSON path and
+	// MaxExpressionBytes one of CEL.
+	MaxPatternBytes    = expr.MaxPatternBytes
+	MaxPathBytes       = expr.MaxPathBytes
+	MaxExpressionBytes = expr.MaxProgramBytes
 )
 
 // Rule is one condition.
@@ -175,8 +174,8 @@ func (r Rule) checkValue() string {
 			return "must be one number that is not negative"
 		}
 	case CertificateDays:
-		if len(r.Numbers) != 1 || r.Numbers[0] != math.Trunc(r.Numbers[0]) || math.IsInf(r.Numbers[0], 0) {
-			return "must be a whole number of days"
+		if len(r.Numbers) != 1 || !(r.Numbers[0] >= 0 && r.Numbers[0] <= maxDays) || r.Numbers[0] != math.Trunc(r.Numbers[0]) {
+			return fmt.Sprintf("must be a whole number of days from 0 to %d", maxDays)
 		}
 	case BodyContains, BodyNotContains:
 		if r.Text == "" || len(r.Text) > MaxTextBytes {

@@ -169,9 +169,9 @@ func (s *Set) warnings(r *nettest.TestResult, f *Facts, err error) []string {
 	if f.BodyTruncated && s.NeedBody() {
 		out = append(out, fmt.Sprintf("Only the first %d of %d bytes of the body were looked at.", len(f.Body), f.Size))
 	}
-	if i := slices.IndexFunc(s.conditions, func(c condition) bool { return c.pattern != nil && c.of == ofBody && c.pattern.limit() < len(f.Body) }); i >= 0 {
+	if i := slices.IndexFunc(s.conditions, func(c condition) bool { return c.pattern != nil && c.of == ofBody && c.pattern.Limit() < len(f.Body) }); i >= 0 {
 		out = append(out, fmt.Sprintf("%s: only the first %d bytes of the body were looked at, as the expression is long.",
-			s.conditions[i].String(), s.conditions[i].pattern.limit()))
+			s.conditions[i].String(), s.conditions[i].pattern.Limit()))
 	}
 	return out
 }

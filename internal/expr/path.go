@@ -1,4 +1,4 @@
-package rules
+package expr
 
 import (
 	"errors"
@@ -10,15 +10,17 @@ import (
 	"github.com/ohler55/ojg/jp"
 )
 
-// jsonPath finds values in JSON. The expression is parsed by a library; it is
-// walked here, because every step is counted: with several descents, unions or
-// wildcards an expression of a few bytes can find more than memory holds.
-type jsonPath struct {
+// Path finds values in JSON. The expression is parsed by a library; it is walked
+// here, because every step is counted: with several descents, unions or wildcards
+// an expression of a few bytes can find more than memory holds.
+type Path struct {
 	steps []jp.Frag
 	bare  []jp.Expr // by step: the path of a filter that only asks whether there is one
 }
 
 const (
+	// MaxPathBytes bounds a path as written.
+	MaxPathBytes = 1 << 10
 	// maxPathSteps bounds one walk, maxFound what it finds.
 	maxPathSteps = 1_000_000
 	maxFound     = 1000
@@ -26,10 +28,19 @@ const (
 	filterSteps = 30
 )
 
-// parsePath reads a path: names, indexes, slices, unions, wildcards, descents and
+// ParsePath reads a path: names, indexes, slices, unions, wildcards, descents and
 // filters that compare; the $ at its beginning may be left out. Functions and
 // regular expressions are for CEL.
-func parsePath(text string) (*jsonPath, error) {
+func ParsePath(text string) (p *Path, err error) {
+	defer func() {
+		if recover() != nil {
+			p, err = nil, errors.New("is not supported: it cannot be taken to pieces")
+		}
+	}()
+	return parsePath(text)
+}
+
+func parsePath(text string) (*Path, error) {
 	if text == "" || len(text) > MaxPathBytes {
 		return nil, fmt.Errorf("must be a JSON path of 1 to %d bytes", MaxPathBytes)
 	}
@@ -43,7 +54,7 @@ func parsePath(text string) (*jsonPath, error) {
 	if _, ok := x[0].(jp.Root); ok {
 		x = x[1:]
 	}
-	p := &jsonPath{steps: x, bare: make([]jp.Expr, len(x))}
+	p := &Path{steps: x, bare: make([]jp.Expr, len(x))}
 	for i, step := range p.steps {
 		switch s := step.(type) {
 		case jp.Child, jp.Nth, jp.Wildcard, jp.Descent, jp.Slice, jp.Union:
@@ -114,8 +125,9 @@ func checkOperand(x jp.Expr) error {
 // errTooManySteps ends a walk.
 var errTooManySteps = fmt.Errorf("the path takes more than %d steps", maxPathSteps)
 
-// find returns the values that the path leads to, at most maxFound.
-func (p *jsonPath) find(root any) ([]any, error) {
+// Find returns the values that the path leads to in what encoding/json decoded, at
+// most a thousand. It goes as deep as the document, which is the caller's to bound.
+func (p *Path) Find(root any) ([]any, error) {
 	w := walk{path: p, left: maxPathSteps}
 	err := w.from(root, 0)
 	return w.found, err
@@ -123,7 +135,7 @@ func (p *jsonPath) find(root any) ([]any, error) {
 
 // walk is one use of a path.
 type walk struct {
-	path  *jsonPath
+	path  *Path
 	left  int
 	found []any
 }
@@ -258,7 +270,7 @@ func (w *walk) slice(v any, s jp.Slice, i int) error {
 // is what a target may send.
 func (w *walk) passes(f *jp.Filter, i int, v any) (ok bool) {
 	if x := w.path.bare[i]; x != nil {
-		sub := walk{path: &jsonPath{steps: x[1:]}, left: len(x) + 1}
+		sub := walk{path: &Path{steps: x[1:]}, left: len(x) + 1}
 		return sub.from(v, 0) == nil && len(sub.found) > 0
 	}
 	defer func() {
