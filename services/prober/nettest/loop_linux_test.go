@@ -213,3 +213,36 @@ func TestLoopLeavesNothing(t *testing.T) {
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
 }
+
+// TestResetAfterOpeningIsNoFailure: the peer reset the connection between the
+// handshake and the moment at which the loop looked.
+func TestResetAfterOpeningIsNoFailure(t *testing.T) {
+	peer, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	l, native := nativeFor(t, nil, LoopOptions{})
+	check, err := l.Prepare(TestConfig{Address: peer.Addr().String(), Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check.plain.near, check.plain.far = false, true
+	sink := &keep{done: make(chan struct{}, 1)}
+	native.drive.Lock()
+	native.queue.push(TCPRun{check, 0, sink}, never)
+	native.launch(1)
+	c, err := peer.Accept()
+	if err == nil {
+		_ = c.(*net.TCPConn).SetLinger(0)
+		err = c.Close()
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	native.leave()
+	<-sink.done
+	if sink.status[0] != StatusSuccess {
+		t.Errorf("%s", sink.status[0])
+	}
+}
