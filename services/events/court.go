@@ -31,6 +31,8 @@ type court struct {
 	tracer  tracer
 	told    signal // fired after every commit that announced something
 
+	sparing bool // see Exclusive
+
 	mu       sync.Mutex
 	judge    *Judge
 	acks     []func() // to be called once what has been judged so far is committed
@@ -49,7 +51,11 @@ type waiting struct {
 }
 
 func newCourt(store StateStore, log *slog.Logger, m *metrics, t tracer) *court {
-	return &court{store: store, log: log, metrics: m, tracer: t, waiting: map[uint32][]waiting{}, limit: maxUncommitted, urgent: make(chan struct{}, 1)}
+	own, ok := store.(Exclusive)
+	return &court{
+		store: store, log: log, metrics: m, tracer: t, sparing: ok && own.Exclusive(),
+		waiting: map[uint32][]waiting{}, limit: maxUncommitted, urgent: make(chan struct{}, 1),
+	}
 }
 
 // seat puts the judge in; nothing may be submitted before.
@@ -57,6 +63,7 @@ func (c *court) seat(j *Judge) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.judge = j
+	j.sparing = c.sparing
 	c.hurry()
 }
 
@@ -168,21 +175,53 @@ func (c *court) hurry() {
 	}
 }
 
-// run commits until ctx ends, and once more then.
+// freshen brings stored rows up to what has been counted since their snapshots. A region that is in another state by now stays
+// as it is stored, until that change is.
+func (c *court) freshen(rows []MonitorStatus) {
+	if !c.sparing {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.judge == nil {
+		return
+	}
+	for i := range rows {
+		s := c.judge.subjects[rows[i].MonitorID]
+		if s == nil {
+			continue
+		}
+		for k := range rows[i].Regions {
+			row := &rows[i].Regions[k]
+			if r := s.known(row.Region); r != nil && r.Seq == row.Seq && r.Status == row.Status {
+				*row = *r
+			}
+		}
+	}
+}
+
+// run commits until ctx ends, and once more then, everything.
 func (c *court) run(ctx context.Context) error {
 	ticker := time.NewTicker(commitEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return c.commit(context.WithoutCancel(ctx), finalTries)
+			return c.finish(ctx)
 		case <-c.urgent:
 		case <-ticker.C:
 		}
 		if err := c.commit(ctx, 0); err != nil {
-			return c.commit(context.WithoutCancel(ctx), finalTries) // ctx ended meanwhile
+			return c.finish(ctx) // ctx ended meanwhile
 		}
 	}
+}
+
+func (c *court) finish(ctx context.Context) error {
+	c.mu.Lock()
+	c.judge.Spared()
+	c.mu.Unlock()
+	return c.commit(context.WithoutCancel(ctx), finalTries)
 }
 
 // storeBackOff spaces the tries of a store that fails. It stays short: once the store is back, alerts wait for this.

@@ -118,6 +118,8 @@ func serveVictim(ctx context.Context, dir string, words io.Writer, until int) er
 // slow is a state store whose commits take up to half a second, so that results are often stored long before they are judged.
 type slow struct{ events.StateStore }
 
+func (slow) Exclusive() bool { return true }
+
 func (s slow) Commit(ctx context.Context, c events.Commit) error {
 	select {
 	case <-time.After(time.Duration(rand.IntN(500)) * time.Millisecond):

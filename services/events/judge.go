@@ -24,6 +24,10 @@ type Judge struct {
 	changes  Changes
 	regions  []*RegionState // dirty
 	states   []*subject     // dirty
+
+	// sparing leaves regions out of the changes while they merely count successes; see steady. Whoever sets it has to make good
+	// what is left out, from the history after a crash and by Spared before an orderly end.
+	sparing bool
 }
 
 // subject is one monitor under judgement.
@@ -85,6 +89,7 @@ func (j *Judge) Result(now time.Time, x *Result) bool {
 	if !x.ScheduledAt.After(r.LastSlot) {
 		return true
 	}
+	steady, told := j.sparing && s.steady(r), j.told()
 	j.lapse(s, r, x, now)
 	if s.monitor.Enabled {
 		j.apply(s, r, r.heal(x), cause{at: x.ScheduledAt, now: now, region: r})
@@ -93,8 +98,34 @@ func (j *Judge) Result(now time.Time, x *Result) bool {
 	f := r.fold(&s.monitor, x, now)
 	j.apply(s, r, f, cause{at: x.ScheduledAt, now: now, region: r, reason: f.reason})
 	j.observe(s, r, x, streak)
+	if steady && x.Outcome == Success && j.told() == told {
+		r.spared = true
+		return true
+	}
 	j.touch(r)
 	return true
+}
+
+// told is how much there is to announce or to write down for good.
+func (j *Judge) told() int { return len(j.changes.Feed) + len(j.changes.Transitions) }
+
+// steady reports whether one more success that makes no news changes nothing of r that the results after its last snapshot
+// would not tell as well: r works, no fault is being counted, and no other region has a say in when its deadline has passed.
+// There is news every observeEvery, so a snapshot is that old at most, and so much has to be judged again after a crash.
+func (s *subject) steady(r *RegionState) bool {
+	return s.monitor.Enabled && len(s.voting) == 1 && (r.Status == Up || r.Status == Degraded) &&
+		r.Failures == 0 && r.Faults == 0 && r.GraceUntil.IsZero()
+}
+
+// Spared adds to the changes what was left out of them.
+func (j *Judge) Spared() {
+	for _, s := range j.subjects {
+		for _, r := range s.all {
+			if r.spared {
+				j.touch(r)
+			}
+		}
+	}
 }
 
 // lapse notes the deadlines that have passed by x's slot. If x's own region has been blind, so have all that nobody has heard
@@ -252,7 +283,7 @@ func (j *Judge) Urgent() bool {
 func (j *Judge) Take() Changes {
 	c := j.changes
 	for _, r := range j.regions {
-		r.dirty = false
+		r.dirty, r.spared = false, false
 		c.Regions = append(c.Regions, *r)
 	}
 	for _, s := range j.states {

@@ -41,6 +41,7 @@ type RegionState struct {
 	// heard.
 	heardUntil time.Time
 	dirty      bool
+	spared     bool // changed since its last snapshot, see Judge.sparing
 }
 
 // Observed is what has come in since the region's last entry in the feed.

@@ -101,6 +101,8 @@ type stubbornStates struct {
 	failing atomic.Bool
 }
 
+func (*stubbornStates) Exclusive() bool { return true }
+
 func (s *stubbornStates) Commit(ctx context.Context, c events.Commit) error {
 	if s.failing.Load() {
 		return errDisk

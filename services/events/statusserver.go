@@ -43,6 +43,7 @@ func (s *Service) statuses(ctx context.Context, ids []uint32) ([]*eventsv1.Monit
 	if err != nil {
 		return nil, err
 	}
+	s.court.freshen(rows)
 	moments := []time.Time{now.Add(-day), now.Add(-week), now.Add(-month)}
 	before, err := s.state.Timelines(ctx, ids, "", moments)
 	if err != nil {

@@ -107,6 +107,13 @@ type StateStore interface {
 	Prune(ctx context.Context, p PruneBefore) error
 }
 
+// Exclusive may be implemented by a StateStore.
+type Exclusive interface {
+	// Exclusive reports whether no other process reads or writes the store. Then states need not be stored with every result:
+	// what merely counts is asked of the judge, and judged again from the history after a crash.
+	Exclusive() bool
+}
+
 // Commit is what is stored in one transaction.
 type Commit struct {
 	Monitors    []Monitor

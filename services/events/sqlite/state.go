@@ -48,6 +48,9 @@ func OpenState(ctx context.Context, path string) (*State, error) {
 // Close closes the file.
 func (s *State) Close() error { return s.db.Close() }
 
+// Exclusive is true: the file belongs to one process.
+func (s *State) Exclusive() bool { return true }
+
 // Check reads the whole file and reports damage.
 func (s *State) Check(ctx context.Context) error { return s.db.QuickCheck(ctx) }
 
