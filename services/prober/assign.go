@@ -88,8 +88,8 @@ func (s *shard) planOf(a *monitorsv1.Assignment, mark digest) *plan {
 	p := &plan{
 		digest: mark, retryInterval: time.Duration(a.GetRetryIntervalSeconds()) * time.Second, confirmDown: a.GetConfirmDown(),
 		parallel: a.GetOverlap() == monitorsv1.Overlap_OVERLAP_PARALLEL,
-		schedule: schedule.NewGrid(spec.GetMonitorId(), time.Duration(a.GetIntervalSeconds())*time.Second),
 	}
+	p.follow(schedule.NewGrid(spec.GetMonitorId(), time.Duration(a.GetIntervalSeconds())*time.Second))
 	var err error
 	if p.row, err = s.rowOf(spec); err != nil {
 		log.Error("monitor cannot be told in a row", "error", err)
@@ -99,9 +99,12 @@ func (s *shard) planOf(a *monitorsv1.Assignment, mark digest) *plan {
 		p.check = nil
 	}
 	if expr := a.GetCron(); expr != "" {
-		if p.schedule, err = schedule.ParseCron(expr, a.GetTimezone()); err != nil {
+		cron, err := schedule.ParseCron(expr, a.GetTimezone())
+		if err == nil {
+			p.schedule, p.every = cron, 0
+		} else {
 			log.Error("schedule cannot be followed", "error", err)
-			p.schedule = schedule.NewGrid(spec.GetMonitorId(), 24*time.Hour)
+			p.follow(schedule.NewGrid(spec.GetMonitorId(), 24*time.Hour))
 			p.check = nil
 		}
 	}
@@ -113,6 +116,8 @@ func (s *shard) planOf(a *monitorsv1.Assignment, mark digest) *plan {
 	p.host = s.limits.enter(host)
 	return p
 }
+
+func (p *plan) follow(g schedule.Grid) { p.schedule, p.every = g, g.Interval().Milliseconds() }
 
 // preparePlain readies p for the loop if its check only connects. The lock is held.
 func (s *shard) preparePlain(p *plan, spec *checkv1.CheckSpec) {

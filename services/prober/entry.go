@@ -38,6 +38,7 @@ type plan struct {
 	check    check  // nil when the configuration cannot be run
 	plain    *nettest.TCPCheck
 	schedule schedule.Schedule
+	every    int64 // of a grid, in milliseconds; else 0
 	host     *hostLimit
 
 	retryInterval time.Duration
@@ -86,16 +87,25 @@ func (e *entry) take(now int64) (slot, skippedFrom int64, skipped int) {
 			return slot, 0, 0
 		}
 	}
+	if every := e.plan.every; every > 0 {
+		// The slot is on the grid, so the rest is counting.
+		e.gridAt = slot + every
+		if e.gridAt > now {
+			return slot, 0, 0
+		}
+		n := (now - slot) / every
+		last := slot + n*every
+		e.gridAt = last + every
+		return last, slot, int(n)
+	}
 	at := instant(slot)
 	e.gridAt = milli(e.plan.schedule.Next(at))
 	if e.gridAt == 0 || e.gridAt > now {
 		return slot, 0, 0
 	}
 	last := e.plan.schedule.Last(at, instant(now))
-	skippedFrom = slot
-	skipped = 1 + e.plan.schedule.Count(at, last)
 	e.gridAt = milli(e.plan.schedule.Next(last))
-	return milli(last), skippedFrom, skipped
+	return milli(last), slot, 1 + e.plan.schedule.Count(at, last)
 }
 
 // finished folds an outcome into the run of failures, asks for a confirming check if

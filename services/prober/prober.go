@@ -1,7 +1,7 @@
 // Package prober runs checks: it follows the monitors that it is assigned, runs each
 // when it is due, and hands every due slot's row to the events service.
 //
-// It has no database. Three parts meet only over the engine's heap and the outbox:
+// It has no database. Three parts meet only over the engine's wheels and the outbox:
 // the follower changes what is due, the engine runs it, the uplink carries results
 // away. None waits for another, so neither a slow store nor a lost configuration
 // service delays a check.

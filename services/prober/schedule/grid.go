@@ -17,6 +17,9 @@ func NewGrid(monitorID uint32, interval time.Duration) Grid {
 	return Grid{phase: int64(Mix(uint64(monitorID)) % uint64(ms)), interval: ms}
 }
 
+// Interval is the time from one due time to the next, in whole milliseconds.
+func (g Grid) Interval() time.Duration { return time.Duration(g.interval) * time.Millisecond }
+
 // Mix is the finaliser of SplitMix64: neighbouring ids land far apart.
 func Mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15

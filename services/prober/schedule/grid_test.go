@@ -20,6 +20,9 @@ func TestGridKeepsItsPhase(t *testing.T) {
 		if again := NewGrid(id, interval).Next(next); again.Sub(next) != interval {
 			t.Fatalf("slots %v and %v are not one interval apart", next, again)
 		}
+		if g.Interval() != interval {
+			t.Fatalf("interval %v, want %v", g.Interval(), interval)
+		}
 		if last := g.Last(at.Add(-10*interval), next); !last.Equal(next) {
 			t.Fatalf("last at a slot = %v, want the slot %v", last, next)
 		}
