@@ -87,19 +87,21 @@ func nanoseconds(s nettest.Span) *uint64 {
 	return proto.Uint64(uint64(max(s.Duration, 0)))
 }
 
+func inMicros(d time.Duration) float64 { return float64(max(d, 0)) / float64(time.Microsecond) }
+
 // detailsOf is what is told to somebody who asked: of the last attempt, but for the
 // time, which is that of all.
 func detailsOf(t *nettest.TestResult, v *rules.Verdict, total time.Duration) *checkv1.CheckDetails {
 	d := &checkv1.CheckDetails{
 		HttpVersion: optional(t.HTTPVersion), FinalUrl: optional(t.FinalURL), Banner: optional(t.Banner),
-		TotalNs: uint64(max(total, 0)), DnsCached: t.DNSCached,
+		TotalUs: inMicros(total), DnsCached: t.DNSCached,
 	}
 	for i := range t.Certificates {
 		d.Certificates = append(d.Certificates, certificateOf(&t.Certificates[i]))
 	}
 	for _, a := range t.Addresses {
 		d.Addresses = append(d.Addresses, &checkv1.AddressAttempt{
-			Ip: a.Addr.Unmap().String(), DurationNs: uint64(max(a.Duration, 0)), ErrorType: optional(string(a.ErrorType)),
+			Ip: a.Addr.Unmap().String(), DurationUs: inMicros(a.Duration), ErrorType: optional(string(a.ErrorType)),
 		})
 	}
 	for _, hop := range t.Redirects {

@@ -326,7 +326,7 @@ func TestCheckFrom(t *testing.T) {
 "error_type":"validation_failed","error_message":"It answered, but not as expected","failed_phase":"validation","validation_errors":["status_code equals 200: got 503"],
 "resolved_ip":"192.0.2.9","ip_family":"ipv4","tls_version":"1.3","response_headers":{"Server":"x"},"response_size_bytes":12,"attempt":1,
 "details":{"certificates":[{"peer":"example.com:443","subject":"CN=example.com","issuer":"CN=R","names":["example.com"],"not_after":"2027-11-22T10:00:00.000Z","key":"ECDSA P-256","signature_algorithm":"SHA256-RSA","valid":true}],
-"addresses":[{"ip":"2001:db8::1","duration_ns":"250000000","error_type":"connection_refused"},{"ip":"192.0.2.9","duration_ns":"2000000","error_type":null}],
+"addresses":[{"ip":"2001:db8::1","duration_us":250000,"error_type":"connection_refused"},{"ip":"192.0.2.9","duration_us":2000,"error_type":null}],
 "assertions":[{"type":"status_code","operator":"equals","value":200,"actual":503,"passed":false,"problem":"got 503"}],
 "warnings":["mind this"],"http_version":"HTTP/2.0","final_url":"https://example.com/","redirects":[],"dns_cached":true}}`
 	var asked atomic.Pointer[http.Request]

@@ -102,7 +102,7 @@ func (d detailsRecord) into(c *checked) {
 	}
 	for _, a := range d.Addresses {
 		addr, _ := netip.ParseAddr(a.IP)
-		c.Addresses = append(c.Addresses, nettest.AddressAttempt{Addr: addr, Duration: time.Duration(a.DurationNS), ErrorType: nettest.ErrorType(value(a.ErrorType))})
+		c.Addresses = append(c.Addresses, nettest.AddressAttempt{Addr: addr, Duration: duration(&a.DurationUS).Duration, ErrorType: nettest.ErrorType(value(a.ErrorType))})
 	}
 	for _, o := range d.Assertions {
 		c.rules = append(c.rules, rules.Outcome{

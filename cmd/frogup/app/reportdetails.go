@@ -46,7 +46,7 @@ type certificateRecord struct {
 
 type addressRecord struct {
 	IP         string  `json:"ip"`
-	DurationNS uint64  `json:"duration_ns,string"` // as a 64-bit number on the wire
+	DurationUS float64 `json:"duration_us"`
 	ErrorType  *string `json:"error_type"`
 }
 
@@ -69,7 +69,7 @@ func newDetails(c checked) detailsRecord {
 		d.Certificates = append(d.Certificates, newCertificateRecord(x))
 	}
 	for _, a := range c.Addresses {
-		d.Addresses = append(d.Addresses, addressRecord{a.Addr.String(), uint64(max(a.Duration, 0)), present(string(a.ErrorType))})
+		d.Addresses = append(d.Addresses, addressRecord{a.Addr.String(), micros(a.Duration), present(string(a.ErrorType))})
 	}
 	for _, o := range c.rules {
 		d.Assertions = append(d.Assertions, outcomeRecord{o.Type, o.Operator, o.Value, o.Actual, o.Passed, present(o.Name), present(o.Problem)})

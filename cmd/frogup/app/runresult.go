@@ -78,7 +78,7 @@ func newRunResult(c *resource.Check, r *checkv1.CheckResult) runResult {
 		DNS: inMillis(r.DnsNs), Connect: inMillis(r.TcpNs), TLS: inMillis(r.TlsNs), TTFB: inMillis(r.TtfbNs),
 		Transfer: inMillis(r.TransferNs), Response: inMillis(&r.ResponseTimeNs),
 	}
-	if total := r.GetDetails().GetTotalNs(); total > 0 {
+	if total := uint64(r.GetDetails().GetTotalUs() * 1000); total > 0 {
 		out.Timings.Total = inMillis(&total)
 	}
 	return out

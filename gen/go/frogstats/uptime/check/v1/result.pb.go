@@ -450,8 +450,8 @@ type AddressAttempt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Address.
 	Ip string `protobuf:"bytes,1,opt,name=ip,proto3" json:"ip,omitempty"`
-	// From the start of the attempt to its end in nanoseconds.
-	DurationNs uint64 `protobuf:"varint,2,opt,name=duration_ns,json=durationNs,proto3" json:"duration_ns,omitempty"`
+	// From the start of the attempt to its end in microseconds.
+	DurationUs float64 `protobuf:"fixed64,2,opt,name=duration_us,json=durationUs,proto3" json:"duration_us,omitempty"`
 	// Error type; absent for the address that was used.
 	ErrorType     *string `protobuf:"bytes,3,opt,name=error_type,json=errorType,proto3,oneof" json:"error_type,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -495,9 +495,9 @@ func (x *AddressAttempt) GetIp() string {
 	return ""
 }
 
-func (x *AddressAttempt) GetDurationNs() uint64 {
+func (x *AddressAttempt) GetDurationUs() float64 {
 	if x != nil {
-		return x.DurationNs
+		return x.DurationUs
 	}
 	return 0
 }
@@ -683,8 +683,8 @@ type CheckDetails struct {
 	FinalUrl *string `protobuf:"bytes,7,opt,name=final_url,json=finalUrl,proto3,oneof" json:"final_url,omitempty"`
 	// What a tcp service said; printable.
 	Banner *string `protobuf:"bytes,8,opt,name=banner,proto3,oneof" json:"banner,omitempty"`
-	// All attempts and the pauses between them in nanoseconds.
-	TotalNs uint64 `protobuf:"varint,9,opt,name=total_ns,json=totalNs,proto3" json:"total_ns,omitempty"`
+	// All attempts and the pauses between them in microseconds.
+	TotalUs float64 `protobuf:"fixed64,9,opt,name=total_us,json=totalUs,proto3" json:"total_us,omitempty"`
 	// Name resolution came from the prober's cache.
 	DnsCached     bool `protobuf:"varint,10,opt,name=dns_cached,json=dnsCached,proto3" json:"dns_cached,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -777,9 +777,9 @@ func (x *CheckDetails) GetBanner() string {
 	return ""
 }
 
-func (x *CheckDetails) GetTotalNs() uint64 {
+func (x *CheckDetails) GetTotalUs() float64 {
 	if x != nil {
-		return x.TotalNs
+		return x.TotalUs
 	}
 	return 0
 }
@@ -1172,8 +1172,8 @@ const file_frogstats_uptime_check_v1_result_proto_rawDesc = "" +
 	"\x05_alpn\"t\n" +
 	"\x0eAddressAttempt\x12\x0e\n" +
 	"\x02ip\x18\x01 \x01(\tR\x02ip\x12\x1f\n" +
-	"\vduration_ns\x18\x02 \x01(\x04R\n" +
-	"durationNs\x12\"\n" +
+	"\vduration_us\x18\x02 \x01(\x01R\n" +
+	"durationUs\x12\"\n" +
 	"\n" +
 	"error_type\x18\x03 \x01(\tH\x00R\terrorType\x88\x01\x01B\r\n" +
 	"\v_error_type\"@\n" +
@@ -1203,7 +1203,7 @@ const file_frogstats_uptime_check_v1_result_proto_rawDesc = "" +
 	"\fhttp_version\x18\x06 \x01(\tH\x00R\vhttpVersion\x88\x01\x01\x12 \n" +
 	"\tfinal_url\x18\a \x01(\tH\x01R\bfinalUrl\x88\x01\x01\x12\x1b\n" +
 	"\x06banner\x18\b \x01(\tH\x02R\x06banner\x88\x01\x01\x12\x19\n" +
-	"\btotal_ns\x18\t \x01(\x04R\atotalNs\x12\x1d\n" +
+	"\btotal_us\x18\t \x01(\x01R\atotalUs\x12\x1d\n" +
 	"\n" +
 	"dns_cached\x18\n" +
 	" \x01(\bR\tdnsCachedB\x0f\n" +
