@@ -211,7 +211,7 @@ func rulesFromProto(rules []*checkv1.ValidationRule) []Rule {
 			CaseSensitive: clone(r.CaseSensitive),
 		}
 		if r.GetValue() != nil {
-			out[i].Value = r.GetValue().AsInterface()
+			out[i].Value = ruleValue(r.GetValue())
 		}
 		if out[i].CaseSensitive == nil && ruleShapes[out[i].Type].cased {
 			out[i].CaseSensitive = ptr(true)

@@ -5,8 +5,19 @@ import (
 	"math"
 	"slices"
 
+	"google.golang.org/protobuf/types/known/structpb"
+
 	"github.com/frogstats/uptime/internal/expr"
 )
+
+// ruleValue is a value as encoding/json has it. A number that JSON has not stays one, to be refused as such, where the library
+// makes a text of it.
+func ruleValue(v *structpb.Value) any {
+	if n, ok := v.GetKind().(*structpb.Value_NumberValue); ok {
+		return n.NumberValue
+	}
+	return v.AsInterface()
+}
 
 // The functions below say what is wrong with a rule's value, or "".
 
