@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/netip"
 	"time"
 )
 
@@ -41,7 +40,8 @@ func begin(ctx context.Context, network *Network, config TestConfig, protocol st
 	if d, ok := ctx.Deadline(); ok && d.Before(c.deadline) {
 		c.deadline, c.timeout = d, max(d.Sub(now), 0)
 	}
-	c.ctx, c.cancel = context.WithDeadline(ctx, c.deadline)
+	own := newDeadlineContext(ctx, c.deadline)
+	c.ctx, c.cancel = own, own.end
 	c.watch.start(now)
 	return c
 }
@@ -65,26 +65,26 @@ func unrun(config TestConfig, protocol, text string, err error) (*TestResult, er
 
 // open resolves c.at and connects. The connection's own time is set to the
 // check's deadline; it also ends when the check's context does.
-func (c *check) open(v IPVersion) (*net.TCPConn, *failure) {
-	ctx, cancel := context.WithCancel(c.ctx)
-	defer cancel()
-
+func (c *check) open(v IPVersion) (tcpConn, *failure) {
 	var a attempt
 	to := c.at
 	c.result.Port = to.port
 	if to.addr.IsValid() {
 		c.watch.enter(slotConnect)
-		a = c.network.reach(ctx, []netip.Addr{to.addr}, nil, to.port, c.plain)
+		a = c.network.attempt(c.ctx, to.addr, to.port, c.plain)
+		c.result.Addresses = append(c.result.Addresses, a.entry())
 	} else {
+		ctx, cancel := context.WithCancel(c.ctx)
+		defer cancel()
 		addrs, late, failed := c.resolve(ctx, v)
 		if failed != nil {
 			return nil, failed
 		}
 		c.watch.enter(slotConnect)
 		a = c.network.reach(ctx, addrs, late, to.port, c.plain)
+		c.result.Addresses = append(c.result.Addresses, a.tried...)
 	}
 	c.result.ResolvedIP = a.addr
-	c.result.Addresses = append(c.result.Addresses, a.tried...)
 	if a.err != nil {
 		c.watch.stop()
 		return nil, &failure{phase: PhaseConnect, err: a.err}
@@ -113,10 +113,10 @@ func (c *check) lookupFailed(began time.Time, err error) *failure {
 	return f
 }
 
-// guard closes the connection's time when the check's context ends before the
-// deadline does. The returned function ends the watch.
+// guard closes the connection's time, which ends at the deadline, when the caller's
+// context ends before that. The returned function ends the watch.
 func (c *check) guard(conn net.Conn) (stop func() bool) {
-	return context.AfterFunc(c.ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	return context.AfterFunc(callerOf(c.ctx), func() { _ = conn.SetDeadline(longAgo) })
 }
 
 // finish completes the result. f is nil for a success.

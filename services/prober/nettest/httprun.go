@@ -261,7 +261,7 @@ func (r *httpRun) alpn() []string {
 // for the peer, as closing a tls.Conn may.
 type watchedConn struct {
 	net.Conn
-	raw      *net.TCPConn
+	raw      tcpConn
 	deadline time.Time
 	secure   bool
 	h2       bool

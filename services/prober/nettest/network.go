@@ -109,8 +109,18 @@ func (n *Network) attemptDelay() time.Duration {
 	return DefaultAttemptDelay
 }
 
+// tcpConn is an open TCP connection.
+type tcpConn interface {
+	net.Conn
+	// SetLinger is as of a net.TCPConn.
+	SetLinger(seconds int) error
+}
+
 // dial opens one connection to one address, until ctx ends.
-func (n *Network) dial(ctx context.Context, to netip.AddrPort) (*net.TCPConn, error) {
+func (n *Network) dial(ctx context.Context, to netip.AddrPort) (tcpConn, error) {
+	if conn, ok, err := n.dialSocket(ctx, to); ok {
+		return conn, err
+	}
 	network := "tcp6"
 	if to.Addr().Is4() {
 		network = "tcp4"

@@ -16,7 +16,7 @@ const cutShort = ErrConnectionTimeout
 // attempt is one connection attempt and how it ended.
 type attempt struct {
 	addr  netip.Addr
-	conn  *net.TCPConn
+	conn  tcpConn
 	err   error
 	index int // in order of the starts
 	began time.Time

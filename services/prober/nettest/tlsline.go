@@ -10,7 +10,7 @@ import (
 // line is an open connection, with TLS on it or not.
 type line struct {
 	*handshake // nil without TLS
-	tcp        *net.TCPConn
+	tcp        tcpConn
 	secured    *tls.Conn
 	greeting   string // what the service said before TLS
 	unguard    func() bool
