@@ -71,7 +71,7 @@ func TestByHandGoesFirst(t *testing.T) {
 	})
 }
 
-// In an overload everything runs as often as everything else, at the full rate, and a crowded host leaves room for others.
+// In an overload everything runs about as often as everything else, at the full rate, and a crowded host leaves room for others.
 func TestOverloadIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ran := map[uint32]int{}
@@ -99,7 +99,7 @@ func TestOverloadIsShared(t *testing.T) {
 			n := ran[id+1]
 			least, most, sum = min(least, n), max(most, n), sum+n
 		}
-		if least < most-2 {
+		if least*2 < most { // shards have equal shares, and not quite as many monitors
 			t.Errorf("monitors of the crowded host ran %d to %d times", least, most)
 		}
 		if sum < 95*seconds*8/10 {

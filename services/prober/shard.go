@@ -2,6 +2,7 @@ package prober
 
 import (
 	"context"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"time"
@@ -16,8 +17,9 @@ const (
 	// whole seconds fit, so a monitor is late by the same every time, and what the target
 	// sees between two checks is the interval.
 	tick = 5 * time.Millisecond
-	// permitPause is how often slots that wait ask for permits.
-	permitPause = 2 * time.Millisecond
+	// permitPause is how long slots that wait ask for no permits, at most. It is drawn
+	// anew each time: of two shards in step, one would always come first.
+	permitPause = 3 * time.Millisecond
 	// burst is how many checks start before those in flight are looked after: more at once
 	// cost more each, and answers that wait look slow.
 	burst = 64
@@ -131,7 +133,7 @@ func (s *shard) sleep(now time.Time) time.Duration {
 	const ms = int64(tick / time.Millisecond)
 	s.wakeAt = (next + ms - 1) / ms * ms
 	if !s.waiting.empty() {
-		s.wakeAt = min(s.wakeAt, now.Add(permitPause).UnixMilli())
+		s.wakeAt = min(s.wakeAt, now.UnixMilli()+1+rand.Int64N(permitPause.Milliseconds()))
 	}
 	return instant(s.wakeAt).Sub(now)
 }
