@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
 )
 
@@ -18,7 +19,8 @@ import (
 // takes time that grows with the square of a list's length.
 const (
 	MaxProgramBytes   = 4 << 10 // as written
-	maxProgramDepth   = 250     // nesting of calls, lists and parentheses
+	maxProgramDepth   = 250     // nesting of operators, calls and parentheses
+	maxProgramNesting = 32      // of lists, maps and comprehensions: their types grow with it, and cost the cube of it
 	programCostLimit  = 2_000_000
 	programTimeLimit  = time.Second
 	programCheckEvery = 100 // comprehension steps
@@ -99,25 +101,50 @@ func (l *Language) compile(text string) (*Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot be read here: %w", err)
 	}
-	ast, issues := env.Compile(text)
+	parsed, issues := env.Parse(text)
 	if issues.Err() != nil {
 		return nil, notProgram(issues.Err())
 	}
-	if t := ast.OutputType(); !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
+	if nesting(parsed) > maxProgramNesting {
+		return nil, fmt.Errorf("must nest lists, maps and what goes over them at most %d deep", maxProgramNesting)
+	}
+	checked, issues := env.Check(parsed)
+	if issues.Err() != nil {
+		return nil, notProgram(issues.Err())
+	}
+	if t := checked.OutputType(); !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
 		return nil, fmt.Errorf("must be true or false; it is %s", clip(t.String()))
 	}
 	p := &Program{}
-	for _, ref := range ast.NativeRep().ReferenceMap() {
+	for _, ref := range checked.NativeRep().ReferenceMap() {
 		if ref.Name != "" {
 			p.names = append(p.names, ref.Name)
 		}
 	}
-	p.program, err = env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(programCostLimit),
+	p.program, err = env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(programCostLimit),
 		cel.InterruptCheckFrequency(programCheckEvery), cel.CustomDecoratorV2(boundPatterns))
 	if err != nil {
 		return nil, notProgram(err)
 	}
 	return p, nil
+}
+
+// nesting is how deep lists, maps and comprehensions stand within one another.
+func nesting(parsed *cel.Ast) int {
+	isNested := func(e ast.NavigableExpr) bool {
+		return e.Kind() == ast.ListKind || e.Kind() == ast.MapKind || e.Kind() == ast.ComprehensionKind
+	}
+	deepest := 0
+	for _, e := range ast.MatchDescendants(ast.NavigateAST(parsed.NativeRep()), isNested) {
+		n := 1
+		for up, ok := e.Parent(); ok; up, ok = up.Parent() {
+			if isNested(up) {
+				n++
+			}
+		}
+		deepest = max(deepest, n)
+	}
+	return deepest
 }
 
 func notProgram(err error) error { return errors.New("is not a CEL expression: " + firstLine(err)) }

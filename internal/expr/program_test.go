@@ -33,7 +33,8 @@ func TestProgram(t *testing.T) {
 		"n == 5": "true", "n < 5.5 && x > 1": "true", "x == 2.0": "false", "s.matches('^t.xt$')": "true", "any.list.size() == 3": "true",
 		"any.list[1] == 'a'": "true", "any.none == null": "true", "names['a'] == 'b'": "true", "things.days > 2 && 'a' in things.names": "true",
 		"any.gone == 1": "no such key: gone", "n / (n - 5) == 1": "division by zero", "any.list[1]": "it is string instead of true or false",
-		"any":                     "it is map instead of true or false",
+		"any": "it is map instead of true or false",
+		strings.Repeat("[", 32) + strings.Repeat("]", 32) + ".size() == 0": "false", strings.Repeat("n == 5 && ", 300) + "true": "true",
 		"s.matches('^[a-z]{4}$')": "true", "'text'.matches(s + '{1}')": "true", "s.matches(names['a'] + '|x')": "true", "s.matches('[' + s)": "error parsing regexp: missing closing ]: `[text`",
 		"matches(s, s)": "true", "s.matches(string(n) + '{1000}')": "a regular expression 1002 steps long, at most are 100", "s.matches(any.list[0])": "no such overload",
 		"any.list[0].matches(s)": "no such overload", "s.matches(any.list[1])": "false", "s.matches(any.gone)": "no such key: gone", "s.matches(any.gone) || true": "true",
@@ -102,6 +103,8 @@ func TestProgramRefused(t *testing.T) {
 		{"a number", "n + 1", "must be true or false; it is int"},
 		{"nested deeply", strings.Repeat("(", 1000) + "true" + strings.Repeat(")", 1000), "is not a CEL expression: "},
 		{"lists nested deeply", strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + " == []", "is not a CEL expression: "},
+		{"lists nested 33 deep", strings.Repeat("[", 33) + strings.Repeat("]", 33) + " == []", "must nest lists, maps and what goes over them at most 32 deep"},
+		{"comprehensions nested 33 deep", strings.Repeat("any.map(a,", 33) + "a" + strings.Repeat(")", 33) + " == []", "must nest lists"},
 		{"a long pattern within", "s.matches('(a{10}){50}')", "is not a CEL expression: a regular expression 602 steps long, at most are 100"},
 		{"a bad pattern within", "s.matches('(')", "is not a CEL expression: "},
 	} {

@@ -1,6 +1,7 @@
 package monitors_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -114,8 +115,14 @@ var badDepth = []bad{
 	{"expression", "validation_rules[0].value", rule(checkv1.RuleType_RULE_TYPE_CEL, 0, "status_code ==")},
 	{"expression about the unknown", "validation_rules[0].value", rule(checkv1.RuleType_RULE_TYPE_CEL, 0, "latency < 5")},
 	{"expression that is a number", "validation_rules[0].value", rule(checkv1.RuleType_RULE_TYPE_CEL, 0, "status_code + 1")},
+	{"expression with a long pattern", "validation_rules[0].value", rule(checkv1.RuleType_RULE_TYPE_CEL, 0, "body.matches('(a{10}){50}')")},
+	{"header that matches nothing readable", "validation_rules[0].value", rule(checkv1.RuleType_RULE_TYPE_HEADER_VALUE, checkv1.RuleOperator_RULE_OPERATOR_MATCHES, "(", "Etag")},
+	{"JSON by a function", "validation_rules[0].path", jsonPath("$[?(length(@.a) > 1)]", checkv1.RuleOperator_RULE_OPERATOR_EXISTS, nil)},
+	{"JSON equal to no number", "validation_rules[0].value", jsonPath("$.a", checkv1.RuleOperator_RULE_OPERATOR_EQUALS, math.NaN())},
 	{"HTTP 3", "validation_rules[0].value", rule(checkv1.RuleType_RULE_TYPE_HTTP_VERSION, checkv1.RuleOperator_RULE_OPERATOR_EQUALS, "3")},
 	{"half a day", "validation_rules[0].value", rule(checkv1.RuleType_RULE_TYPE_CERTIFICATE_DAYS_LEFT, checkv1.RuleOperator_RULE_OPERATOR_GREATER_THAN, 0.5)},
+	{"expired yesterday", "validation_rules[0].value", rule(checkv1.RuleType_RULE_TYPE_CERTIFICATE_DAYS_LEFT, checkv1.RuleOperator_RULE_OPERATOR_GREATER_THAN, -1)},
+	{"more than a hundred years", "validation_rules[0].value", rule(checkv1.RuleType_RULE_TYPE_CERTIFICATE_DAYS_LEFT, checkv1.RuleOperator_RULE_OPERATOR_LESS_THAN, 36_501)},
 	{"valid or what", "validation_rules[0].value", rule(checkv1.RuleType_RULE_TYPE_CERTIFICATE_VALID, checkv1.RuleOperator_RULE_OPERATOR_EQUALS, "yes")},
 	{"certificate of a bare connection", "validation_rules[0].type", func(m *body) {
 		tcp("h", 1)(m)

@@ -105,6 +105,7 @@ func TestEvaluateExpressions(t *testing.T) {
 		{cel("body.contains('Moby') && body.matches('\"ok\": *true')"), ""}, {cel(fmt.Sprintf("size == %d", len(store))), ""},
 		{cel("http_version == '2' && tls_version == '1.3'"), ""}, {cel("certificate.days_left > 9 && certificate.valid"), ""},
 		{cel("certificate.issuer.contains('Encrypt') && '*.example.com' in certificate.names"), ""},
+		{cel("body.matches('[0-9]{3}')"), ""}, {cel("body.matches(http_version + '{100}')"), "a regular expression 102 steps long, at most are 100"},
 		{cel("1 / (status_code - 200) == 1"), "division by zero"},
 	} {
 		t.Run(tt.rule.String(), func(t *testing.T) {
@@ -178,6 +179,7 @@ func TestExpressionsRefused(t *testing.T) {
 		{Rule{Type: CEL, Text: strings.Repeat("!", MaxExpressionBytes) + "true"}, "value"}, {Rule{Type: CEL, Text: strings.Repeat("(", 1000) + "true" + strings.Repeat(")", 1000)}, "value"},
 		{Rule{Type: HTTPVersion, Operator: Equals, Text: "3"}, "value"}, {Rule{Type: HTTPVersion, Text: "2"}, "operator"},
 		{Rule{Type: TTFB, Operator: LessThan, Numbers: []float64{-1}}, "value"}, {Rule{Type: CertificateDays, Operator: LessThan, Numbers: []float64{1.5}}, "value"},
+		{Rule{Type: CertificateDays, Operator: LessThan, Numbers: []float64{-1}}, "value"}, {Rule{Type: CertificateDays, Operator: LessThan, Numbers: []float64{36_501}}, "value"},
 		{Rule{Type: CertificateIssuer, Operator: Equals}, "value"}, {Rule{Type: CertificateSubject, Operator: Matches, Text: "a"}, "operator"},
 		{Rule{Type: CertificateValid, Operator: Equals, Text: "yes"}, "value"},
 	} {
