@@ -48,6 +48,7 @@ const (
 	maxInterval        = Seconds(86_400)
 	maxCronBytes       = 256
 	maxRules           = 50
+	maxExpressions     = 16 << 10 // bytes of CEL
 	maxRegions         = 32
 	maxRegionBytes     = 64
 	maxAttempts        = 10
@@ -76,7 +77,14 @@ func (c *Config) validate(draft bool, s Secrets, knownRegion func(string) bool, 
 	if len(c.Rules) > maxRules {
 		p.add("validation_rules", "must have at most %d entries", maxRules)
 	}
+	expressions := 0
 	for i, r := range c.Rules {
+		if text, ok := r.Value.(string); ok && r.Type == RuleCEL {
+			if expressions += len(text); expressions > maxExpressions { // reading them costs time here and in every prober
+				p.add("validation_rules", "must have at most %d bytes of CEL in all", maxExpressions)
+				break
+			}
+		}
 		r.validate(fmt.Sprintf("validation_rules[%d]", i), c, p)
 	}
 	c.validateRegions(knownRegion, p)

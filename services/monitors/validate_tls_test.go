@@ -119,6 +119,12 @@ var badDepth = []bad{
 	{"header that matches nothing readable", "validation_rules[0].value", rule(checkv1.RuleType_RULE_TYPE_HEADER_VALUE, checkv1.RuleOperator_RULE_OPERATOR_MATCHES, "(", "Etag")},
 	{"JSON by a function", "validation_rules[0].path", jsonPath("$[?(length(@.a) > 1)]", checkv1.RuleOperator_RULE_OPERATOR_EXISTS, nil)},
 	{"JSON equal to no number", "validation_rules[0].value", jsonPath("$.a", checkv1.RuleOperator_RULE_OPERATOR_EQUALS, math.NaN())},
+	{"too much of expressions", "validation_rules", func(m *body) {
+		rule(checkv1.RuleType_RULE_TYPE_CEL, 0, strings.Repeat("true && ", 500)+"true")(m)
+		for len(m.ValidationRules) < 6 {
+			m.ValidationRules = append(m.ValidationRules, m.ValidationRules[0])
+		}
+	}},
 	{"HTTP 3", "validation_rules[0].value", rule(checkv1.RuleType_RULE_TYPE_HTTP_VERSION, checkv1.RuleOperator_RULE_OPERATOR_EQUALS, "3")},
 	{"half a day", "validation_rules[0].value", rule(checkv1.RuleType_RULE_TYPE_CERTIFICATE_DAYS_LEFT, checkv1.RuleOperator_RULE_OPERATOR_GREATER_THAN, 0.5)},
 	{"expired yesterday", "validation_rules[0].value", rule(checkv1.RuleType_RULE_TYPE_CERTIFICATE_DAYS_LEFT, checkv1.RuleOperator_RULE_OPERATOR_GREATER_THAN, -1)},

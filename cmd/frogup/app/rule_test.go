@@ -130,7 +130,7 @@ func TestParseRules(t *testing.T) {
 		fine       bool
 	}{
 		{"status_code=200", "tcp", false, false}, {"status_code=200", "tcp", true, false}, {"status_code=200", "tls", true, false},
-		{"cert_days>1", "tcp", false, false}, {"cert_days>1", "tcp", true, true}, {"cert_days>1", "tls", true, true}, {"cert_days>1", "http", true, true},
+		{"cert_days>1", "tcp", false, false}, {"cert_days>1", "tcp", true, true}, {"cert_days>1", "tls", true, true}, {"cert_days>1", "http", true, true}, {"cert_days>40000", "http", true, false},
 		{"cel:tls_version=='1.3'", "tls", true, true}, {"cel:true", "tcp", false, false}, {"response_time<5", "tls", true, true},
 		{"json:$.a[", "http", true, false}, {"json:a", "http", true, true}, {"cel:nothing()", "http", true, false}, {"body/re~(", "http", true, false},
 		{"http_version=3", "http", true, false}, {"json:$.a<x", "http", true, false}, {"cert_issuer<5", "http", true, false},

@@ -2,9 +2,10 @@ package resource
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/frogstats/uptime/internal/expr"
 )
 
 // base is what an assertion compares with.
@@ -189,8 +190,9 @@ func (r *reader) stringValue(n *node, path, s string, a Assertion) {
 	case s == "" && strings.HasSuffix(strings.ToLower(a.Operator), "contains"):
 		r.fail(n, path, "value-range", "must not be empty: every text contains it")
 	case a.Operator == "matches":
-		if _, err := regexp.Compile(s); err != nil || len(s) > 4096 {
-			r.fail(n, path, "pattern-grammar", "must be a regular expression of RE2, at most 4096 bytes")
+		// The prober takes no notice of case where header names are matched.
+		if _, err := expr.ParsePattern(s, a.Type == "header" && a.Name == ""); err != nil {
+			r.fail(n, path, "pattern-grammar", "%s", err.Error())
 		}
 	}
 }
