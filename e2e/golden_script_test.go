@@ -126,6 +126,27 @@ func monitorSteps() []step {
 		{name: "monitor_check", op: "POST /api/uptime/monitors/{id}/check", path: "/api/uptime/monitors/{web}/check", body: obj{"region": "local"}},
 		{name: "monitors_test", op: "POST /api/uptime/monitors/test", body: obj{"monitor_type": "http", "http_config": obj{"url": "{target}"}}},
 		{name: "monitors_test_region", op: "POST /api/uptime/monitors/test", path: "/api/uptime/monitors/test?region=local", body: obj{"monitor_type": "tcp", "tcp_config": obj{"host": "127.0.0.1", "port": "{refusing_port}"}}},
+		{name: "monitors_create_tls", op: "POST /api/uptime/monitors", hide: "status", body: obj{
+			"name": "certificate", "monitor_type": "tls", "interval_seconds": 3600, "enabled": false,
+			"tls_config":       obj{"host": "Mail.example.com", "port": 587, "starttls": "smtp", "options": obj{"server_name": "mail.example.com", "min_version": "tls13", "revocation": "online"}},
+			"validation_rules": []any{obj{"type": "certificate_days_left", "operator": "greater_than", "value": 14}, obj{"type": "certificate_valid", "operator": "equals", "value": true}},
+		}},
+		{name: "monitors_create_deep", op: "POST /api/uptime/monitors", hide: "status", body: obj{
+			"name": "deep", "monitor_type": "http", "interval_seconds": 3600, "enabled": false,
+			"http_config": obj{
+				"url": "https://api.example.com/", "http_version": "http2", "cookies": false,
+				"proxy": obj{"url": "socks5://proxy.example.com:1080", "username": "u", "password": "hidden"},
+				"auth":  obj{"type": "oauth2", "oauth2": obj{"token_url": "https://id.example.com/token", "client_id": "c", "scopes": []any{"read"}}, "credentials": obj{"client_secret": "hidden"}},
+			},
+			"validation_rules": []any{
+				obj{"type": "json_path", "path": "$.status", "operator": "equals", "value": "ok"}, obj{"type": "cel", "value": "status_code == 200 && size < 1000"},
+				obj{"type": "response_body_matches", "value": "o.k"}, obj{"type": "ttfb", "operator": "less_than", "value": 500},
+			},
+		}},
+		{name: "monitors_create_deep_invalid", op: "POST /api/uptime/monitors", body: obj{
+			"name": "deep", "monitor_type": "tls", "interval_seconds": 60, "tls_config": obj{"host": "https://example.com", "options": obj{"client_certificate": "x"}},
+			"validation_rules": []any{obj{"type": "cel", "value": "latency <"}, obj{"type": "status_code", "operator": "equals", "value": 200}},
+		}},
 		{name: "regions", op: "GET /api/uptime/regions"},
 		{name: "probers", op: "GET /api/uptime/probers"},
 	}
