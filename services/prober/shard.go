@@ -110,10 +110,12 @@ func (s *shard) collect(now time.Time) time.Duration {
 	if s.stopped {
 		return idleWait
 	}
-	ms := now.UnixMilli()
+	// What became due since the tick waits for the next one, also if the shard woke late:
+	// else a monitor would be early by a tick now and then.
+	ended := tickOf(now)
 	s.startWaiting(now)
 	for !s.burstFull() {
-		e := s.due.take(ms)
+		e := s.due.take(ended)
 		if e == nil {
 			return s.sleep(now)
 		}
@@ -145,6 +147,9 @@ func (s *shard) place(e *entry) {
 		return
 	}
 	due := e.due()
+	if now := time.Now(); due <= now.UnixMilli() {
+		due = min(due, tickOf(now)) // at once
+	}
 	s.due.place(e, due)
 	if due == 0 || s.wakeAt == 0 || due >= s.wakeAt {
 		return
@@ -153,6 +158,12 @@ func (s *shard) place(e *entry) {
 	case s.changed <- struct{}{}:
 	default:
 	}
+}
+
+// tickOf is the end of the last tick in milliseconds.
+func tickOf(now time.Time) int64 {
+	const ms = int64(tick / time.Millisecond)
+	return now.UnixMilli() / ms * ms
 }
 
 // fire handles e's due slot. The lock is held.
