@@ -97,6 +97,7 @@ func (c *Checker) prepareTCP(p *prepared, spec *checkv1.CheckSpec) error {
 		if err != nil {
 			return fmt.Errorf("prepare check: tls_options.%w", err)
 		}
+		options.Curves = curvesFor(t.GetSendData() != "")
 		config.TLS, config.StartTLS = options, startTLS(t.GetStarttls(), nettest.StartTLSAuto)
 	}
 	p.test = &nettest.TCPTest{Network: c.network}
@@ -115,6 +116,7 @@ func (c *Checker) prepareTLS(p *prepared, spec *checkv1.CheckSpec) error {
 	if err != nil {
 		return fmt.Errorf("prepare check: options.%w", err)
 	}
+	options.Curves = curvesFor(false)
 	config := nettest.TLSConfig{
 		IPVersion: ipVersion(t.GetIpVersion()), StartTLS: startTLS(t.GetStarttls(), nettest.StartTLSNone), TLS: *options, Expect: p.set.Expect(),
 	}
@@ -138,6 +140,7 @@ func (c *Checker) prepareHTTP(p *prepared, spec *checkv1.CheckSpec) error {
 	if err != nil {
 		return fmt.Errorf("prepare check: tls.%w", err)
 	}
+	options.Curves = curvesFor(maySaySecrets(h))
 	config := nettest.HTTPConfig{
 		Method: h.GetMethod(), Headers: requestHeaders(h), Body: h.GetBody(), Auth: authOf(h.GetAuth()), UserAgent: h.GetUserAgent(),
 		// An assertion about an answer that leads elsewhere wants that answer.

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
 	"github.com/frogstats/uptime/services/prober/nettest"
@@ -67,6 +68,26 @@ var upgrades = map[checkv1.StartTls]nettest.StartTLS{
 	checkv1.StartTls_START_TLS_IMAP:     nettest.StartTLSIMAP,
 	checkv1.StartTls_START_TLS_POP3:     nettest.StartTLSPOP3,
 	checkv1.StartTls_START_TLS_LDAP:     nettest.StartTLSLDAP,
+}
+
+// curvesFor is which key exchanges a handshake offers. With nothing to hide the cheapest
+// are offered, at less than two thirds of the cost: what is said then is no secret, and that the peer is
+// who it says does not rest on the exchange. Secrets that are recorded today should not
+// be read by the quantum computers of tomorrow: with them Go's default is offered,
+// which begins with a hybrid. A server that knows none of the cheap ones is offered all
+// in any case; see nettest.FastCurves.
+func curvesFor(secret bool) []tls.CurveID {
+	if secret {
+		return nil
+	}
+	return nettest.FastCurves
+}
+
+// maySaySecrets reports whether a request holds anything but a bare URL: any of it may be
+// a credential.
+func maySaySecrets(h *checkv1.HttpConfig) bool {
+	return h.GetAuth().GetType() != checkv1.AuthType_AUTH_TYPE_UNSPECIFIED && h.GetAuth().GetType() != checkv1.AuthType_AUTH_TYPE_NONE ||
+		len(h.GetHeaders()) > 0 || h.GetBody() != "" || strings.Contains(h.GetUrl(), "?")
 }
 
 // startTLS is the upgrade, or otherwise if none is given.
