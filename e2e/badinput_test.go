@@ -122,7 +122,7 @@ func TestBadInput(t *testing.T) {
 		{"timeout 0", "http_config.timeout_ms", config(obj{"timeout_ms": 0})},
 		{"timeout too long", "http_config.timeout_ms", config(obj{"timeout_ms": 300001})},
 		{"address family unknown", "http_config.ip_version", config(obj{"ip_version": "ipv5"})},
-		{"auth unknown", "http_config.auth.type", config(obj{"auth": obj{"type": "digest"}})},
+		{"auth unknown", "http_config.auth.type", config(obj{"auth": obj{"type": "kerberos"}})},
 		{"bearer without a token", "http_config.auth.credentials.token", config(obj{"auth": obj{"type": "bearer"}})},
 		{"unknown region", "regions[0]", web(obj{"regions": []string{"atlantis"}})},
 		{"confirm_down 0", "confirm_down", web(obj{"confirm_down": 0})},
