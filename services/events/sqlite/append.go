@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -56,10 +55,7 @@ type newRow struct {
 
 const measuredColumns = `id, outcome, variant_id, late_ms, response_us, dns_us, tcp_us, tls_us, ttfb_us, transfer_us, size_bytes`
 
-var (
-	insertFresh  = insertInto("fresh")
-	insertResult = insertInto("result")
-)
+var insertResult = insertInto("result")
 
 // insertInto returns the statement that adds n rows to a table.
 func insertInto(table string) func(n int) string {
@@ -119,11 +115,10 @@ func (m *month) append(ctx context.Context, results []*events.Result) (int, erro
 		if added, err = m.pick(ctx, tx, results); err != nil {
 			return err
 		}
-		err = insert(ctx, tx, insertFresh, len(added), func(i int) []any {
-			r := &added[i]
-			return r.args(freshID(r.series.id, int64(r.moment)))
-		})
-		if err != nil {
+		if len(added) == 0 {
+			return nil
+		}
+		if _, err := tx.ExecContext(ctx, putBlock, m.lastBlock+1, encodeBlock(added)); err != nil {
 			return fmt.Errorf("insert results: %w", err)
 		}
 		m.mu.Lock()
@@ -134,16 +129,31 @@ func (m *month) append(ctx context.Context, results []*events.Result) (int, erro
 		m.dict.forget()
 		return 0, err
 	}
+	if len(added) == 0 {
+		return 0, nil
+	}
+	m.lastBlock++
+	m.blocks[m.lastBlock] = &block{len(added), len(added)}
+	var row []byte
 	for i := range added {
 		r := &added[i]
 		if m.byID[r.series.id] == nil {
 			m.enter(r.series)
 		}
-		at, _ := r.series.find(r.moment)
-		r.series.fresh = slices.Insert(r.series.fresh, at, freshResult{r.moment, cap32(r.response), r.outcome})
+		row = r.encode(row[:0])
+		r.series.remember(r.moment, m.lastBlock, &r.measured, row)
 	}
 	m.pending += len(added)
 	return len(added), nil
+}
+
+func encodeBlock(list []newRow) []byte {
+	b := make([]byte, 0, 24*len(list))
+	for i := range list {
+		r := &list[i]
+		b = r.encode(rowHead(b, r.series.id, r.moment))
+	}
+	return b
 }
 
 // pick makes rows of the results that are neither in the file nor given before.
@@ -169,7 +179,7 @@ func (m *month) pick(ctx context.Context, tx *sql.Tx, results []*events.Result) 
 		if there {
 			continue
 		}
-		variant, err := m.dict.variant(ctx, tx, r)
+		variant, err := m.dict.variantOf(ctx, tx, s, r)
 		if err != nil {
 			return nil, err
 		}

@@ -21,6 +21,7 @@ type dictionary struct {
 	variants map[variantKey]int64
 	headers  map[uint64]int64
 	sets     *headerSets
+	epoch    int // how often it was forgotten
 }
 
 func newDictionary() *dictionary {
@@ -31,6 +32,47 @@ func newDictionary() *dictionary {
 
 func (d *dictionary) forget() {
 	d.configs, d.variants, d.headers = map[configKey]int64{}, map[variantKey]int64{}, map[uint64]int64{}
+	d.epoch++
+}
+
+// recent is the newest variant of a series. A result mostly has the same as the one before, and then only has to be compared.
+type recent struct {
+	epoch  int // of the dictionary; 0 is none
+	id     int64
+	config configKey
+	plain  variantKey // without numbers of other contents
+}
+
+// variantOf is variant for a result of a series.
+func (d *dictionary) variantOf(ctx context.Context, tx *sql.Tx, s *series, r *events.Result) (int64, error) {
+	if len(r.Headers) > 0 || len(r.ValidationErrors) > 0 {
+		return d.variant(ctx, tx, r)
+	}
+	last := &s.recent
+	if last.epoch == d.epoch && last.plain == plainKey(r) && last.config == configOf(r) {
+		return last.id, nil
+	}
+	id, err := d.variant(ctx, tx, r)
+	if err == nil {
+		*last = recent{d.epoch, id, configOf(r), plainKey(r)}
+	}
+	return id, err
+}
+
+func configOf(r *events.Result) configKey {
+	return configKey{r.MonitorID, r.ConfigVersion, r.OrganizationID, r.Kind, r.URL, r.Name, r.Port}
+}
+
+// plainKey is the part of a variant that stands in the result itself.
+func plainKey(r *events.Result) variantKey {
+	k := variantKey{
+		code: r.StatusCode, attempt: r.Attempt, prober: r.ProberID, ip: r.ResolvedIP, family: r.Family, tls: r.TLSVersion,
+		cert: ms(r.CertExpiresAt), errorType: r.ErrorType, message: r.ErrorMessage, phase: r.FailedPhase, missed: r.MissedCount,
+	}
+	if r.Outcome == events.Missed {
+		k.next = ms(r.NextScheduledAt)
+	}
+	return k
 }
 
 type configKey struct {
@@ -70,14 +112,8 @@ func (d *dictionary) variant(ctx context.Context, tx *sql.Tx, r *events.Result) 
 	if err != nil {
 		return 0, err
 	}
-	k := variantKey{
-		config: config, code: r.StatusCode, attempt: r.Attempt, prober: r.ProberID, ip: r.ResolvedIP, family: r.Family,
-		tls: r.TLSVersion, cert: ms(r.CertExpiresAt), headers: headers, errorType: r.ErrorType, message: r.ErrorMessage,
-		phase: r.FailedPhase, validation: list(r.ValidationErrors), missed: r.MissedCount,
-	}
-	if r.Outcome == events.Missed {
-		k.next = ms(r.NextScheduledAt)
-	}
+	k := plainKey(r)
+	k.config, k.headers, k.validation = config, headers, list(r.ValidationErrors)
 	const query = `
 INSERT INTO variant (hash, config_id, status_code, attempt, prober_id, resolved_ip, ip_family, tls_version, cert_expires_at,
                      header_set_id, error_type, error_message, failed_phase, validation_errors, missed_count, next_at)
@@ -94,7 +130,7 @@ ON CONFLICT (hash) DO UPDATE SET hash = excluded.hash RETURNING id`
 }
 
 func (d *dictionary) config(ctx context.Context, tx *sql.Tx, r *events.Result) (int64, error) {
-	k := configKey{r.MonitorID, r.ConfigVersion, r.OrganizationID, r.Kind, r.URL, r.Name, r.Port}
+	k := configOf(r)
 	const query = `
 INSERT INTO config (hash, monitor_id, version, organization_id, monitor_type, monitor_url, monitor_name, port)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)

@@ -28,12 +28,21 @@ type History struct {
 	closed bool
 }
 
-var _ events.ResultStore = (*History)(nil)
+var (
+	_ events.ResultStore = (*History)(nil)
+	_ events.Batching    = (*History)(nil)
+)
 
 // HistoryOptions adjust OpenHistory.
 type HistoryOptions struct {
 	Log *slog.Logger // nil is none
 }
+
+// BatchSize and BatchDelay are what events.Batching wants: a transaction costs a flush and some pages, however little is in it.
+func (*History) BatchSize() int { return 4000 }
+
+// BatchDelay is how long results wait for company.
+func (*History) BatchDelay() time.Duration { return 200 * time.Millisecond }
 
 // slot is a month that has a file. use is held for reading while the file is used, and for writing to take it away.
 type slot struct {

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -153,26 +154,26 @@ func (v *view) settledPlaces(ctx context.Context, i int, q events.ResultQuery, s
 
 func (v *view) freshPlaces(ctx context.Context, i int, q events.ResultQuery, hi int64) ([]place, error) {
 	s := v.series[i]
-	var ids []int64
-	for _, f := range s.fresh {
-		if int64(f.moment) < hi {
-			ids = append(ids, freshID(s.id, int64(f.moment)))
+	var say map[int64]told
+	if q.ErrorType != "" {
+		all := make([]measured, len(s.fresh))
+		for k, f := range s.fresh {
+			all[k] = s.at(f)
+		}
+		var err error
+		if say, err = toldBy(ctx, v.tx, all); err != nil {
+			return nil, fmt.Errorf("find fresh results: %w", err)
 		}
 	}
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	join, where, args := restriction(q)
-	query := `SELECT r.id FROM json_each(?) AS j JOIN fresh r ON r.id = j.value` + join + ` WHERE TRUE` + where
 	var out []place
-	err := rows(ctx, v.tx, func(r *sql.Rows) error {
-		var key int64
-		err := r.Scan(&key)
-		out = append(out, place{key >> freshShift, i, true})
-		return err
-	}, query, append([]any{jsonList(ids)}, args...)...)
-	if err != nil {
-		return nil, fmt.Errorf("find fresh results: %w", err)
+	for _, f := range s.fresh {
+		if int64(f.moment) >= hi || len(q.Outcomes) > 0 && !slices.Contains(q.Outcomes, f.outcome) {
+			continue
+		}
+		if q.ErrorType != "" && say[s.at(f).variant].errorType != q.ErrorType {
+			continue
+		}
+		out = append(out, place{int64(f.moment), i, true})
 	}
 	return out, nil
 }
@@ -180,34 +181,61 @@ func (v *view) freshPlaces(ctx context.Context, i int, q events.ResultQuery, hi 
 // read returns the results at the places, in their order.
 func (v *view) read(ctx context.Context, places []place) ([]events.Result, error) {
 	out := make([]events.Result, len(places))
-	settled, fresh := map[int64]int{}, map[int64]int{}
+	if err := v.readFresh(ctx, places, out); err != nil {
+		return nil, fmt.Errorf("read fresh results: %w", err)
+	}
+	at := map[int64]int{}
+	var ids []int64
 	for i, p := range places {
-		if id := v.series[p.series].id; p.fresh {
-			fresh[freshID(id, p.moment)] = i
-		} else {
-			settled[resultID(id, p.moment)] = i
+		if !p.fresh {
+			id := resultID(v.series[p.series].id, p.moment)
+			at[id], ids = i, append(ids, id)
 		}
 	}
-	for table, at := range map[string]map[int64]int{"result": settled, "fresh": fresh} {
-		if len(at) == 0 {
-			continue
-		}
-		ids := make([]int64, 0, len(at))
-		for id := range at {
-			ids = append(ids, id)
-		}
-		err := v.eachResult(ctx, func(id int64, r *events.Result) error {
-			i := at[id]
-			s := v.series[places[i].series]
-			locate(r, s.seriesKey, v.at(places[i].moment))
-			out[i] = *r
-			return nil
-		}, `json_each(?) AS j JOIN `+table+` r ON r.id = j.value`, jsonList(ids))
-		if err != nil {
-			return nil, fmt.Errorf("read results: %w", err)
-		}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	err := v.eachResult(ctx, func(id int64, r *events.Result) error {
+		i := at[id]
+		locate(r, v.series[places[i].series].seriesKey, v.at(places[i].moment))
+		out[i] = *r
+		return nil
+	}, `json_each(?) AS j JOIN result r ON r.id = j.value`, jsonList(ids))
+	if err != nil {
+		return nil, fmt.Errorf("read results: %w", err)
 	}
 	return out, nil
+}
+
+// readFresh fills in those of the places that are fresh: what was measured from memory, the rest from their variants.
+func (v *view) readFresh(ctx context.Context, places []place, out []events.Result) error {
+	byVariant := map[int64][]int{}
+	rows := make([]measured, len(places))
+	for i, p := range places {
+		if !p.fresh {
+			continue
+		}
+		s := v.series[p.series]
+		k, _ := slices.BinarySearchFunc(s.fresh, p.moment, func(f freshResult, m int64) int { return cmp.Compare(int64(f.moment), m) })
+		rows[i] = s.at(s.fresh[k])
+		byVariant[rows[i].variant] = append(byVariant[rows[i].variant], i)
+	}
+	if len(byVariant) == 0 {
+		return nil
+	}
+	const from = `
+(SELECT value AS id, 0 AS outcome, value AS variant_id, 0 AS late_ms, 0 AS response_us, NULL AS dns_us, NULL AS tcp_us, NULL AS tls_us,
+        NULL AS ttfb_us, NULL AS transfer_us, NULL AS size_bytes FROM json_each(?)) AS r`
+	return v.eachResult(ctx, func(variant int64, r *events.Result) error {
+		for _, i := range byVariant[variant] {
+			x := *r
+			x.Headers, x.ValidationErrors = maps.Clone(r.Headers), slices.Clone(r.ValidationErrors)
+			rows[i].fill(&x)
+			locate(&x, v.series[places[i].series].seriesKey, v.at(places[i].moment))
+			out[i] = x
+		}
+		return nil
+	}, from, jsonList(slices.Collect(maps.Keys(byVariant))))
 }
 
 // eachResult reads whole results from a FROM clause that names its table r. What it hands to fn still has to be located.

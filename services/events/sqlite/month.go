@@ -11,22 +11,21 @@ import (
 	"time"
 
 	"github.com/frogstats/uptime/internal/sqlite"
-	"github.com/frogstats/uptime/services/events"
 )
 
 // month is the file of one month, and what has to be known of it without asking the file.
 //
-// New results go to the table fresh, in the order in which they come. Settling (settle.go) moves them, many of a series at a
+// New results go to the table fresh_block, all of an append in one row. Settling (settle.go) moves them, many of a series at a
 // time, to the table result, and counts them in the roll-ups, in one transaction. So:
 //
-//   - an append writes a few pages at the end of a table, not one page per series: at thousands of series that are checked
+//   - an append writes one row at the end of a table, not one per result, and not one page per series: at thousands of series that are checked
 //     every second this is the difference between kilobytes and tens of megabytes of log per second;
 //   - a result is counted exactly once: as itself while it is fresh, in the roll-ups once it is settled; a late result is no
 //     special case;
 //   - a result's key is its identity, so there is no index beside the table.
 //
-// The fresh results of a series are known in memory, a few bytes each: which they are tells repeats from new ones, and when
-// to settle.
+// The fresh results of a series are known in memory, about 40 bytes each (fresh.go): they are read from there, they tell repeats
+// from new ones, and when to settle.
 type month struct {
 	db    *sqlite.DB
 	start time.Time
@@ -39,7 +38,9 @@ type month struct {
 	byKey     map[seriesKey]*series
 	byMonitor map[uint32][]*series // by region
 	byID      map[int64]*series
-	pending   int // fresh results
+	pending   int               // fresh results
+	blocks    map[uint32]*block // under turn
+	lastBlock uint32            // greatest id; under turn
 }
 
 type seriesKey struct {
@@ -52,25 +53,18 @@ type series struct {
 	id int64
 	seriesKey
 	fresh   []freshResult // by moment
+	rows    []byte        // of fresh, encoded
 	settled int64         // newest moment in the table result; -1 is none
-}
-
-// freshResult is what is remembered of a fresh result. 12 bytes: there may be hundreds of thousands.
-type freshResult struct {
-	moment   uint32 // milliseconds since the start of the month
-	response uint32 // microseconds; capped
-	outcome  events.Outcome
+	recent  recent        // under turn
 }
 
 // Keys of the tables; see the migration.
 const (
 	resultShift = 32
-	freshShift  = 31
+	freshShift  = 31 // of the table fresh, which only the first version filled
 )
 
 func resultID(series, moment int64) int64 { return series<<resultShift + moment }
-
-func freshID(series, moment int64) int64 { return moment<<freshShift + series }
 
 func (s *series) find(moment uint32) (int, bool) {
 	if n := len(s.fresh); n == 0 || s.fresh[n-1].moment < moment {
@@ -95,7 +89,7 @@ func openMonth(ctx context.Context, path string, start time.Time, opts sqlite.Op
 	}
 	m := &month{
 		db: db, start: start, dict: newDictionary(),
-		byKey: map[seriesKey]*series{}, byMonitor: map[uint32][]*series{}, byID: map[int64]*series{},
+		byKey: map[seriesKey]*series{}, byMonitor: map[uint32][]*series{}, byID: map[int64]*series{}, blocks: map[uint32]*block{},
 	}
 	if err := m.load(ctx); err != nil {
 		db.Close()
@@ -128,22 +122,7 @@ FROM series s`
 	if err != nil {
 		return fmt.Errorf("load series: %w", err)
 	}
-	const fresh = `SELECT id, outcome, response_us FROM fresh ORDER BY id`
-	err = rows(ctx, m.db.Read(), func(r *sql.Rows) error {
-		var id, response int64
-		var outcome events.Outcome
-		if err := r.Scan(&id, &outcome, &response); err != nil {
-			return err
-		}
-		s := m.byID[id&(1<<freshShift-1)]
-		if s == nil {
-			return fmt.Errorf("%w: fresh result %d of no series", sqlite.ErrCorrupt, id)
-		}
-		s.fresh = append(s.fresh, freshResult{uint32(id >> freshShift), cap32(response), outcome})
-		m.pending++
-		return nil
-	}, fresh)
-	if err != nil {
+	if err := m.loadFresh(ctx); err != nil {
 		return fmt.Errorf("load fresh results: %w", err)
 	}
 	return nil
@@ -184,6 +163,7 @@ type view struct {
 type seriesView struct {
 	*series
 	fresh []freshResult // of the asked range
+	rows  []byte
 }
 
 // view begins a read of the series that pick chooses, with their fresh results in [lo, hi). Call done.
@@ -200,7 +180,7 @@ func (m *month) view(ctx context.Context, pick func(*month) []*series, lo, hi in
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for _, s := range pick(m) {
-		v.series = append(v.series, seriesView{s, slices.Clone(s.between(lo, hi))})
+		v.series = append(v.series, seriesView{s, slices.Clone(s.between(lo, hi)), s.rows})
 	}
 	if v.tx, err = v.conn.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}); err != nil {
 		return nil, fmt.Errorf("begin read: %w", err)

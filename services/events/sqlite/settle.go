@@ -30,8 +30,8 @@ func (m *month) settle(ctx context.Context, all bool) error {
 	due := m.due(m.moment(time.Now()), all)
 	for len(due) > 0 {
 		n, count := 0, 0
-		for n < len(due) && (n == 0 || count+len(due[n].moments) <= settleBatch) {
-			count += len(due[n].moments)
+		for n < len(due) && (n == 0 || count+len(due[n].fresh) <= settleBatch) {
+			count += len(due[n].fresh)
 			n++
 		}
 		if err := m.settleBatch(ctx, due[:n]); err != nil {
@@ -39,13 +39,13 @@ func (m *month) settle(ctx context.Context, all bool) error {
 		}
 		due = due[n:]
 	}
-	return nil
+	return m.sweep(ctx)
 }
 
 // dueSeries are fresh results of one series that are to be settled.
 type dueSeries struct {
 	*series
-	moments []int64
+	fresh []freshResult
 }
 
 func (m *month) due(now int64, all bool) []dueSeries {
@@ -56,15 +56,9 @@ func (m *month) due(now int64, all bool) []dueSeries {
 		if len(s.fresh) == 0 || !all && len(s.fresh) < settleRows && now-int64(s.fresh[0].moment) < settleAge.Milliseconds() {
 			continue
 		}
-		d := dueSeries{series: s, moments: make([]int64, len(s.fresh))}
-		for i, f := range s.fresh {
-			d.moments[i] = int64(f.moment)
+		for part := range slices.Chunk(slices.Clone(s.fresh), settleBatch) { // there may be a backlog of one series
+			out = append(out, dueSeries{s, part})
 		}
-		for len(d.moments) > settleBatch { // a backlog of one series
-			out = append(out, dueSeries{s, d.moments[:settleBatch]})
-			d.moments = d.moments[settleBatch:]
-		}
-		out = append(out, d)
 	}
 	slices.SortStableFunc(out, func(a, b dueSeries) int { return cmp.Compare(a.id, b.id) }) // keys rise: pages are filled one after the other
 	return out
@@ -104,10 +98,14 @@ func (m *month) settleBatch(ctx context.Context, due []dueSeries) error {
 			m.mu.Unlock()
 		}
 	}()
+	for i := range due { // less what somebody else has settled meanwhile
+		d := &due[i]
+		d.fresh = slices.DeleteFunc(d.fresh, func(f freshResult) bool { _, still := d.find(f.moment); return !still })
+	}
 	moved := 0
 	err := m.db.Write(ctx, func(tx *sql.Tx) error {
 		ctx := context.WithoutCancel(ctx)
-		batch, ids, err := readMoving(ctx, tx, due)
+		batch, err := move(ctx, tx, due)
 		if err != nil {
 			return err
 		}
@@ -116,10 +114,6 @@ func (m *month) settleBatch(ctx context.Context, due []dueSeries) error {
 		}
 		if err := sumUp(ctx, tx, batch); err != nil {
 			return fmt.Errorf("sum up: %w", err)
-		}
-		const drop = `DELETE FROM fresh WHERE id IN (SELECT value FROM json_each(?))`
-		if _, err := tx.ExecContext(ctx, drop, jsonList(ids)); err != nil {
-			return fmt.Errorf("delete moved results: %w", err)
 		}
 		moved = len(batch)
 		m.mu.Lock()
@@ -130,23 +124,15 @@ func (m *month) settleBatch(ctx context.Context, due []dueSeries) error {
 		return err
 	}
 	for _, d := range due {
-		d.settledUpTo(d.moments)
+		for id, n := range d.forget(d.fresh) {
+			m.blocks[id].fresh -= n
+		}
 	}
 	m.pending -= moved
 	return nil
 }
 
-// settledUpTo takes the moments, which are sorted, out of what is fresh.
-func (s *series) settledUpTo(moments []int64) {
-	gone := make(map[uint32]bool, len(moments))
-	for _, at := range moments {
-		gone[uint32(at)] = true
-	}
-	s.fresh = slices.DeleteFunc(s.fresh, func(f freshResult) bool { return gone[f.moment] })
-	s.settled = max(s.settled, moments[len(moments)-1])
-}
-
-// movingColumns are those of fresh or result, as r. Successes, most of all, need not be looked up among the variants.
+// movingColumns are those of result, as r. Successes, most of all, need not be looked up among the variants.
 const movingColumns = `
   r.id, r.outcome, r.variant_id, r.late_ms, r.response_us, r.dns_us, r.tcp_us, r.tls_us, r.ttfb_us, r.transfer_us, r.size_bytes,
   CASE WHEN r.outcome = 1 THEN 0 ELSE (SELECT v.missed_count FROM variant v WHERE v.id = r.variant_id) END,
@@ -166,26 +152,28 @@ func eachMoving(ctx context.Context, q querier, fn func(id int64, v *moving), qu
 	}, query, args...)
 }
 
-// readMoving reads the fresh results that are to be moved, by series and moment, and their ids in fresh.
-func readMoving(ctx context.Context, tx *sql.Tx, due []dueSeries) ([]moving, []int64, error) {
-	var ids []int64
+// move makes rows of result of what is fresh, by series and moment.
+func move(ctx context.Context, tx *sql.Tx, due []dueSeries) ([]moving, error) {
+	var out []moving
+	var all []measured
 	for _, d := range due {
-		for _, at := range d.moments {
-			ids = append(ids, freshID(d.id, at))
+		for _, f := range d.fresh {
+			at, _ := d.find(f.moment)
+			var v measured
+			v.decode(d.rows[d.series.fresh[at].at:]) // the offset may have changed since
+			out = append(out, moving{series: d.id, moment: int64(f.moment), measured: v})
+			all = append(all, v)
 		}
 	}
-	const query = `SELECT ` + movingColumns + ` FROM json_each(?) AS j JOIN fresh r ON r.id = j.value`
-	out := make([]moving, 0, len(ids))
-	err := eachMoving(ctx, tx, func(id int64, v *moving) {
-		v.series, v.moment = id&(1<<freshShift-1), id>>freshShift
-		out = append(out, *v)
-	}, query, jsonList(ids))
+	say, err := toldBy(ctx, tx, all)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read fresh results: %w", err)
+		return nil, fmt.Errorf("read fresh results: %w", err)
 	}
-	if len(out) != len(ids) {
-		return nil, nil, fmt.Errorf("of %d fresh results %d are there", len(ids), len(out))
+	for i := range out {
+		if v := &out[i]; v.outcome != events.Success {
+			v.missed, v.errorType = say[v.variant].missed, say[v.variant].errorType
+		}
 	}
 	slices.SortFunc(out, func(a, b moving) int { return cmp.Compare(a.key(), b.key()) })
-	return out, ids, nil
+	return out, nil
 }

@@ -63,14 +63,20 @@ func (v *view) addFresh(ctx context.Context, s seriesView, b *buckets) error {
 	if len(s.fresh) == 0 {
 		return nil
 	}
-	ids := make([]int64, len(s.fresh))
+	all := make([]measured, len(s.fresh))
 	for i, f := range s.fresh {
-		ids[i] = freshID(s.id, int64(f.moment))
+		all[i] = s.at(f)
 	}
-	const query = `SELECT ` + movingColumns + ` FROM json_each(?) AS j JOIN fresh r ON r.id = j.value`
-	err := eachMoving(ctx, v.tx, func(id int64, r *moving) { r.count(b.of(id >> freshShift)) }, query, jsonList(ids))
+	say, err := toldBy(ctx, v.tx, all)
 	if err != nil {
 		return fmt.Errorf("sum up fresh results: %w", err)
+	}
+	for i, f := range s.fresh {
+		r := moving{measured: all[i]}
+		if r.outcome != events.Success {
+			r.missed, r.errorType = say[r.variant].missed, say[r.variant].errorType
+		}
+		r.count(b.of(int64(f.moment)))
 	}
 	return nil
 }
