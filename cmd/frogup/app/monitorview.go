@@ -31,6 +31,11 @@ type monitorView struct {
 		Port      int    `json:"port"`
 		TimeoutMS int    `json:"timeout_ms"`
 	} `json:"tcp_config"`
+	TLS *struct {
+		Host      string `json:"host"`
+		Port      int    `json:"port"`
+		TimeoutMS int    `json:"timeout_ms"`
+	} `json:"tls_config"`
 	Rules        []rule            `json:"validation_rules"`
 	Regions      []string          `json:"regions"`
 	ConfirmDown  int               `json:"confirm_down"`
@@ -74,6 +79,8 @@ func (m monitorView) url() string {
 		return m.HTTP.URL
 	case m.TCP != nil:
 		return "tcp://" + net.JoinHostPort(m.TCP.Host, strconv.Itoa(m.TCP.Port))
+	case m.TLS != nil:
+		return "tls://" + net.JoinHostPort(m.TLS.Host, strconv.Itoa(m.TLS.Port))
 	}
 	return ""
 }
@@ -176,6 +183,8 @@ func (t terminal) configuration(m monitorView) {
 		t.fact("request", fmt.Sprintf("%s, timeout %s", clean(m.HTTP.Method), shortDuration(time.Duration(m.HTTP.TimeoutMS)*time.Millisecond)))
 	case m.TCP != nil:
 		t.fact("connect", "timeout "+shortDuration(time.Duration(m.TCP.TimeoutMS)*time.Millisecond))
+	case m.TLS != nil:
+		t.fact("handshake", "timeout "+shortDuration(time.Duration(m.TLS.TimeoutMS)*time.Millisecond))
 	}
 	for _, r := range m.Rules {
 		t.fact("rule", clean(r.String()))

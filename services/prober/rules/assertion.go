@@ -211,7 +211,9 @@ func (a Assertion) String() string {
 	if a.Name != "" {
 		parts = append(parts, clip(a.Name))
 	}
-	parts = append(parts, a.Operator)
+	if a.Operator != "" { // a rule of one way only has none
+		parts = append(parts, a.Operator)
+	}
 	switch v := a.Value.(type) {
 	case string:
 		if operatorsOf[textValue][a.Operator] != "" && (a.Type == "body" || a.Type == "header" || strings.HasPrefix(a.Type, "certificate")) {

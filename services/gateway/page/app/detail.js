@@ -8,8 +8,8 @@ const RECENT = 30;
 /** What a monitor looks at. */
 export function target(monitor) {
   if (monitor.http_config) return monitor.http_config.url;
-  const { host, port } = monitor.tcp_config ?? {};
-  return `tcp://${host?.includes(":") ? `[${host}]` : host}:${port}`;
+  const { host, port } = monitor.tls_config ?? monitor.tcp_config ?? {};
+  return `${monitor.monitor_type}://${host?.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 /** Opens the dialog. actions are the buttons of the list; closed is called in the end. */
