@@ -33,12 +33,20 @@ var phases = map[nettest.Phase]checkv1.Phase{
 	nettest.PhaseValidation: checkv1.Phase_PHASE_VALIDATION,
 }
 
+// optionals are the values behind a row's optional fields, in one piece of memory.
+type optionals struct {
+	dns, tcp, tls, ttfb, transfer, size uint64
+	code                                uint32
+	ip, version                         string
+}
+
 // fill writes a measurement into a result row.
 func fill(r *checkv1.CheckResult, t *nettest.TestResult) {
+	o := &optionals{}
 	r.Status = statuses[t.Status]
 	r.ResponseTimeNs = uint64(max(t.Latency, 0))
-	r.DnsNs, r.TcpNs, r.TlsNs = nanoseconds(t.Phases.DNS), nanoseconds(t.Phases.Connect), nanoseconds(t.Phases.TLS)
-	r.TtfbNs, r.TransferNs = nanoseconds(t.Phases.TTFB), nanoseconds(t.Phases.Transfer)
+	r.DnsNs, r.TcpNs, r.TlsNs = nanoseconds(&o.dns, t.Phases.DNS), nanoseconds(&o.tcp, t.Phases.Connect), nanoseconds(&o.tls, t.Phases.TLS)
+	r.TtfbNs, r.TransferNs = nanoseconds(&o.ttfb, t.Phases.TTFB), nanoseconds(&o.transfer, t.Phases.Transfer)
 	r.FailedPhase = phases[t.FailedPhase]
 	r.ValidationErrors = t.ValidationErrors
 	if t.ErrorType != "" {
@@ -46,24 +54,28 @@ func fill(r *checkv1.CheckResult, t *nettest.TestResult) {
 		r.ErrorMessage = proto.String(t.Error)
 	}
 	if t.ResolvedIP.IsValid() {
-		r.ResolvedIp = proto.String(t.ResolvedIP.Unmap().String())
+		o.ip = t.ResolvedIP.Unmap().String()
+		r.ResolvedIp = &o.ip
 		r.IpFamily = checkv1.IpFamily_IP_FAMILY_IPV6
 		if t.ResolvedIP.Unmap().Is4() {
 			r.IpFamily = checkv1.IpFamily_IP_FAMILY_IPV4
 		}
 	}
 	if t.TLSVersion != "" {
-		r.TlsVersion = proto.String(t.TLSVersion)
+		o.version = t.TLSVersion
+		r.TlsVersion = &o.version
 	}
 	if !t.CertExpiresAt.IsZero() {
 		r.CertExpiresAt = timestamppb.New(t.CertExpiresAt)
 	}
 	if t.StatusCode != 0 {
-		r.StatusCode = proto.Uint32(uint32(t.StatusCode))
+		o.code = uint32(t.StatusCode)
+		r.StatusCode = &o.code
 		r.ResponseHeaders = headersOf(t.Headers)
 	}
 	if t.Phases.Transfer.Valid {
-		r.ResponseSizeBytes = proto.Uint64(uint64(max(t.ResponseSize, 0)))
+		o.size = uint64(max(t.ResponseSize, 0))
+		r.ResponseSizeBytes = &o.size
 	}
 }
 
@@ -80,11 +92,13 @@ func headersOf(fields []nettest.HeaderField) map[string]string {
 	return out
 }
 
-func nanoseconds(s nettest.Span) *uint64 {
+// nanoseconds puts a span that there is into place.
+func nanoseconds(place *uint64, s nettest.Span) *uint64 {
 	if !s.Valid {
 		return nil
 	}
-	return proto.Uint64(uint64(max(s.Duration, 0)))
+	*place = uint64(max(s.Duration, 0))
+	return place
 }
 
 func inMicros(d time.Duration) float64 { return float64(max(d, 0)) / float64(time.Microsecond) }
@@ -105,7 +119,7 @@ func detailsOf(t *nettest.TestResult, v *rules.Verdict, total time.Duration) *ch
 		})
 	}
 	for _, hop := range t.Redirects {
-		d.Redirects = append(d.Redirects, &checkv1.RedirectHop{StatusCode: uint32(hop.StatusCode), Url: utf8(hop.URL)})
+		d.Redirects = append(d.Redirects, &checkv1.RedirectHop{StatusCode: uint32(hop.StatusCode), Url: validText(hop.URL)})
 	}
 	for _, o := range v.Outcomes {
 		d.Assertions = append(d.Assertions, &checkv1.AssertionOutcome{
@@ -114,7 +128,7 @@ func detailsOf(t *nettest.TestResult, v *rules.Verdict, total time.Duration) *ch
 		})
 	}
 	for _, text := range append(slices.Clone(t.Warnings), v.Warnings...) {
-		if text = utf8(text); !slices.Contains(d.Warnings, text) {
+		if text = validText(text); !slices.Contains(d.Warnings, text) {
 			d.Warnings = append(d.Warnings, text)
 		}
 	}
@@ -123,17 +137,17 @@ func detailsOf(t *nettest.TestResult, v *rules.Verdict, total time.Duration) *ch
 
 func certificateOf(c *nettest.Certificate) *checkv1.Certificate {
 	out := &checkv1.Certificate{
-		Peer: c.Peer, Subject: utf8(c.Subject), Issuer: utf8(c.Issuer), NotBefore: momentOf(c.NotBefore), NotAfter: momentOf(c.NotAfter),
+		Peer: c.Peer, Subject: validText(c.Subject), Issuer: validText(c.Issuer), NotBefore: momentOf(c.NotBefore), NotAfter: momentOf(c.NotAfter),
 		ChainExpiresAt: momentOf(c.ChainExpiresAt), Serial: c.Serial, Sha256: c.SHA256, Key: c.Key, SignatureAlgorithm: c.SignatureAlgorithm,
 		ChainLength: uint32(c.ChainLength), Trusted: c.Trusted, NameMatches: c.NameMatches, Valid: c.Valid,
 		OcspStatus: optional(c.OCSPStatus), OcspSource: optional(c.OCSPSource),
 		TlsVersion: c.TLSVersion, CipherSuite: c.CipherSuite, Alpn: optional(c.ALPN),
 	}
 	for _, name := range c.Names {
-		out.Names = append(out.Names, utf8(name))
+		out.Names = append(out.Names, validText(name))
 	}
 	for _, problem := range c.Problems {
-		out.Problems = append(out.Problems, utf8(problem))
+		out.Problems = append(out.Problems, validText(problem))
 	}
 	return out
 }
@@ -151,11 +165,11 @@ func optional(s string) *string {
 	if s == "" {
 		return nil
 	}
-	return proto.String(utf8(s))
+	return proto.String(validText(s))
 }
 
-// utf8 makes what a target says fit for a contract.
-func utf8(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+// validText makes what a target says fit for a contract.
+func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // valueOf is a value of the conditions' world in the contract's; nothing for none.
 func valueOf(v any) *structpb.Value {
@@ -165,11 +179,11 @@ func valueOf(v any) *structpb.Value {
 	case float64:
 		return structpb.NewNumberValue(v)
 	case string:
-		return structpb.NewStringValue(utf8(v))
+		return structpb.NewStringValue(validText(v))
 	case []string:
 		list := &structpb.ListValue{}
 		for _, s := range v {
-			list.Values = append(list.Values, structpb.NewStringValue(utf8(s)))
+			list.Values = append(list.Values, structpb.NewStringValue(validText(s)))
 		}
 		return structpb.NewListValue(list)
 	case []float64:

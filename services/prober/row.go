@@ -122,6 +122,9 @@ func appendOptional(dst []byte, field protowire.Number, v uint64) []byte {
 // appendResult encodes a result. Text that is not UTF-8 cannot be encoded, and a result
 // must not be lost for it, whoever let it through: it is mended.
 func appendResult(dst []byte, r *checkv1.CheckResult) ([]byte, error) {
+	if row, ok := encodeResult(dst, r); ok {
+		return row, nil
+	}
 	row, err := proto.MarshalOptions{}.MarshalAppend(dst, r)
 	if err == nil {
 		return row, nil
