@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,10 +19,6 @@ type measured struct {
 	outcome                         events.Outcome
 	variant, late, response         int64
 	dns, tcp, tls, ttfb, xfer, size sql.NullInt64
-}
-
-func (m *measured) args(id int64) []any {
-	return []any{id, int(m.outcome), m.variant, m.late, m.response, m.dns, m.tcp, m.tls, m.ttfb, m.xfer, m.size}
 }
 
 func (m *measured) targets() []any {
@@ -55,47 +52,71 @@ type newRow struct {
 
 const measuredColumns = `id, outcome, variant_id, late_ms, response_us, dns_us, tcp_us, tls_us, ttfb_us, transfer_us, size_bytes`
 
-var insertResult = insertInto("result")
+// optionalColumns are those of measured.optionals.
+var optionalColumns = [...]string{"dns_us", "tcp_us", "tls_us", "ttfb_us", "transfer_us", "size_bytes"}
 
-// insertInto returns the statement that adds n rows to a table.
-func insertInto(table string) func(n int) string {
-	const row = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	head := `INSERT INTO ` + table + ` (` + measuredColumns + `) VALUES `
-	full := head + strings.Repeat(row+`, `, insertRows-1) + row
-	return func(n int) string {
-		if n == insertRows {
-			return full
+// insertResult is the statement that adds n rows to result with those optional columns whose bits are set: binding a value costs
+// as much as storing it, and most checks have few of them.
+func insertResult(n int, optional byte) string {
+	names, row := `id, outcome, variant_id, late_ms, response_us`, `(?, ?, ?, ?, ?`
+	for i, name := range optionalColumns {
+		if optional&(1<<i) != 0 {
+			names, row = names+`, `+name, row+`, ?`
 		}
-		return head + strings.Repeat(row+`, `, n-1) + row
 	}
+	return `INSERT INTO result (` + names + `) VALUES ` + strings.Repeat(row+`), `, n-1) + row + `)`
 }
 
-// insert adds rows, insertRows at a time. args are those of row i.
-func insert(ctx context.Context, tx *sql.Tx, statement func(n int) string, n int, args func(i int) []any) error {
-	var full *sql.Stmt
-	buf := make([]any, 0, insertRows*11)
-	for first := 0; first < n; first += insertRows {
-		count := min(insertRows, n-first)
-		buf = buf[:0]
-		for i := first; i < first+count; i++ {
-			buf = append(buf, args(i)...)
+// insertResults adds settled results, insertRows at a time.
+func insertResults(ctx context.Context, tx *sql.Tx, batch []moving) error {
+	type shape struct {
+		n        int
+		optional byte
+	}
+	prepared := map[shape]*sql.Stmt{}
+	defer func() {
+		for _, s := range prepared {
+			s.Close()
 		}
-		if count < insertRows {
-			_, err := tx.ExecContext(ctx, statement(count), buf...)
-			return err
+	}()
+	args := make([]any, 0, insertRows*11)
+	for part := range slices.Chunk(batch, insertRows) {
+		k := shape{n: len(part)}
+		for i := range part {
+			k.optional |= part[i].has()
 		}
-		if full == nil {
+		statement := prepared[k]
+		if statement == nil {
 			var err error
-			if full, err = tx.PrepareContext(ctx, statement(insertRows)); err != nil {
+			if statement, err = tx.PrepareContext(ctx, insertResult(k.n, k.optional)); err != nil {
 				return err
 			}
-			defer full.Close()
+			prepared[k] = statement
 		}
-		if _, err := full.ExecContext(ctx, buf...); err != nil {
+		args = args[:0]
+		for i := range part {
+			args = part[i].appendArgs(args, part[i].key(), k.optional)
+		}
+		if _, err := statement.ExecContext(ctx, args...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// appendArgs appends the values of a row with those optional columns whose bits are set.
+func (m *measured) appendArgs(args []any, id int64, optional byte) []any {
+	args = append(args, id, int64(m.outcome), m.variant, m.late, m.response)
+	for i, v := range m.optionals() {
+		switch {
+		case optional&(1<<i) == 0:
+		case v.Valid:
+			args = append(args, v.Int64)
+		default:
+			args = append(args, nil)
+		}
+	}
+	return args
 }
 
 // append adds the results that are not there, in one transaction. All must lie in the month.

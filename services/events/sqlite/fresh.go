@@ -32,20 +32,23 @@ func (m *measured) optionals() [6]*sql.NullInt64 {
 	return [...]*sql.NullInt64{&m.dns, &m.tcp, &m.tls, &m.ttfb, &m.xfer, &m.size}
 }
 
-// encode appends m to b; see the migration.
-func (m *measured) encode(b []byte) []byte {
-	all := m.optionals()
-	var has byte
-	for i, v := range all {
+// has is a bit for each optional column that is there.
+func (m *measured) has() (bits byte) {
+	for i, v := range m.optionals() {
 		if v.Valid {
-			has |= 1 << i
+			bits |= 1 << i
 		}
 	}
-	b = append(b, byte(m.outcome), has)
+	return bits
+}
+
+// encode appends m to b; see the migration.
+func (m *measured) encode(b []byte) []byte {
+	b = append(b, byte(m.outcome), m.has())
 	b = binary.AppendVarint(b, m.variant)
 	b = binary.AppendVarint(b, m.late)
 	b = binary.AppendVarint(b, m.response)
-	for _, v := range all {
+	for _, v := range m.optionals() {
 		if v.Valid {
 			b = binary.AppendVarint(b, v.Int64)
 		}

@@ -309,10 +309,10 @@ func makeFirstVersion(t *testing.T, path string) {
 		if err != nil {
 			return err
 		}
-		put := insertInto("fresh")(1)
+		put := `INSERT INTO fresh (` + measuredColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 		for _, b := range blocks {
 			err := eachRow(b, func(series int64, moment uint32, m *measured, _ []byte) error {
-				_, err := tx.ExecContext(ctx, put, m.args(int64(moment)<<freshShift+series)...)
+				_, err := tx.ExecContext(ctx, put, m.appendArgs(nil, int64(moment)<<freshShift+series, 1<<len(optionalColumns)-1)...)
 				return err
 			})
 			if err != nil {

@@ -109,7 +109,7 @@ func (m *month) settleBatch(ctx context.Context, due []dueSeries) error {
 		if err != nil {
 			return err
 		}
-		if err := insert(ctx, tx, insertResult, len(batch), func(i int) []any { return batch[i].args(batch[i].key()) }); err != nil {
+		if err := insertResults(ctx, tx, batch); err != nil {
 			return fmt.Errorf("insert settled results: %w", err)
 		}
 		if err := sumUp(ctx, tx, batch); err != nil {
