@@ -117,6 +117,9 @@ func (c *socketConn) awaitOpen(ctx context.Context, raw *rawAddress) error {
 
 // bare is what a file's error is about; the file itself is nobody's business.
 func bare(err error) error {
+	if err == nil {
+		return nil
+	}
 	var path *os.PathError
 	if errors.As(err, &path) {
 		err = path.Err
@@ -199,8 +202,8 @@ func (c *socketConn) control(f func(fd uintptr) error) error {
 		return bare(err)
 	}
 	var failed error
-	if err := conn.Control(func(fd uintptr) { failed = f(fd) }); err != nil {
-		return bare(err)
+	if conn.Control(func(fd uintptr) { failed = f(fd) }) != nil {
+		return net.ErrClosed // there is no other reason, and this one has no name outside of package os
 	}
 	return failed
 }

@@ -288,7 +288,8 @@ func (c *watchedConn) Read(p []byte) (int, error) {
 		if c.secure && !errors.Is(err, net.ErrClosed) && classify(PhaseHeaders, err) == ErrInternal {
 			err = &brokenTLSError{err}
 		}
-		c.fail.CompareAndSwap(nil, &err)
+		kept := err // a variable that only failures need memory for
+		c.fail.CompareAndSwap(nil, &kept)
 	}
 	return n, err
 }
