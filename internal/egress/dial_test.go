@@ -197,6 +197,9 @@ func TestUnspecifiedAddressIsLoopback(t *testing.T) {
 		t.Fatalf("0.0.0.0 no longer leads to loopback: %v", err)
 	}
 	_ = conn.Close()
+	for c.hits.Load() == 0 { // it is counted when the server has taken it up
+		time.Sleep(time.Millisecond)
+	}
 	before := c.hits.Load()
 	for _, host := range []string{"0.0.0.0", "::"} {
 		var denied *Denied
