@@ -29,7 +29,7 @@ var h2 = func() *http.Transport {
 }()
 
 const (
-	// headAllowance2 is how many bytes a peer may send up to its response's head,
+	// headAllowance2 is how many bytes a peer may send for its response's head,
 	// be it settings, pings or headers.
 	headAllowance2 = MaxHeaderBytes + 64<<10
 	// window2 is how many bytes of a body may be on their way or waiting;
@@ -46,7 +46,8 @@ type connKey struct{}
 // exchange2 speaks HTTP/2 on conn.
 func (r *httpRun) exchange2(conn *watchedConn, h *hop) (*response, *failure) {
 	r.watch.enter(slotTTFB)
-	conn.left.Store(headAllowance2)
+	// The body may have come before it is known here that the head has.
+	conn.left.Store(headAllowance2 + windowAllowance2)
 	var (
 		firstByte atomic.Pointer[time.Time]
 		sent      atomic.Bool
@@ -78,7 +79,6 @@ func (r *httpRun) exchange2(conn *watchedConn, h *hop) (*response, *failure) {
 		}
 		return nil, &failure{phase: phase, err: err}
 	}
-	conn.left.Add(windowAllowance2)
 	answer := &response{
 		version: "HTTP/2", code: resp.StatusCode, fields: fields2(resp.Header),
 		length: resp.ContentLength,
