@@ -27,10 +27,11 @@ func someMonitor(id uint32) *monitorsv1.Monitor {
 }
 
 const createdBody = `{"id":1,"organization_id":"01920000-0000-7000-8000-00000000000a","name":"api","monitor_type":"tcp","interval_seconds":30,` +
-	`"cron":null,"timezone":null,"enabled":null,"http_config":null,"tcp_config":{"host":"example.com","port":443,"timeout_ms":null,"ip_version":null},` +
+	`"cron":null,"timezone":null,"enabled":null,"http_config":null,"tcp_config":{"host":"example.com","port":443,"timeout_ms":null,"ip_version":null,` +
+	`"send_data":null,"expected_data":null,"banner":null,"tls":null,"starttls":null,"tls_options":null},` +
 	`"validation_rules":[],"regions":[],"retries":null,"confirm_down":null,"confirm_up":null,"retry_interval_seconds":null,"overlap":null,"quorum":null,` +
 	`"degraded_above_ms":null,"labels":{},"external_id":null,"managed_by":null,"worst_case_alert_delay_ms":0,"created_at":null,"updated_at":null,` +
-	`"created_by":"","status":null,"version":1}`
+	`"created_by":"","status":null,"version":1,"tls_config":null}`
 
 func TestAnswersGolden(t *testing.T) {
 	tests := []struct {

@@ -42,7 +42,7 @@ func TestParseQueryRefuses(t *testing.T) {
 		{&monitorsv1.ListMonitorsRequest{}, "enabled=yes", "enabled", `must be true or false, not "yes"`},
 		{&monitorsv1.ListMonitorsRequest{}, "enabled=", "enabled", `must be true or false, not ""`},
 		{&monitorsv1.ListMonitorsRequest{}, "enabled=true&enabled=true", "enabled", `must not be given twice`},
-		{&monitorsv1.ListMonitorsRequest{}, "monitor_type=udp", "monitor_type", `must be one of "http", "tcp", not "udp"`},
+		{&monitorsv1.ListMonitorsRequest{}, "monitor_type=udp", "monitor_type", `must be one of "http", "tcp", "tls", not "udp"`},
 		{&monitorsv1.ListMonitorsRequest{}, "page_size=1.5", "page_size", `must be a whole number from -2147483648 to 2147483647, not "1.5"`},
 		{&monitorsv1.ListMonitorsRequest{}, "q=%ff", "q", `must be UTF-8`},
 		{&eventsv1.ListEventsRequest{}, "status=success&status=bad", "status[1]", `must be one of "success", "failure", "timeout", "error", "missed", not "bad"`},
