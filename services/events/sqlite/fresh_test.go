@@ -332,3 +332,30 @@ func makeFirstVersion(t *testing.T, path string) {
 }
 
 var sameHistogram = cmp.Comparer(func(a, b events.Histogram) bool { return bytes.Equal(a.Encode(), b.Encode()) })
+
+// Series that begin together are not settled together, neither at first nor ever after.
+func TestSettlingIsSpread(t *testing.T) {
+	const many, rounds = 120, 3 * settleRows
+	h := openFresh(t, t.TempDir())
+	defer h.Close()
+	most := 0
+	for round := range rounds {
+		list := make([]events.Result, many)
+		for i := range list {
+			list[i] = freshResultOf(uint32(i+1), round, events.Success)
+		}
+		if _, err := h.Append(t.Context(), list); err != nil {
+			t.Fatal(err)
+		}
+		due := len(h.months[0].m.due(0, false))
+		if most = max(most, due); due > many/6 {
+			t.Fatalf("%d of %d series are due in round %d", due, many, round)
+		}
+		if err := h.Maintain(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if most == 0 {
+		t.Error("nothing was settled")
+	}
+}

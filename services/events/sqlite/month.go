@@ -55,6 +55,7 @@ type series struct {
 	fresh   []freshResult // by moment
 	rows    []byte        // of fresh, encoded
 	settled int64         // newest moment in the table result; -1 is none
+	paced   bool          // it was settled since the file was opened
 	recent  recent        // under turn
 }
 

@@ -18,6 +18,15 @@ const (
 	settleAge  = 10 * time.Minute
 )
 
+// enough is how many fresh results of s are worth settling. The first time since the file was opened it differs from series to
+// series: monitors that began together would else all be due together ever after, and appends would wait for all of them.
+func (s *series) enough() int {
+	if s.paced {
+		return settleRows
+	}
+	return 1 + int(uint64(s.id)*0x9e3779b97f4a7c15>>32%settleRows)
+}
+
 // settleBatch is about how many results one transaction settles; appends wait for it.
 const settleBatch = 4000
 
@@ -53,7 +62,7 @@ func (m *month) due(now int64, all bool) []dueSeries {
 	defer m.mu.RUnlock()
 	var out []dueSeries
 	for _, s := range m.byID {
-		if len(s.fresh) == 0 || !all && len(s.fresh) < settleRows && now-int64(s.fresh[0].moment) < settleAge.Milliseconds() {
+		if len(s.fresh) == 0 || !all && len(s.fresh) < s.enough() && now-int64(s.fresh[0].moment) < settleAge.Milliseconds() {
 			continue
 		}
 		for part := range slices.Chunk(slices.Clone(s.fresh), settleBatch) { // there may be a backlog of one series
@@ -124,6 +133,7 @@ func (m *month) settleBatch(ctx context.Context, due []dueSeries) error {
 		return err
 	}
 	for _, d := range due {
+		d.paced = true
 		for id, n := range d.forget(d.fresh) {
 			m.blocks[id].fresh -= n
 		}
