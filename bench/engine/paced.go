@@ -155,6 +155,10 @@ func (l *lab) watch(ctx context.Context, t *control.Child, s *subject, interval 
 
 // observe measures the process pid and what arrives at t for the duration of a case; helpers are no foreign load.
 func (l *lab) observe(ctx context.Context, t *control.Child, pid int, helpers []int, interval time.Duration) (window, error) {
+	return observeFor(ctx, l.opts.duration, t, pid, helpers, interval)
+}
+
+func observeFor(ctx context.Context, d time.Duration, t *control.Child, pid int, helpers []int, interval time.Duration) (window, error) {
 	if err := t.Call(nil, "reset"); err != nil {
 		return window{}, err
 	}
@@ -165,7 +169,7 @@ func (l *lab) observe(ctx context.Context, t *control.Child, pid int, helpers []
 		return window{}, err
 	}
 	began := time.Now()
-	if err := pause(ctx, l.opts.duration); err != nil {
+	if err := pause(ctx, d); err != nil {
 		return window{}, err
 	}
 	cpuAfter, err1 := measure.CPU(pid)
