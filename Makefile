@@ -46,12 +46,17 @@ test: $(BIN)/testreport engines ## run the tests of every module, with the race 
 	@( rc=0; \
 	   $(GO) test $(RACE) -json -count=1 -timeout 8m $(TESTFLAGS) work || rc=1; \
 	   FROGUP_E2E_FORM=suite $(GO) test -json -count=1 -timeout 12m -skip '^($(SOLO_ONLY))$$' $(TESTFLAGS) ./e2e || rc=1; \
+	   $(GO) test -json -count=1 -timeout 5m -run '^($(ACCURACY))$$' $(TESTFLAGS) ./services/prober/nettest || rc=1; \
 	   for m in $(TOOL_MODULES); do GOWORK=off $(GO) -C $$m test -json -count=1 -timeout 8m $(TESTFLAGS) ./... || rc=1; done; \
 	   exit $$rc ) | $(BIN)/testreport
 
 # Scenarios that the suite form does not repeat: those with network namespaces, in which its stores could not be reached, and
 # those that start a suite of their own in any form.
 SOLO_ONLY := TestBlackHole|TestMachineWithoutNetwork|TestResolverFails|TestSuite.*
+
+# Tests of how exactly phases are measured. They run alone and without the race detector, which makes handshakes ten times
+# slower on both sides.
+ACCURACY := TestPhasesAgainstTheTargetsClock|TestConnectAgainstTheWiresClock|TestFastServiceKeepsItsDigits
 
 # The real engines that stores are tested on. Without them their tests are skipped, unless FROGUP_TEST_REQUIRE is 1.
 .PHONY: engines
