@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -53,6 +54,9 @@ func (p *process) end() error {
 
 // launch starts a server and returns once it serves.
 func launch(how means, what plan) (*process, error) {
+	if err := what.choosePorts(); err != nil {
+		return nil, err
+	}
 	if how.server != "" {
 		return launchServer(how.server, what)
 	}
@@ -90,18 +94,35 @@ wait $! 2>/dev/null
 if [ "$3" = true ]; then rm -rf "$2"; fi
 `
 
-// launchServer starts a clickhouse binary with a small configuration.
-func launchServer(server string, what plan) (*process, error) {
-	for _, port := range []*int{&what.tcpPort, &what.httpPort} {
-		for *port == 0 {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				return nil, err
-			}
-			*port = l.Addr().(*net.TCPAddr).Port
-			_ = l.Close()
+// choosePorts fills in the ports that are not given: below those that the kernel gives to outgoing connections, so that nobody
+// takes one by chance while the server is down.
+func (p *plan) choosePorts() error {
+	for _, port := range []*int{&p.tcpPort, &p.httpPort} {
+		if *port != 0 {
+			continue
+		}
+		var err error
+		if *port, err = freePort(); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+func freePort() (int, error) {
+	var err error
+	for range 100 {
+		port := 15_000 + rand.IntN(15_000)
+		var l net.Listener
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			return port, l.Close()
+		}
+	}
+	return 0, err
+}
+
+// launchServer starts a clickhouse binary with a small configuration.
+func launchServer(server string, what plan) (*process, error) {
 	hash := sha256.Sum256([]byte(what.password))
 	var config bytes.Buffer
 	err := template.Must(template.New("server.xml").Parse(serverXML)).Execute(&config, map[string]any{
