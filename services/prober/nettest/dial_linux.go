@@ -35,17 +35,18 @@ func (n *Network) dialSocket(ctx context.Context, to netip.AddrPort) (conn tcpCo
 			return nil, true, dialFault(to, err)
 		}
 	}
+	var since error
 	if errno = connectSocket(fd, &raw); isConnecting(errno) {
-		errno = connectSocket(fd, &raw) // asks how it stands
+		errno, since = standing(fd)
 	}
 	if errno != 0 && !isConnecting(errno) {
 		closeSocket(fd)
 		return nil, true, dialFault(to, os.NewSyscallError("connect", errno))
 	}
 	noDelay(fd)
-	c := &socketConn{file: os.NewFile(uintptr(fd), ""), to: to}
-	if errno != 0 {
-		err = c.awaitOpen(ctx, &raw)
+	c := &socketConn{file: os.NewFile(uintptr(fd), ""), to: to, reset: since}
+	if isConnecting(errno) {
+		err = c.awaitOpen(ctx)
 	}
 	if err == nil && connectedToItself(fd, &raw) {
 		err = os.NewSyscallError("connect", syscall.ECONNREFUSED) // nobody listens there
@@ -68,6 +69,30 @@ func dialFault(to netip.AddrPort, err error) error {
 	return &net.OpError{Op: "dial", Net: networkOf(to), Addr: net.TCPAddrFromAddrPort(to), Err: err}
 }
 
+// standing tells how a connect that goes on in the background stands: EINPROGRESS, 0 if
+// the connection is open, or why there is none. One that was open and that the peer has
+// reset before anybody looked counts as open; whoever reads or writes is told of since.
+// Calling connect again would tell too, but forget that there was a connection.
+func standing(fd int32) (errno syscall.Errno, since error) {
+	var info syscall.TCPInfo
+	if errno := socketInfo(fd, &info); errno != 0 {
+		return errno, nil
+	}
+	switch info.State {
+	case tcpSynSent, tcpSynRecv:
+		return syscall.EINPROGRESS, nil
+	case tcpClose:
+		errno = socketError(fd)
+		if info.Rtt > 0 && (errno == 0 || errno == syscall.ECONNRESET || errno == syscall.EPIPE) {
+			return 0, syscall.ECONNRESET
+		}
+		if errno == 0 {
+			errno = syscall.ECONNABORTED // as connect says of an end without a reason
+		}
+	}
+	return errno, nil
+}
+
 // isConnecting reports whether a connect that ended so goes on in the background.
 func isConnecting(errno syscall.Errno) bool {
 	return errno == syscall.EINPROGRESS || errno == syscall.EALREADY || errno == syscall.EINTR
@@ -81,12 +106,13 @@ func noDelay(fd int32) {
 
 // socketConn is an open TCP connection on a socket that the runtime polls.
 type socketConn struct {
-	file *os.File
-	to   netip.AddrPort
+	file  *os.File
+	to    netip.AddrPort
+	reset error // what the kernel told of the connection when nobody had used it yet
 }
 
 // awaitOpen waits until the connection is open or has failed.
-func (c *socketConn) awaitOpen(ctx context.Context, raw *rawAddress) error {
+func (c *socketConn) awaitOpen(ctx context.Context) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		if err := c.file.SetDeadline(deadline); err != nil {
 			return bare(err)
@@ -100,7 +126,7 @@ func (c *socketConn) awaitOpen(ctx context.Context, raw *rawAddress) error {
 	stop := context.AfterFunc(callerOf(ctx), func() { _ = c.file.SetDeadline(longAgo) })
 	var errno syscall.Errno
 	err = conn.Write(func(fd uintptr) bool {
-		errno = connectSocket(int32(fd), raw)
+		errno, c.reset = standing(int32(fd))
 		return !isConnecting(errno)
 	})
 	switch cut := !stop(); {
@@ -110,9 +136,8 @@ func (c *socketConn) awaitOpen(ctx context.Context, raw *rawAddress) error {
 		return bare(err)
 	case errno != 0:
 		return os.NewSyscallError("connect", errno)
-	default:
-		return nil
 	}
+	return nil
 }
 
 // bare is what a file's error is about; the file itself is nobody's business.
@@ -141,6 +166,9 @@ func (c *socketConn) fault(op string, err error) error {
 }
 
 func (c *socketConn) Read(p []byte) (int, error) {
+	if c.reset != nil {
+		return 0, c.fault("read", c.reset)
+	}
 	n, err := c.file.Read(p)
 	if err != nil && err != io.EOF { //nolint:errorlint // what a file says of its end
 		err = c.fault("read", err)
@@ -149,6 +177,9 @@ func (c *socketConn) Read(p []byte) (int, error) {
 }
 
 func (c *socketConn) Write(p []byte) (int, error) {
+	if c.reset != nil {
+		return 0, c.fault("write", c.reset)
+	}
 	n, err := c.file.Write(p)
 	if err != nil {
 		err = c.fault("write", err)

@@ -214,3 +214,35 @@ func TestSocketDialLeavesOthers(t *testing.T) {
 		}
 	}
 }
+
+// A peer that resets what it has just accepted resets an open connection: opening it is no failure, using it is.
+func TestDialToldOfAResetLater(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.(*net.TCPConn).SetLinger(0)
+			_ = c.Close()
+		}
+	}()
+	to := netip.MustParseAddrPort(l.Addr().String())
+	n := &Network{}
+	for range 2000 {
+		conn, ok, err := n.dialSocket(t.Context(), to)
+		if err != nil || !ok {
+			t.Fatalf("dial: %v, %v", ok, err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Fatalf("read: %v", err)
+		}
+		_ = conn.Close()
+	}
+}
