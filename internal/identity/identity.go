@@ -19,6 +19,7 @@ const (
 	AccessAdmin       Access = 5 // admin or more
 	AccessOwner       Access = 6 // owner
 	AccessService     Access = 7 // our own services only
+	AccessProber      Access = 8 // a prober that has joined, or one of our own services
 )
 
 // Role is what a member, or an API key, may do in one organization.
@@ -61,6 +62,7 @@ const (
 	KindUser    Kind = "user"
 	KindAPIKey  Kind = "api_key"
 	KindService Kind = "service"
+	KindProber  Kind = "prober" // Name is its id, Region the only one that it may speak for
 )
 
 // Principal is a caller whose identity has been established. The zero value is Anonymous.
@@ -73,6 +75,7 @@ type Principal struct {
 	KeyID          string // for API keys
 	Name           string // email, name of the key, or name of the service
 	RemoteIP       string // where the request came from at the edge; "" if unknown
+	Region         string // for probers
 }
 
 // Anonymous is a caller known to be nobody. A context that carries it never turns into a service's identity on the way out.
@@ -88,7 +91,7 @@ func (p Principal) ActorID() string {
 		return p.UserID
 	case KindAPIKey:
 		return p.KeyID
-	case KindService:
+	case KindService, KindProber:
 		return p.Name
 	}
 	return ""
@@ -112,8 +115,15 @@ func (p Principal) Allows(a Access) bool {
 		return p.holds(RoleOwner)
 	case AccessService:
 		return p.Kind == KindService && p.Name != ""
+	case AccessProber:
+		return p.Name != "" && (p.Kind == KindService || p.Kind == KindProber && p.Region != "")
 	}
 	return false
+}
+
+// SpeaksFor reports whether p may act as the prober with an id in a region: that prober itself, or one of our own services.
+func (p Principal) SpeaksFor(proberID, region string) bool {
+	return p.Kind == KindService || p.Kind == KindProber && p.Name == proberID && p.Region == region
 }
 
 // holds reports whether p is a member, or a key, of some organization with at least role r.

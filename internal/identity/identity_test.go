@@ -94,7 +94,7 @@ func genPrincipal(t *rapid.T) Principal {
 	s := rapid.String()
 	return Principal{
 		Kind: Kind(s.Draw(t, "kind")), UserID: s.Draw(t, "user"), OrganizationID: s.Draw(t, "org"), Role: Role(s.Draw(t, "role")),
-		SessionID: s.Draw(t, "session"), KeyID: s.Draw(t, "key"), Name: s.Draw(t, "name"), RemoteIP: s.Draw(t, "ip"),
+		SessionID: s.Draw(t, "session"), KeyID: s.Draw(t, "key"), Name: s.Draw(t, "name"), RemoteIP: s.Draw(t, "ip"), Region: s.Draw(t, "region"),
 	}
 }
 

@@ -22,7 +22,7 @@ const Validity = 60 * time.Second
 
 const (
 	minKeyBytes = 32
-	version     = 1
+	version     = 2
 )
 
 // ErrBadSignature reports a principal that was not signed by us, is too old, or is malformed. Which one is not told.
@@ -131,6 +131,6 @@ func decode(b []byte) (Principal, time.Time, error) {
 func fields(p *Principal) []*string {
 	return []*string{
 		(*string)(&p.Kind), &p.UserID, &p.OrganizationID, (*string)(&p.Role),
-		&p.SessionID, &p.KeyID, &p.Name, &p.RemoteIP,
+		&p.SessionID, &p.KeyID, &p.Name, &p.RemoteIP, &p.Region,
 	}
 }

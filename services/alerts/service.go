@@ -102,6 +102,7 @@ func New(d Deps) (*Service, error) {
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	alertsv1.RegisterAlertsServiceServer(r, &alertsServer{Service: s})
 	alertsv1.RegisterIncidentsServiceServer(r, &incidentsServer{Service: s})
+	alertsv1.RegisterNoticesServiceServer(r, &noticesServer{Service: s})
 	alertsv1.RegisterChannelsServiceServer(r, &channelsServer{Service: s})
 	auditv1.RegisterAuditServiceServer(r, &auditServer{Service: s})
 }

@@ -137,6 +137,7 @@ func (b *backend) conns(t testing.TB, opts ...rpctest.Option) map[string]grpc.Cl
 			alertsv1.RegisterAlertsServiceServer(r, &fakeAlerts{b: b})
 			alertsv1.RegisterChannelsServiceServer(r, &fakeChannels{b: b})
 			alertsv1.RegisterIncidentsServiceServer(r, &alertsv1.UnimplementedIncidentsServiceServer{})
+			alertsv1.RegisterNoticesServiceServer(r, &alertsv1.UnimplementedNoticesServiceServer{})
 		}),
 	}
 }

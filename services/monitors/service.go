@@ -36,6 +36,7 @@ type Service struct {
 	monitorsv1.UnsafeMonitorsServiceServer
 	monitorsv1.UnsafeAssignmentsServiceServer
 	monitorsv1.UnsafeCatalogServiceServer
+	monitorsv1.UnsafeEnrolmentServiceServer
 	auditv1.UnsafeAuditServiceServer
 
 	store        Store
@@ -79,6 +80,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	monitorsv1.RegisterMonitorsServiceServer(r, s)
 	monitorsv1.RegisterAssignmentsServiceServer(r, s)
 	monitorsv1.RegisterCatalogServiceServer(r, s)
+	monitorsv1.RegisterEnrolmentServiceServer(r, s)
 	auditv1.RegisterAuditServiceServer(r, s)
 }
 

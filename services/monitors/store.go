@@ -13,6 +13,8 @@ import (
 type Store interface {
 	Configurations
 	Fleet
+	Leases
+	Enrolments
 }
 
 // Configurations are the monitors and what belongs to changing them.

@@ -22,8 +22,19 @@ type Config struct {
 	// negative means none. Unless it is negative, checks that turn out otherwise than the one before are traced as well, up to
 	// ten a second.
 	CheckSampleRatio float64
-	StopGrace        time.Duration // for checks in flight at a stop; 0 means 3 s
-	DrainGrace       time.Duration // for the uplink at a stop; 0 means 4 s: a store may wait a second for company
+	// Dir is the folder of the spool and of what has to outlive the process: its session, its assignments. "" keeps results
+	// in memory, and a restart finds out from events what was missed.
+	Dir string
+	// SpoolBytes bounds the spool on disk; 0 means 1 GiB.
+	SpoolBytes int64
+	// SpoolBlocks makes checks wait, and slots be missed, when the spool is full; else the oldest results give way.
+	SpoolBlocks bool
+	// Witnesses are host:port of TCP services that have nothing to do with each other nor with any target: when at most one
+	// of them answers, the network here is at fault. nil means public ones, empty means none.
+	Witnesses []string
+
+	StopGrace  time.Duration // for checks in flight at a stop; 0 means 3 s
+	DrainGrace time.Duration // for the uplink at a stop; 0 means 4 s: a store may wait a second for company
 }
 
 func (c Config) withDefaults() (Config, error) {

@@ -45,6 +45,8 @@ const (
 	Access_ACCESS_OWNER Access = 6
 	// One of this product's own services; never a person or an API key.
 	Access_ACCESS_SERVICE Access = 7
+	// A prober that has joined, for its own region and under its own name, or one of this product's own services.
+	Access_ACCESS_PROBER Access = 8
 )
 
 // Enum value maps for Access.
@@ -58,6 +60,7 @@ var (
 		5: "ACCESS_ADMIN",
 		6: "ACCESS_OWNER",
 		7: "ACCESS_SERVICE",
+		8: "ACCESS_PROBER",
 	}
 	Access_value = map[string]int32{
 		"ACCESS_UNSPECIFIED": 0,
@@ -68,6 +71,7 @@ var (
 		"ACCESS_ADMIN":       5,
 		"ACCESS_OWNER":       6,
 		"ACCESS_SERVICE":     7,
+		"ACCESS_PROBER":      8,
 	}
 )
 
@@ -121,7 +125,7 @@ var File_frogstats_uptime_access_v1_access_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_access_v1_access_proto_rawDesc = "" +
 	"\n" +
-	"'frogstats/uptime/access/v1/access.proto\x12\x1afrogstats.uptime.access.v1\x1a google/protobuf/descriptor.proto*\xa2\x01\n" +
+	"'frogstats/uptime/access/v1/access.proto\x12\x1afrogstats.uptime.access.v1\x1a google/protobuf/descriptor.proto*\xb5\x01\n" +
 	"\x06Access\x12\x16\n" +
 	"\x12ACCESS_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rACCESS_PUBLIC\x10\x01\x12\x0f\n" +
@@ -130,7 +134,8 @@ const file_frogstats_uptime_access_v1_access_proto_rawDesc = "" +
 	"\rACCESS_EDITOR\x10\x04\x12\x10\n" +
 	"\fACCESS_ADMIN\x10\x05\x12\x10\n" +
 	"\fACCESS_OWNER\x10\x06\x12\x12\n" +
-	"\x0eACCESS_SERVICE\x10\a:\\\n" +
+	"\x0eACCESS_SERVICE\x10\a\x12\x11\n" +
+	"\rACCESS_PROBER\x10\b:\\\n" +
 	"\x06access\x12\x1e.google.protobuf.MethodOptions\x18\xfd\x88\x03 \x01(\x0e2\".frogstats.uptime.access.v1.AccessR\x06accessBHZFgithub.com/frogstats/uptime/gen/go/frogstats/uptime/access/v1;accessv1b\x06proto3"
 
 var (

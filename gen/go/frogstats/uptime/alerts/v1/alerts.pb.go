@@ -42,6 +42,8 @@ const (
 	TriggerEvent_TRIGGER_EVENT_RECOVERY TriggerEvent = 2
 	// It is degraded.
 	TriggerEvent_TRIGGER_EVENT_DEGRADED TriggerEvent = 3
+	// This installation has, or had, trouble of its own: a prober is offline, a store is stalled.
+	TriggerEvent_TRIGGER_EVENT_OPERATOR TriggerEvent = 4
 )
 
 // Enum value maps for TriggerEvent.
@@ -51,12 +53,14 @@ var (
 		1: "TRIGGER_EVENT_DOWN",
 		2: "TRIGGER_EVENT_RECOVERY",
 		3: "TRIGGER_EVENT_DEGRADED",
+		4: "TRIGGER_EVENT_OPERATOR",
 	}
 	TriggerEvent_value = map[string]int32{
 		"TRIGGER_EVENT_UNSPECIFIED": 0,
 		"TRIGGER_EVENT_DOWN":        1,
 		"TRIGGER_EVENT_RECOVERY":    2,
 		"TRIGGER_EVENT_DEGRADED":    3,
+		"TRIGGER_EVENT_OPERATOR":    4,
 	}
 )
 
@@ -2194,12 +2198,13 @@ const file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc = "" +
 	"\v_channel_idB\x0e\n" +
 	"\f_incident_idB\x13\n" +
 	"\x11_last_status_codeB\r\n" +
-	"\v_last_error*}\n" +
+	"\v_last_error*\x99\x01\n" +
 	"\fTriggerEvent\x12\x1d\n" +
 	"\x19TRIGGER_EVENT_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TRIGGER_EVENT_DOWN\x10\x01\x12\x1a\n" +
 	"\x16TRIGGER_EVENT_RECOVERY\x10\x02\x12\x1a\n" +
-	"\x16TRIGGER_EVENT_DEGRADED\x10\x03*\xa1\x01\n" +
+	"\x16TRIGGER_EVENT_DEGRADED\x10\x03\x12\x1a\n" +
+	"\x16TRIGGER_EVENT_OPERATOR\x10\x04*\xa1\x01\n" +
 	"\rDeliveryState\x12\x1e\n" +
 	"\x1aDELIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16DELIVERY_STATE_PENDING\x10\x01\x12\x1c\n" +

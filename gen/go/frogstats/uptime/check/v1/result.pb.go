@@ -862,7 +862,10 @@ type CheckResult struct {
 	// Name of the monitor at that version.
 	MonitorName string `protobuf:"bytes,33,opt,name=monitor_name,json=monitorName,proto3" json:"monitor_name,omitempty"`
 	// Only of checks that were asked for.
-	Details       *CheckDetails `protobuf:"bytes,34,opt,name=details,proto3" json:"details,omitempty"`
+	Details *CheckDetails `protobuf:"bytes,34,opt,name=details,proto3" json:"details,omitempty"`
+	// Number of the lease under which the slot was run: of two results of a region, only one under the greatest number known
+	// is judged. 0 is a check that needs no lease: one that was asked for, or of a prober that knows of none.
+	Epoch         uint64 `protobuf:"varint,35,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1135,6 +1138,13 @@ func (x *CheckResult) GetDetails() *CheckDetails {
 	return nil
 }
 
+func (x *CheckResult) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
 var File_frogstats_uptime_check_v1_result_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_check_v1_result_proto_rawDesc = "" +
@@ -1210,7 +1220,7 @@ const file_frogstats_uptime_check_v1_result_proto_rawDesc = "" +
 	"\r_http_versionB\f\n" +
 	"\n" +
 	"_final_urlB\t\n" +
-	"\a_banner\"\xb7\x0e\n" +
+	"\a_banner\"\xcd\x0e\n" +
 	"\vCheckResult\x12&\n" +
 	"\n" +
 	"monitor_id\x18\x01 \x01(\rB\a\xbaH\x04*\x02 \x00R\tmonitorId\x12'\n" +
@@ -1257,7 +1267,8 @@ const file_frogstats_uptime_check_v1_result_proto_rawDesc = "" +
 	"\vmonitor_url\x18  \x01(\tR\n" +
 	"monitorUrl\x12!\n" +
 	"\fmonitor_name\x18! \x01(\tR\vmonitorName\x12A\n" +
-	"\adetails\x18\" \x01(\v2'.frogstats.uptime.check.v1.CheckDetailsR\adetails\x1aB\n" +
+	"\adetails\x18\" \x01(\v2'.frogstats.uptime.check.v1.CheckDetailsR\adetails\x12\x14\n" +
+	"\x05epoch\x18# \x01(\x04R\x05epoch\x1aB\n" +
 	"\x14ResponseHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0e\n" +

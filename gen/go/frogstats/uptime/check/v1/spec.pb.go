@@ -1714,6 +1714,62 @@ func (x *Retries) GetDelayMs() int32 {
 	return 0
 }
 
+// DnsConfig says who resolves the names of a check, and for how long an answer may be kept.
+type DnsConfig struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Resolvers to ask instead of the prober's, in this order: address or address:port, at most 4.
+	Servers []string `protobuf:"bytes,1,rep,name=servers,proto3" json:"servers,omitempty"`
+	// Longest time in seconds that an answer is used again, 0 to 86400; 0 asks for every check. An answer is never used longer
+	// than it allows itself. Absent means 60.
+	MaxTtlSeconds *int32 `protobuf:"varint,2,opt,name=max_ttl_seconds,json=maxTtlSeconds,proto3,oneof" json:"max_ttl_seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DnsConfig) Reset() {
+	*x = DnsConfig{}
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DnsConfig) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DnsConfig) ProtoMessage() {}
+
+func (x *DnsConfig) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DnsConfig.ProtoReflect.Descriptor instead.
+func (*DnsConfig) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *DnsConfig) GetServers() []string {
+	if x != nil {
+		return x.Servers
+	}
+	return nil
+}
+
+func (x *DnsConfig) GetMaxTtlSeconds() int32 {
+	if x != nil && x.MaxTtlSeconds != nil {
+		return *x.MaxTtlSeconds
+	}
+	return 0
+}
+
 // CheckSpec is everything that a prober needs to run one check, credentials
 // included. It travels between services only, never over REST.
 type CheckSpec struct {
@@ -1740,14 +1796,16 @@ type CheckSpec struct {
 	TlsConfig *TlsConfig `protobuf:"bytes,10,opt,name=tls_config,json=tlsConfig,proto3" json:"tls_config,omitempty"`
 	// Conditions in the vocabulary of resources. With any of them a failed connection is a fact that they judge: the check
 	// passes if all of them hold.
-	Assertions    []*Assertion `protobuf:"bytes,11,rep,name=assertions,proto3" json:"assertions,omitempty"`
+	Assertions []*Assertion `protobuf:"bytes,11,rep,name=assertions,proto3" json:"assertions,omitempty"`
+	// Who resolves names; absent means the prober's resolvers, for 60 seconds.
+	DnsConfig     *DnsConfig `protobuf:"bytes,12,opt,name=dns_config,json=dnsConfig,proto3" json:"dns_config,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CheckSpec) Reset() {
 	*x = CheckSpec{}
-	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[11]
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1759,7 +1817,7 @@ func (x *CheckSpec) String() string {
 func (*CheckSpec) ProtoMessage() {}
 
 func (x *CheckSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[11]
+	mi := &file_frogstats_uptime_check_v1_spec_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1772,7 +1830,7 @@ func (x *CheckSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckSpec.ProtoReflect.Descriptor instead.
 func (*CheckSpec) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{11}
+	return file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CheckSpec) GetMonitorId() uint32 {
@@ -1848,6 +1906,13 @@ func (x *CheckSpec) GetTlsConfig() *TlsConfig {
 func (x *CheckSpec) GetAssertions() []*Assertion {
 	if x != nil {
 		return x.Assertions
+	}
+	return nil
+}
+
+func (x *CheckSpec) GetDnsConfig() *DnsConfig {
+	if x != nil {
+		return x.DnsConfig
 	}
 	return nil
 }
@@ -2032,7 +2097,11 @@ const file_frogstats_uptime_check_v1_spec_proto_rawDesc = "" +
 	"(\x01H\x00R\battempts\x88\x01\x01\x12+\n" +
 	"\bdelay_ms\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xe0\xd4\x03(\x00H\x01R\adelayMs\x88\x01\x01B\v\n" +
 	"\t_attemptsB\v\n" +
-	"\t_delay_ms\"\xf8\x04\n" +
+	"\t_delay_ms\"\x87\x01\n" +
+	"\tDnsConfig\x12,\n" +
+	"\aservers\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10\x04\x18\x01\"\x06r\x04\x10\x01(@R\aservers\x128\n" +
+	"\x0fmax_ttl_seconds\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\xa3\x05(\x00H\x00R\rmaxTtlSeconds\x88\x01\x01B\x12\n" +
+	"\x10_max_ttl_seconds\"\xbd\x05\n" +
 	"\tCheckSpec\x12\x1d\n" +
 	"\n" +
 	"monitor_id\x18\x01 \x01(\rR\tmonitorId\x12'\n" +
@@ -2051,7 +2120,9 @@ const file_frogstats_uptime_check_v1_spec_proto_rawDesc = "" +
 	" \x01(\v2$.frogstats.uptime.check.v1.TlsConfigR\ttlsConfig\x12D\n" +
 	"\n" +
 	"assertions\x18\v \x03(\v2$.frogstats.uptime.check.v1.AssertionR\n" +
-	"assertions*n\n" +
+	"assertions\x12C\n" +
+	"\n" +
+	"dns_config\x18\f \x01(\v2$.frogstats.uptime.check.v1.DnsConfigR\tdnsConfig*n\n" +
 	"\vMonitorType\x12\x1c\n" +
 	"\x18MONITOR_TYPE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11MONITOR_TYPE_HTTP\x10\x01\x12\x14\n" +
@@ -2147,7 +2218,7 @@ func file_frogstats_uptime_check_v1_spec_proto_rawDescGZIP() []byte {
 }
 
 var file_frogstats_uptime_check_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
-var file_frogstats_uptime_check_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_frogstats_uptime_check_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_frogstats_uptime_check_v1_spec_proto_goTypes = []any{
 	(MonitorType)(0),        // 0: frogstats.uptime.check.v1.MonitorType
 	(HttpVersion)(0),        // 1: frogstats.uptime.check.v1.HttpVersion
@@ -2169,14 +2240,15 @@ var file_frogstats_uptime_check_v1_spec_proto_goTypes = []any{
 	(*ValidationRule)(nil),  // 17: frogstats.uptime.check.v1.ValidationRule
 	(*Assertion)(nil),       // 18: frogstats.uptime.check.v1.Assertion
 	(*Retries)(nil),         // 19: frogstats.uptime.check.v1.Retries
-	(*CheckSpec)(nil),       // 20: frogstats.uptime.check.v1.CheckSpec
-	nil,                     // 21: frogstats.uptime.check.v1.HttpConfig.HeadersEntry
-	(*structpb.Value)(nil),  // 22: google.protobuf.Value
+	(*DnsConfig)(nil),       // 20: frogstats.uptime.check.v1.DnsConfig
+	(*CheckSpec)(nil),       // 21: frogstats.uptime.check.v1.CheckSpec
+	nil,                     // 22: frogstats.uptime.check.v1.HttpConfig.HeadersEntry
+	(*structpb.Value)(nil),  // 23: google.protobuf.Value
 }
 var file_frogstats_uptime_check_v1_spec_proto_depIdxs = []int32{
 	3,  // 0: frogstats.uptime.check.v1.TlsOptions.min_version:type_name -> frogstats.uptime.check.v1.TlsVersion
 	4,  // 1: frogstats.uptime.check.v1.TlsOptions.revocation:type_name -> frogstats.uptime.check.v1.Revocation
-	21, // 2: frogstats.uptime.check.v1.HttpConfig.headers:type_name -> frogstats.uptime.check.v1.HttpConfig.HeadersEntry
+	22, // 2: frogstats.uptime.check.v1.HttpConfig.headers:type_name -> frogstats.uptime.check.v1.HttpConfig.HeadersEntry
 	12, // 3: frogstats.uptime.check.v1.HttpConfig.auth:type_name -> frogstats.uptime.check.v1.HttpAuth
 	5,  // 4: frogstats.uptime.check.v1.HttpConfig.ip_version:type_name -> frogstats.uptime.check.v1.IpVersion
 	1,  // 5: frogstats.uptime.check.v1.HttpConfig.http_version:type_name -> frogstats.uptime.check.v1.HttpVersion
@@ -2193,8 +2265,8 @@ var file_frogstats_uptime_check_v1_spec_proto_depIdxs = []int32{
 	9,  // 16: frogstats.uptime.check.v1.TlsConfig.options:type_name -> frogstats.uptime.check.v1.TlsOptions
 	7,  // 17: frogstats.uptime.check.v1.ValidationRule.type:type_name -> frogstats.uptime.check.v1.RuleType
 	8,  // 18: frogstats.uptime.check.v1.ValidationRule.operator:type_name -> frogstats.uptime.check.v1.RuleOperator
-	22, // 19: frogstats.uptime.check.v1.ValidationRule.value:type_name -> google.protobuf.Value
-	22, // 20: frogstats.uptime.check.v1.Assertion.value:type_name -> google.protobuf.Value
+	23, // 19: frogstats.uptime.check.v1.ValidationRule.value:type_name -> google.protobuf.Value
+	23, // 20: frogstats.uptime.check.v1.Assertion.value:type_name -> google.protobuf.Value
 	0,  // 21: frogstats.uptime.check.v1.CheckSpec.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
 	10, // 22: frogstats.uptime.check.v1.CheckSpec.http_config:type_name -> frogstats.uptime.check.v1.HttpConfig
 	15, // 23: frogstats.uptime.check.v1.CheckSpec.tcp_config:type_name -> frogstats.uptime.check.v1.TcpConfig
@@ -2202,11 +2274,12 @@ var file_frogstats_uptime_check_v1_spec_proto_depIdxs = []int32{
 	19, // 25: frogstats.uptime.check.v1.CheckSpec.retries:type_name -> frogstats.uptime.check.v1.Retries
 	16, // 26: frogstats.uptime.check.v1.CheckSpec.tls_config:type_name -> frogstats.uptime.check.v1.TlsConfig
 	18, // 27: frogstats.uptime.check.v1.CheckSpec.assertions:type_name -> frogstats.uptime.check.v1.Assertion
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	20, // 28: frogstats.uptime.check.v1.CheckSpec.dns_config:type_name -> frogstats.uptime.check.v1.DnsConfig
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_check_v1_spec_proto_init() }
@@ -2225,13 +2298,14 @@ func file_frogstats_uptime_check_v1_spec_proto_init() {
 	file_frogstats_uptime_check_v1_spec_proto_msgTypes[8].OneofWrappers = []any{}
 	file_frogstats_uptime_check_v1_spec_proto_msgTypes[9].OneofWrappers = []any{}
 	file_frogstats_uptime_check_v1_spec_proto_msgTypes[10].OneofWrappers = []any{}
+	file_frogstats_uptime_check_v1_spec_proto_msgTypes[11].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_frogstats_uptime_check_v1_spec_proto_rawDesc), len(file_frogstats_uptime_check_v1_spec_proto_rawDesc)),
 			NumEnums:      9,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -118,7 +118,9 @@ type RecordHello struct {
 	// Prober.
 	ProberId string `protobuf:"bytes,1,opt,name=prober_id,json=proberId,proto3" json:"prober_id,omitempty"`
 	// Its region.
-	Region        string `protobuf:"bytes,2,opt,name=region,proto3" json:"region,omitempty"`
+	Region string `protobuf:"bytes,2,opt,name=region,proto3" json:"region,omitempty"`
+	// First sequence number of the live lane; 0, as of old probers, means that everything is live.
+	LiveFrom      uint64 `protobuf:"varint,3,opt,name=live_from,json=liveFrom,proto3" json:"live_from,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -167,10 +169,17 @@ func (x *RecordHello) GetRegion() string {
 	return ""
 }
 
-// ResultBatch is a run of results with consecutive sequence numbers.
+func (x *RecordHello) GetLiveFrom() uint64 {
+	if x != nil {
+		return x.LiveFrom
+	}
+	return 0
+}
+
+// ResultBatch is a run of results with consecutive sequence numbers, all of one lane.
 type ResultBatch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Sequence number of the first result; rises by one per result within the prober's life.
+	// Sequence number of the first result; rises by one per result within the life of the prober's spool.
 	FirstSeq uint64 `protobuf:"varint,1,opt,name=first_seq,json=firstSeq,proto3" json:"first_seq,omitempty"`
 	// At most 5000.
 	Results []*v1.CheckResult `protobuf:"bytes,2,rep,name=results,proto3" json:"results,omitempty"`
@@ -234,10 +243,15 @@ func (x *ResultBatch) GetTraceparents() map[uint32]string {
 // RecordResponse acknowledges.
 type RecordResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Every result up to this sequence number is judged, and its judgement committed.
+	// Every live result up to this sequence number is judged, and its judgement committed.
 	JudgedSeq uint64 `protobuf:"varint,1,opt,name=judged_seq,json=judgedSeq,proto3" json:"judged_seq,omitempty"`
-	// Every result up to this sequence number is in the result store.
-	StoredSeq     uint64 `protobuf:"varint,2,opt,name=stored_seq,json=storedSeq,proto3" json:"stored_seq,omitempty"`
+	// Every live result up to this sequence number is in the result store.
+	StoredSeq uint64 `protobuf:"varint,2,opt,name=stored_seq,json=storedSeq,proto3" json:"stored_seq,omitempty"`
+	// Every result below live_from up to this sequence number is in the result store, and the timelines are mended by it.
+	BackfilledSeq uint64 `protobuf:"varint,3,opt,name=backfilled_seq,json=backfilledSeq,proto3" json:"backfilled_seq,omitempty"`
+	// Set when something was left out for want of room, and there is room again: live results above this sequence number are to
+	// be sent again on this stream, in order.
+	RewindTo      *uint64 `protobuf:"varint,4,opt,name=rewind_to,json=rewindTo,proto3,oneof" json:"rewind_to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -286,11 +300,27 @@ func (x *RecordResponse) GetStoredSeq() uint64 {
 	return 0
 }
 
+func (x *RecordResponse) GetBackfilledSeq() uint64 {
+	if x != nil {
+		return x.BackfilledSeq
+	}
+	return 0
+}
+
+func (x *RecordResponse) GetRewindTo() uint64 {
+	if x != nil && x.RewindTo != nil {
+		return *x.RewindTo
+	}
+	return 0
+}
+
 // ListLastSlotsRequest names a region.
 type ListLastSlotsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Region.
-	Region        string `protobuf:"bytes,1,opt,name=region,proto3" json:"region,omitempty"`
+	Region string `protobuf:"bytes,1,opt,name=region,proto3" json:"region,omitempty"`
+	// Only these monitors, at most 10000; absent means all.
+	MonitorIds    []uint32 `protobuf:"varint,2,rep,packed,name=monitor_ids,json=monitorIds,proto3" json:"monitor_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -330,6 +360,13 @@ func (x *ListLastSlotsRequest) GetRegion() string {
 		return x.Region
 	}
 	return ""
+}
+
+func (x *ListLastSlotsRequest) GetMonitorIds() []uint32 {
+	if x != nil {
+		return x.MonitorIds
+	}
+	return nil
 }
 
 // ListLastSlotsResponse holds one entry per monitor that has a result.
@@ -450,25 +487,32 @@ const file_frogstats_uptime_events_v1_recorder_proto_rawDesc = "" +
 	"\rRecordRequest\x12?\n" +
 	"\x05hello\x18\x01 \x01(\v2'.frogstats.uptime.events.v1.RecordHelloH\x00R\x05hello\x12?\n" +
 	"\x05batch\x18\x02 \x01(\v2'.frogstats.uptime.events.v1.ResultBatchH\x00R\x05batchB\r\n" +
-	"\x04step\x12\x05\xbaH\x02\b\x01\"Y\n" +
+	"\x04step\x12\x05\xbaH\x02\b\x01\"v\n" +
 	"\vRecordHello\x12'\n" +
 	"\tprober_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\x80\x01R\bproberId\x12!\n" +
-	"\x06region\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@R\x06region\"\x99\x02\n" +
+	"\x06region\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@R\x06region\x12\x1b\n" +
+	"\tlive_from\x18\x03 \x01(\x04R\bliveFrom\"\x99\x02\n" +
 	"\vResultBatch\x12\x1b\n" +
 	"\tfirst_seq\x18\x01 \x01(\x04R\bfirstSeq\x12M\n" +
 	"\aresults\x18\x02 \x03(\v2&.frogstats.uptime.check.v1.CheckResultB\v\xbaH\b\x92\x01\x05\b\x01\x10\x88'R\aresults\x12]\n" +
 	"\ftraceparents\x18\x03 \x03(\v29.frogstats.uptime.events.v1.ResultBatch.TraceparentsEntryR\ftraceparents\x1a?\n" +
 	"\x11TraceparentsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"N\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa5\x01\n" +
 	"\x0eRecordResponse\x12\x1d\n" +
 	"\n" +
 	"judged_seq\x18\x01 \x01(\x04R\tjudgedSeq\x12\x1d\n" +
 	"\n" +
-	"stored_seq\x18\x02 \x01(\x04R\tstoredSeq\"9\n" +
+	"stored_seq\x18\x02 \x01(\x04R\tstoredSeq\x12%\n" +
+	"\x0ebackfilled_seq\x18\x03 \x01(\x04R\rbackfilledSeq\x12 \n" +
+	"\trewind_to\x18\x04 \x01(\x04H\x00R\brewindTo\x88\x01\x01B\f\n" +
+	"\n" +
+	"_rewind_to\"e\n" +
 	"\x14ListLastSlotsRequest\x12!\n" +
-	"\x06region\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@R\x06region\"S\n" +
+	"\x06region\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@R\x06region\x12*\n" +
+	"\vmonitor_ids\x18\x02 \x03(\rB\t\xbaH\x06\x92\x01\x03\x10\x90NR\n" +
+	"monitorIds\"S\n" +
 	"\x15ListLastSlotsResponse\x12:\n" +
 	"\x05slots\x18\x01 \x03(\v2$.frogstats.uptime.events.v1.LastSlotR\x05slots\"\x9b\x01\n" +
 	"\bLastSlot\x12\x1d\n" +
@@ -477,8 +521,8 @@ const file_frogstats_uptime_events_v1_recorder_proto_rawDesc = "" +
 	"\fscheduled_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\vscheduledAt\x121\n" +
 	"\x14consecutive_failures\x18\x03 \x01(\rR\x13consecutiveFailures2\xf8\x01\n" +
 	"\x0fRecorderService\x12i\n" +
-	"\x06Record\x12).frogstats.uptime.events.v1.RecordRequest\x1a*.frogstats.uptime.events.v1.RecordResponse\"\x04\xe8\xc7\x18\a(\x010\x01\x12z\n" +
-	"\rListLastSlots\x120.frogstats.uptime.events.v1.ListLastSlotsRequest\x1a1.frogstats.uptime.events.v1.ListLastSlotsResponse\"\x04\xe8\xc7\x18\aBHZFgithub.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1;eventsv1b\x06proto3"
+	"\x06Record\x12).frogstats.uptime.events.v1.RecordRequest\x1a*.frogstats.uptime.events.v1.RecordResponse\"\x04\xe8\xc7\x18\b(\x010\x01\x12z\n" +
+	"\rListLastSlots\x120.frogstats.uptime.events.v1.ListLastSlotsRequest\x1a1.frogstats.uptime.events.v1.ListLastSlotsResponse\"\x04\xe8\xc7\x18\bBHZFgithub.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1;eventsv1b\x06proto3"
 
 var (
 	file_frogstats_uptime_events_v1_recorder_proto_rawDescOnce sync.Once
@@ -532,6 +576,7 @@ func file_frogstats_uptime_events_v1_recorder_proto_init() {
 		(*RecordRequest_Hello)(nil),
 		(*RecordRequest_Batch)(nil),
 	}
+	file_frogstats_uptime_events_v1_recorder_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

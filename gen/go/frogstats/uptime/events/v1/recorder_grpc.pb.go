@@ -29,8 +29,11 @@ const (
 //
 // RecorderService takes results from probers.
 type RecorderServiceClient interface {
-	// Record opens with hello; then batches flow up and acknowledgements down. A prober
-	// keeps every result above the stored mark and sends it again on the next stream.
+	// Record opens with hello; then batches flow up and acknowledgements down. There are two lanes. The results from
+	// hello.live_from on are live: they are judged as they come, and announced. Those below were made while nobody listened:
+	// they follow beside the others as room allows, mend the history and the timelines, and announce nothing. Within a lane
+	// batches come in order, without gaps except where the prober had to drop results. A prober keeps every result until it is
+	// stored, and on the next stream sends again what is not.
 	Record(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[RecordRequest, RecordResponse], error)
 	// ListLastSlots returns the last slot that is stored for each monitor of a region, so
 	// that a prober that starts can say which slots it missed.
@@ -74,8 +77,11 @@ func (c *recorderServiceClient) ListLastSlots(ctx context.Context, in *ListLastS
 //
 // RecorderService takes results from probers.
 type RecorderServiceServer interface {
-	// Record opens with hello; then batches flow up and acknowledgements down. A prober
-	// keeps every result above the stored mark and sends it again on the next stream.
+	// Record opens with hello; then batches flow up and acknowledgements down. There are two lanes. The results from
+	// hello.live_from on are live: they are judged as they come, and announced. Those below were made while nobody listened:
+	// they follow beside the others as room allows, mend the history and the timelines, and announce nothing. Within a lane
+	// batches come in order, without gaps except where the prober had to drop results. A prober keeps every result until it is
+	// stored, and on the next stream sends again what is not.
 	Record(grpc.BidiStreamingServer[RecordRequest, RecordResponse]) error
 	// ListLastSlots returns the last slot that is stored for each monitor of a region, so
 	// that a prober that starts can say which slots it missed.

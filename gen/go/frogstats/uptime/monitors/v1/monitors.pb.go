@@ -84,6 +84,67 @@ func (Overlap) EnumDescriptor() ([]byte, []int) {
 	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{0}
 }
 
+// ProberHealth is what a prober is now.
+type ProberHealth int32
+
+const (
+	// Not given.
+	ProberHealth_PROBER_HEALTH_UNSPECIFIED ProberHealth = 0
+	// It renews its lease and sees the network.
+	ProberHealth_PROBER_HEALTH_HEALTHY ProberHealth = 1
+	// It renews its lease, and reports a fault of its own.
+	ProberHealth_PROBER_HEALTH_IMPAIRED ProberHealth = 2
+	// It does not renew its lease.
+	ProberHealth_PROBER_HEALTH_OFFLINE ProberHealth = 3
+	// It was removed.
+	ProberHealth_PROBER_HEALTH_REMOVED ProberHealth = 4
+)
+
+// Enum value maps for ProberHealth.
+var (
+	ProberHealth_name = map[int32]string{
+		0: "PROBER_HEALTH_UNSPECIFIED",
+		1: "PROBER_HEALTH_HEALTHY",
+		2: "PROBER_HEALTH_IMPAIRED",
+		3: "PROBER_HEALTH_OFFLINE",
+		4: "PROBER_HEALTH_REMOVED",
+	}
+	ProberHealth_value = map[string]int32{
+		"PROBER_HEALTH_UNSPECIFIED": 0,
+		"PROBER_HEALTH_HEALTHY":     1,
+		"PROBER_HEALTH_IMPAIRED":    2,
+		"PROBER_HEALTH_OFFLINE":     3,
+		"PROBER_HEALTH_REMOVED":     4,
+	}
+)
+
+func (x ProberHealth) Enum() *ProberHealth {
+	p := new(ProberHealth)
+	*p = x
+	return p
+}
+
+func (x ProberHealth) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ProberHealth) Descriptor() protoreflect.EnumDescriptor {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_enumTypes[1].Descriptor()
+}
+
+func (ProberHealth) Type() protoreflect.EnumType {
+	return &file_frogstats_uptime_monitors_v1_monitors_proto_enumTypes[1]
+}
+
+func (x ProberHealth) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ProberHealth.Descriptor instead.
+func (ProberHealth) EnumDescriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{1}
+}
+
 // Monitor is one thing to watch. In a request, fields that are not there keep their
 // value or take their default; read-only fields are ignored.
 type Monitor struct {
@@ -145,7 +206,9 @@ type Monitor struct {
 	// Version of the configuration, as in the ETag. Read-only.
 	Version uint32 `protobuf:"varint,28,opt,name=version,proto3" json:"version,omitempty"`
 	// Configuration of a tls monitor; null for other kinds.
-	TlsConfig     *v1.TlsConfig `protobuf:"bytes,29,opt,name=tls_config,json=tlsConfig,proto3" json:"tls_config,omitempty"`
+	TlsConfig *v1.TlsConfig `protobuf:"bytes,29,opt,name=tls_config,json=tlsConfig,proto3" json:"tls_config,omitempty"`
+	// Who resolves the names of its checks; absent or null means the prober's resolvers.
+	DnsConfig     *v1.DnsConfig `protobuf:"bytes,30,opt,name=dns_config,json=dnsConfig,proto3" json:"dns_config,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -379,6 +442,13 @@ func (x *Monitor) GetVersion() uint32 {
 func (x *Monitor) GetTlsConfig() *v1.TlsConfig {
 	if x != nil {
 		return x.TlsConfig
+	}
+	return nil
+}
+
+func (x *Monitor) GetDnsConfig() *v1.DnsConfig {
+	if x != nil {
+		return x.DnsConfig
 	}
 	return nil
 }
@@ -967,9 +1037,13 @@ type Region struct {
 	// Last sign of life of a prober in it; null when there never was one.
 	LastSeenAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_seen_at,json=lastSeenAt,proto3" json:"last_seen_at,omitempty"`
 	// Live probers.
-	Probers       uint32 `protobuf:"varint,6,opt,name=probers,proto3" json:"probers,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Probers uint32 `protobuf:"varint,6,opt,name=probers,proto3" json:"probers,omitempty"`
+	// Enabled monitors that are checked from here.
+	Monitors uint32 `protobuf:"varint,7,opt,name=monitors,proto3" json:"monitors,omitempty"`
+	// Those of them that no live prober holds.
+	UnplacedMonitors uint32 `protobuf:"varint,8,opt,name=unplaced_monitors,json=unplacedMonitors,proto3" json:"unplaced_monitors,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Region) Reset() {
@@ -1040,6 +1114,20 @@ func (x *Region) GetLastSeenAt() *timestamppb.Timestamp {
 func (x *Region) GetProbers() uint32 {
 	if x != nil {
 		return x.Probers
+	}
+	return 0
+}
+
+func (x *Region) GetMonitors() uint32 {
+	if x != nil {
+		return x.Monitors
+	}
+	return 0
+}
+
+func (x *Region) GetUnplacedMonitors() uint32 {
+	if x != nil {
+		return x.UnplacedMonitors
 	}
 	return 0
 }
@@ -1139,9 +1227,23 @@ type Prober struct {
 	// Whether its stream is open.
 	Connected bool `protobuf:"varint,4,opt,name=connected,proto3" json:"connected,omitempty"`
 	// Last sign of life.
-	LastSeenAt    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_seen_at,json=lastSeenAt,proto3" json:"last_seen_at,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	LastSeenAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_seen_at,json=lastSeenAt,proto3" json:"last_seen_at,omitempty"`
+	// What it is now.
+	Health ProberHealth `protobuf:"varint,6,opt,name=health,proto3,enum=frogstats.uptime.monitors.v1.ProberHealth" json:"health,omitempty"`
+	// Whether it joined with a token, and can be removed.
+	Enrolled bool `protobuf:"varint,7,opt,name=enrolled,proto3" json:"enrolled,omitempty"`
+	// Monitors that it holds.
+	Monitors uint32 `protobuf:"varint,8,opt,name=monitors,proto3" json:"monitors,omitempty"`
+	// Checks in flight that it can bear.
+	Capacity uint32 `protobuf:"varint,9,opt,name=capacity,proto3" json:"capacity,omitempty"`
+	// What it can do: "ipv4", "ipv6", "icmp", "tcp", "http", "tls", …
+	Capabilities []string `protobuf:"bytes,10,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
+	// Its last report; null before the first.
+	Report *ProberReport `protobuf:"bytes,11,opt,name=report,proto3" json:"report,omitempty"`
+	// When its certificate expires; null for one of this installation's own.
+	CertificateExpiresAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=certificate_expires_at,json=certificateExpiresAt,proto3" json:"certificate_expires_at,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *Prober) Reset() {
@@ -1209,6 +1311,731 @@ func (x *Prober) GetLastSeenAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Prober) GetHealth() ProberHealth {
+	if x != nil {
+		return x.Health
+	}
+	return ProberHealth_PROBER_HEALTH_UNSPECIFIED
+}
+
+func (x *Prober) GetEnrolled() bool {
+	if x != nil {
+		return x.Enrolled
+	}
+	return false
+}
+
+func (x *Prober) GetMonitors() uint32 {
+	if x != nil {
+		return x.Monitors
+	}
+	return 0
+}
+
+func (x *Prober) GetCapacity() uint32 {
+	if x != nil {
+		return x.Capacity
+	}
+	return 0
+}
+
+func (x *Prober) GetCapabilities() []string {
+	if x != nil {
+		return x.Capabilities
+	}
+	return nil
+}
+
+func (x *Prober) GetReport() *ProberReport {
+	if x != nil {
+		return x.Report
+	}
+	return nil
+}
+
+func (x *Prober) GetCertificateExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CertificateExpiresAt
+	}
+	return nil
+}
+
+// ProberReport is what a prober says of itself.
+type ProberReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When it was made, by the centre's clock.
+	At *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	// Results that are not stored by the centre yet.
+	SpoolResults uint64 `protobuf:"varint,2,opt,name=spool_results,json=spoolResults,proto3" json:"spool_results,omitempty"`
+	// Their size in bytes.
+	SpoolBytes uint64 `protobuf:"varint,3,opt,name=spool_bytes,json=spoolBytes,proto3" json:"spool_bytes,omitempty"`
+	// Age of the oldest in milliseconds; 0 without any.
+	SpoolAgeMs uint64 `protobuf:"varint,4,opt,name=spool_age_ms,json=spoolAgeMs,proto3" json:"spool_age_ms,omitempty"`
+	// Results that were given up for want of room since it started.
+	SpoolDropped uint64 `protobuf:"varint,5,opt,name=spool_dropped,json=spoolDropped,proto3" json:"spool_dropped,omitempty"`
+	// 99th percentile of the lateness of checks in the last minute in milliseconds.
+	LatenessP99Ms float64 `protobuf:"fixed64,6,opt,name=lateness_p99_ms,json=latenessP99Ms,proto3" json:"lateness_p99_ms,omitempty"`
+	// Its clock minus the centre's in milliseconds, by the last renewal.
+	ClockOffsetMs float64 `protobuf:"fixed64,7,opt,name=clock_offset_ms,json=clockOffsetMs,proto3" json:"clock_offset_ms,omitempty"`
+	// Checks in flight.
+	ChecksInFlight uint32 `protobuf:"varint,8,opt,name=checks_in_flight,json=checksInFlight,proto3" json:"checks_in_flight,omitempty"`
+	// Faults of its own that last now.
+	Faults        []*ObserverFault `protobuf:"bytes,9,rep,name=faults,proto3" json:"faults,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProberReport) Reset() {
+	*x = ProberReport{}
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProberReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProberReport) ProtoMessage() {}
+
+func (x *ProberReport) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProberReport.ProtoReflect.Descriptor instead.
+func (*ProberReport) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ProberReport) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *ProberReport) GetSpoolResults() uint64 {
+	if x != nil {
+		return x.SpoolResults
+	}
+	return 0
+}
+
+func (x *ProberReport) GetSpoolBytes() uint64 {
+	if x != nil {
+		return x.SpoolBytes
+	}
+	return 0
+}
+
+func (x *ProberReport) GetSpoolAgeMs() uint64 {
+	if x != nil {
+		return x.SpoolAgeMs
+	}
+	return 0
+}
+
+func (x *ProberReport) GetSpoolDropped() uint64 {
+	if x != nil {
+		return x.SpoolDropped
+	}
+	return 0
+}
+
+func (x *ProberReport) GetLatenessP99Ms() float64 {
+	if x != nil {
+		return x.LatenessP99Ms
+	}
+	return 0
+}
+
+func (x *ProberReport) GetClockOffsetMs() float64 {
+	if x != nil {
+		return x.ClockOffsetMs
+	}
+	return 0
+}
+
+func (x *ProberReport) GetChecksInFlight() uint32 {
+	if x != nil {
+		return x.ChecksInFlight
+	}
+	return 0
+}
+
+func (x *ProberReport) GetFaults() []*ObserverFault {
+	if x != nil {
+		return x.Faults
+	}
+	return nil
+}
+
+// ObserverFault is trouble of a prober's own, for which no target is blamed.
+type ObserverFault struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Error type of the closed set: observer_offline, resolver_unavailable, no_ipv6, permission, overload or internal_error.
+	ErrorType string `protobuf:"bytes,1,opt,name=error_type,json=errorType,proto3" json:"error_type,omitempty"`
+	// One sentence that says what to do.
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// Since when.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObserverFault) Reset() {
+	*x = ObserverFault{}
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObserverFault) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObserverFault) ProtoMessage() {}
+
+func (x *ObserverFault) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObserverFault.ProtoReflect.Descriptor instead.
+func (*ObserverFault) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ObserverFault) GetErrorType() string {
+	if x != nil {
+		return x.ErrorType
+	}
+	return ""
+}
+
+func (x *ObserverFault) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *ObserverFault) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+// EnrolProberRequest says what the prober will be.
+type EnrolProberRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Region that it stands in; a new one is made.
+	Region string `protobuf:"bytes,1,opt,name=region,proto3" json:"region,omitempty"`
+	// Identifier, unlike all others'; absent means that one is made from the region.
+	Id *string `protobuf:"bytes,2,opt,name=id,proto3,oneof" json:"id,omitempty"`
+	// Seconds until the token expires, 60 to 604800; absent means 3600.
+	ValidSeconds  *int32 `protobuf:"varint,3,opt,name=valid_seconds,json=validSeconds,proto3,oneof" json:"valid_seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EnrolProberRequest) Reset() {
+	*x = EnrolProberRequest{}
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EnrolProberRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EnrolProberRequest) ProtoMessage() {}
+
+func (x *EnrolProberRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EnrolProberRequest.ProtoReflect.Descriptor instead.
+func (*EnrolProberRequest) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *EnrolProberRequest) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *EnrolProberRequest) GetId() string {
+	if x != nil && x.Id != nil {
+		return *x.Id
+	}
+	return ""
+}
+
+func (x *EnrolProberRequest) GetValidSeconds() int32 {
+	if x != nil && x.ValidSeconds != nil {
+		return *x.ValidSeconds
+	}
+	return 0
+}
+
+// ProberEnrolment is permission for one prober to join.
+type ProberEnrolment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Identifier that it will have.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Region that it will stand in.
+	Region string `protobuf:"bytes,2,opt,name=region,proto3" json:"region,omitempty"`
+	// Token; shown only here.
+	Token string `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
+	// Until when it can be used, once.
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// Command to run on the prober's machine.
+	Command       string `protobuf:"bytes,5,opt,name=command,proto3" json:"command,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProberEnrolment) Reset() {
+	*x = ProberEnrolment{}
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProberEnrolment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProberEnrolment) ProtoMessage() {}
+
+func (x *ProberEnrolment) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProberEnrolment.ProtoReflect.Descriptor instead.
+func (*ProberEnrolment) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ProberEnrolment) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ProberEnrolment) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *ProberEnrolment) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *ProberEnrolment) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *ProberEnrolment) GetCommand() string {
+	if x != nil {
+		return x.Command
+	}
+	return ""
+}
+
+// RemoveProberRequest names a prober.
+type RemoveProberRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Identifier.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveProberRequest) Reset() {
+	*x = RemoveProberRequest{}
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveProberRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveProberRequest) ProtoMessage() {}
+
+func (x *RemoveProberRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveProberRequest.ProtoReflect.Descriptor instead.
+func (*RemoveProberRequest) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RemoveProberRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// JoinProberRequest holds the token and what is to be certified.
+type JoinProberRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Enrolment token.
+	Token string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// PKCS #10 request in DER, signed by the new key; its subject is not read.
+	CertificateRequest []byte `protobuf:"bytes,2,opt,name=certificate_request,json=certificateRequest,proto3" json:"certificate_request,omitempty"`
+	// Version of the binary.
+	Version string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	// Region that the prober was told, to be refused if the token is for another; absent means the token's.
+	Region        *string `protobuf:"bytes,4,opt,name=region,proto3,oneof" json:"region,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JoinProberRequest) Reset() {
+	*x = JoinProberRequest{}
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JoinProberRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JoinProberRequest) ProtoMessage() {}
+
+func (x *JoinProberRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JoinProberRequest.ProtoReflect.Descriptor instead.
+func (*JoinProberRequest) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *JoinProberRequest) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *JoinProberRequest) GetCertificateRequest() []byte {
+	if x != nil {
+		return x.CertificateRequest
+	}
+	return nil
+}
+
+func (x *JoinProberRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *JoinProberRequest) GetRegion() string {
+	if x != nil && x.Region != nil {
+		return *x.Region
+	}
+	return ""
+}
+
+// RotateCertificateRequest holds what is to be certified.
+type RotateCertificateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// PKCS #10 request in DER, signed by the new key; its subject is not read.
+	CertificateRequest []byte `protobuf:"bytes,1,opt,name=certificate_request,json=certificateRequest,proto3" json:"certificate_request,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *RotateCertificateRequest) Reset() {
+	*x = RotateCertificateRequest{}
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateCertificateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateCertificateRequest) ProtoMessage() {}
+
+func (x *RotateCertificateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateCertificateRequest.ProtoReflect.Descriptor instead.
+func (*RotateCertificateRequest) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *RotateCertificateRequest) GetCertificateRequest() []byte {
+	if x != nil {
+		return x.CertificateRequest
+	}
+	return nil
+}
+
+// ProberCertificate is a prober's identity.
+type ProberCertificate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Identifier.
+	ProberId string `protobuf:"bytes,1,opt,name=prober_id,json=proberId,proto3" json:"prober_id,omitempty"`
+	// Region.
+	Region string `protobuf:"bytes,2,opt,name=region,proto3" json:"region,omitempty"`
+	// Certificate in DER. Its common name is the identifier.
+	Certificate []byte `protobuf:"bytes,3,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	// Certificate of the authority in DER.
+	Authority []byte `protobuf:"bytes,4,opt,name=authority,proto3" json:"authority,omitempty"`
+	// Until when it is valid; half of the time before, a new one should be asked for.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProberCertificate) Reset() {
+	*x = ProberCertificate{}
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProberCertificate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProberCertificate) ProtoMessage() {}
+
+func (x *ProberCertificate) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProberCertificate.ProtoReflect.Descriptor instead.
+func (*ProberCertificate) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ProberCertificate) GetProberId() string {
+	if x != nil {
+		return x.ProberId
+	}
+	return ""
+}
+
+func (x *ProberCertificate) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *ProberCertificate) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *ProberCertificate) GetAuthority() []byte {
+	if x != nil {
+		return x.Authority
+	}
+	return nil
+}
+
+func (x *ProberCertificate) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+// AuthenticateProberRequest holds a certificate whose key the caller has seen used.
+type AuthenticateProberRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Certificate in DER.
+	Certificate   []byte `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuthenticateProberRequest) Reset() {
+	*x = AuthenticateProberRequest{}
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuthenticateProberRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuthenticateProberRequest) ProtoMessage() {}
+
+func (x *AuthenticateProberRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuthenticateProberRequest.ProtoReflect.Descriptor instead.
+func (*AuthenticateProberRequest) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *AuthenticateProberRequest) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+// AuthenticateProberResponse says whose it is.
+type AuthenticateProberResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Identifier.
+	ProberId string `protobuf:"bytes,1,opt,name=prober_id,json=proberId,proto3" json:"prober_id,omitempty"`
+	// Region.
+	Region        string `protobuf:"bytes,2,opt,name=region,proto3" json:"region,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuthenticateProberResponse) Reset() {
+	*x = AuthenticateProberResponse{}
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuthenticateProberResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuthenticateProberResponse) ProtoMessage() {}
+
+func (x *AuthenticateProberResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuthenticateProberResponse.ProtoReflect.Descriptor instead.
+func (*AuthenticateProberResponse) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *AuthenticateProberResponse) GetProberId() string {
+	if x != nil {
+		return x.ProberId
+	}
+	return ""
+}
+
+func (x *AuthenticateProberResponse) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
 // WatchAssignmentsRequest says who asks.
 type WatchAssignmentsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1217,14 +2044,26 @@ type WatchAssignmentsRequest struct {
 	// Its region.
 	Region string `protobuf:"bytes,2,opt,name=region,proto3" json:"region,omitempty"`
 	// Version of its binary.
-	Version       string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	Version string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	// Name of the session, random, new with every start of the process and the same when its stream is opened again. Absent: a
+	// prober of version 1, which does not renew.
+	Session string `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
+	// Session of the process before this one, if this one holds the lock on its folder, which proves that the other is dead.
+	PreviousSession string `protobuf:"bytes,5,opt,name=previous_session,json=previousSession,proto3" json:"previous_session,omitempty"`
+	// Whether results outlive the process, so that slots up to the end of a lease are accounted for by whoever held it.
+	Durable bool `protobuf:"varint,6,opt,name=durable,proto3" json:"durable,omitempty"`
+	// Checks in flight that it can bear; monitors are spread in proportion. 0 means 4096.
+	Capacity uint32 `protobuf:"varint,7,opt,name=capacity,proto3" json:"capacity,omitempty"`
+	// What it can do: "ipv4", "ipv6", "icmp", and the kinds of monitors: "http", "tcp", "tls". Absent means every kind, as of
+	// old probers.
+	Capabilities  []string `protobuf:"bytes,8,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WatchAssignmentsRequest) Reset() {
 	*x = WatchAssignmentsRequest{}
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[15]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1236,7 +2075,7 @@ func (x *WatchAssignmentsRequest) String() string {
 func (*WatchAssignmentsRequest) ProtoMessage() {}
 
 func (x *WatchAssignmentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[15]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1249,7 +2088,7 @@ func (x *WatchAssignmentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchAssignmentsRequest.ProtoReflect.Descriptor instead.
 func (*WatchAssignmentsRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{15}
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *WatchAssignmentsRequest) GetProberId() string {
@@ -1273,6 +2112,400 @@ func (x *WatchAssignmentsRequest) GetVersion() string {
 	return ""
 }
 
+func (x *WatchAssignmentsRequest) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *WatchAssignmentsRequest) GetPreviousSession() string {
+	if x != nil {
+		return x.PreviousSession
+	}
+	return ""
+}
+
+func (x *WatchAssignmentsRequest) GetDurable() bool {
+	if x != nil {
+		return x.Durable
+	}
+	return false
+}
+
+func (x *WatchAssignmentsRequest) GetCapacity() uint32 {
+	if x != nil {
+		return x.Capacity
+	}
+	return 0
+}
+
+func (x *WatchAssignmentsRequest) GetCapabilities() []string {
+	if x != nil {
+		return x.Capabilities
+	}
+	return nil
+}
+
+// Lease is the time for which a prober may take slots.
+type Lease struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Number of the session: greater than every epoch given before in the region.
+	Epoch uint64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Time to live in milliseconds from when the request that this answers was sent, by the prober's monotonic clock.
+	TtlMs uint32 `protobuf:"varint,2,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"`
+	// The last moment, by the slots' clock, whose slots are the holder's to take and to account for.
+	ValidUntil *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
+	// No other prober of the region can take over: it may go on without renewing, and account for its slots until it is told
+	// that somebody has.
+	Sole bool `protobuf:"varint,4,opt,name=sole,proto3" json:"sole,omitempty"`
+	// The centre's clock.
+	Now           *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=now,proto3" json:"now,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Lease) Reset() {
+	*x = Lease{}
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Lease) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Lease) ProtoMessage() {}
+
+func (x *Lease) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Lease.ProtoReflect.Descriptor instead.
+func (*Lease) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Lease) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Lease) GetTtlMs() uint32 {
+	if x != nil {
+		return x.TtlMs
+	}
+	return 0
+}
+
+func (x *Lease) GetValidUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ValidUntil
+	}
+	return nil
+}
+
+func (x *Lease) GetSole() bool {
+	if x != nil {
+		return x.Sole
+	}
+	return false
+}
+
+func (x *Lease) GetNow() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Now
+	}
+	return nil
+}
+
+// RenewLeaseRequest is a sign of life.
+type RenewLeaseRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Prober.
+	ProberId string `protobuf:"bytes,1,opt,name=prober_id,json=proberId,proto3" json:"prober_id,omitempty"`
+	// Its session.
+	Session string `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`
+	// Monitors that it was asked to release and does not run any more, at most 10000.
+	Released []*Released `protobuf:"bytes,3,rep,name=released,proto3" json:"released,omitempty"`
+	// What it says of itself; absent means as before.
+	Report *ProberReport `protobuf:"bytes,4,opt,name=report,proto3" json:"report,omitempty"`
+	// The process is about to end: it takes no more slots, and everything that it held is free. released is not needed.
+	Leaving bool `protobuf:"varint,5,opt,name=leaving,proto3" json:"leaving,omitempty"`
+	// With leaving: the last moment whose slots it has accounted for.
+	LeftAt        *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=left_at,json=leftAt,proto3" json:"left_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewLeaseRequest) Reset() {
+	*x = RenewLeaseRequest{}
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewLeaseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewLeaseRequest) ProtoMessage() {}
+
+func (x *RenewLeaseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewLeaseRequest.ProtoReflect.Descriptor instead.
+func (*RenewLeaseRequest) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *RenewLeaseRequest) GetProberId() string {
+	if x != nil {
+		return x.ProberId
+	}
+	return ""
+}
+
+func (x *RenewLeaseRequest) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *RenewLeaseRequest) GetReleased() []*Released {
+	if x != nil {
+		return x.Released
+	}
+	return nil
+}
+
+func (x *RenewLeaseRequest) GetReport() *ProberReport {
+	if x != nil {
+		return x.Report
+	}
+	return nil
+}
+
+func (x *RenewLeaseRequest) GetLeaving() bool {
+	if x != nil {
+		return x.Leaving
+	}
+	return false
+}
+
+func (x *RenewLeaseRequest) GetLeftAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LeftAt
+	}
+	return nil
+}
+
+// Released is one monitor that a prober has given up.
+type Released struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Monitor.
+	MonitorId uint32 `protobuf:"varint,1,opt,name=monitor_id,json=monitorId,proto3" json:"monitor_id,omitempty"`
+	// Epoch under which it was held.
+	Epoch uint64 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// The last moment whose slots the prober has accounted for.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Released) Reset() {
+	*x = Released{}
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Released) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Released) ProtoMessage() {}
+
+func (x *Released) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Released.ProtoReflect.Descriptor instead.
+func (*Released) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Released) GetMonitorId() uint32 {
+	if x != nil {
+		return x.MonitorId
+	}
+	return 0
+}
+
+func (x *Released) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Released) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+// RenewLeaseResponse extends the lease.
+type RenewLeaseResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The lease from now on.
+	Lease         *Lease `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewLeaseResponse) Reset() {
+	*x = RenewLeaseResponse{}
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewLeaseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewLeaseResponse) ProtoMessage() {}
+
+func (x *RenewLeaseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewLeaseResponse.ProtoReflect.Descriptor instead.
+func (*RenewLeaseResponse) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *RenewLeaseResponse) GetLease() *Lease {
+	if x != nil {
+		return x.Lease
+	}
+	return nil
+}
+
+// Removal takes a monitor away.
+type Removal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Monitor.
+	MonitorId uint32 `protobuf:"varint,1,opt,name=monitor_id,json=monitorId,proto3" json:"monitor_id,omitempty"`
+	// Epoch of the assignment that ends.
+	Epoch uint64 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Set when somebody else has taken over already: slots up to and including this moment are the former holder's to account
+	// for, as missed if it did not run them, and no later one.
+	Until *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
+	// The monitor goes to another prober, which waits: stop, account for the slots so far, and confirm with the next renewal,
+	// at once. Without release and until the monitor is deleted, disabled or not for this region any more.
+	Release       bool `protobuf:"varint,4,opt,name=release,proto3" json:"release,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Removal) Reset() {
+	*x = Removal{}
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Removal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Removal) ProtoMessage() {}
+
+func (x *Removal) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Removal.ProtoReflect.Descriptor instead.
+func (*Removal) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Removal) GetMonitorId() uint32 {
+	if x != nil {
+		return x.MonitorId
+	}
+	return 0
+}
+
+func (x *Removal) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Removal) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *Removal) GetRelease() bool {
+	if x != nil {
+		return x.Release
+	}
+	return false
+}
+
 // WatchAssignmentsResponse is one step of the stream.
 type WatchAssignmentsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1284,6 +2517,8 @@ type WatchAssignmentsResponse struct {
 	//	*WatchAssignmentsResponse_RemovedMonitorId
 	//	*WatchAssignmentsResponse_SnapshotComplete
 	//	*WatchAssignmentsResponse_Heartbeat
+	//	*WatchAssignmentsResponse_Lease
+	//	*WatchAssignmentsResponse_Removal
 	Step          isWatchAssignmentsResponse_Step `protobuf_oneof:"step"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1291,7 +2526,7 @@ type WatchAssignmentsResponse struct {
 
 func (x *WatchAssignmentsResponse) Reset() {
 	*x = WatchAssignmentsResponse{}
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[16]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1303,7 +2538,7 @@ func (x *WatchAssignmentsResponse) String() string {
 func (*WatchAssignmentsResponse) ProtoMessage() {}
 
 func (x *WatchAssignmentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[16]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1316,7 +2551,7 @@ func (x *WatchAssignmentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchAssignmentsResponse.ProtoReflect.Descriptor instead.
 func (*WatchAssignmentsResponse) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{16}
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WatchAssignmentsResponse) GetStep() isWatchAssignmentsResponse_Step {
@@ -1362,6 +2597,24 @@ func (x *WatchAssignmentsResponse) GetHeartbeat() *Heartbeat {
 	return nil
 }
 
+func (x *WatchAssignmentsResponse) GetLease() *Lease {
+	if x != nil {
+		if x, ok := x.Step.(*WatchAssignmentsResponse_Lease); ok {
+			return x.Lease
+		}
+	}
+	return nil
+}
+
+func (x *WatchAssignmentsResponse) GetRemoval() *Removal {
+	if x != nil {
+		if x, ok := x.Step.(*WatchAssignmentsResponse_Removal); ok {
+			return x.Removal
+		}
+	}
+	return nil
+}
+
 type isWatchAssignmentsResponse_Step interface {
 	isWatchAssignmentsResponse_Step()
 }
@@ -1386,6 +2639,16 @@ type WatchAssignmentsResponse_Heartbeat struct {
 	Heartbeat *Heartbeat `protobuf:"bytes,4,opt,name=heartbeat,proto3,oneof"`
 }
 
+type WatchAssignmentsResponse_Lease struct {
+	// The lease; first of all, and to probers with a session only.
+	Lease *Lease `protobuf:"bytes,5,opt,name=lease,proto3,oneof"`
+}
+
+type WatchAssignmentsResponse_Removal struct {
+	// The monitor is taken away, or has to be given up; to probers with a session, in place of removed_monitor_id.
+	Removal *Removal `protobuf:"bytes,6,opt,name=removal,proto3,oneof"`
+}
+
 func (*WatchAssignmentsResponse_Assigned) isWatchAssignmentsResponse_Step() {}
 
 func (*WatchAssignmentsResponse_RemovedMonitorId) isWatchAssignmentsResponse_Step() {}
@@ -1393,6 +2656,10 @@ func (*WatchAssignmentsResponse_RemovedMonitorId) isWatchAssignmentsResponse_Ste
 func (*WatchAssignmentsResponse_SnapshotComplete) isWatchAssignmentsResponse_Step() {}
 
 func (*WatchAssignmentsResponse_Heartbeat) isWatchAssignmentsResponse_Step() {}
+
+func (*WatchAssignmentsResponse_Lease) isWatchAssignmentsResponse_Step() {}
+
+func (*WatchAssignmentsResponse_Removal) isWatchAssignmentsResponse_Step() {}
 
 // SnapshotComplete marks the end of a snapshot.
 type SnapshotComplete struct {
@@ -1403,7 +2670,7 @@ type SnapshotComplete struct {
 
 func (x *SnapshotComplete) Reset() {
 	*x = SnapshotComplete{}
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[17]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1415,7 +2682,7 @@ func (x *SnapshotComplete) String() string {
 func (*SnapshotComplete) ProtoMessage() {}
 
 func (x *SnapshotComplete) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[17]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1428,7 +2695,7 @@ func (x *SnapshotComplete) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotComplete.ProtoReflect.Descriptor instead.
 func (*SnapshotComplete) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{17}
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{32}
 }
 
 // Heartbeat marks a live stream.
@@ -1440,7 +2707,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[18]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1452,7 +2719,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[18]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1465,7 +2732,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{18}
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{33}
 }
 
 // Assignment is one monitor to run.
@@ -1486,14 +2753,19 @@ type Assignment struct {
 	// Overlap policy; never unspecified.
 	Overlap Overlap `protobuf:"varint,7,opt,name=overlap,proto3,enum=frogstats.uptime.monitors.v1.Overlap" json:"overlap,omitempty"`
 	// When the monitor was created or last enabled: slots before this were never due.
-	ActiveSince   *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=active_since,json=activeSince,proto3" json:"active_since,omitempty"`
+	ActiveSince *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=active_since,json=activeSince,proto3" json:"active_since,omitempty"`
+	// Number of this holding of the monitor, for its results. It does not change while the holder's session lasts.
+	Epoch uint64 `protobuf:"varint,9,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Slots after this moment are this holder's to account for: another prober accounts for those before. Absent: it accounts
+	// for everything since the last slot that is stored or in its own spool.
+	AccountFrom   *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=account_from,json=accountFrom,proto3" json:"account_from,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[19]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1505,7 +2777,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[19]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1518,7 +2790,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{19}
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Assignment) GetSpec() *v1.CheckSpec {
@@ -1577,6 +2849,20 @@ func (x *Assignment) GetActiveSince() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Assignment) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Assignment) GetAccountFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AccountFrom
+	}
+	return nil
+}
+
 // WatchCatalogRequest says who asks.
 type WatchCatalogRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1588,7 +2874,7 @@ type WatchCatalogRequest struct {
 
 func (x *WatchCatalogRequest) Reset() {
 	*x = WatchCatalogRequest{}
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[20]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1600,7 +2886,7 @@ func (x *WatchCatalogRequest) String() string {
 func (*WatchCatalogRequest) ProtoMessage() {}
 
 func (x *WatchCatalogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[20]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1613,7 +2899,7 @@ func (x *WatchCatalogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchCatalogRequest.ProtoReflect.Descriptor instead.
 func (*WatchCatalogRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{20}
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *WatchCatalogRequest) GetSubscriber() string {
@@ -1641,7 +2927,7 @@ type WatchCatalogResponse struct {
 
 func (x *WatchCatalogResponse) Reset() {
 	*x = WatchCatalogResponse{}
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[21]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1653,7 +2939,7 @@ func (x *WatchCatalogResponse) String() string {
 func (*WatchCatalogResponse) ProtoMessage() {}
 
 func (x *WatchCatalogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[21]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1666,7 +2952,7 @@ func (x *WatchCatalogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchCatalogResponse.ProtoReflect.Descriptor instead.
 func (*WatchCatalogResponse) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{21}
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *WatchCatalogResponse) GetStep() isWatchCatalogResponse_Step {
@@ -1787,7 +3073,7 @@ type CatalogEntry struct {
 
 func (x *CatalogEntry) Reset() {
 	*x = CatalogEntry{}
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[22]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1799,7 +3085,7 @@ func (x *CatalogEntry) String() string {
 func (*CatalogEntry) ProtoMessage() {}
 
 func (x *CatalogEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[22]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1812,7 +3098,7 @@ func (x *CatalogEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CatalogEntry.ProtoReflect.Descriptor instead.
 func (*CatalogEntry) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{22}
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CatalogEntry) GetMonitorId() uint32 {
@@ -1938,7 +3224,7 @@ var File_frogstats_uptime_monitors_v1_monitors_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"\n" +
-	"+frogstats/uptime/monitors/v1/monitors.proto\x12\x1cfrogstats.uptime.monitors.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a$frogstats/uptime/check/v1/spec.proto\x1a&frogstats/uptime/events/v1/event.proto\x1a'frogstats/uptime/events/v1/status.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x0f\n" +
+	"+frogstats/uptime/monitors/v1/monitors.proto\x12\x1cfrogstats.uptime.monitors.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a$frogstats/uptime/check/v1/spec.proto\x1a&frogstats/uptime/events/v1/event.proto\x1a'frogstats/uptime/events/v1/status.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x10\n" +
 	"\aMonitor\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12'\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x128\n" +
@@ -1983,7 +3269,9 @@ const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"\x06status\x18\x1b \x01(\v2).frogstats.uptime.events.v1.MonitorStatusR\x06status\x12\x18\n" +
 	"\aversion\x18\x1c \x01(\rR\aversion\x12C\n" +
 	"\n" +
-	"tls_config\x18\x1d \x01(\v2$.frogstats.uptime.check.v1.TlsConfigR\ttlsConfig\x1a9\n" +
+	"tls_config\x18\x1d \x01(\v2$.frogstats.uptime.check.v1.TlsConfigR\ttlsConfig\x12C\n" +
+	"\n" +
+	"dns_config\x18\x1e \x01(\v2$.frogstats.uptime.check.v1.DnsConfigR\tdnsConfig\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
@@ -2050,7 +3338,7 @@ const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"\a_region\"\x14\n" +
 	"\x12ListRegionsRequest\"U\n" +
 	"\x13ListRegionsResponse\x12>\n" +
-	"\aregions\x18\x01 \x03(\v2$.frogstats.uptime.monitors.v1.RegionR\aregions\"\xc2\x01\n" +
+	"\aregions\x18\x01 \x03(\v2$.frogstats.uptime.monitors.v1.RegionR\aregions\"\x8b\x02\n" +
 	"\x06Region\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1d\n" +
@@ -2059,30 +3347,133 @@ const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"\bis_local\x18\x04 \x01(\bR\aisLocal\x12<\n" +
 	"\flast_seen_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"lastSeenAt\x12\x18\n" +
-	"\aprobers\x18\x06 \x01(\rR\aprobers\"\x14\n" +
+	"\aprobers\x18\x06 \x01(\rR\aprobers\x12\x1a\n" +
+	"\bmonitors\x18\a \x01(\rR\bmonitors\x12+\n" +
+	"\x11unplaced_monitors\x18\b \x01(\rR\x10unplacedMonitors\"\x14\n" +
 	"\x12ListProbersRequest\"U\n" +
 	"\x13ListProbersResponse\x12>\n" +
-	"\aprobers\x18\x01 \x03(\v2$.frogstats.uptime.monitors.v1.ProberR\aprobers\"\xa6\x01\n" +
+	"\aprobers\x18\x01 \x03(\v2$.frogstats.uptime.monitors.v1.ProberR\aprobers\"\xf8\x03\n" +
 	"\x06Prober\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06region\x18\x02 \x01(\tR\x06region\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\tR\aversion\x12\x1c\n" +
 	"\tconnected\x18\x04 \x01(\bR\tconnected\x12<\n" +
 	"\flast_seen_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"lastSeenAt\"\x89\x01\n" +
+	"lastSeenAt\x12B\n" +
+	"\x06health\x18\x06 \x01(\x0e2*.frogstats.uptime.monitors.v1.ProberHealthR\x06health\x12\x1a\n" +
+	"\benrolled\x18\a \x01(\bR\benrolled\x12\x1a\n" +
+	"\bmonitors\x18\b \x01(\rR\bmonitors\x12\x1a\n" +
+	"\bcapacity\x18\t \x01(\rR\bcapacity\x12\"\n" +
+	"\fcapabilities\x18\n" +
+	" \x03(\tR\fcapabilities\x12B\n" +
+	"\x06report\x18\v \x01(\v2*.frogstats.uptime.monitors.v1.ProberReportR\x06report\x12P\n" +
+	"\x16certificate_expires_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x14certificateExpiresAt\"\x86\x03\n" +
+	"\fProberReport\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12#\n" +
+	"\rspool_results\x18\x02 \x01(\x04R\fspoolResults\x12\x1f\n" +
+	"\vspool_bytes\x18\x03 \x01(\x04R\n" +
+	"spoolBytes\x12 \n" +
+	"\fspool_age_ms\x18\x04 \x01(\x04R\n" +
+	"spoolAgeMs\x12#\n" +
+	"\rspool_dropped\x18\x05 \x01(\x04R\fspoolDropped\x12&\n" +
+	"\x0flateness_p99_ms\x18\x06 \x01(\x01R\rlatenessP99Ms\x12&\n" +
+	"\x0fclock_offset_ms\x18\a \x01(\x01R\rclockOffsetMs\x12(\n" +
+	"\x10checks_in_flight\x18\b \x01(\rR\x0echecksInFlight\x12C\n" +
+	"\x06faults\x18\t \x03(\v2+.frogstats.uptime.monitors.v1.ObserverFaultR\x06faults\"z\n" +
+	"\rObserverFault\x12\x1d\n" +
+	"\n" +
+	"error_type\x18\x01 \x01(\tR\terrorType\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x120\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x82\x02\n" +
+	"\x12EnrolProberRequest\x12N\n" +
+	"\x06region\x18\x01 \x01(\tB6\xbaH3r12/^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$R\x06region\x12L\n" +
+	"\x02id\x18\x02 \x01(\tB7\xbaH4r220^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$H\x00R\x02id\x88\x01\x01\x125\n" +
+	"\rvalid_seconds\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\xf5$(<H\x01R\fvalidSeconds\x88\x01\x01B\x05\n" +
+	"\x03_idB\x10\n" +
+	"\x0e_valid_seconds\"\xa4\x01\n" +
+	"\x0fProberEnrolment\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06region\x18\x02 \x01(\tR\x06region\x12\x14\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\x129\n" +
+	"\n" +
+	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x18\n" +
+	"\acommand\x18\x05 \x01(\tR\acommand\"1\n" +
+	"\x13RemoveProberRequest\x12\x1a\n" +
+	"\x02id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\x01R\x02id\"\xc7\x01\n" +
+	"\x11JoinProberRequest\x12 \n" +
+	"\x05token\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\x02R\x05token\x12;\n" +
+	"\x13certificate_request\x18\x02 \x01(\fB\n" +
+	"\xbaH\az\x05\x10\x01\x18\x80@R\x12certificateRequest\x12\"\n" +
+	"\aversion\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\aversion\x12$\n" +
+	"\x06region\x18\x04 \x01(\tB\a\xbaH\x04r\x02(@H\x00R\x06region\x88\x01\x01B\t\n" +
+	"\a_region\"W\n" +
+	"\x18RotateCertificateRequest\x12;\n" +
+	"\x13certificate_request\x18\x01 \x01(\fB\n" +
+	"\xbaH\az\x05\x10\x01\x18\x80@R\x12certificateRequest\"\xc3\x01\n" +
+	"\x11ProberCertificate\x12\x1b\n" +
+	"\tprober_id\x18\x01 \x01(\tR\bproberId\x12\x16\n" +
+	"\x06region\x18\x02 \x01(\tR\x06region\x12 \n" +
+	"\vcertificate\x18\x03 \x01(\fR\vcertificate\x12\x1c\n" +
+	"\tauthority\x18\x04 \x01(\fR\tauthority\x129\n" +
+	"\n" +
+	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"I\n" +
+	"\x19AuthenticateProberRequest\x12,\n" +
+	"\vcertificate\x18\x01 \x01(\fB\n" +
+	"\xbaH\az\x05\x10\x01\x18\x80@R\vcertificate\"Q\n" +
+	"\x1aAuthenticateProberResponse\x12\x1b\n" +
+	"\tprober_id\x18\x01 \x01(\tR\bproberId\x12\x16\n" +
+	"\x06region\x18\x02 \x01(\tR\x06region\"\xcc\x02\n" +
 	"\x17WatchAssignmentsRequest\x12'\n" +
 	"\tprober_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\x80\x01R\bproberId\x12!\n" +
 	"\x06region\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@R\x06region\x12\"\n" +
-	"\aversion\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\aversion\"\xc2\x02\n" +
+	"\aversion\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\aversion\x12!\n" +
+	"\asession\x18\x04 \x01(\tB\a\xbaH\x04r\x02(@R\asession\x122\n" +
+	"\x10previous_session\x18\x05 \x01(\tB\a\xbaH\x04r\x02(@R\x0fpreviousSession\x12\x18\n" +
+	"\adurable\x18\x06 \x01(\bR\adurable\x12\x1a\n" +
+	"\bcapacity\x18\a \x01(\rR\bcapacity\x124\n" +
+	"\fcapabilities\x18\b \x03(\tB\x10\xbaH\r\x92\x01\n" +
+	"\x10 \"\x06r\x04\x10\x01( R\fcapabilities\"\xb3\x01\n" +
+	"\x05Lease\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x15\n" +
+	"\x06ttl_ms\x18\x02 \x01(\rR\x05ttlMs\x12;\n" +
+	"\vvalid_until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"validUntil\x12\x12\n" +
+	"\x04sole\x18\x04 \x01(\bR\x04sole\x12,\n" +
+	"\x03now\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x03now\"\xc3\x02\n" +
+	"\x11RenewLeaseRequest\x12'\n" +
+	"\tprober_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\x01R\bproberId\x12#\n" +
+	"\asession\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@R\asession\x12M\n" +
+	"\breleased\x18\x03 \x03(\v2&.frogstats.uptime.monitors.v1.ReleasedB\t\xbaH\x06\x92\x01\x03\x10\x90NR\breleased\x12B\n" +
+	"\x06report\x18\x04 \x01(\v2*.frogstats.uptime.monitors.v1.ProberReportR\x06report\x12\x18\n" +
+	"\aleaving\x18\x05 \x01(\bR\aleaving\x123\n" +
+	"\aleft_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x06leftAt\"q\n" +
+	"\bReleased\x12\x1d\n" +
+	"\n" +
+	"monitor_id\x18\x01 \x01(\rR\tmonitorId\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x120\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"O\n" +
+	"\x12RenewLeaseResponse\x129\n" +
+	"\x05lease\x18\x01 \x01(\v2#.frogstats.uptime.monitors.v1.LeaseR\x05lease\"\x8a\x01\n" +
+	"\aRemoval\x12\x1d\n" +
+	"\n" +
+	"monitor_id\x18\x01 \x01(\rR\tmonitorId\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x120\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x18\n" +
+	"\arelease\x18\x04 \x01(\bR\arelease\"\xc2\x03\n" +
 	"\x18WatchAssignmentsResponse\x12F\n" +
 	"\bassigned\x18\x01 \x01(\v2(.frogstats.uptime.monitors.v1.AssignmentH\x00R\bassigned\x12.\n" +
 	"\x12removed_monitor_id\x18\x02 \x01(\rH\x00R\x10removedMonitorId\x12]\n" +
 	"\x11snapshot_complete\x18\x03 \x01(\v2..frogstats.uptime.monitors.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12G\n" +
-	"\theartbeat\x18\x04 \x01(\v2'.frogstats.uptime.monitors.v1.HeartbeatH\x00R\theartbeatB\x06\n" +
+	"\theartbeat\x18\x04 \x01(\v2'.frogstats.uptime.monitors.v1.HeartbeatH\x00R\theartbeat\x12;\n" +
+	"\x05lease\x18\x05 \x01(\v2#.frogstats.uptime.monitors.v1.LeaseH\x00R\x05lease\x12A\n" +
+	"\aremoval\x18\x06 \x01(\v2%.frogstats.uptime.monitors.v1.RemovalH\x00R\aremovalB\x06\n" +
 	"\x04step\"\x12\n" +
 	"\x10SnapshotComplete\"\v\n" +
-	"\tHeartbeat\"\xfa\x02\n" +
+	"\tHeartbeat\"\xcf\x03\n" +
 	"\n" +
 	"Assignment\x128\n" +
 	"\x04spec\x18\x01 \x01(\v2$.frogstats.uptime.check.v1.CheckSpecR\x04spec\x12)\n" +
@@ -2092,7 +3483,10 @@ const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"\fconfirm_down\x18\x05 \x01(\rR\vconfirmDown\x124\n" +
 	"\x16retry_interval_seconds\x18\x06 \x01(\rR\x14retryIntervalSeconds\x12?\n" +
 	"\aoverlap\x18\a \x01(\x0e2%.frogstats.uptime.monitors.v1.OverlapR\aoverlap\x12=\n" +
-	"\factive_since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\vactiveSince\">\n" +
+	"\factive_since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\vactiveSince\x12\x14\n" +
+	"\x05epoch\x18\t \x01(\x04R\x05epoch\x12=\n" +
+	"\faccount_from\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\vaccountFrom\">\n" +
 	"\x13WatchCatalogRequest\x12'\n" +
 	"\n" +
 	"subscriber\x18\x01 \x01(\tB\a\xbaH\x04r\x02(@R\n" +
@@ -2132,8 +3526,13 @@ const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"\aOverlap\x12\x17\n" +
 	"\x13OVERLAP_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fOVERLAP_SKIP\x10\x01\x12\x14\n" +
-	"\x10OVERLAP_PARALLEL\x10\x022\xfb\n" +
-	"\n" +
+	"\x10OVERLAP_PARALLEL\x10\x02*\x9a\x01\n" +
+	"\fProberHealth\x12\x1d\n" +
+	"\x19PROBER_HEALTH_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15PROBER_HEALTH_HEALTHY\x10\x01\x12\x1a\n" +
+	"\x16PROBER_HEALTH_IMPAIRED\x10\x02\x12\x19\n" +
+	"\x15PROBER_HEALTH_OFFLINE\x10\x03\x12\x19\n" +
+	"\x15PROBER_HEALTH_REMOVED\x10\x042\x91\r\n" +
 	"\x0fMonitorsService\x12\xa1\x01\n" +
 	"\fListMonitors\x121.frogstats.uptime.monitors.v1.ListMonitorsRequest\x1a2.frogstats.uptime.monitors.v1.ListMonitorsResponse\"*\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02 b\bmonitors\x12\x14/api/uptime/monitors\x12\x8b\x01\n" +
 	"\n" +
@@ -2144,9 +3543,18 @@ const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"\fCheckMonitor\x121.frogstats.uptime.monitors.v1.CheckMonitorRequest\x1a!.frogstats.uptime.events.v1.Event\".\xe8\xc7\x18\x04\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/api/uptime/monitors/{id}/check\x12\x92\x01\n" +
 	"\vTestMonitor\x120.frogstats.uptime.monitors.v1.TestMonitorRequest\x1a!.frogstats.uptime.events.v1.Event\".\xe8\xc7\x18\x04\x82\xd3\xe4\x93\x02$:\amonitor\"\x19/api/uptime/monitors/test\x12\x93\x01\n" +
 	"\vListRegions\x120.frogstats.uptime.monitors.v1.ListRegionsRequest\x1a1.frogstats.uptime.monitors.v1.ListRegionsResponse\"\x1f\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02\x15\x12\x13/api/uptime/regions\x12\x93\x01\n" +
-	"\vListProbers\x120.frogstats.uptime.monitors.v1.ListProbersRequest\x1a1.frogstats.uptime.monitors.v1.ListProbersResponse\"\x1f\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02\x15\x12\x13/api/uptime/probers2\xa0\x01\n" +
+	"\vListProbers\x120.frogstats.uptime.monitors.v1.ListProbersRequest\x1a1.frogstats.uptime.monitors.v1.ListProbersResponse\"\x1f\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02\x15\x12\x13/api/uptime/probers\x12\x92\x01\n" +
+	"\vEnrolProber\x120.frogstats.uptime.monitors.v1.EnrolProberRequest\x1a-.frogstats.uptime.monitors.v1.ProberEnrolment\"\"\xe8\xc7\x18\x05\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/api/uptime/probers\x12\x7f\n" +
+	"\fRemoveProber\x121.frogstats.uptime.monitors.v1.RemoveProberRequest\x1a\x16.google.protobuf.Empty\"$\xe8\xc7\x18\x05\x82\xd3\xe4\x93\x02\x1a*\x18/api/uptime/probers/{id}2\x97\x02\n" +
 	"\x12AssignmentsService\x12\x89\x01\n" +
-	"\x10WatchAssignments\x125.frogstats.uptime.monitors.v1.WatchAssignmentsRequest\x1a6.frogstats.uptime.monitors.v1.WatchAssignmentsResponse\"\x04\xe8\xc7\x18\a0\x012\x8f\x01\n" +
+	"\x10WatchAssignments\x125.frogstats.uptime.monitors.v1.WatchAssignmentsRequest\x1a6.frogstats.uptime.monitors.v1.WatchAssignmentsResponse\"\x04\xe8\xc7\x18\b0\x01\x12u\n" +
+	"\n" +
+	"RenewLease\x12/.frogstats.uptime.monitors.v1.RenewLeaseRequest\x1a0.frogstats.uptime.monitors.v1.RenewLeaseResponse\"\x04\xe8\xc7\x18\b2\x9d\x03\n" +
+	"\x10EnrolmentService\x12t\n" +
+	"\n" +
+	"JoinProber\x12/.frogstats.uptime.monitors.v1.JoinProberRequest\x1a/.frogstats.uptime.monitors.v1.ProberCertificate\"\x04\xe8\xc7\x18\x01\x12\x82\x01\n" +
+	"\x11RotateCertificate\x126.frogstats.uptime.monitors.v1.RotateCertificateRequest\x1a/.frogstats.uptime.monitors.v1.ProberCertificate\"\x04\xe8\xc7\x18\b\x12\x8d\x01\n" +
+	"\x12AuthenticateProber\x127.frogstats.uptime.monitors.v1.AuthenticateProberRequest\x1a8.frogstats.uptime.monitors.v1.AuthenticateProberResponse\"\x04\xe8\xc7\x18\a2\x8f\x01\n" +
 	"\x0eCatalogService\x12}\n" +
 	"\fWatchCatalog\x121.frogstats.uptime.monitors.v1.WatchCatalogRequest\x1a2.frogstats.uptime.monitors.v1.WatchCatalogResponse\"\x04\xe8\xc7\x18\a0\x01BLZJgithub.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1;monitorsv1b\x06proto3"
 
@@ -2162,110 +3570,159 @@ func file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP() []byte {
 	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescData
 }
 
-var file_frogstats_uptime_monitors_v1_monitors_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_frogstats_uptime_monitors_v1_monitors_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_frogstats_uptime_monitors_v1_monitors_proto_goTypes = []any{
-	(Overlap)(0),                     // 0: frogstats.uptime.monitors.v1.Overlap
-	(*Monitor)(nil),                  // 1: frogstats.uptime.monitors.v1.Monitor
-	(*ListMonitorsRequest)(nil),      // 2: frogstats.uptime.monitors.v1.ListMonitorsRequest
-	(*ListMonitorsResponse)(nil),     // 3: frogstats.uptime.monitors.v1.ListMonitorsResponse
-	(*GetMonitorRequest)(nil),        // 4: frogstats.uptime.monitors.v1.GetMonitorRequest
-	(*CreateMonitorRequest)(nil),     // 5: frogstats.uptime.monitors.v1.CreateMonitorRequest
-	(*UpdateMonitorRequest)(nil),     // 6: frogstats.uptime.monitors.v1.UpdateMonitorRequest
-	(*DeleteMonitorRequest)(nil),     // 7: frogstats.uptime.monitors.v1.DeleteMonitorRequest
-	(*CheckMonitorRequest)(nil),      // 8: frogstats.uptime.monitors.v1.CheckMonitorRequest
-	(*TestMonitorRequest)(nil),       // 9: frogstats.uptime.monitors.v1.TestMonitorRequest
-	(*ListRegionsRequest)(nil),       // 10: frogstats.uptime.monitors.v1.ListRegionsRequest
-	(*ListRegionsResponse)(nil),      // 11: frogstats.uptime.monitors.v1.ListRegionsResponse
-	(*Region)(nil),                   // 12: frogstats.uptime.monitors.v1.Region
-	(*ListProbersRequest)(nil),       // 13: frogstats.uptime.monitors.v1.ListProbersRequest
-	(*ListProbersResponse)(nil),      // 14: frogstats.uptime.monitors.v1.ListProbersResponse
-	(*Prober)(nil),                   // 15: frogstats.uptime.monitors.v1.Prober
-	(*WatchAssignmentsRequest)(nil),  // 16: frogstats.uptime.monitors.v1.WatchAssignmentsRequest
-	(*WatchAssignmentsResponse)(nil), // 17: frogstats.uptime.monitors.v1.WatchAssignmentsResponse
-	(*SnapshotComplete)(nil),         // 18: frogstats.uptime.monitors.v1.SnapshotComplete
-	(*Heartbeat)(nil),                // 19: frogstats.uptime.monitors.v1.Heartbeat
-	(*Assignment)(nil),               // 20: frogstats.uptime.monitors.v1.Assignment
-	(*WatchCatalogRequest)(nil),      // 21: frogstats.uptime.monitors.v1.WatchCatalogRequest
-	(*WatchCatalogResponse)(nil),     // 22: frogstats.uptime.monitors.v1.WatchCatalogResponse
-	(*CatalogEntry)(nil),             // 23: frogstats.uptime.monitors.v1.CatalogEntry
-	nil,                              // 24: frogstats.uptime.monitors.v1.Monitor.LabelsEntry
-	(v1.MonitorType)(0),              // 25: frogstats.uptime.check.v1.MonitorType
-	(*v1.HttpConfig)(nil),            // 26: frogstats.uptime.check.v1.HttpConfig
-	(*v1.TcpConfig)(nil),             // 27: frogstats.uptime.check.v1.TcpConfig
-	(*v1.ValidationRule)(nil),        // 28: frogstats.uptime.check.v1.ValidationRule
-	(*v1.Retries)(nil),               // 29: frogstats.uptime.check.v1.Retries
-	(*timestamppb.Timestamp)(nil),    // 30: google.protobuf.Timestamp
-	(*v11.MonitorStatus)(nil),        // 31: frogstats.uptime.events.v1.MonitorStatus
-	(*v1.TlsConfig)(nil),             // 32: frogstats.uptime.check.v1.TlsConfig
-	(v11.CurrentStatus)(0),           // 33: frogstats.uptime.events.v1.CurrentStatus
-	(*fieldmaskpb.FieldMask)(nil),    // 34: google.protobuf.FieldMask
-	(*v1.CheckSpec)(nil),             // 35: frogstats.uptime.check.v1.CheckSpec
-	(*emptypb.Empty)(nil),            // 36: google.protobuf.Empty
-	(*v11.Event)(nil),                // 37: frogstats.uptime.events.v1.Event
+	(Overlap)(0),                       // 0: frogstats.uptime.monitors.v1.Overlap
+	(ProberHealth)(0),                  // 1: frogstats.uptime.monitors.v1.ProberHealth
+	(*Monitor)(nil),                    // 2: frogstats.uptime.monitors.v1.Monitor
+	(*ListMonitorsRequest)(nil),        // 3: frogstats.uptime.monitors.v1.ListMonitorsRequest
+	(*ListMonitorsResponse)(nil),       // 4: frogstats.uptime.monitors.v1.ListMonitorsResponse
+	(*GetMonitorRequest)(nil),          // 5: frogstats.uptime.monitors.v1.GetMonitorRequest
+	(*CreateMonitorRequest)(nil),       // 6: frogstats.uptime.monitors.v1.CreateMonitorRequest
+	(*UpdateMonitorRequest)(nil),       // 7: frogstats.uptime.monitors.v1.UpdateMonitorRequest
+	(*DeleteMonitorRequest)(nil),       // 8: frogstats.uptime.monitors.v1.DeleteMonitorRequest
+	(*CheckMonitorRequest)(nil),        // 9: frogstats.uptime.monitors.v1.CheckMonitorRequest
+	(*TestMonitorRequest)(nil),         // 10: frogstats.uptime.monitors.v1.TestMonitorRequest
+	(*ListRegionsRequest)(nil),         // 11: frogstats.uptime.monitors.v1.ListRegionsRequest
+	(*ListRegionsResponse)(nil),        // 12: frogstats.uptime.monitors.v1.ListRegionsResponse
+	(*Region)(nil),                     // 13: frogstats.uptime.monitors.v1.Region
+	(*ListProbersRequest)(nil),         // 14: frogstats.uptime.monitors.v1.ListProbersRequest
+	(*ListProbersResponse)(nil),        // 15: frogstats.uptime.monitors.v1.ListProbersResponse
+	(*Prober)(nil),                     // 16: frogstats.uptime.monitors.v1.Prober
+	(*ProberReport)(nil),               // 17: frogstats.uptime.monitors.v1.ProberReport
+	(*ObserverFault)(nil),              // 18: frogstats.uptime.monitors.v1.ObserverFault
+	(*EnrolProberRequest)(nil),         // 19: frogstats.uptime.monitors.v1.EnrolProberRequest
+	(*ProberEnrolment)(nil),            // 20: frogstats.uptime.monitors.v1.ProberEnrolment
+	(*RemoveProberRequest)(nil),        // 21: frogstats.uptime.monitors.v1.RemoveProberRequest
+	(*JoinProberRequest)(nil),          // 22: frogstats.uptime.monitors.v1.JoinProberRequest
+	(*RotateCertificateRequest)(nil),   // 23: frogstats.uptime.monitors.v1.RotateCertificateRequest
+	(*ProberCertificate)(nil),          // 24: frogstats.uptime.monitors.v1.ProberCertificate
+	(*AuthenticateProberRequest)(nil),  // 25: frogstats.uptime.monitors.v1.AuthenticateProberRequest
+	(*AuthenticateProberResponse)(nil), // 26: frogstats.uptime.monitors.v1.AuthenticateProberResponse
+	(*WatchAssignmentsRequest)(nil),    // 27: frogstats.uptime.monitors.v1.WatchAssignmentsRequest
+	(*Lease)(nil),                      // 28: frogstats.uptime.monitors.v1.Lease
+	(*RenewLeaseRequest)(nil),          // 29: frogstats.uptime.monitors.v1.RenewLeaseRequest
+	(*Released)(nil),                   // 30: frogstats.uptime.monitors.v1.Released
+	(*RenewLeaseResponse)(nil),         // 31: frogstats.uptime.monitors.v1.RenewLeaseResponse
+	(*Removal)(nil),                    // 32: frogstats.uptime.monitors.v1.Removal
+	(*WatchAssignmentsResponse)(nil),   // 33: frogstats.uptime.monitors.v1.WatchAssignmentsResponse
+	(*SnapshotComplete)(nil),           // 34: frogstats.uptime.monitors.v1.SnapshotComplete
+	(*Heartbeat)(nil),                  // 35: frogstats.uptime.monitors.v1.Heartbeat
+	(*Assignment)(nil),                 // 36: frogstats.uptime.monitors.v1.Assignment
+	(*WatchCatalogRequest)(nil),        // 37: frogstats.uptime.monitors.v1.WatchCatalogRequest
+	(*WatchCatalogResponse)(nil),       // 38: frogstats.uptime.monitors.v1.WatchCatalogResponse
+	(*CatalogEntry)(nil),               // 39: frogstats.uptime.monitors.v1.CatalogEntry
+	nil,                                // 40: frogstats.uptime.monitors.v1.Monitor.LabelsEntry
+	(v1.MonitorType)(0),                // 41: frogstats.uptime.check.v1.MonitorType
+	(*v1.HttpConfig)(nil),              // 42: frogstats.uptime.check.v1.HttpConfig
+	(*v1.TcpConfig)(nil),               // 43: frogstats.uptime.check.v1.TcpConfig
+	(*v1.ValidationRule)(nil),          // 44: frogstats.uptime.check.v1.ValidationRule
+	(*v1.Retries)(nil),                 // 45: frogstats.uptime.check.v1.Retries
+	(*timestamppb.Timestamp)(nil),      // 46: google.protobuf.Timestamp
+	(*v11.MonitorStatus)(nil),          // 47: frogstats.uptime.events.v1.MonitorStatus
+	(*v1.TlsConfig)(nil),               // 48: frogstats.uptime.check.v1.TlsConfig
+	(*v1.DnsConfig)(nil),               // 49: frogstats.uptime.check.v1.DnsConfig
+	(v11.CurrentStatus)(0),             // 50: frogstats.uptime.events.v1.CurrentStatus
+	(*fieldmaskpb.FieldMask)(nil),      // 51: google.protobuf.FieldMask
+	(*v1.CheckSpec)(nil),               // 52: frogstats.uptime.check.v1.CheckSpec
+	(*emptypb.Empty)(nil),              // 53: google.protobuf.Empty
+	(*v11.Event)(nil),                  // 54: frogstats.uptime.events.v1.Event
 }
 var file_frogstats_uptime_monitors_v1_monitors_proto_depIdxs = []int32{
-	25, // 0: frogstats.uptime.monitors.v1.Monitor.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
-	26, // 1: frogstats.uptime.monitors.v1.Monitor.http_config:type_name -> frogstats.uptime.check.v1.HttpConfig
-	27, // 2: frogstats.uptime.monitors.v1.Monitor.tcp_config:type_name -> frogstats.uptime.check.v1.TcpConfig
-	28, // 3: frogstats.uptime.monitors.v1.Monitor.validation_rules:type_name -> frogstats.uptime.check.v1.ValidationRule
-	29, // 4: frogstats.uptime.monitors.v1.Monitor.retries:type_name -> frogstats.uptime.check.v1.Retries
+	41, // 0: frogstats.uptime.monitors.v1.Monitor.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
+	42, // 1: frogstats.uptime.monitors.v1.Monitor.http_config:type_name -> frogstats.uptime.check.v1.HttpConfig
+	43, // 2: frogstats.uptime.monitors.v1.Monitor.tcp_config:type_name -> frogstats.uptime.check.v1.TcpConfig
+	44, // 3: frogstats.uptime.monitors.v1.Monitor.validation_rules:type_name -> frogstats.uptime.check.v1.ValidationRule
+	45, // 4: frogstats.uptime.monitors.v1.Monitor.retries:type_name -> frogstats.uptime.check.v1.Retries
 	0,  // 5: frogstats.uptime.monitors.v1.Monitor.overlap:type_name -> frogstats.uptime.monitors.v1.Overlap
-	24, // 6: frogstats.uptime.monitors.v1.Monitor.labels:type_name -> frogstats.uptime.monitors.v1.Monitor.LabelsEntry
-	30, // 7: frogstats.uptime.monitors.v1.Monitor.created_at:type_name -> google.protobuf.Timestamp
-	30, // 8: frogstats.uptime.monitors.v1.Monitor.updated_at:type_name -> google.protobuf.Timestamp
-	31, // 9: frogstats.uptime.monitors.v1.Monitor.status:type_name -> frogstats.uptime.events.v1.MonitorStatus
-	32, // 10: frogstats.uptime.monitors.v1.Monitor.tls_config:type_name -> frogstats.uptime.check.v1.TlsConfig
-	25, // 11: frogstats.uptime.monitors.v1.ListMonitorsRequest.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
-	33, // 12: frogstats.uptime.monitors.v1.ListMonitorsRequest.status:type_name -> frogstats.uptime.events.v1.CurrentStatus
-	1,  // 13: frogstats.uptime.monitors.v1.ListMonitorsResponse.monitors:type_name -> frogstats.uptime.monitors.v1.Monitor
-	1,  // 14: frogstats.uptime.monitors.v1.CreateMonitorRequest.monitor:type_name -> frogstats.uptime.monitors.v1.Monitor
-	1,  // 15: frogstats.uptime.monitors.v1.UpdateMonitorRequest.monitor:type_name -> frogstats.uptime.monitors.v1.Monitor
-	34, // 16: frogstats.uptime.monitors.v1.UpdateMonitorRequest.update_mask:type_name -> google.protobuf.FieldMask
-	1,  // 17: frogstats.uptime.monitors.v1.TestMonitorRequest.monitor:type_name -> frogstats.uptime.monitors.v1.Monitor
-	12, // 18: frogstats.uptime.monitors.v1.ListRegionsResponse.regions:type_name -> frogstats.uptime.monitors.v1.Region
-	30, // 19: frogstats.uptime.monitors.v1.Region.last_seen_at:type_name -> google.protobuf.Timestamp
-	15, // 20: frogstats.uptime.monitors.v1.ListProbersResponse.probers:type_name -> frogstats.uptime.monitors.v1.Prober
-	30, // 21: frogstats.uptime.monitors.v1.Prober.last_seen_at:type_name -> google.protobuf.Timestamp
-	20, // 22: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.assigned:type_name -> frogstats.uptime.monitors.v1.Assignment
-	18, // 23: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.snapshot_complete:type_name -> frogstats.uptime.monitors.v1.SnapshotComplete
-	19, // 24: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.heartbeat:type_name -> frogstats.uptime.monitors.v1.Heartbeat
-	35, // 25: frogstats.uptime.monitors.v1.Assignment.spec:type_name -> frogstats.uptime.check.v1.CheckSpec
-	0,  // 26: frogstats.uptime.monitors.v1.Assignment.overlap:type_name -> frogstats.uptime.monitors.v1.Overlap
-	30, // 27: frogstats.uptime.monitors.v1.Assignment.active_since:type_name -> google.protobuf.Timestamp
-	23, // 28: frogstats.uptime.monitors.v1.WatchCatalogResponse.upserted:type_name -> frogstats.uptime.monitors.v1.CatalogEntry
-	18, // 29: frogstats.uptime.monitors.v1.WatchCatalogResponse.snapshot_complete:type_name -> frogstats.uptime.monitors.v1.SnapshotComplete
-	19, // 30: frogstats.uptime.monitors.v1.WatchCatalogResponse.heartbeat:type_name -> frogstats.uptime.monitors.v1.Heartbeat
-	25, // 31: frogstats.uptime.monitors.v1.CatalogEntry.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
-	30, // 32: frogstats.uptime.monitors.v1.CatalogEntry.created_at:type_name -> google.protobuf.Timestamp
-	30, // 33: frogstats.uptime.monitors.v1.CatalogEntry.updated_at:type_name -> google.protobuf.Timestamp
-	2,  // 34: frogstats.uptime.monitors.v1.MonitorsService.ListMonitors:input_type -> frogstats.uptime.monitors.v1.ListMonitorsRequest
-	4,  // 35: frogstats.uptime.monitors.v1.MonitorsService.GetMonitor:input_type -> frogstats.uptime.monitors.v1.GetMonitorRequest
-	5,  // 36: frogstats.uptime.monitors.v1.MonitorsService.CreateMonitor:input_type -> frogstats.uptime.monitors.v1.CreateMonitorRequest
-	6,  // 37: frogstats.uptime.monitors.v1.MonitorsService.UpdateMonitor:input_type -> frogstats.uptime.monitors.v1.UpdateMonitorRequest
-	7,  // 38: frogstats.uptime.monitors.v1.MonitorsService.DeleteMonitor:input_type -> frogstats.uptime.monitors.v1.DeleteMonitorRequest
-	8,  // 39: frogstats.uptime.monitors.v1.MonitorsService.CheckMonitor:input_type -> frogstats.uptime.monitors.v1.CheckMonitorRequest
-	9,  // 40: frogstats.uptime.monitors.v1.MonitorsService.TestMonitor:input_type -> frogstats.uptime.monitors.v1.TestMonitorRequest
-	10, // 41: frogstats.uptime.monitors.v1.MonitorsService.ListRegions:input_type -> frogstats.uptime.monitors.v1.ListRegionsRequest
-	13, // 42: frogstats.uptime.monitors.v1.MonitorsService.ListProbers:input_type -> frogstats.uptime.monitors.v1.ListProbersRequest
-	16, // 43: frogstats.uptime.monitors.v1.AssignmentsService.WatchAssignments:input_type -> frogstats.uptime.monitors.v1.WatchAssignmentsRequest
-	21, // 44: frogstats.uptime.monitors.v1.CatalogService.WatchCatalog:input_type -> frogstats.uptime.monitors.v1.WatchCatalogRequest
-	3,  // 45: frogstats.uptime.monitors.v1.MonitorsService.ListMonitors:output_type -> frogstats.uptime.monitors.v1.ListMonitorsResponse
-	1,  // 46: frogstats.uptime.monitors.v1.MonitorsService.GetMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
-	1,  // 47: frogstats.uptime.monitors.v1.MonitorsService.CreateMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
-	1,  // 48: frogstats.uptime.monitors.v1.MonitorsService.UpdateMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
-	36, // 49: frogstats.uptime.monitors.v1.MonitorsService.DeleteMonitor:output_type -> google.protobuf.Empty
-	37, // 50: frogstats.uptime.monitors.v1.MonitorsService.CheckMonitor:output_type -> frogstats.uptime.events.v1.Event
-	37, // 51: frogstats.uptime.monitors.v1.MonitorsService.TestMonitor:output_type -> frogstats.uptime.events.v1.Event
-	11, // 52: frogstats.uptime.monitors.v1.MonitorsService.ListRegions:output_type -> frogstats.uptime.monitors.v1.ListRegionsResponse
-	14, // 53: frogstats.uptime.monitors.v1.MonitorsService.ListProbers:output_type -> frogstats.uptime.monitors.v1.ListProbersResponse
-	17, // 54: frogstats.uptime.monitors.v1.AssignmentsService.WatchAssignments:output_type -> frogstats.uptime.monitors.v1.WatchAssignmentsResponse
-	22, // 55: frogstats.uptime.monitors.v1.CatalogService.WatchCatalog:output_type -> frogstats.uptime.monitors.v1.WatchCatalogResponse
-	45, // [45:56] is the sub-list for method output_type
-	34, // [34:45] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	40, // 6: frogstats.uptime.monitors.v1.Monitor.labels:type_name -> frogstats.uptime.monitors.v1.Monitor.LabelsEntry
+	46, // 7: frogstats.uptime.monitors.v1.Monitor.created_at:type_name -> google.protobuf.Timestamp
+	46, // 8: frogstats.uptime.monitors.v1.Monitor.updated_at:type_name -> google.protobuf.Timestamp
+	47, // 9: frogstats.uptime.monitors.v1.Monitor.status:type_name -> frogstats.uptime.events.v1.MonitorStatus
+	48, // 10: frogstats.uptime.monitors.v1.Monitor.tls_config:type_name -> frogstats.uptime.check.v1.TlsConfig
+	49, // 11: frogstats.uptime.monitors.v1.Monitor.dns_config:type_name -> frogstats.uptime.check.v1.DnsConfig
+	41, // 12: frogstats.uptime.monitors.v1.ListMonitorsRequest.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
+	50, // 13: frogstats.uptime.monitors.v1.ListMonitorsRequest.status:type_name -> frogstats.uptime.events.v1.CurrentStatus
+	2,  // 14: frogstats.uptime.monitors.v1.ListMonitorsResponse.monitors:type_name -> frogstats.uptime.monitors.v1.Monitor
+	2,  // 15: frogstats.uptime.monitors.v1.CreateMonitorRequest.monitor:type_name -> frogstats.uptime.monitors.v1.Monitor
+	2,  // 16: frogstats.uptime.monitors.v1.UpdateMonitorRequest.monitor:type_name -> frogstats.uptime.monitors.v1.Monitor
+	51, // 17: frogstats.uptime.monitors.v1.UpdateMonitorRequest.update_mask:type_name -> google.protobuf.FieldMask
+	2,  // 18: frogstats.uptime.monitors.v1.TestMonitorRequest.monitor:type_name -> frogstats.uptime.monitors.v1.Monitor
+	13, // 19: frogstats.uptime.monitors.v1.ListRegionsResponse.regions:type_name -> frogstats.uptime.monitors.v1.Region
+	46, // 20: frogstats.uptime.monitors.v1.Region.last_seen_at:type_name -> google.protobuf.Timestamp
+	16, // 21: frogstats.uptime.monitors.v1.ListProbersResponse.probers:type_name -> frogstats.uptime.monitors.v1.Prober
+	46, // 22: frogstats.uptime.monitors.v1.Prober.last_seen_at:type_name -> google.protobuf.Timestamp
+	1,  // 23: frogstats.uptime.monitors.v1.Prober.health:type_name -> frogstats.uptime.monitors.v1.ProberHealth
+	17, // 24: frogstats.uptime.monitors.v1.Prober.report:type_name -> frogstats.uptime.monitors.v1.ProberReport
+	46, // 25: frogstats.uptime.monitors.v1.Prober.certificate_expires_at:type_name -> google.protobuf.Timestamp
+	46, // 26: frogstats.uptime.monitors.v1.ProberReport.at:type_name -> google.protobuf.Timestamp
+	18, // 27: frogstats.uptime.monitors.v1.ProberReport.faults:type_name -> frogstats.uptime.monitors.v1.ObserverFault
+	46, // 28: frogstats.uptime.monitors.v1.ObserverFault.since:type_name -> google.protobuf.Timestamp
+	46, // 29: frogstats.uptime.monitors.v1.ProberEnrolment.expires_at:type_name -> google.protobuf.Timestamp
+	46, // 30: frogstats.uptime.monitors.v1.ProberCertificate.expires_at:type_name -> google.protobuf.Timestamp
+	46, // 31: frogstats.uptime.monitors.v1.Lease.valid_until:type_name -> google.protobuf.Timestamp
+	46, // 32: frogstats.uptime.monitors.v1.Lease.now:type_name -> google.protobuf.Timestamp
+	30, // 33: frogstats.uptime.monitors.v1.RenewLeaseRequest.released:type_name -> frogstats.uptime.monitors.v1.Released
+	17, // 34: frogstats.uptime.monitors.v1.RenewLeaseRequest.report:type_name -> frogstats.uptime.monitors.v1.ProberReport
+	46, // 35: frogstats.uptime.monitors.v1.RenewLeaseRequest.left_at:type_name -> google.protobuf.Timestamp
+	46, // 36: frogstats.uptime.monitors.v1.Released.until:type_name -> google.protobuf.Timestamp
+	28, // 37: frogstats.uptime.monitors.v1.RenewLeaseResponse.lease:type_name -> frogstats.uptime.monitors.v1.Lease
+	46, // 38: frogstats.uptime.monitors.v1.Removal.until:type_name -> google.protobuf.Timestamp
+	36, // 39: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.assigned:type_name -> frogstats.uptime.monitors.v1.Assignment
+	34, // 40: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.snapshot_complete:type_name -> frogstats.uptime.monitors.v1.SnapshotComplete
+	35, // 41: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.heartbeat:type_name -> frogstats.uptime.monitors.v1.Heartbeat
+	28, // 42: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.lease:type_name -> frogstats.uptime.monitors.v1.Lease
+	32, // 43: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.removal:type_name -> frogstats.uptime.monitors.v1.Removal
+	52, // 44: frogstats.uptime.monitors.v1.Assignment.spec:type_name -> frogstats.uptime.check.v1.CheckSpec
+	0,  // 45: frogstats.uptime.monitors.v1.Assignment.overlap:type_name -> frogstats.uptime.monitors.v1.Overlap
+	46, // 46: frogstats.uptime.monitors.v1.Assignment.active_since:type_name -> google.protobuf.Timestamp
+	46, // 47: frogstats.uptime.monitors.v1.Assignment.account_from:type_name -> google.protobuf.Timestamp
+	39, // 48: frogstats.uptime.monitors.v1.WatchCatalogResponse.upserted:type_name -> frogstats.uptime.monitors.v1.CatalogEntry
+	34, // 49: frogstats.uptime.monitors.v1.WatchCatalogResponse.snapshot_complete:type_name -> frogstats.uptime.monitors.v1.SnapshotComplete
+	35, // 50: frogstats.uptime.monitors.v1.WatchCatalogResponse.heartbeat:type_name -> frogstats.uptime.monitors.v1.Heartbeat
+	41, // 51: frogstats.uptime.monitors.v1.CatalogEntry.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
+	46, // 52: frogstats.uptime.monitors.v1.CatalogEntry.created_at:type_name -> google.protobuf.Timestamp
+	46, // 53: frogstats.uptime.monitors.v1.CatalogEntry.updated_at:type_name -> google.protobuf.Timestamp
+	3,  // 54: frogstats.uptime.monitors.v1.MonitorsService.ListMonitors:input_type -> frogstats.uptime.monitors.v1.ListMonitorsRequest
+	5,  // 55: frogstats.uptime.monitors.v1.MonitorsService.GetMonitor:input_type -> frogstats.uptime.monitors.v1.GetMonitorRequest
+	6,  // 56: frogstats.uptime.monitors.v1.MonitorsService.CreateMonitor:input_type -> frogstats.uptime.monitors.v1.CreateMonitorRequest
+	7,  // 57: frogstats.uptime.monitors.v1.MonitorsService.UpdateMonitor:input_type -> frogstats.uptime.monitors.v1.UpdateMonitorRequest
+	8,  // 58: frogstats.uptime.monitors.v1.MonitorsService.DeleteMonitor:input_type -> frogstats.uptime.monitors.v1.DeleteMonitorRequest
+	9,  // 59: frogstats.uptime.monitors.v1.MonitorsService.CheckMonitor:input_type -> frogstats.uptime.monitors.v1.CheckMonitorRequest
+	10, // 60: frogstats.uptime.monitors.v1.MonitorsService.TestMonitor:input_type -> frogstats.uptime.monitors.v1.TestMonitorRequest
+	11, // 61: frogstats.uptime.monitors.v1.MonitorsService.ListRegions:input_type -> frogstats.uptime.monitors.v1.ListRegionsRequest
+	14, // 62: frogstats.uptime.monitors.v1.MonitorsService.ListProbers:input_type -> frogstats.uptime.monitors.v1.ListProbersRequest
+	19, // 63: frogstats.uptime.monitors.v1.MonitorsService.EnrolProber:input_type -> frogstats.uptime.monitors.v1.EnrolProberRequest
+	21, // 64: frogstats.uptime.monitors.v1.MonitorsService.RemoveProber:input_type -> frogstats.uptime.monitors.v1.RemoveProberRequest
+	27, // 65: frogstats.uptime.monitors.v1.AssignmentsService.WatchAssignments:input_type -> frogstats.uptime.monitors.v1.WatchAssignmentsRequest
+	29, // 66: frogstats.uptime.monitors.v1.AssignmentsService.RenewLease:input_type -> frogstats.uptime.monitors.v1.RenewLeaseRequest
+	22, // 67: frogstats.uptime.monitors.v1.EnrolmentService.JoinProber:input_type -> frogstats.uptime.monitors.v1.JoinProberRequest
+	23, // 68: frogstats.uptime.monitors.v1.EnrolmentService.RotateCertificate:input_type -> frogstats.uptime.monitors.v1.RotateCertificateRequest
+	25, // 69: frogstats.uptime.monitors.v1.EnrolmentService.AuthenticateProber:input_type -> frogstats.uptime.monitors.v1.AuthenticateProberRequest
+	37, // 70: frogstats.uptime.monitors.v1.CatalogService.WatchCatalog:input_type -> frogstats.uptime.monitors.v1.WatchCatalogRequest
+	4,  // 71: frogstats.uptime.monitors.v1.MonitorsService.ListMonitors:output_type -> frogstats.uptime.monitors.v1.ListMonitorsResponse
+	2,  // 72: frogstats.uptime.monitors.v1.MonitorsService.GetMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
+	2,  // 73: frogstats.uptime.monitors.v1.MonitorsService.CreateMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
+	2,  // 74: frogstats.uptime.monitors.v1.MonitorsService.UpdateMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
+	53, // 75: frogstats.uptime.monitors.v1.MonitorsService.DeleteMonitor:output_type -> google.protobuf.Empty
+	54, // 76: frogstats.uptime.monitors.v1.MonitorsService.CheckMonitor:output_type -> frogstats.uptime.events.v1.Event
+	54, // 77: frogstats.uptime.monitors.v1.MonitorsService.TestMonitor:output_type -> frogstats.uptime.events.v1.Event
+	12, // 78: frogstats.uptime.monitors.v1.MonitorsService.ListRegions:output_type -> frogstats.uptime.monitors.v1.ListRegionsResponse
+	15, // 79: frogstats.uptime.monitors.v1.MonitorsService.ListProbers:output_type -> frogstats.uptime.monitors.v1.ListProbersResponse
+	20, // 80: frogstats.uptime.monitors.v1.MonitorsService.EnrolProber:output_type -> frogstats.uptime.monitors.v1.ProberEnrolment
+	53, // 81: frogstats.uptime.monitors.v1.MonitorsService.RemoveProber:output_type -> google.protobuf.Empty
+	33, // 82: frogstats.uptime.monitors.v1.AssignmentsService.WatchAssignments:output_type -> frogstats.uptime.monitors.v1.WatchAssignmentsResponse
+	31, // 83: frogstats.uptime.monitors.v1.AssignmentsService.RenewLease:output_type -> frogstats.uptime.monitors.v1.RenewLeaseResponse
+	24, // 84: frogstats.uptime.monitors.v1.EnrolmentService.JoinProber:output_type -> frogstats.uptime.monitors.v1.ProberCertificate
+	24, // 85: frogstats.uptime.monitors.v1.EnrolmentService.RotateCertificate:output_type -> frogstats.uptime.monitors.v1.ProberCertificate
+	26, // 86: frogstats.uptime.monitors.v1.EnrolmentService.AuthenticateProber:output_type -> frogstats.uptime.monitors.v1.AuthenticateProberResponse
+	38, // 87: frogstats.uptime.monitors.v1.CatalogService.WatchCatalog:output_type -> frogstats.uptime.monitors.v1.WatchCatalogResponse
+	71, // [71:88] is the sub-list for method output_type
+	54, // [54:71] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_monitors_v1_monitors_proto_init() }
@@ -2277,13 +3734,17 @@ func file_frogstats_uptime_monitors_v1_monitors_proto_init() {
 	file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[1].OneofWrappers = []any{}
 	file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[7].OneofWrappers = []any{}
 	file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[8].OneofWrappers = []any{}
-	file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[16].OneofWrappers = []any{
+	file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[17].OneofWrappers = []any{}
+	file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[20].OneofWrappers = []any{}
+	file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[31].OneofWrappers = []any{
 		(*WatchAssignmentsResponse_Assigned)(nil),
 		(*WatchAssignmentsResponse_RemovedMonitorId)(nil),
 		(*WatchAssignmentsResponse_SnapshotComplete)(nil),
 		(*WatchAssignmentsResponse_Heartbeat)(nil),
+		(*WatchAssignmentsResponse_Lease)(nil),
+		(*WatchAssignmentsResponse_Removal)(nil),
 	}
-	file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[21].OneofWrappers = []any{
+	file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[36].OneofWrappers = []any{
 		(*WatchCatalogResponse_Upserted)(nil),
 		(*WatchCatalogResponse_RemovedMonitorId)(nil),
 		(*WatchCatalogResponse_SnapshotComplete)(nil),
@@ -2294,10 +3755,10 @@ func file_frogstats_uptime_monitors_v1_monitors_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc), len(file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   24,
+			NumEnums:      2,
+			NumMessages:   39,
 			NumExtensions: 0,
-			NumServices:   3,
+			NumServices:   4,
 		},
 		GoTypes:           file_frogstats_uptime_monitors_v1_monitors_proto_goTypes,
 		DependencyIndexes: file_frogstats_uptime_monitors_v1_monitors_proto_depIdxs,

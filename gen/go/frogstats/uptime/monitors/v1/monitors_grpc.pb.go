@@ -32,6 +32,8 @@ const (
 	MonitorsService_TestMonitor_FullMethodName   = "/frogstats.uptime.monitors.v1.MonitorsService/TestMonitor"
 	MonitorsService_ListRegions_FullMethodName   = "/frogstats.uptime.monitors.v1.MonitorsService/ListRegions"
 	MonitorsService_ListProbers_FullMethodName   = "/frogstats.uptime.monitors.v1.MonitorsService/ListProbers"
+	MonitorsService_EnrolProber_FullMethodName   = "/frogstats.uptime.monitors.v1.MonitorsService/EnrolProber"
+	MonitorsService_RemoveProber_FullMethodName  = "/frogstats.uptime.monitors.v1.MonitorsService/RemoveProber"
 )
 
 // MonitorsServiceClient is the client API for MonitorsService service.
@@ -56,8 +58,13 @@ type MonitorsServiceClient interface {
 	TestMonitor(ctx context.Context, in *TestMonitorRequest, opts ...grpc.CallOption) (*v1.Event, error)
 	// ListRegions returns the regions that monitors may name.
 	ListRegions(ctx context.Context, in *ListRegionsRequest, opts ...grpc.CallOption) (*ListRegionsResponse, error)
-	// ListProbers returns the probers that have asked for work.
+	// ListProbers returns the probers that have asked for work, with their health.
 	ListProbers(ctx context.Context, in *ListProbersRequest, opts ...grpc.CallOption) (*ListProbersResponse, error)
+	// EnrolProber makes a token with which one prober may join. It is shown once.
+	EnrolProber(ctx context.Context, in *EnrolProberRequest, opts ...grpc.CallOption) (*ProberEnrolment, error)
+	// RemoveProber takes a prober's certificate and monitors away; it stops within 30 seconds. What it has not sent is not
+	// accepted any more.
+	RemoveProber(ctx context.Context, in *RemoveProberRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
 }
 
 type monitorsServiceClient struct {
@@ -158,6 +165,26 @@ func (c *monitorsServiceClient) ListProbers(ctx context.Context, in *ListProbers
 	return out, nil
 }
 
+func (c *monitorsServiceClient) EnrolProber(ctx context.Context, in *EnrolProberRequest, opts ...grpc.CallOption) (*ProberEnrolment, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ProberEnrolment)
+	err := c.cc.Invoke(ctx, MonitorsService_EnrolProber_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *monitorsServiceClient) RemoveProber(ctx context.Context, in *RemoveProberRequest, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, MonitorsService_RemoveProber_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MonitorsServiceServer is the server API for MonitorsService service.
 // All implementations must embed UnimplementedMonitorsServiceServer
 // for forward compatibility.
@@ -180,8 +207,13 @@ type MonitorsServiceServer interface {
 	TestMonitor(context.Context, *TestMonitorRequest) (*v1.Event, error)
 	// ListRegions returns the regions that monitors may name.
 	ListRegions(context.Context, *ListRegionsRequest) (*ListRegionsResponse, error)
-	// ListProbers returns the probers that have asked for work.
+	// ListProbers returns the probers that have asked for work, with their health.
 	ListProbers(context.Context, *ListProbersRequest) (*ListProbersResponse, error)
+	// EnrolProber makes a token with which one prober may join. It is shown once.
+	EnrolProber(context.Context, *EnrolProberRequest) (*ProberEnrolment, error)
+	// RemoveProber takes a prober's certificate and monitors away; it stops within 30 seconds. What it has not sent is not
+	// accepted any more.
+	RemoveProber(context.Context, *RemoveProberRequest) (*emptypb.Empty, error)
 	mustEmbedUnimplementedMonitorsServiceServer()
 }
 
@@ -218,6 +250,12 @@ func (UnimplementedMonitorsServiceServer) ListRegions(context.Context, *ListRegi
 }
 func (UnimplementedMonitorsServiceServer) ListProbers(context.Context, *ListProbersRequest) (*ListProbersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListProbers not implemented")
+}
+func (UnimplementedMonitorsServiceServer) EnrolProber(context.Context, *EnrolProberRequest) (*ProberEnrolment, error) {
+	return nil, status.Error(codes.Unimplemented, "method EnrolProber not implemented")
+}
+func (UnimplementedMonitorsServiceServer) RemoveProber(context.Context, *RemoveProberRequest) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method RemoveProber not implemented")
 }
 func (UnimplementedMonitorsServiceServer) mustEmbedUnimplementedMonitorsServiceServer() {}
 func (UnimplementedMonitorsServiceServer) testEmbeddedByValue()                         {}
@@ -402,6 +440,42 @@ func _MonitorsService_ListProbers_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _MonitorsService_EnrolProber_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EnrolProberRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MonitorsServiceServer).EnrolProber(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MonitorsService_EnrolProber_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MonitorsServiceServer).EnrolProber(ctx, req.(*EnrolProberRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MonitorsService_RemoveProber_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RemoveProberRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MonitorsServiceServer).RemoveProber(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MonitorsService_RemoveProber_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MonitorsServiceServer).RemoveProber(ctx, req.(*RemoveProberRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // MonitorsService_ServiceDesc is the grpc.ServiceDesc for MonitorsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -445,6 +519,14 @@ var MonitorsService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "ListProbers",
 			Handler:    _MonitorsService_ListProbers_Handler,
 		},
+		{
+			MethodName: "EnrolProber",
+			Handler:    _MonitorsService_EnrolProber_Handler,
+		},
+		{
+			MethodName: "RemoveProber",
+			Handler:    _MonitorsService_RemoveProber_Handler,
+		},
 	},
 	Streams:  []grpc.StreamDesc{},
 	Metadata: "frogstats/uptime/monitors/v1/monitors.proto",
@@ -452,6 +534,7 @@ var MonitorsService_ServiceDesc = grpc.ServiceDesc{
 
 const (
 	AssignmentsService_WatchAssignments_FullMethodName = "/frogstats.uptime.monitors.v1.AssignmentsService/WatchAssignments"
+	AssignmentsService_RenewLease_FullMethodName       = "/frogstats.uptime.monitors.v1.AssignmentsService/RenewLease"
 )
 
 // AssignmentsServiceClient is the client API for AssignmentsService service.
@@ -459,10 +542,19 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // AssignmentsService tells probers what to run.
+//
+// A monitor has one holder in each of its regions: the live prober that rendezvous hashing gives it to. Holding is fenced by
+// an epoch, a number that is greater with every change of the holder, and of its session; results carry it. A prober
+// takes only slots that lie within its lease. It renews the lease about every third of its time; if it cannot, it stops taking
+// slots when the time is over by its own monotonic clock, which is before anybody else may start.
 type AssignmentsServiceClient interface {
-	// WatchAssignments sends every enabled monitor of the region, then snapshot_complete,
-	// then each change as it is committed. The stream is also the prober's sign of life.
+	// WatchAssignments opens a session: it sends the lease, then the monitors that the prober holds and those that it held and
+	// lost meanwhile, then snapshot_complete, then each change. The lease is sent once an older session of the same prober is
+	// known to be over. A prober that names no session is served as by version 1: the stream is its lease.
 	WatchAssignments(ctx context.Context, in *WatchAssignmentsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchAssignmentsResponse], error)
+	// RenewLease extends the session, confirms what was given up, and reports the prober's health. ABORTED with the reason
+	// SESSION_ENDED: another session has begun, or the prober was removed; it holds nothing any more.
+	RenewLease(ctx context.Context, in *RenewLeaseRequest, opts ...grpc.CallOption) (*RenewLeaseResponse, error)
 }
 
 type assignmentsServiceClient struct {
@@ -492,15 +584,34 @@ func (c *assignmentsServiceClient) WatchAssignments(ctx context.Context, in *Wat
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AssignmentsService_WatchAssignmentsClient = grpc.ServerStreamingClient[WatchAssignmentsResponse]
 
+func (c *assignmentsServiceClient) RenewLease(ctx context.Context, in *RenewLeaseRequest, opts ...grpc.CallOption) (*RenewLeaseResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RenewLeaseResponse)
+	err := c.cc.Invoke(ctx, AssignmentsService_RenewLease_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AssignmentsServiceServer is the server API for AssignmentsService service.
 // All implementations must embed UnimplementedAssignmentsServiceServer
 // for forward compatibility.
 //
 // AssignmentsService tells probers what to run.
+//
+// A monitor has one holder in each of its regions: the live prober that rendezvous hashing gives it to. Holding is fenced by
+// an epoch, a number that is greater with every change of the holder, and of its session; results carry it. A prober
+// takes only slots that lie within its lease. It renews the lease about every third of its time; if it cannot, it stops taking
+// slots when the time is over by its own monotonic clock, which is before anybody else may start.
 type AssignmentsServiceServer interface {
-	// WatchAssignments sends every enabled monitor of the region, then snapshot_complete,
-	// then each change as it is committed. The stream is also the prober's sign of life.
+	// WatchAssignments opens a session: it sends the lease, then the monitors that the prober holds and those that it held and
+	// lost meanwhile, then snapshot_complete, then each change. The lease is sent once an older session of the same prober is
+	// known to be over. A prober that names no session is served as by version 1: the stream is its lease.
 	WatchAssignments(*WatchAssignmentsRequest, grpc.ServerStreamingServer[WatchAssignmentsResponse]) error
+	// RenewLease extends the session, confirms what was given up, and reports the prober's health. ABORTED with the reason
+	// SESSION_ENDED: another session has begun, or the prober was removed; it holds nothing any more.
+	RenewLease(context.Context, *RenewLeaseRequest) (*RenewLeaseResponse, error)
 	mustEmbedUnimplementedAssignmentsServiceServer()
 }
 
@@ -513,6 +624,9 @@ type UnimplementedAssignmentsServiceServer struct{}
 
 func (UnimplementedAssignmentsServiceServer) WatchAssignments(*WatchAssignmentsRequest, grpc.ServerStreamingServer[WatchAssignmentsResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchAssignments not implemented")
+}
+func (UnimplementedAssignmentsServiceServer) RenewLease(context.Context, *RenewLeaseRequest) (*RenewLeaseResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RenewLease not implemented")
 }
 func (UnimplementedAssignmentsServiceServer) mustEmbedUnimplementedAssignmentsServiceServer() {}
 func (UnimplementedAssignmentsServiceServer) testEmbeddedByValue()                            {}
@@ -546,13 +660,36 @@ func _AssignmentsService_WatchAssignments_Handler(srv interface{}, stream grpc.S
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AssignmentsService_WatchAssignmentsServer = grpc.ServerStreamingServer[WatchAssignmentsResponse]
 
+func _AssignmentsService_RenewLease_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RenewLeaseRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssignmentsServiceServer).RenewLease(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssignmentsService_RenewLease_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssignmentsServiceServer).RenewLease(ctx, req.(*RenewLeaseRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AssignmentsService_ServiceDesc is the grpc.ServiceDesc for AssignmentsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
 var AssignmentsService_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "frogstats.uptime.monitors.v1.AssignmentsService",
 	HandlerType: (*AssignmentsServiceServer)(nil),
-	Methods:     []grpc.MethodDesc{},
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "RenewLease",
+			Handler:    _AssignmentsService_RenewLease_Handler,
+		},
+	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "WatchAssignments",
@@ -560,6 +697,196 @@ var AssignmentsService_ServiceDesc = grpc.ServiceDesc{
 			ServerStreams: true,
 		},
 	},
+	Metadata: "frogstats/uptime/monitors/v1/monitors.proto",
+}
+
+const (
+	EnrolmentService_JoinProber_FullMethodName         = "/frogstats.uptime.monitors.v1.EnrolmentService/JoinProber"
+	EnrolmentService_RotateCertificate_FullMethodName  = "/frogstats.uptime.monitors.v1.EnrolmentService/RotateCertificate"
+	EnrolmentService_AuthenticateProber_FullMethodName = "/frogstats.uptime.monitors.v1.EnrolmentService/AuthenticateProber"
+)
+
+// EnrolmentServiceClient is the client API for EnrolmentService service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// EnrolmentService lets remote probers in.
+type EnrolmentServiceClient interface {
+	// JoinProber exchanges an enrolment token for a certificate of the key pair that the prober made. The token is used up.
+	JoinProber(ctx context.Context, in *JoinProberRequest, opts ...grpc.CallOption) (*ProberCertificate, error)
+	// RotateCertificate gives a prober that has joined a certificate for a new key pair.
+	RotateCertificate(ctx context.Context, in *RotateCertificateRequest, opts ...grpc.CallOption) (*ProberCertificate, error)
+	// AuthenticateProber says which prober a certificate belongs to, unless it was revoked: for the gateway, which asks again
+	// while a stream lasts.
+	AuthenticateProber(ctx context.Context, in *AuthenticateProberRequest, opts ...grpc.CallOption) (*AuthenticateProberResponse, error)
+}
+
+type enrolmentServiceClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewEnrolmentServiceClient(cc grpc.ClientConnInterface) EnrolmentServiceClient {
+	return &enrolmentServiceClient{cc}
+}
+
+func (c *enrolmentServiceClient) JoinProber(ctx context.Context, in *JoinProberRequest, opts ...grpc.CallOption) (*ProberCertificate, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ProberCertificate)
+	err := c.cc.Invoke(ctx, EnrolmentService_JoinProber_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *enrolmentServiceClient) RotateCertificate(ctx context.Context, in *RotateCertificateRequest, opts ...grpc.CallOption) (*ProberCertificate, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ProberCertificate)
+	err := c.cc.Invoke(ctx, EnrolmentService_RotateCertificate_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *enrolmentServiceClient) AuthenticateProber(ctx context.Context, in *AuthenticateProberRequest, opts ...grpc.CallOption) (*AuthenticateProberResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AuthenticateProberResponse)
+	err := c.cc.Invoke(ctx, EnrolmentService_AuthenticateProber_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// EnrolmentServiceServer is the server API for EnrolmentService service.
+// All implementations must embed UnimplementedEnrolmentServiceServer
+// for forward compatibility.
+//
+// EnrolmentService lets remote probers in.
+type EnrolmentServiceServer interface {
+	// JoinProber exchanges an enrolment token for a certificate of the key pair that the prober made. The token is used up.
+	JoinProber(context.Context, *JoinProberRequest) (*ProberCertificate, error)
+	// RotateCertificate gives a prober that has joined a certificate for a new key pair.
+	RotateCertificate(context.Context, *RotateCertificateRequest) (*ProberCertificate, error)
+	// AuthenticateProber says which prober a certificate belongs to, unless it was revoked: for the gateway, which asks again
+	// while a stream lasts.
+	AuthenticateProber(context.Context, *AuthenticateProberRequest) (*AuthenticateProberResponse, error)
+	mustEmbedUnimplementedEnrolmentServiceServer()
+}
+
+// UnimplementedEnrolmentServiceServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedEnrolmentServiceServer struct{}
+
+func (UnimplementedEnrolmentServiceServer) JoinProber(context.Context, *JoinProberRequest) (*ProberCertificate, error) {
+	return nil, status.Error(codes.Unimplemented, "method JoinProber not implemented")
+}
+func (UnimplementedEnrolmentServiceServer) RotateCertificate(context.Context, *RotateCertificateRequest) (*ProberCertificate, error) {
+	return nil, status.Error(codes.Unimplemented, "method RotateCertificate not implemented")
+}
+func (UnimplementedEnrolmentServiceServer) AuthenticateProber(context.Context, *AuthenticateProberRequest) (*AuthenticateProberResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AuthenticateProber not implemented")
+}
+func (UnimplementedEnrolmentServiceServer) mustEmbedUnimplementedEnrolmentServiceServer() {}
+func (UnimplementedEnrolmentServiceServer) testEmbeddedByValue()                          {}
+
+// UnsafeEnrolmentServiceServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to EnrolmentServiceServer will
+// result in compilation errors.
+type UnsafeEnrolmentServiceServer interface {
+	mustEmbedUnimplementedEnrolmentServiceServer()
+}
+
+func RegisterEnrolmentServiceServer(s grpc.ServiceRegistrar, srv EnrolmentServiceServer) {
+	// If the following call panics, it indicates UnimplementedEnrolmentServiceServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&EnrolmentService_ServiceDesc, srv)
+}
+
+func _EnrolmentService_JoinProber_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(JoinProberRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EnrolmentServiceServer).JoinProber(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EnrolmentService_JoinProber_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EnrolmentServiceServer).JoinProber(ctx, req.(*JoinProberRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _EnrolmentService_RotateCertificate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RotateCertificateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EnrolmentServiceServer).RotateCertificate(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EnrolmentService_RotateCertificate_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EnrolmentServiceServer).RotateCertificate(ctx, req.(*RotateCertificateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _EnrolmentService_AuthenticateProber_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AuthenticateProberRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EnrolmentServiceServer).AuthenticateProber(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EnrolmentService_AuthenticateProber_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EnrolmentServiceServer).AuthenticateProber(ctx, req.(*AuthenticateProberRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// EnrolmentService_ServiceDesc is the grpc.ServiceDesc for EnrolmentService service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var EnrolmentService_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "frogstats.uptime.monitors.v1.EnrolmentService",
+	HandlerType: (*EnrolmentServiceServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "JoinProber",
+			Handler:    _EnrolmentService_JoinProber_Handler,
+		},
+		{
+			MethodName: "RotateCertificate",
+			Handler:    _EnrolmentService_RotateCertificate_Handler,
+		},
+		{
+			MethodName: "AuthenticateProber",
+			Handler:    _EnrolmentService_AuthenticateProber_Handler,
+		},
+	},
+	Streams:  []grpc.StreamDesc{},
 	Metadata: "frogstats/uptime/monitors/v1/monitors.proto",
 }
 
