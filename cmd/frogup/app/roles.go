@@ -44,6 +44,7 @@ var roles = []role{
 		s.Text(&c.listen, "listen", "127.0.0.1:8080", "address of the REST surface and the page", config.Rule(addressRule))
 		c.firstOwner(s)
 		c.checks(s)
+		c.leases(s)
 		c.dialling(s)
 		c.edge(s)
 		s.Text(&c.database, "database", "", "database in place of files: postgres://user@host/database",
@@ -64,12 +65,15 @@ var roles = []role{
 		c.grpcServer(s, "monitors")
 		c.store(s, "monitors")
 		c.keyset(s)
+		c.leases(s)
 		s.Text(&c.region, "region", "local", "region of the probers at --prober, which run checks on demand", config.Rule(regionRule))
 		c.member(s, peersOf("monitors"))
 		c.common(s, ":9090", balanced)
 	}},
 	{"prober", "Run a prober alone: checks what it is assigned", proberHelp, func(c *settings, s *config.Set) {
 		c.grpcServer(s, "prober")
+		s.Text(&c.data, "data", "",
+			"folder that keeps results until they are stored, and what has to be checked; without one a crash loses what is not stored yet")
 		c.checks(s)
 		c.dialling(s)
 		c.member(s, peersOf("prober"))

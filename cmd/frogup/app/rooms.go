@@ -200,12 +200,22 @@ func (h *house) prober(context.Context) (room, error) {
 	s, err := prober.New(prober.Config{
 		ProberID: id, Region: h.cfg.region, Version: h.process.Version, CheckSampleRatio: traced,
 		MaxChecks: h.cfg.maxChecks, MaxChecksPerHost: h.cfg.maxPerHost, ResolverWitnesses: h.cfg.witnesses,
+		Dir: h.proberFolder(), SpoolBytes: int64(h.cfg.spoolMiB) << 20, SpoolBlocks: h.cfg.spoolFull != dropOldest,
+		Witnesses: h.cfg.networkWitnesses(),
 	}, prober.Deps{Monitors: toMonitors, Events: toEvents, Egress: policy, Log: h.logOf("prober")})
 	if err != nil {
 		return nil, err
 	}
 	h.group.Add("prober", s.Run)
 	return s, nil
+}
+
+// proberFolder is where the prober keeps what outlives it; "" is nowhere.
+func (h *house) proberFolder() string {
+	if h.dir != nil {
+		return h.dir.Join("prober")
+	}
+	return h.cfg.data
 }
 
 // hostName names this process's prober.

@@ -40,6 +40,10 @@ type settings struct {
 	checkTraceRatio                        float64
 	maxChecks, maxPerHost                  int
 	egress, witnesses                      []string
+	netWitnesses                           []string
+	spoolMiB                               int
+	spoolFull                              string
+	leaseTTL                               time.Duration
 	secretKeyset                           string
 	trustedProxies                         []string
 	metricsPublic                          bool
@@ -132,6 +136,13 @@ func (c *settings) checks(s *config.Set) {
 	s.List(&c.witnesses, "resolver-witness",
 		"zone under which the resolver is tested when a name fails, for networks without public DNS; may be "+
 			"repeated (default example.com, example.net, example.org)")
+	s.List(&c.netWitnesses, "witness",
+		"host:port of a TCP service with which the network is tested when targets seem to fail, for networks without the "+
+			"internet; may be repeated, best three that have nothing in common (default public resolvers); none for no such test")
+	s.Int(&c.spoolMiB, "spool-mib", 0, "results kept on disk until they are stored, in MiB at most (0 is 1024)", config.Rule(notNegative))
+	s.Text(&c.spoolFull, "spool-full", dropOldest,
+		"what gives way when the disk has no room for results: drop-oldest, or block, which leaves slots unrun, and says so",
+		config.Rule(oneOf(dropOldest, "block")))
 	s.Text(&c.proberID, "prober-id", "", "name of the prober, unlike all others' (default host name and region)")
 }
 
@@ -143,6 +154,23 @@ func (c *settings) edge(s *config.Set) {
 	s.Bool(&c.metricsPublic, "metrics-public", false, "serve /metrics without credentials")
 	s.List(&c.trustedProxies, "trusted-proxy",
 		"CIDR of a reverse proxy whose X-Forwarded-* headers count; may be repeated", config.Rule(cidrRule))
+}
+
+// dropOldest is the value of spool-full that favours new results.
+const dropOldest = "drop-oldest"
+
+func (c *settings) leases(s *config.Set) {
+	s.Duration(&c.leaseTTL, "lease-ttl", 10*time.Second,
+		"how long a prober may run its monitors without word from here; another takes over within twice that",
+		config.Rule(atLeast(time.Second)))
+}
+
+// networkWitnesses is what --witness says: nil for the default, empty for none.
+func (c *settings) networkWitnesses() []string {
+	if len(c.netWitnesses) == 1 && c.netWitnesses[0] == "none" {
+		return []string{}
+	}
+	return c.netWitnesses
 }
 
 // policy is the egress policy of the flags. A server that somebody runs for their own network may check it, so private
@@ -180,7 +208,7 @@ func (c *settings) check(set *config.Set) error {
 			errs = append(errs, fmt.Errorf("%s is required: %s", name, why))
 		}
 	}
-	if set.Get("data") == nil { // serve has a folder, and makes its keys there
+	if set.Get("plaintext") != nil { // serve makes its keys in its folder
 		need("cluster-key", "the same secret for every service, best in a file that "+config.EnvName("cluster-key-file")+
 			" names; frogup setup makes one")
 		need("database", "postgres://… or sqlite:path")
