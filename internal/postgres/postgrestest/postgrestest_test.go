@@ -134,3 +134,21 @@ func TestServersEndWithTheTestBinary(t *testing.T) {
 		}
 	}
 }
+
+// A paused server keeps its connections and answers nothing; what was asked meanwhile is answered after it.
+func TestPauseAndResume(t *testing.T) {
+	s := postgrestest.Start(t)
+	conn := connect(t, s.DSN())
+	s.Pause()
+	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if other, err := pgx.Connect(short, s.DSN()); err == nil {
+		_ = other.Close(t.Context())
+		t.Error("a paused server lets clients in")
+	}
+	s.Resume()
+	var one int
+	if err := conn.QueryRow(t.Context(), "SELECT 1").Scan(&one); err != nil || one != 1 {
+		t.Errorf("after the pause: %d, %v", one, err)
+	}
+}
