@@ -34,6 +34,10 @@ func drawConfig(t *rapid.T) (Config, Secrets) {
 		c.RetryInterval, c.DegradedAbove, c.ExternalID, c.ManagedBy = 7, 900, "e", "tool"
 		c.Labels["k"] = "v"
 	}
+	if coin("dns") {
+		c.DNS = &DNSConfig{MaxTTL: Seconds(rapid.SampledFrom([]int{0, 60, 86400}).Draw(t, "ttl"))}
+		c.DNS.Servers = rapid.SampledFrom([][]string{nil, {"192.0.2.1"}, {"2001:db8::1", "[2001:db8::1]:5353", "192.0.2.1:5353"}}).Draw(t, "servers")
+	}
 	for range rapid.IntRange(0, 3).Draw(t, "rules") {
 		c.Rules = append(c.Rules, Rule{Type: RuleResponseTime, Operator: OpLessThan, Value: rapid.Float64Range(1, 1e6).Draw(t, "limit")})
 	}

@@ -49,6 +49,7 @@ func configFromProto(m *monitorsv1.Monitor, stored Secrets, keep bool, p *proble
 		Timezone:      given("timezone", m.Timezone, p),
 		Enabled:       or(m.Enabled, true),
 		TCP:           tcpFromProto(m.GetTcpConfig()),
+		DNS:           dnsFromProto(m.GetDnsConfig()),
 		Rules:         rulesFromProto(m.GetValidationRules()),
 		Regions:       slices.Clone(m.GetRegions()),
 		Retries:       retriesFromProto(m.GetRetries()),
@@ -96,6 +97,14 @@ func retriesFromProto(r *checkv1.Retries) Retries {
 		return Retries{Attempts: 1}
 	}
 	return Retries{Attempts: or(r.Attempts, 1), Delay: Millis(r.GetDelayMs())}
+}
+
+// dnsFromProto is nil for a configuration that asks for nothing.
+func dnsFromProto(d *checkv1.DnsConfig) *DNSConfig {
+	if len(d.GetServers()) == 0 && (d == nil || d.MaxTtlSeconds == nil) {
+		return nil
+	}
+	return &DNSConfig{Servers: slices.Clone(d.GetServers()), MaxTTL: Seconds(or(d.MaxTtlSeconds, int32(defaultDNSTTL)))}
 }
 
 func tcpFromProto(t *checkv1.TcpConfig) *TCPConfig {

@@ -26,6 +26,7 @@ func configToProto(c Config) *monitorsv1.Monitor {
 		HttpConfig:           httpToProto(c.HTTP),
 		TcpConfig:            tcpToProto(c.TCP),
 		TlsConfig:            tlsToProto(c.TLS),
+		DnsConfig:            dnsToProto(c.DNS),
 		ValidationRules:      rulesToProto(c.Rules),
 		Regions:              slices.Clone(c.Regions),
 		Retries:              retriesToProto(c.Retries),
@@ -99,7 +100,7 @@ func specOf(m Monitor, s Secrets) *checkv1.CheckSpec {
 	return &checkv1.CheckSpec{
 		MonitorId: m.ID, OrganizationId: m.OrganizationID, Name: m.Config.Name, MonitorType: p.GetMonitorType(),
 		HttpConfig: p.GetHttpConfig(), TcpConfig: p.GetTcpConfig(), TlsConfig: p.GetTlsConfig(), ValidationRules: p.GetValidationRules(),
-		Retries: p.GetRetries(), Version: uint64(m.Version),
+		Retries: p.GetRetries(), Version: uint64(m.Version), DnsConfig: p.GetDnsConfig(),
 	}
 }
 
@@ -173,6 +174,13 @@ func tlsToProto(t *TLSConfig) *checkv1.TlsConfig {
 		Host: text(t.Host), Port: ptr(t.Port), TimeoutMs: ptr(int32(t.Timeout)), IpVersion: ptr(enumOf(ipVersionNames, t.IPVersion)),
 		Starttls: named(startTLSNames, t.StartTLS), Options: optionsToProto(t.Options),
 	}
+}
+
+func dnsToProto(d *DNSConfig) *checkv1.DnsConfig {
+	if d == nil {
+		return nil
+	}
+	return &checkv1.DnsConfig{Servers: slices.Clone(d.Servers), MaxTtlSeconds: ptr(int32(d.MaxTTL))}
 }
 
 func optionsToProto(o *TLSOptions) *checkv1.TlsOptions {

@@ -54,6 +54,7 @@ type Config struct {
 	HTTP          *HTTPConfig       `json:"http_config,omitempty"` // exactly one of HTTP, TCP and TLS is set
 	TCP           *TCPConfig        `json:"tcp_config,omitempty"`
 	TLS           *TLSConfig        `json:"tls_config,omitempty"`
+	DNS           *DNSConfig        `json:"dns_config,omitempty"` // nil: the prober's resolvers, for a minute
 	Rules         []Rule            `json:"validation_rules"`
 	Regions       []string          `json:"regions"` // never empty
 	Retries       Retries           `json:"retries"`

@@ -76,6 +76,7 @@ func fullMonitor(variant int) *monitorsv1.Monitor {
 		Overlap:         ptr([]monitorsv1.Overlap{monitorsv1.Overlap_OVERLAP_PARALLEL, monitorsv1.Overlap_OVERLAP_SKIP}[variant]),
 		DegradedAboveMs: n(500, 600), Labels: map[string]string{"k": *pick("v1", "v2")},
 		ExternalId: pick("e1", "e2"), ManagedBy: pick("m1", "m2"),
+		DnsConfig: &checkv1.DnsConfig{Servers: [][]string{{"192.0.2.53"}, {"[2001:db8::53]:5353", "192.0.2.53"}}[variant], MaxTtlSeconds: n(0, 30)},
 	}
 	return m
 }

@@ -73,6 +73,7 @@ var labelKey = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9]
 func (c *Config) validate(draft bool, s Secrets, knownRegion func(string) bool, p *problems) {
 	c.validateName(draft, p)
 	c.validateTarget(s, p)
+	c.DNS.validate(p)
 	c.validateSchedule(draft, p)
 	if len(c.Rules) > maxRules {
 		p.add("validation_rules", "must have at most %d entries", maxRules)

@@ -224,7 +224,7 @@ func everyPath() *fieldmaskpb.FieldMask {
 func TestBadInputIsRefusedWhicheverWayItComes(t *testing.T) {
 	h := newHouse(t)
 	good := h.create(httpMonitor())
-	for _, tt := range slices.Concat(badInput, badDepth) {
+	for _, tt := range slices.Concat(badInput, badDepth, badResolvers()) {
 		t.Run(tt.name, func(t *testing.T) {
 			spoiled := httpMonitor()
 			tt.spoil(spoiled)

@@ -16,7 +16,7 @@ var ListQuery = listQuery
 func (s *Store) Pool() *pgxpool.Pool { return s.db.Pool() }
 
 var copied = []string{
-	"name", "monitor_type", "interval_seconds", "cron", "timezone", "enabled", "http_config", "tcp_config", "tls_config", "sealed",
+	"name", "monitor_type", "interval_seconds", "cron", "timezone", "enabled", "http_config", "tcp_config", "tls_config", "dns_config", "sealed",
 	"validation_rules", "regions", "retry_attempts", "retry_delay_ms", "confirm_down", "confirm_up", "retry_interval_seconds",
 	"overlap", "quorum", "degraded_above_ms", "labels", "external_id", "managed_by", "search_text", "terms", "updated_at",
 	"active_since", "version", "organization_id", "created_at", "created_by", "rev",
@@ -50,7 +50,7 @@ var Statements = map[string]struct{ Query, Args string }{
 	"select_monitor": {selectMonitor, `('big', 7)`},
 	"lock_monitor":   {lockMonitor, `('big', 7)`},
 	"select_changes": {selectChanges, `(19000, 500)`},
-	"update_monitor": {updateMonitor, `('n', 'http', 30, NULL, NULL, TRUE, '{}', NULL, NULL, NULL, '[]', '[]', 1, 0, 1, 1, NULL, 'skip', 'any',
+	"update_monitor": {updateMonitor, `('n', 'http', 30, NULL, NULL, TRUE, '{}', NULL, NULL, NULL, NULL, '[]', '[]', 1, 0, 1, 1, NULL, 'skip', 'any',
 		NULL, '{}', 'ext-7', NULL, 'n', '{}', now(), now(), 1, 'big', 7)`},
 	"delete_monitor": {deleteMonitor, `('big', 7, now())`},
 	"select_answer":  {selectAnswer, `('big', 'key', now())`},

@@ -13,7 +13,7 @@ import (
 )
 
 const monitorColumns = `id, organization_id, name, monitor_type, interval_seconds, cron, timezone, enabled,
-    http_config, tcp_config, tls_config, sealed, validation_rules, regions, retry_attempts, retry_delay_ms,
+    http_config, tcp_config, tls_config, dns_config, sealed, validation_rules, regions, retry_attempts, retry_delay_ms,
     confirm_down, confirm_up, retry_interval_seconds, overlap, quorum, degraded_above_ms,
     labels, external_id, managed_by, created_at, updated_at, active_since, created_by, version, rev, deleted_at`
 
@@ -72,12 +72,12 @@ WITH next AS (UPDATE revision SET rev = rev + 1 RETURNING rev)`
 // It does nothing if the external id is taken: an error would end the transaction.
 const insertMonitor = nextRev + `
 INSERT INTO uptime_monitors (name, monitor_type, interval_seconds, cron, timezone, enabled,
-    http_config, tcp_config, tls_config, sealed, validation_rules, regions, retry_attempts, retry_delay_ms,
+    http_config, tcp_config, tls_config, dns_config, sealed, validation_rules, regions, retry_attempts, retry_delay_ms,
     confirm_down, confirm_up, retry_interval_seconds, overlap, quorum, degraded_above_ms,
     labels, external_id, managed_by, search_text, terms, updated_at, active_since, version,
     organization_id, created_at, created_by, rev)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-    $25, $26, $27, $28, $29, $30, $31, (SELECT rev FROM next))
+    $25, $26, $27, $28, $29, $30, $31, $32, (SELECT rev FROM next))
 ON CONFLICT (organization_id, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL DO NOTHING
 RETURNING id`
 
@@ -98,14 +98,14 @@ func (t tx) Insert(ctx context.Context, m monitors.Monitor) (id uint32, err erro
 const updateMonitor = nextRev + `
 UPDATE uptime_monitors
 SET name = $1, monitor_type = $2, interval_seconds = $3, cron = $4, timezone = $5, enabled = $6,
-    http_config = $7, tcp_config = $8, tls_config = $9, sealed = $10, validation_rules = $11, regions = $12, retry_attempts = $13,
-    retry_delay_ms = $14, confirm_down = $15, confirm_up = $16, retry_interval_seconds = $17, overlap = $18, quorum = $19,
-    degraded_above_ms = $20, labels = $21, external_id = $22, managed_by = $23, search_text = $24, terms = $25,
-    updated_at = $26, active_since = $27, version = $28, rev = (SELECT rev FROM next)
-WHERE organization_id = $29 AND id = $30 AND deleted_at IS NULL
+    http_config = $7, tcp_config = $8, tls_config = $9, dns_config = $10, sealed = $11, validation_rules = $12, regions = $13, retry_attempts = $14,
+    retry_delay_ms = $15, confirm_down = $16, confirm_up = $17, retry_interval_seconds = $18, overlap = $19, quorum = $20,
+    degraded_above_ms = $21, labels = $22, external_id = $23, managed_by = $24, search_text = $25, terms = $26,
+    updated_at = $27, active_since = $28, version = $29, rev = (SELECT rev FROM next)
+WHERE organization_id = $30 AND id = $31 AND deleted_at IS NULL
     AND NOT EXISTS (
         SELECT FROM uptime_monitors AS other
-        WHERE other.organization_id = $29 AND other.external_id = $22 AND other.deleted_at IS NULL AND other.id <> $30
+        WHERE other.organization_id = $30 AND other.external_id = $23 AND other.deleted_at IS NULL AND other.id <> $31
     )`
 
 // Update implements monitors.Tx.
@@ -151,7 +151,7 @@ func values(m monitors.Monitor) []any {
 	c := m.Config
 	return []any{
 		c.Name, string(c.Type), nonZero(int32(c.Interval)), nonZero(c.Cron), nonZero(c.Timezone), c.Enabled,
-		jsonOrNull(c.HTTP), jsonOrNull(c.TCP), jsonOrNull(c.TLS), m.Sealed, jsonb(c.Rules), jsonb(c.Regions),
+		jsonOrNull(c.HTTP), jsonOrNull(c.TCP), jsonOrNull(c.TLS), jsonOrNull(c.DNS), m.Sealed, jsonb(c.Rules), jsonb(c.Regions),
 		c.Retries.Attempts, int32(c.Retries.Delay), c.ConfirmDown, c.ConfirmUp, nonZero(int32(c.RetryInterval)),
 		string(c.Overlap), c.Quorum, nonZero(int32(c.DegradedAbove)),
 		jsonb(c.Labels), nonZero(c.ExternalID), nonZero(c.ManagedBy), c.SearchText(), terms(m),

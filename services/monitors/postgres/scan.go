@@ -13,6 +13,7 @@ type row struct {
 	interval, retryInterval, degradedAbove   pgtype.Int4
 	cron, timezone, externalID, managedBy    pgtype.Text
 	httpConfig, tcpConfig, tlsConfig         []byte
+	dnsConfig                                []byte
 	rules, regions, labels                   []byte
 	created, updated, activeSince, deletedAt pgtype.Timestamptz
 }
@@ -23,7 +24,7 @@ func scanMonitor(s interface{ Scan(dest ...any) error }) (monitors.Monitor, erro
 	var r row
 	c := &m.Config
 	err := s.Scan(&m.ID, &m.OrganizationID, &c.Name, (*string)(&c.Type), &r.interval, &r.cron, &r.timezone, &c.Enabled,
-		&r.httpConfig, &r.tcpConfig, &r.tlsConfig, &m.Sealed, &r.rules, &r.regions, &c.Retries.Attempts, (*int32)(&c.Retries.Delay),
+		&r.httpConfig, &r.tcpConfig, &r.tlsConfig, &r.dnsConfig, &m.Sealed, &r.rules, &r.regions, &c.Retries.Attempts, (*int32)(&c.Retries.Delay),
 		&c.ConfirmDown, &c.ConfirmUp, &r.retryInterval, (*string)(&c.Overlap), &c.Quorum, &r.degradedAbove,
 		&r.labels, &r.externalID, &r.managedBy, &r.created, &r.updated, &r.activeSince, &m.CreatedBy, &m.Version, &m.Rev, &r.deletedAt)
 	if err != nil {
@@ -50,7 +51,7 @@ func (r row) fill(m *monitors.Monitor) error {
 	}{
 		{"validation_rules", r.rules, &c.Rules}, {"regions", r.regions, &c.Regions}, {"labels", r.labels, &c.Labels},
 		{"http_config", r.httpConfig, &c.HTTP}, {"tcp_config", r.tcpConfig, &c.TCP},
-		{"tls_config", r.tlsConfig, &c.TLS},
+		{"tls_config", r.tlsConfig, &c.TLS}, {"dns_config", r.dnsConfig, &c.DNS},
 	} {
 		if err := readJSONB(column.text, column.to); err != nil {
 			return fmt.Errorf("column %s: %w", column.name, err)

@@ -15,7 +15,7 @@ import (
 )
 
 const monitorColumns = `id, organization_id, name, monitor_type, interval_seconds, cron, timezone, enabled,
-    http_config, tcp_config, tls_config, sealed, validation_rules, regions, retry_attempts, retry_delay_ms,
+    http_config, tcp_config, tls_config, dns_config, sealed, validation_rules, regions, retry_attempts, retry_delay_ms,
     confirm_down, confirm_up, retry_interval_seconds, overlap, quorum, degraded_above_ms,
     labels, external_id, managed_by, created_at, updated_at, active_since, created_by, version, rev, deleted_at`
 
@@ -159,10 +159,10 @@ func (t tx) nextRev(ctx context.Context) (rev int64, err error) {
 
 const insertMonitor = `
 INSERT INTO uptime_monitors (organization_id, name, monitor_type, interval_seconds, cron, timezone, enabled,
-    http_config, tcp_config, tls_config, sealed, validation_rules, regions, retry_attempts, retry_delay_ms,
+    http_config, tcp_config, tls_config, dns_config, sealed, validation_rules, regions, retry_attempts, retry_delay_ms,
     confirm_down, confirm_up, retry_interval_seconds, overlap, quorum, degraded_above_ms,
     labels, external_id, managed_by, search_text, updated_at, active_since, version, rev, created_at, created_by)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 RETURNING id`
 
 // Insert implements monitors.Tx.
@@ -188,7 +188,7 @@ func (t tx) Insert(ctx context.Context, m monitors.Monitor) (uint32, error) {
 const updateMonitor = `
 UPDATE uptime_monitors
 SET name = ?, monitor_type = ?, interval_seconds = ?, cron = ?, timezone = ?, enabled = ?,
-    http_config = ?, tcp_config = ?, tls_config = ?, sealed = ?, validation_rules = ?, regions = ?, retry_attempts = ?, retry_delay_ms = ?,
+    http_config = ?, tcp_config = ?, tls_config = ?, dns_config = ?, sealed = ?, validation_rules = ?, regions = ?, retry_attempts = ?, retry_delay_ms = ?,
     confirm_down = ?, confirm_up = ?, retry_interval_seconds = ?, overlap = ?, quorum = ?, degraded_above_ms = ?,
     labels = ?, external_id = ?, managed_by = ?, search_text = ?, updated_at = ?, active_since = ?, version = ?, rev = ?
 WHERE organization_id = ? AND id = ? AND deleted_at IS NULL`
@@ -244,7 +244,7 @@ func values(m monitors.Monitor, rev int64) []any {
 	c := m.Config
 	return []any{
 		c.Name, string(c.Type), nonZero(c.Interval), nonZero(c.Cron), nonZero(c.Timezone), c.Enabled,
-		jsonOrNull(c.HTTP), jsonOrNull(c.TCP), jsonOrNull(c.TLS), m.Sealed, jsonText(c.Rules), jsonText(c.Regions),
+		jsonOrNull(c.HTTP), jsonOrNull(c.TCP), jsonOrNull(c.TLS), jsonOrNull(c.DNS), m.Sealed, jsonText(c.Rules), jsonText(c.Regions),
 		c.Retries.Attempts, int32(c.Retries.Delay), c.ConfirmDown, c.ConfirmUp, nonZero(c.RetryInterval),
 		string(c.Overlap), c.Quorum, nonZero(c.DegradedAbove),
 		jsonText(c.Labels), nonZero(c.ExternalID), nonZero(c.ManagedBy), c.SearchText(),

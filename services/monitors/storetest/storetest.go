@@ -75,6 +75,7 @@ func Example(organizationID string) monitors.Monitor {
 				Proxy: &monitors.Proxy{URL: "socks5://p.example:1080", Username: "u", HasPassword: true},
 				TLS:   &monitors.TLSOptions{TrustedCAs: []string{"pem"}, MinVersion: "tls13", Revocation: "online"},
 			},
+			DNS: &monitors.DNSConfig{Servers: []string{"192.0.2.53", "[2001:db8::53]:5353"}, MaxTTL: 30},
 			Rules: []monitors.Rule{
 				{Type: monitors.RuleStatusCode, Operator: monitors.OpIn, Value: []any{200.0, 204.0}},
 				{Type: monitors.RuleResponseTime, Operator: monitors.OpLessThan, Value: 1.5},
@@ -110,6 +111,8 @@ func ofEachKind(organizationID string) []monitors.Monitor {
 	options := &monitors.TLSOptions{ServerName: "sni.example", ClientCertificate: "pem", InsecureSkipVerify: true}
 	tcp.Config.TCP.SendData, tcp.Config.TCP.ExpectedData = "PING\r\n", "+PONG"
 	tcp.Config.TCP.TLS, tcp.Config.TCP.StartTLS, tcp.Config.TCP.TLSOptions = true, "postgres", options
+	tcp.Config.DNS = &monitors.DNSConfig{Servers: []string{"2001:db8::53"}} // every check asks
+	tls.Config.DNS = &monitors.DNSConfig{MaxTTL: 86_400}                    // the prober's resolvers
 	tls.Config.Type, tls.Config.TCP = monitors.TypeTLS, nil
 	tls.Config.TLS = &monitors.TLSConfig{Host: "mail.example", Port: 25, Timeout: 5000, IPVersion: "ipv4", StartTLS: "smtp", Options: options}
 	return []monitors.Monitor{Example(organizationID), tcp, tls}
