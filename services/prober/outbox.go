@@ -16,17 +16,25 @@ import (
 // are stored. Results have consecutive sequence numbers from 1 within an outbox's life.
 // They are kept as they are sent: encoded once, when they are made.
 //
-// Append never blocks and never fails: a check must not wait for an uplink. What an
-// outbox that is full does, it does to the oldest results, and counts them.
+// Append never blocks and never fails: a check must not wait for an uplink. An outbox
+// that is full gives up the oldest results and counts them; one that must not (see
+// Config.SpoolBlocks) keeps none of the new ones either: their slots become missed ones
+// (overload), which are counted, and told once there is room.
 type Outbox interface {
-	// Append adds a copy of row, an encoded CheckResult, and returns its sequence number.
-	// traceparent is that of the check's span; "" for the many that are not traced.
+	// Append adds a copy of row, an encoded CheckResult, and returns its sequence number; 0
+	// if there is no room for it. traceparent is that of the check's span; "" for the many
+	// that are not traced.
 	Append(row []byte, traceparent string) uint64
 	// Read returns the results from the sequence number after on, at most limit of them and
 	// as few as one if they are large; it waits until there is at least one or ctx ends. When
 	// results after `after` were dropped, the first number is greater than after+1. The
 	// results are copied into buf, which may be nil. There is one reader at a time.
 	Read(ctx context.Context, after uint64, limit int, buf []byte) (Batch, error)
+	// Ready is closed as soon as Read need not wait for a result above after.
+	Ready(after uint64) <-chan struct{}
+	// Recall is, by monitor, the newest slot in what was pending when the outbox was opened.
+	// The first call hands the map over; nil if the outbox began empty.
+	Recall() map[uint32]Recalled
 	// Ack forgets every result up to seq.
 	Ack(seq uint64)
 	// Stored is the greatest acknowledged sequence number.
@@ -39,6 +47,22 @@ type Outbox interface {
 	Oldest() time.Time
 	// Dropped counts results that were given up for want of room.
 	Dropped() uint64
+	// Close keeps what is pending, where it can be kept. Append and Read are over.
+	Close() error
+}
+
+// Recalled is what a former life's rows that are not acknowledged say of a monitor.
+type Recalled struct {
+	// Slot is the newest scheduled time of its rows; of a missed row the first slot that it covers.
+	Slot time.Time
+	// Missed is how many slots that row covers, Slot the first of them, if it is a missed row; else 0.
+	Missed uint32
+	// Next is when that row expected the next slot; zero if it expected none.
+	Next time.Time
+	// Failures is the run of target faults at the end of its rows.
+	Failures uint32
+	// Broken says that something else than a target fault comes before that run, so that what was known before does not add to it.
+	Broken bool
 }
 
 // Batch is a run of results.
@@ -87,7 +111,6 @@ func (s *segment) row(i int) []byte {
 type memoryOutbox struct {
 	maxRows  uint64
 	maxBytes int64
-	grown    chan struct{} // capacity 1: there is something to read again
 
 	mu       sync.Mutex
 	segments []*segment // in order; the first may begin before head
@@ -97,13 +120,16 @@ type memoryOutbox struct {
 	size     int64  // of the rows from head on
 	traces   map[uint64]string
 	dropped  uint64
-	waiting  bool
+	grown    chan struct{} // closed by the next Append; nil if nobody waits
 }
+
+// closed is a channel that never makes anybody wait.
+var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // NewMemoryOutbox makes an Outbox in memory for at most maxRows results of at most
 // maxBytes together; the newest result is kept even if it alone is larger.
 func NewMemoryOutbox(maxRows int, maxBytes int64) Outbox {
-	return &memoryOutbox{maxRows: uint64(max(maxRows, 1)), maxBytes: maxBytes, head: 1, next: 1, traces: map[uint64]string{}, grown: make(chan struct{}, 1)}
+	return &memoryOutbox{maxRows: uint64(max(maxRows, 1)), maxBytes: maxBytes, head: 1, next: 1, traces: map[uint64]string{}}
 }
 
 func (o *memoryOutbox) Append(row []byte, traceparent string) uint64 {
@@ -123,12 +149,9 @@ func (o *memoryOutbox) Append(row []byte, traceparent string) uint64 {
 		o.traces[seq] = traceparent
 	}
 	o.next++
-	if o.waiting {
-		o.waiting = false
-		select {
-		case o.grown <- struct{}{}:
-		default:
-		}
+	if o.grown != nil {
+		close(o.grown)
+		o.grown = nil
 	}
 	return seq
 }
@@ -180,15 +203,28 @@ func (o *memoryOutbox) Read(ctx context.Context, after uint64, limit int, buf []
 			o.mu.Unlock()
 			return b, nil
 		}
-		o.waiting = true
 		o.mu.Unlock()
 		select {
-		case <-o.grown:
+		case <-o.Ready(after):
 		case <-ctx.Done():
 			return Batch{}, context.Cause(ctx)
 		}
 	}
 }
+
+func (o *memoryOutbox) Ready(after uint64) <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if max(after+1, o.head) < o.next {
+		return closed
+	}
+	if o.grown == nil {
+		o.grown = make(chan struct{})
+	}
+	return o.grown
+}
+
+func (o *memoryOutbox) Recall() map[uint32]Recalled { return nil }
 
 // batch copies up to n results. The lock is held.
 func (o *memoryOutbox) batch(first uint64, n int, buf []byte) Batch {
@@ -284,3 +320,5 @@ func (o *memoryOutbox) Dropped() uint64 {
 	defer o.mu.Unlock()
 	return o.dropped
 }
+
+func (o *memoryOutbox) Close() error { return nil }
