@@ -68,6 +68,11 @@ func cases(o options) []benchCase {
 		{name: "heap", about: "idle TCP monitors, every 86,400 s, after their first check", once: true, run: runHeap,
 			figures: []figure{atMost("heap, 10k", "KiB/monitor", 2, 4, 1.5), atMost("heap, 100k", "KiB/monitor", 2, 4, 1.5),
 				told("RSS, 10k", "KiB/monitor", 2), told("RSS, 100k", "KiB/monitor", 2), told("RSS, none", "MiB", 0)}},
+		{name: "scale", about: "100,000 TCP monitors every minute, and the same again after a restart", once: true, run: runScale,
+			figures: []figure{atMost("lateness p99", "ms", 2, 250, 10), told("lateness p99.9", "ms", 2), told("lateness max", "ms", 1),
+				atMost("load off its mean", "% in any second", 1, 20, 15), atMost("burst at start", "× the mean, in 1 s", 2, 3, 1.5),
+				atMost("phases moved", "by a restart, 0 or 1", 0, 0, 0), atMost("not run", "slots", 0, 0, 0), atMost("RSS", "MiB", 0, 400, 200),
+				told("RSS, each", "KiB/monitor", 2), told("heap", "KiB/monitor", 2), told("core", "% of the prober's", 1)}},
 		durable("tcp-durable-2k", 2000, timesFloor(none, none)), durable("tcp-durable", 10_000, timesFloor(3.0, 2.2)),
 	}
 	return append(list, peerCases(o.peers)...)

@@ -67,6 +67,7 @@ type sink struct {
 	mu    sync.Mutex
 	count Counts
 	slots account
+	pace  *pace // nil unless it was asked for: it keeps a number of each check
 }
 
 // Serve serves fleet on a unix socket and answers commands until in ends.
@@ -90,6 +91,13 @@ func Serve(socket string, fleet Fleet, in io.Reader, out io.Writer) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return s.slots.unaccounted(), nil
+	}, "pace": func(what string) (any, error) { // of the checks since "pace reset"
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if what == "reset" || s.pace == nil {
+			s.pace = newPace(int64(fleet.Interval) * 1000)
+		}
+		return s.pace.report(), nil
 	}})
 }
 
@@ -153,6 +161,9 @@ func (s *sink) record(_ any, stream grpc.ServerStream) error {
 		for _, r := range b.rows {
 			s.count.add(r)
 			s.slots.add(r)
+			if s.pace != nil {
+				s.pace.add(r)
+			}
 		}
 		s.mu.Unlock()
 		last := b.first + uint64(len(b.rows)) - 1
