@@ -39,7 +39,7 @@ func digestOf(a *monitorsv1.Assignment) (digest, error) {
 // there is none or when the monitor is not new to this prober. fresh is false for
 // the monitors of the first snapshot, and true for what comes later.
 func (g *engine) assign(a *monitorsv1.Assignment, known *lastSlot, fresh bool) {
-	now := time.Now()
+	now := g.now()
 	id := a.GetSpec().GetMonitorId()
 	mark, err := digestOf(a)
 	if err != nil {
@@ -183,7 +183,7 @@ func (g *engine) remove(id uint32) {
 	if e == nil {
 		return
 	}
-	s.retire(e, time.Now())
+	s.retire(e, s.now())
 	e.removed = true
 	s.place(e)
 	delete(s.entries, id)

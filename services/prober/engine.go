@@ -27,6 +27,7 @@ type engine struct {
 	metrics  *metrics
 	tracer   *tracer
 	log      *slog.Logger
+	observer *observer
 
 	shards []*shard
 	pool   *pool[job]
@@ -48,6 +49,7 @@ func newEngine(cfg Config, prepare func(*checkv1.CheckSpec) (check, error), newL
 		region: cfg.Region, proberID: cfg.ProberID, prepare: prepare, newLoop: newLoop, outbox: outbox, metrics: m, tracer: t, log: log,
 		limits: newLimits(cfg.MaxChecks, cfg.MaxChecksPerHost),
 	}
+	g.observer = newObserver(g)
 	g.base, g.cancel = context.WithCancel(context.Background())
 	g.pool = newPool(idleWorkers, g.runJob)
 	for range min(runtime.GOMAXPROCS(0), maxShards) {
@@ -65,6 +67,7 @@ func (g *engine) shardOf(id uint32) *shard {
 // finish for grace, cuts off the rest, and writes every held run of missed slots.
 func (g *engine) run(ctx context.Context, grace time.Duration) {
 	var running sync.WaitGroup
+	defer g.observer.start()()
 	for _, s := range g.shards {
 		running.Go(func() { s.run(ctx) })
 	}
@@ -83,6 +86,7 @@ func (g *engine) run(ctx context.Context, grace time.Duration) {
 	}
 	g.cutOff()
 	g.pool.close()
+	g.observer.settle()
 	for _, s := range g.shards {
 		s.flush()
 	}

@@ -62,7 +62,7 @@ type job struct {
 
 func newShard(g *engine) *shard {
 	s := &shard{engine: g, changed: make(chan struct{}, 1), entries: map[uint32]*entry{}}
-	s.due.now = time.Now().UnixMilli()
+	s.due.now = s.now().UnixMilli()
 	return s
 }
 
@@ -87,7 +87,7 @@ func (s *shard) run(ctx context.Context) {
 
 // startDue starts what is due, at most a burst of it, and returns the time until more may be.
 func (s *shard) startDue() time.Duration {
-	wait := s.collect(time.Now())
+	wait := s.collect(s.now())
 	if len(s.starts) > 0 {
 		s.loop.Start(s.starts)
 		clear(s.starts)
@@ -147,7 +147,7 @@ func (s *shard) place(e *entry) {
 		return
 	}
 	due := e.due()
-	if now := time.Now(); due <= now.UnixMilli() {
+	if now := s.now(); due <= now.UnixMilli() {
 		due = min(due, tickOf(now)) // at once
 	}
 	s.due.place(e, due)
@@ -275,7 +275,7 @@ func (s *shard) giveUp(e *entry, why missedReason, now time.Time) {
 
 // halt takes no more slots and starts none that wait.
 func (s *shard) halt() {
-	now := time.Now()
+	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
@@ -289,7 +289,7 @@ func (s *shard) halt() {
 
 // flush writes every held run of missed slots.
 func (s *shard) flush() {
-	now := time.Now()
+	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.entries {
