@@ -257,5 +257,6 @@ func (s *Service) ListProbers(ctx context.Context, _ *monitorsv1.ListProbersRequ
 			Id: p.ID, Region: p.Region, Version: p.Version, Connected: p.Live(time.Now()), LastSeenAt: timestamppb.New(p.LastSeenAt),
 		})
 	}
-	return resp, nil
+	resp.Probers, err = s.showEnrolled(ctx, resp.GetProbers())
+	return resp, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -29,6 +30,10 @@ type Deps struct {
 	Prober  grpc.ClientConnInterface // ProberService; without it nothing can be checked on demand
 	// ProberRegion is the region that Prober checks from; "" means LocalRegion.
 	ProberRegion string
+	// PublicURL is where the gateway is reached from outside, for the command that remote probers join with; "" if unknown.
+	PublicURL string
+	// CertificateValid is how long a certificate of a remote prober is valid; 0 means 30 days.
+	CertificateValid time.Duration
 }
 
 // Service implements MonitorsService, AssignmentsService, CatalogService and AuditService. It has no goroutines of its own.
@@ -48,9 +53,16 @@ type Service struct {
 	prober       proberv1.ProberServiceClient // nil: none
 	proberRegion string
 
+	publicURL        string
+	certificateValid time.Duration
+	authority        authorities // of remote probers
+
 	changed *signal          // fired after every commit
 	checks  *limiter[uint32] // checks on demand, by monitor
 	tests   *limiter[string] // checks of unsaved configurations, by organization
+
+	joins     *limiter[string] // attempts to join, by address
+	rotations *limiter[string] // certificates, by prober
 }
 
 // New makes the service. It fails only on incomplete Deps.
@@ -63,6 +75,11 @@ func New(d Deps) (*Service, error) {
 		proberRegion: d.ProberRegion, changed: newSignal(),
 		checks: newLimiter[uint32](checkEvery, checkBurst), tests: newLimiter[string](testEvery, testBurst),
 	}
+	s.publicURL, s.certificateValid = strings.TrimSuffix(d.PublicURL, "/"), d.CertificateValid
+	if s.certificateValid <= 0 {
+		s.certificateValid = defaultCertificateValid
+	}
+	s.joins, s.rotations = newLimiter[string](joinEvery, joinBurst), newLimiter[string](rotateEvery, rotateBurst)
 	if s.proberRegion == "" {
 		s.proberRegion = LocalRegion
 	}

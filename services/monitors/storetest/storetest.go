@@ -25,7 +25,7 @@ type Case struct {
 
 // Cases is the suite.
 func Cases() []Case {
-	return []Case{
+	return append([]Case{
 		{"what is written is read", testReadBack},
 		{"update", testUpdate},
 		{"delete", testDelete},
@@ -47,7 +47,7 @@ func Cases() []Case {
 		{"regions and probers", testFleet},
 		{"sessions of a prober", testSessions},
 		{"a canceled context", testCanceled},
-	}
+	}, enrolmentCases()...)
 }
 
 // Run tests the stores that open returns, each new and empty and closed when its test ends.
