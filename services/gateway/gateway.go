@@ -35,6 +35,16 @@ const (
 	maxHeaderBytes    = 64 << 10
 )
 
+// A proxy may send all its clients over one connection. The window of a connection is that of many streams, so that one whose
+// service takes its time does not stop the others.
+const (
+	maxProxyStreams  = 1000
+	connectionWindow = 32 << 20
+	streamWindow     = 256 << 10
+	http2PingAfter   = 30 * time.Second // of silence: a prober whose line is cut is noticed
+	http2PingTimeout = 15 * time.Second
+)
+
 // Config is what the gateway needs. Conns and Log are required.
 type Config struct {
 	// Conns are connections by the name of the service: accounts, monitors, events and alerts; others, such as prober, count
@@ -44,6 +54,7 @@ type Config struct {
 
 	Version        string         // told by /readyz?verbose
 	TrustedProxies []netip.Prefix // whose X-Forwarded-* headers count; empty means nobody's
+	PublicHost     string         // under which remote probers may call, whatever Host header a proxy sends; "" means none such
 	MaxBodyBytes   int64          // of one request; 0 means DefaultMaxBodyBytes
 
 	// Ready adds components to readiness, by name; a nil error is ready. May be nil.
@@ -70,6 +81,7 @@ type Gateway struct {
 	site    *site
 	handler http.Handler
 	streams *streams
+	agents  *agents
 	feed    eventsv1.FeedServiceClient
 	audits  []auditSource
 }
@@ -107,13 +119,27 @@ func New(cfg Config) (*Gateway, error) {
 	if g.site, err = newSite(cfg.Client); err != nil {
 		return nil, err
 	}
+	g.agents = newAgents(g)
 	if err := g.watch(); err != nil {
 		return nil, fmt.Errorf("gateway metrics: %w", err)
 	}
-	if g.handler, err = g.chain(http.HandlerFunc(g.dispatch)); err != nil {
+	rest, err := g.chain(http.HandlerFunc(g.dispatch))
+	if err != nil {
 		return nil, err
 	}
+	g.handler = g.split(rest)
 	return g, nil
+}
+
+// split tells the calls of remote probers from everything else that comes to the port.
+func (g *Gateway) split(rest http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isAgentCall(r) {
+			g.agents.answer(w, r)
+			return
+		}
+		rest.ServeHTTP(w, r)
+	})
 }
 
 // addOwn adds the endpoints that no service has.
@@ -148,9 +174,19 @@ func (g *Gateway) addOwn() error {
 // Handler returns the whole of it.
 func (g *Gateway) Handler() http.Handler { return g.handler }
 
-// Server returns an HTTP server with the limits that the edge relies on. Its Shutdown ends open streams first.
+// Server returns an HTTP server with the limits that the edge relies on. Its Shutdown ends open streams first. It speaks HTTP/2
+// in the clear too, as proxies do that let gRPC through.
 func (g *Gateway) Server() *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
 	s := &http.Server{
+		Protocols: protocols,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxProxyStreams, MaxReceiveBufferPerConnection: connectionWindow, MaxReceiveBufferPerStream: streamWindow,
+			SendPingTimeout: http2PingAfter, PingTimeout: http2PingTimeout,
+		},
 		Handler:           g.handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,

@@ -83,5 +83,9 @@ func (g *Gateway) watch() error {
 	set.Gauge("frogup_gateway_streams", "", "Open streams of server-sent events.", func() float64 { return float64(s.count()) })
 	set.CounterBy("frogup_gateway_streams_asked", "Streams of server-sent events that were asked for, by result.", "result",
 		map[string]func() int64{"opened": s.opened.Load, "refused": s.refused.Load})
+	a := g.agents
+	set.Gauge("frogup_gateway_prober_streams", "", "Open streams of remote probers.", func() float64 { return float64(a.streaming.Load()) })
+	set.CounterBy("frogup_gateway_prober_calls", "Calls of remote probers, by result; streams whose prober was removed count once more.", "result",
+		map[string]func() int64{"passed": a.passed.Load, "unauthenticated": a.strangers.Load, "refused": a.turnedAway.Load})
 	return set.Register()
 }
