@@ -19,6 +19,7 @@ const (
 	EventDown     Event = "down"
 	EventRecovery Event = "recovery"
 	EventDegraded Event = "degraded"
+	EventOperator Event = "operator" // trouble of this installation itself, whatever the channel's monitors
 )
 
 // defaultEvents are announced by a channel that does not say.

@@ -87,6 +87,7 @@ var triggerEvents = map[Event]alertsv1.TriggerEvent{
 	EventDown:     alertsv1.TriggerEvent_TRIGGER_EVENT_DOWN,
 	EventRecovery: alertsv1.TriggerEvent_TRIGGER_EVENT_RECOVERY,
 	EventDegraded: alertsv1.TriggerEvent_TRIGGER_EVENT_DEGRADED,
+	EventOperator: alertsv1.TriggerEvent_TRIGGER_EVENT_OPERATOR,
 }
 
 // eventsFrom reads the events; the schema has refused what is not one.

@@ -41,6 +41,7 @@ type courier struct {
 	send    func(ctx context.Context, c Claim, at time.Time) Result
 	wake    chan struct{}
 	idle    time.Duration // idlePause or sharePause
+	alive   pulse         // beats with each attempt
 }
 
 func newCourier(store OutboxStore, log *slog.Logger, f *figures, send func(context.Context, Claim, time.Time) Result) *courier {
@@ -118,6 +119,7 @@ func (c *courier) claim(ctx context.Context, free int) ([]Claim, time.Duration) 
 
 // deliver makes one attempt and records it. An attempt that the end of the service cut off is no attempt.
 func (c *courier) deliver(ctx context.Context, claim Claim) {
+	c.alive.beat()
 	ctx, end := c.attempting(ctx, claim)
 	began := now()
 	try, cancel := context.WithTimeout(ctx, SendTimeout)

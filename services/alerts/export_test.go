@@ -38,3 +38,13 @@ func (c *Courier) Nudge() { c.inner.nudge() }
 func (s *Service) SendThrough(send func(context.Context, Claim, time.Time) Result) {
 	s.courier.send = send
 }
+
+// Observe sends the service's figures to the provider, before Run.
+func (s *Service) Observe(mp metric.MeterProvider) error {
+	f, err := newFigures(mp)
+	if err != nil {
+		return err
+	}
+	s.courier.figures, s.feed.figures = f, f
+	return nil
+}

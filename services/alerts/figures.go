@@ -22,6 +22,8 @@ type figures struct {
 	waited   metric.Float64Histogram // from when a message was due to when it was claimed
 	duration metric.Float64Histogram // of attempts, by result
 	sending  atomic.Int64            // attempts that are running
+	backlog  atomic.Pointer[Backlog] // of the outbox, as it was lately
+	notices  atomic.Int64            // that last
 }
 
 func newFigures(p metric.MeterProvider) (*figures, error) {
@@ -46,8 +48,25 @@ func newFigures(p metric.MeterProvider) (*figures, error) {
 	set := observe.New(m)
 	set.Gauge("frogup_notifications_sending", "", "Attempts to deliver that are running, of the most that may at once: 16.",
 		func() float64 { return float64(f.sending.Load()) })
+	set.Gauge("frogup_alerts_outbox_messages", "", "Notifications that are not delivered and not given up.",
+		func() float64 { return float64(f.lately().Messages) })
+	set.Gauge("frogup_alerts_outbox_age", "s", "Age of the oldest of them.", func() float64 {
+		if b := f.lately(); b.Messages > 0 {
+			return max(now().Sub(b.Oldest), 0).Seconds()
+		}
+		return 0
+	})
+	set.Gauge("frogup_alerts_notices_open", "", "Troubles of this installation that last.",
+		func() float64 { return float64(f.notices.Load()) })
 	errs[6] = set.Register()
 	return &f, errors.Join(errs[:]...)
+}
+
+func (f *figures) lately() Backlog {
+	if b := f.backlog.Load(); b != nil {
+		return *b
+	}
+	return Backlog{}
 }
 
 // claimed notes how long a message waited for a worker.

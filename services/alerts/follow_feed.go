@@ -21,6 +21,7 @@ type feedFollower struct {
 	committed func()          // called when there may be messages to send
 	observed  func([]Entry)   // called with what was evaluated
 	ready     <-chan struct{} // closed when the monitors' names are known
+	alive     pulse           // beats with each sign of life that was dealt with
 }
 
 const (
@@ -77,6 +78,7 @@ func (f *feedFollower) follow(ctx context.Context) error {
 			passed = max(passed, entries[len(entries)-1].Seq)
 		}
 		fed()
+		f.alive.beat()
 	}
 }
 

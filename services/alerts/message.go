@@ -20,6 +20,9 @@ const (
 	TypeTriggered = "alert.triggered"
 	TypeResolved  = "alert.resolved"
 	TypeTest      = "test"
+
+	TypeNoticeRaised  = "notice.raised"
+	TypeNoticeCleared = "notice.cleared"
 )
 
 // TargetKind is what a message is sent through.
@@ -41,7 +44,7 @@ type Target struct {
 type Message struct {
 	ID             string
 	OrganizationID string
-	MonitorID      uint32
+	MonitorID      uint32 // 0 when it is about this installation
 	Target         Target
 	Type           string
 	IncidentID     uint32 // 0 when it is not about one
@@ -53,10 +56,14 @@ type Message struct {
 }
 
 // Opens reports whether the message begins its thread.
-func (m Message) Opens() bool { return m.Type == TypeDown || m.Type == TypeTriggered }
+func (m Message) Opens() bool {
+	return m.Type == TypeDown || m.Type == TypeTriggered || m.Type == TypeNoticeRaised
+}
 
 // Closes reports whether the message ends its thread, and tells everything that the one that began it told.
-func (m Message) Closes() bool { return m.Type == TypeRecovered || m.Type == TypeResolved }
+func (m Message) Closes() bool {
+	return m.Type == TypeRecovered || m.Type == TypeResolved || m.Type == TypeNoticeCleared
+}
 
 // Content is the data of a message, as it is sent.
 type Content struct {
@@ -64,6 +71,7 @@ type Content struct {
 	Monitor        ContentMonitor   `json:"monitor"`
 	Incident       *ContentIncident `json:"incident,omitempty"`
 	Alert          *ContentAlert    `json:"alert,omitempty"`
+	Notice         *ContentNotice   `json:"notice,omitempty"` // then nothing else but the last fields
 	Status         Status           `json:"status,omitempty"`
 	PreviousStatus Status           `json:"previous_status,omitempty"`
 	Since          *Stamp           `json:"since,omitempty"` // of the status
@@ -102,6 +110,18 @@ type ContentAlert struct {
 	TriggeredAt Stamp       `json:"triggered_at"`
 	ResolvedAt  *Stamp      `json:"resolved_at"`
 	Data        TriggerData `json:"data"`
+}
+
+// ContentNotice is the trouble of this installation that the message is about.
+type ContentNotice struct {
+	ID        uint64     `json:"id"`
+	Key       string     `json:"key"`
+	Kind      NoticeKind `json:"kind"`
+	Subject   string     `json:"subject,omitempty"`
+	Summary   string     `json:"summary"` // a line for people, with the times
+	Message   string     `json:"message,omitempty"`
+	StartedAt Stamp      `json:"started_at"`
+	EndedAt   *Stamp     `json:"ended_at"`
 }
 
 // Stamp is a time that is written as RFC 3339 in UTC with milliseconds.
@@ -167,12 +187,34 @@ type envelope struct {
 	Data      Content `json:"data"`
 }
 
+// noticeEnvelope is that of a message about this installation: there is no monitor.
+type noticeEnvelope struct {
+	Type      string     `json:"type"`
+	ID        string     `json:"id"`
+	Timestamp Stamp      `json:"timestamp"`
+	Data      noticeData `json:"data"`
+}
+
+type noticeData struct {
+	OrganizationID string         `json:"organization_id"`
+	Notice         *ContentNotice `json:"notice"`
+	OccurredAt     Stamp          `json:"occurred_at"`
+	DelayedMS      int64          `json:"delayed_ms"`
+	Supersedes     []string       `json:"supersedes,omitempty"`
+}
+
 // body is the message as it is sent at time now.
 func (m Message) body(now time.Time) ([]byte, error) {
 	data := m.Content
 	data.OccurredAt = Stamp(m.OccurredAt)
 	data.DelayedMS = max(now.Sub(m.OccurredAt).Milliseconds(), 0)
-	raw, err := json.Marshal(envelope{Type: m.Type, ID: m.ID, Timestamp: Stamp(m.OccurredAt), Data: data})
+	var whole any = envelope{Type: m.Type, ID: m.ID, Timestamp: Stamp(m.OccurredAt), Data: data}
+	if data.Notice != nil {
+		whole = noticeEnvelope{m.Type, m.ID, Stamp(m.OccurredAt), noticeData{
+			data.OrganizationID, data.Notice, data.OccurredAt, data.DelayedMS, data.Supersedes,
+		}}
+	}
+	raw, err := json.Marshal(whole)
 	if err != nil {
 		return nil, fmt.Errorf("body of %s: %w", m.ID, err)
 	}

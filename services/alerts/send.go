@@ -16,7 +16,7 @@ import (
 // send makes one attempt at a message.
 func (s *Service) send(ctx context.Context, c Claim, at time.Time) Result {
 	m := c.Message
-	if m.Content.Monitor.Name == "" { // the catalog may have brought it since
+	if m.Content.Monitor.Name == "" && m.MonitorID != 0 { // the catalog may have brought it since
 		if mon, err := s.store.Monitor(ctx, m.MonitorID); err == nil {
 			m.Content.Monitor.Name, m.Content.Monitor.URL = mon.Name, mon.URL
 		}

@@ -47,6 +47,8 @@ type Deps struct {
 	// Shared says that other replicas of this service work with the same store. What one of them leaves unsent is then found
 	// within a second or, if it has died while sending, when its claims end.
 	Shared bool
+	// NoticeQuiet is how long a trouble of this installation has to be gone for its end to be told; 0 means DefaultNoticeQuiet.
+	NoticeQuiet time.Duration
 
 	TracerProvider trace.TracerProvider // nil means the global one
 	MeterProvider  metric.MeterProvider // nil means the global one
@@ -65,6 +67,7 @@ type Service struct {
 	catalog  *catalogFollower
 	uptime   *uptimeAsker
 	courier  *courier
+	notices  *noticeKeeper
 }
 
 // New makes a service. It fails if something is missing. Nothing runs before Run.
@@ -89,6 +92,7 @@ func New(d Deps) (*Service, error) {
 	if d.Shared {
 		s.courier.idle = sharePause
 	}
+	s.notices = newNoticeKeeper(d.Store, log, d.NoticeQuiet, s.courier.nudge)
 	s.uptime = newUptimeAsker(d.Store, status, log, s.courier.nudge)
 	s.catalog = newCatalogFollower(d.Store, monitorsv1.NewCatalogServiceClient(d.Monitors), log)
 	s.feed = &feedFollower{
@@ -111,8 +115,12 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 // for a few seconds; what does not is sent again after the next start, under the same id. The end of ctx is no error.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.client.CloseIdleConnections()
+	s.feed.alive.beat()
+	s.courier.alive.beat()
 	g, ctx := errgroup.WithContext(ctx)
-	for _, part := range []func(context.Context){s.catalog.run, s.feed.run, s.uptime.run, s.courier.run, s.prune} {
+	for _, part := range []func(context.Context){
+		s.catalog.run, s.feed.run, s.uptime.run, s.courier.run, s.notices.run, s.look, s.prune,
+	} {
 		g.Go(func() error {
 			part(ctx)
 			return nil
@@ -121,7 +129,7 @@ func (s *Service) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// The service forgets delivered messages after a while, and dead ones later, because somebody may still ask what was lost.
+// The service forgets delivered messages after a while, and dead ones and notices later, because somebody may still ask what was lost.
 const (
 	pruneEvery    = time.Hour
 	keepDelivered = 30 * 24 * time.Hour
@@ -140,6 +148,9 @@ func (s *Service) prune(ctx context.Context) {
 			if err != nil || n < pruneChunk {
 				break
 			}
+		}
+		if err := s.notices.prune(ctx); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "notices were not pruned", "error", err.Error())
 		}
 	}
 }

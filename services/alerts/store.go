@@ -20,6 +20,7 @@ type Store interface {
 	EvaluationStore
 	CatalogStore
 	OutboxStore
+	NoticeStore
 	AuditStore
 }
 
@@ -117,8 +118,8 @@ type EvaluationStore interface {
 	// the stored one. Every state has its monitor's id and organization, even if nothing else is known.
 	//
 	// A message whose id is in the outbox already is left out. A closing message takes the place of an undelivered one that
-	// opened its thread, if that was tried before and is not being sent just now. A new message makes the first one that
-	// waits for the same target and monitor due, since it cannot be sent before that.
+	// opened its thread, if that was tried before, or is about a notice, and is not being sent just now. A new message makes the
+	// first one that waits for the same target and monitor due, since it cannot be sent before that.
 	Advance(ctx context.Context, monitors []MonitorRef, now time.Time, step func(Progress, map[uint32]State) Batch) error
 	// UptimeRules returns those of the monitors that have an enabled rule about uptime.
 	UptimeRules(ctx context.Context, monitorIDs []uint32) ([]MonitorRef, error)
@@ -163,6 +164,39 @@ type OutboxStore interface {
 	Deliveries(ctx context.Context, f DeliveryFilter) ([]Delivery, int, error)
 	// Prune removes at most limit final messages that were written before the times given, and says how many.
 	Prune(ctx context.Context, deliveredBefore, deadBefore time.Time, limit int) (int, error)
+	// Backlog says what waits. It is asked every few seconds.
+	Backlog(ctx context.Context) (Backlog, error)
+}
+
+// Backlog is what of the outbox is not final yet.
+type Backlog struct {
+	Messages int
+	Oldest   time.Time // when the first of them was written; zero when there is none
+	Due      time.Time // when some message may be, or might have been, claimed; zero when none may before something is written
+}
+
+// NoticeStore keeps the notices about this installation itself.
+type NoticeStore interface {
+	// Notice returns the notice of the key that is not settled; nil if there is none.
+	Notice(ctx context.Context, key string) (*Notice, error)
+	// ChangeNotice calls step with the notice of the key and stores what it returns, with the messages pending and due at now.
+	// It takes turns with Advance, and with all that changes channels. An empty change writes nothing.
+	ChangeNotice(ctx context.Context, key string, now time.Time, step func(NoticeState) NoticeChange) error
+	// DueNotices returns the keys of at most limit notices of which there is something to tell at now, the longest due first.
+	// When there are none, next says when there will be; zero means not before something changes.
+	DueNotices(ctx context.Context, now time.Time, limit int) (keys []string, next time.Time, err error)
+	// Notices returns notices, those that began last first.
+	Notices(ctx context.Context, f NoticeFilter) ([]Notice, error)
+	// OpenNotices is how many last.
+	OpenNotices(ctx context.Context) (int, error)
+	// PruneNotices removes at most limit settled notices that ended before the time given, and says how many.
+	PruneNotices(ctx context.Context, endedBefore time.Time, limit int) (int, error)
+}
+
+// NoticeFilter chooses notices.
+type NoticeFilter struct {
+	Open  *bool // only those that last, or only those that ended; nil means all
+	Limit int   // positive
 }
 
 // DeliveryFilter chooses messages.

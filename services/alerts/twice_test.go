@@ -57,3 +57,10 @@ func (s twice) Advance(ctx context.Context, monitors []alerts.MonitorRef, now ti
 func (s twice) RemoveMonitors(ctx context.Context, monitors []alerts.MonitorRef, now time.Time, fn step) error {
 	return s.Store.RemoveMonitors(ctx, monitors, now, again(fn))
 }
+
+func (s twice) ChangeNotice(ctx context.Context, key string, now time.Time, fn func(alerts.NoticeState) alerts.NoticeChange) error {
+	return s.Store.ChangeNotice(ctx, key, now, func(st alerts.NoticeState) alerts.NoticeChange {
+		fn(st)
+		return fn(st)
+	})
+}

@@ -106,12 +106,13 @@ WHERE target_kind = $1 AND target_id = $2`
 // refresh follows every change of a target's pending messages. The target is locked.
 func refresh(b *pgx.Batch, t alerts.Target) { b.Queue(refreshTarget, string(t.Kind), t.ID) }
 
-// The message that closes a thread takes the place of the one that opened it, if that failed before and is not being sent
-// just now. A receiver that works gets both.
+// The message that closes a thread takes the place of the one that opened it, if that failed before, or is about a notice, and
+// is not being sent just now. A receiver that works gets both.
 const supersedeOpener = `
 WITH opener AS (
     SELECT o.position, o.id FROM outbox o
-    WHERE o.state = 'pending' AND o.target_kind = $1 AND o.target_id = $2 AND o.thread = $3 AND o.opens AND o.attempts > 0
+    WHERE o.state = 'pending' AND o.target_kind = $1 AND o.target_id = $2 AND o.thread = $3 AND o.opens
+        AND (o.attempts > 0 OR o.type = 'notice.raised')
         AND NOT EXISTS (SELECT 1 FROM delivery_target t
             WHERE t.target_kind = $1 AND t.target_id = $2 AND t.claimed_position = o.position AND t.claimed_until > $4)
     ORDER BY o.position LIMIT 1

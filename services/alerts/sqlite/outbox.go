@@ -54,14 +54,15 @@ WHERE state = 'pending' AND target_kind = ? AND target_id = ? AND thread = ? AND
 ORDER BY position LIMIT 1`
 	findOpener = `
 SELECT position, id FROM outbox
-WHERE state = 'pending' AND target_kind = ? AND target_id = ? AND thread = ? AND opens AND attempts > 0 AND claimed_until <= ?`
+WHERE state = 'pending' AND target_kind = ? AND target_id = ? AND thread = ? AND opens
+    AND (attempts > 0 OR type = 'notice.raised') AND claimed_until <= ?`
 	markSuperseded = `
 UPDATE outbox SET state = 'superseded', last_error = ?, claimed_until = 0, lease = '' WHERE position = ?`
 	setContent = `UPDATE outbox SET content = ? WHERE position = ?`
 )
 
-// supersede lets the message that closes a thread take the place of the one that opened it, if that failed before and is
-// not being sent just now. A receiver that works gets both.
+// supersede lets the message that closes a thread take the place of the one that opened it, if that failed before, or is about
+// a notice, and is not being sent just now. A receiver that works gets both.
 func supersede(ctx context.Context, tx *sql.Tx, t alerts.Target, thread string, now time.Time) error {
 	var opener, closer int64
 	var openerID, closerID, raw string
