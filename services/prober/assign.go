@@ -12,7 +12,7 @@ import (
 	"github.com/frogstats/uptime/services/prober/schedule"
 )
 
-// lastSlot is what is already stored of a monitor from before this prober ran.
+// lastSlot is up to where a monitor's slots are accounted for already, by this prober or another.
 type lastSlot struct {
 	at       time.Time
 	failures uint32
@@ -23,11 +23,17 @@ type lastSlot struct {
 // within it anyway are checked then: grids spread by themselves.
 const firstSpread = 5 * time.Second
 
-// digest tells assignments apart without keeping them.
+// digest tells configurations apart without keeping them.
 type digest [16]byte
 
+// digestOf is the digest of what a is to do; who holds it, and since when, is no part of that.
 func digestOf(a *monitorsv1.Assignment) (digest, error) {
-	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(a)
+	bare := &monitorsv1.Assignment{
+		Spec: a.GetSpec(), IntervalSeconds: a.GetIntervalSeconds(), Cron: a.GetCron(), Timezone: a.GetTimezone(),
+		ConfirmDown: a.GetConfirmDown(), RetryIntervalSeconds: a.GetRetryIntervalSeconds(), Overlap: a.GetOverlap(),
+		ActiveSince: a.GetActiveSince(),
+	}
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(bare)
 	if err != nil {
 		return digest{}, fmt.Errorf("encode assignment: %w", err)
 	}
@@ -35,40 +41,91 @@ func digestOf(a *monitorsv1.Assignment) (digest, error) {
 	return digest(sum[:16]), nil
 }
 
-// assign takes a new or changed monitor. known is its last stored slot, or nil when
-// there is none or when the monitor is not new to this prober. fresh is false for
-// the monitors of the first snapshot, and true for what comes later.
+// arrival is a monitor that this prober is to run.
+type arrival struct {
+	assignment *monitorsv1.Assignment
+	epoch      uint64    // of its rows
+	known      *lastSlot // nil when nothing is known, or the monitor is not new to this prober
+	// handed says that known is where another prober stopped: what was due a moment ago is run at once, and nothing besides.
+	handed bool
+	fresh  bool // false for the monitors of the first snapshot, and true for what comes later
+}
+
+// assign is hold for a monitor of which nobody else knows.
 func (g *engine) assign(a *monitorsv1.Assignment, known *lastSlot, fresh bool) {
+	g.hold(arrival{assignment: a, epoch: a.GetEpoch(), known: known, fresh: fresh})
+}
+
+// hold takes a new or changed monitor. When another prober held it meanwhile, former is the holding before, of which
+// nobody has accounted for the last slots yet.
+func (g *engine) hold(x arrival) (former *holding) {
 	now := g.now()
-	id := a.GetSpec().GetMonitorId()
+	a, id := x.assignment, x.assignment.GetSpec().GetMonitorId()
 	mark, err := digestOf(a)
 	if err != nil {
 		g.log.Error("assignment cannot be read", "monitor_id", id, "error", err)
-		return
+		return nil
 	}
 	s := g.shardOf(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
-		return
+		return nil
 	}
 	e := s.entries[id]
-	isNew := e == nil
-	if isNew {
+	if e != nil && a.GetEpoch() > e.plan.held && a.GetAccountFrom() != nil {
+		former = s.drop(e, now)
+		x.handed, x.known = true, &lastSlot{at: later(a.GetAccountFrom().AsTime(), instant(former.taken)), failures: e.failures}
+		e = nil
+	}
+	switch {
+	case e == nil:
 		e = &entry{}
 		s.entries[id] = e
-	} else if e.plan.digest == mark {
-		return // a snapshot after a reconnection repeats what is known
-	} else {
+		e.plan = s.planOf(a, x.epoch, mark)
+		s.begin(e, x, now)
+	case e.plan.digest == mark:
+		s.renumber(e, a, x.epoch, now)
+		return nil // a snapshot after a reconnection repeats what is known
+	default:
+		s.accountTo(e, s.horizon(now), missedOverload, now)
 		s.retire(e, now)
+		e.plan = s.planOf(a, x.epoch, mark)
+		e.gridAt = milli(e.plan.schedule.Next(instant(s.horizon(now))))
+		e.schedule(now, true, x.fresh, id)
 	}
-	e.plan = s.planOf(a, mark)
-	if isNew && known != nil {
-		e.failures = known.failures
-		s.noteGap(e, a, known.at, now)
-	}
-	e.schedule(now, known == nil, fresh, id)
 	s.place(e)
+	return former
+}
+
+// begin sets the first slots of a new entry.
+func (s *shard) begin(e *entry, x arrival, now time.Time) {
+	horizon := s.horizon(now)
+	if x.known == nil {
+		e.gridAt = milli(e.plan.schedule.Next(instant(horizon)))
+	} else {
+		e.failures = x.known.failures
+		s.resume(e, x.assignment, x.known.at, x.handed, now)
+	}
+	if !x.handed {
+		e.schedule(now, x.known == nil, x.fresh, x.assignment.GetSpec().GetMonitorId())
+	}
+}
+
+// renumber lets e go on under another lease. The lock is held.
+func (s *shard) renumber(e *entry, a *monitorsv1.Assignment, epoch uint64, now time.Time) {
+	if e.plan.epoch == epoch && e.plan.held == a.GetEpoch() {
+		return
+	}
+	row, err := s.rowOf(a.GetSpec(), epoch)
+	if err != nil {
+		s.log.Error("monitor cannot be told in a row", "monitor_id", a.GetSpec().GetMonitorId(), "error", err)
+		return
+	}
+	s.flushMissed(e, now)
+	next := *e.plan // a check in flight goes by the one with which it began
+	next.row, next.epoch, next.held = row, epoch, a.GetEpoch()
+	e.plan = &next
 }
 
 // retire ends what hangs on e's plan. The lock is held.
@@ -82,31 +139,24 @@ func (s *shard) retire(e *entry, now time.Time) {
 
 // planOf prepares a check and its schedule. What cannot be run is not dropped: its
 // slots become missed rows that say why. The lock is held.
-func (s *shard) planOf(a *monitorsv1.Assignment, mark digest) *plan {
+func (s *shard) planOf(a *monitorsv1.Assignment, epoch uint64, mark digest) *plan {
 	spec := a.GetSpec()
 	log := s.log.With("monitor_id", spec.GetMonitorId())
 	p := &plan{
 		digest: mark, retryInterval: time.Duration(a.GetRetryIntervalSeconds()) * time.Second, confirmDown: a.GetConfirmDown(),
-		parallel: a.GetOverlap() == monitorsv1.Overlap_OVERLAP_PARALLEL,
+		parallel: a.GetOverlap() == monitorsv1.Overlap_OVERLAP_PARALLEL, held: a.GetEpoch(), epoch: epoch,
 	}
-	p.follow(schedule.NewGrid(spec.GetMonitorId(), time.Duration(a.GetIntervalSeconds())*time.Second))
 	var err error
-	if p.row, err = s.rowOf(spec); err != nil {
+	if p.row, err = s.rowOf(spec, epoch); err != nil {
 		log.Error("monitor cannot be told in a row", "error", err)
 	}
 	if p.check, err = s.prepare(spec); err != nil {
 		log.Error("monitor cannot be run", "error", err)
 		p.check = nil
 	}
-	if expr := a.GetCron(); expr != "" {
-		cron, err := schedule.ParseCron(expr, a.GetTimezone())
-		if err == nil {
-			p.schedule, p.every = cron, 0
-		} else {
-			log.Error("schedule cannot be followed", "error", err)
-			p.follow(schedule.NewGrid(spec.GetMonitorId(), 24*time.Hour))
-			p.check = nil
-		}
+	if err := p.follow(a); err != nil {
+		log.Error("schedule cannot be followed", "error", err)
+		p.check = nil
 	}
 	host := ""
 	if p.check != nil {
@@ -117,7 +167,23 @@ func (s *shard) planOf(a *monitorsv1.Assignment, mark digest) *plan {
 	return p
 }
 
-func (p *plan) follow(g schedule.Grid) { p.schedule, p.every = g, g.Interval().Milliseconds() }
+// follow sets p's schedule. One that cannot be followed is a grid of days, whose slots say so.
+func (p *plan) follow(a *monitorsv1.Assignment) error {
+	id := a.GetSpec().GetMonitorId()
+	if a.GetCron() == "" {
+		p.onGrid(schedule.NewGrid(id, time.Duration(a.GetIntervalSeconds())*time.Second))
+		return nil
+	}
+	cron, err := schedule.ParseCron(a.GetCron(), a.GetTimezone())
+	if err != nil {
+		p.onGrid(schedule.NewGrid(id, 24*time.Hour))
+		return err
+	}
+	p.schedule, p.every = cron, 0
+	return nil
+}
+
+func (p *plan) onGrid(g schedule.Grid) { p.schedule, p.every = g, g.Interval().Milliseconds() }
 
 // preparePlain readies p for the loop if its check only connects. The lock is held.
 func (s *shard) preparePlain(p *plan, spec *checkv1.CheckSpec) {
@@ -142,10 +208,8 @@ func (s *shard) preparePlain(p *plan, spec *checkv1.CheckSpec) {
 	p.judged = len(spec.GetValidationRules())+len(spec.GetAssertions()) > 0
 }
 
-// schedule sets e's next slots: at once for a monitor that is new or was changed while
-// we watch; on its grid otherwise.
+// schedule sets e's slot besides those of its grid: at once for a monitor that is new or was changed while we watch.
 func (e *entry) schedule(now time.Time, unchecked, fresh bool, id uint32) {
-	e.gridAt = milli(e.plan.schedule.Next(now))
 	e.confirmAt = 0
 	switch {
 	case fresh && e.running == 0: // a check in flight would only turn this slot into an overlap
@@ -158,35 +222,23 @@ func (e *entry) schedule(now time.Time, unchecked, fresh bool, id uint32) {
 	}
 }
 
-// noteGap writes the slots that were due after the last stored one and before now as
-// one missed row: nobody was there to run them. The lock is held.
-func (s *shard) noteGap(e *entry, a *monitorsv1.Assignment, last, now time.Time) {
-	if since := a.GetActiveSince(); since != nil && since.AsTime().After(last) {
-		last = since.AsTime()
-	}
-	n := e.plan.schedule.Count(last, now)
-	if n == 0 {
-		return
-	}
-	s.metrics.due.Add(int64(n))
-	s.metrics.missed(n, missedOffline)
-	s.row = e.plan.appendMissed(s.row[:0], milli(e.plan.schedule.Next(last)), uint32(n), missedOffline, milli(e.plan.schedule.Next(now)), now)
-	s.outbox.Append(s.row, "")
-}
-
 // remove stops a monitor. A check in flight still ends as its row.
 func (g *engine) remove(id uint32) {
 	s := g.shardOf(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.entries[id]
-	if e == nil {
-		return
+	if e := s.entries[id]; e != nil {
+		s.drop(e, g.now())
+		delete(s.entries, id)
 	}
-	s.retire(e, s.now())
+}
+
+// drop ends e, and says what it was and how far it came. The lock is held.
+func (s *shard) drop(e *entry, now time.Time) *holding {
+	s.retire(e, now)
 	e.removed = true
 	s.place(e)
-	delete(s.entries, id)
+	return &holding{plan: e.plan, taken: e.taken(), failures: e.failures}
 }
 
 // retain removes every monitor that is not in keep.
@@ -214,4 +266,11 @@ func (g *engine) size() (n int) {
 		s.mu.Unlock()
 	}
 	return n
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }

@@ -29,12 +29,14 @@ type engine struct {
 	log      *slog.Logger
 	observer *observer
 
+	fence  fence
 	shards []*shard
 	pool   *pool[job]
 	checks sync.WaitGroup // in flight
 	// base is what checks run under; it ends when their time to finish after a stop is over.
 	base   context.Context
 	cancel context.CancelFunc
+	left   chan time.Time // capacity 1: after a stop, the moment up to which every slot is accounted for
 }
 
 const (
@@ -47,7 +49,7 @@ const (
 func newEngine(cfg Config, prepare func(*checkv1.CheckSpec) (check, error), newLoop func() (tcpLoop, error), outbox Outbox, m *metrics, t *tracer, log *slog.Logger) *engine {
 	g := &engine{
 		region: cfg.Region, proberID: cfg.ProberID, prepare: prepare, newLoop: newLoop, outbox: outbox, metrics: m, tracer: t, log: log,
-		limits: newLimits(cfg.MaxChecks, cfg.MaxChecksPerHost),
+		limits: newLimits(cfg.MaxChecks, cfg.MaxChecksPerHost), left: make(chan time.Time, 1),
 	}
 	g.observer = newObserver(g)
 	g.base, g.cancel = context.WithCancel(context.Background())
@@ -72,9 +74,11 @@ func (g *engine) run(ctx context.Context, grace time.Duration) {
 		running.Go(func() { s.run(ctx) })
 	}
 	running.Wait()
+	now := g.now()
 	for _, s := range g.shards {
-		s.halt()
+		s.halt(now)
 	}
+	g.left <- instant(min(now.UnixMilli(), g.fence.label()))
 	cut := make(chan struct{})
 	timer := time.AfterFunc(grace, func() {
 		defer close(cut)

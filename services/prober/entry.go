@@ -35,6 +35,8 @@ const maxMissedAge = 10 * time.Second
 type plan struct {
 	row      []byte // the fields that all its rows have, encoded
 	digest   digest // of the assignment
+	held     uint64 // epoch of the assignment; 0 without a lease
+	epoch    uint64 // of the rows
 	check    check  // nil when the configuration cannot be run
 	plain    *nettest.TCPCheck
 	schedule schedule.Schedule

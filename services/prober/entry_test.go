@@ -15,7 +15,7 @@ func TestTakeFollowsTheSchedule(t *testing.T) {
 		id, interval := rapid.Uint32().Draw(rt, "id"), time.Duration(rapid.IntRange(1, 86400).Draw(rt, "interval"))*time.Second
 		grid := schedule.NewGrid(id, interval)
 		quick, plain := &plan{}, &plan{schedule: grid}
-		quick.follow(grid)
+		quick.onGrid(grid)
 		began := time.UnixMilli(rapid.Int64Range(1e12, 2e12).Draw(rt, "began"))
 		confirm := rapid.SampledFrom([]int64{0, began.UnixMilli() + 1, milli(grid.Next(began))}).Draw(rt, "confirm")
 		e, want := &entry{plan: quick}, &entry{plan: plain}

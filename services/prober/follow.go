@@ -2,8 +2,10 @@ package prober
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -13,32 +15,54 @@ import (
 )
 
 // follower keeps the engine's monitors as the monitors service has them. A lost
-// stream changes nothing: what is assigned goes on being checked.
+// stream changes nothing: what is assigned goes on being checked while the lease lasts.
 type follower struct {
 	assignments monitorsv1.AssignmentsServiceClient
 	recorder    eventsv1.RecorderServiceClient
-	request     *monitorsv1.WatchAssignmentsRequest
+	request     *monitorsv1.WatchAssignmentsRequest // but for the session
 	engine      *engine
+	keeper      *keeper
+	cache       *cache // nil without a folder
+	was         cached // what a former process left
+	alone       bool   // nobody else could take over from it
 	log         *slog.Logger
 
-	known  map[uint32]lastSlot // stored slots of before this prober started
-	synced bool                // a first snapshot is complete
+	learned     chan struct{} // closed when as much is known of before the start as will be
+	reached     chan struct{} // closed when the centre has said something
+	reachedOnce sync.Once
+
+	mu       sync.Mutex                      // of what follows
+	past     *past                           // of before this prober started; nil once the first snapshot is complete
+	synced   bool                            // a first snapshot of the session is complete
+	parked   map[uint32]*holding             // held no more, and not accounted for to the end
+	released map[uint32]*monitorsv1.Released // given up: the centre may ask again
 }
 
 func newFollower(monitors, events grpc.ClientConnInterface, cfg Config, g *engine, log *slog.Logger) *follower {
-	return &follower{
+	f := &follower{
 		assignments: monitorsv1.NewAssignmentsServiceClient(monitors), recorder: eventsv1.NewRecorderServiceClient(events),
-		request: &monitorsv1.WatchAssignmentsRequest{ProberId: cfg.ProberID, Region: cfg.Region, Version: cfg.Version},
-		engine:  g, log: log,
+		request: &monitorsv1.WatchAssignmentsRequest{
+			ProberId: cfg.ProberID, Region: cfg.Region, Version: cfg.Version, Durable: cfg.Dir != "", Capacity: uint32(cfg.MaxChecks),
+		},
+		engine: g, log: log, learned: make(chan struct{}), reached: make(chan struct{}), past: &past{},
+		parked: map[uint32]*holding{}, released: map[uint32]*monitorsv1.Released{},
 	}
+	f.keeper = newKeeper(f.assignments, cfg, g, log)
+	return f
 }
 
-// historyWait is how long a starting prober waits to learn what is stored already.
-// Checking matters more than an exact account of the time before.
-const historyWait = 10 * time.Second
-
 func (f *follower) run(ctx context.Context) {
-	f.learn(ctx)
+	f.restore()
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	parts.Go(func() { f.keeper.run(ctx) })
+	parts.Go(func() { f.learn(ctx) })
+	if f.cache != nil {
+		parts.Go(func() { f.cache.run(ctx, f.engine.progress) })
+	}
+	if f.alone {
+		parts.Go(func() { f.startAlone(ctx) })
+	}
 	retry(ctx, func() bool {
 		began := time.Now()
 		err := f.watch(ctx)
@@ -46,69 +70,279 @@ func (f *follower) run(ctx context.Context) {
 			f.engine.metrics.assignmentsLost.Add(1)
 			f.log.Warn("assignments stream lost", "error", err)
 		}
-		return time.Since(began) > time.Minute
+		return time.Since(began) > time.Minute || errors.Is(err, errLapsed)
 	})
 }
 
-// learn reads the last stored slots of the region.
-func (f *follower) learn(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, historyWait)
-	defer cancel()
-	retry(ctx, func() bool {
-		resp, err := f.recorder.ListLastSlots(ctx, &eventsv1.ListLastSlotsRequest{Region: f.request.GetRegion()})
-		if err != nil {
-			if ctx.Err() == nil {
-				f.log.Warn("last slots unknown", "error", err)
-			}
-			return false
-		}
-		f.known = make(map[uint32]lastSlot, len(resp.GetSlots()))
-		for _, s := range resp.GetSlots() {
-			f.known[s.GetMonitorId()] = lastSlot{at: s.GetScheduledAt().AsTime(), failures: s.GetConsecutiveFailures()}
-		}
-		cancel()
-		return true
-	})
+// steps in one go: what comes together is looked up together.
+const maxSteps = 5000
+
+// stream is one stream of assignments.
+type stream struct {
+	opening
+	leased   bool
+	told     bool            // whether it is leased is known
+	snapshot map[uint32]bool // nil once the snapshot is complete
 }
 
 // watch follows one stream until it breaks.
 func (f *follower) watch(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := f.assignments.WatchAssignments(ctx, f.request)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	w := &stream{opening: f.keeper.open(cancel), snapshot: map[uint32]bool{}}
+	watching, err := f.assignments.WatchAssignments(ctx, f.hello(w.opening))
 	if err != nil {
-		return fmt.Errorf("watch assignments: %w", err)
+		return f.lost(ctx, w, err)
 	}
-	snapshot := map[uint32]bool{} // nil once the snapshot is complete
+	steps, failed := make(chan *monitorsv1.WatchAssignmentsResponse, maxSteps), make(chan error, 1)
+	var receiving sync.WaitGroup
+	defer receiving.Wait()
+	defer cancel(nil)
+	receiving.Go(func() { failed <- receive(ctx, watching, steps) })
 	for {
-		resp, err := stream.Recv()
-		if err != nil {
-			return fmt.Errorf("watch assignments: %w", err)
-		}
-		switch step := resp.GetStep().(type) {
-		case *monitorsv1.WatchAssignmentsResponse_Assigned:
-			id := step.Assigned.GetSpec().GetMonitorId()
-			if snapshot != nil {
-				snapshot[id] = true
+		select {
+		case step := <-steps:
+			if err := f.take(ctx, w, gather(step, steps)); err != nil {
+				return f.lost(ctx, w, err)
 			}
-			f.assign(id, step.Assigned)
-		case *monitorsv1.WatchAssignmentsResponse_RemovedMonitorId:
-			f.engine.remove(step.RemovedMonitorId)
-			delete(snapshot, step.RemovedMonitorId)
-		case *monitorsv1.WatchAssignmentsResponse_SnapshotComplete:
-			if snapshot != nil {
-				f.engine.retain(snapshot)
+		case err := <-failed:
+			if err := f.take(ctx, w, gather(nil, steps)); err != nil {
+				return f.lost(ctx, w, err)
 			}
-			snapshot, f.synced, f.known = nil, true, nil
-			f.log.Info("assignments in step", "monitors", f.engine.size())
+			return f.lost(ctx, w, err)
 		}
 	}
 }
 
-func (f *follower) assign(id uint32, a *monitorsv1.Assignment) {
-	var known *lastSlot
-	if k, ok := f.known[id]; ok {
-		known = &k
+func (f *follower) hello(o opening) *monitorsv1.WatchAssignmentsRequest {
+	return &monitorsv1.WatchAssignmentsRequest{
+		ProberId: f.request.GetProberId(), Region: f.request.GetRegion(), Version: f.request.GetVersion(), Session: o.session,
+		PreviousSession: o.previous, Durable: f.request.GetDurable(), Capacity: f.request.GetCapacity(), Capabilities: capabilities(),
 	}
-	f.engine.assign(a, known, f.synced)
+}
+
+func receive(ctx context.Context, watching monitorsv1.AssignmentsService_WatchAssignmentsClient, steps chan<- *monitorsv1.WatchAssignmentsResponse) error {
+	for {
+		step, err := watching.Recv()
+		if err != nil {
+			return err
+		}
+		select {
+		case steps <- step:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// gather is first, if there is one, and what has come since.
+func gather(first *monitorsv1.WatchAssignmentsResponse, steps <-chan *monitorsv1.WatchAssignmentsResponse) []*monitorsv1.WatchAssignmentsResponse {
+	var all []*monitorsv1.WatchAssignmentsResponse
+	if first != nil {
+		all = append(all, first)
+	}
+	for len(all) < maxSteps {
+		select {
+		case step := <-steps:
+			all = append(all, step)
+		default:
+			return all
+		}
+	}
+	return all
+}
+
+// lost is the reason why a stream is over. With its session everything that is held goes.
+func (f *follower) lost(ctx context.Context, w *stream, err error) error {
+	if isSessionEnded(err) {
+		f.keeper.end(w.session)
+	}
+	if f.keeper.over(w.opening) {
+		f.abandon()
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	return fmt.Errorf("watch assignments: %w", err)
+}
+
+// abandon stops all monitors: another session has begun, or none may. How far they came is remembered for when they, or word
+// of their new holders, come back.
+func (f *follower) abandon() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, h := range f.engine.part() {
+		f.parked[id] = h
+	}
+	clear(f.released)
+	f.synced = false
+}
+
+// take follows steps of a stream.
+func (f *follower) take(ctx context.Context, w *stream, steps []*monitorsv1.WatchAssignmentsResponse) error {
+	if len(steps) == 0 {
+		return nil
+	}
+	f.reachedOnce.Do(func() { close(f.reached) })
+	for len(steps) > 0 && steps[0].GetLease() != nil {
+		f.lease(w, steps[0].GetLease())
+		steps = steps[1:]
+	}
+	if len(steps) == 0 {
+		return nil
+	}
+	select { // what the past was decides how monitors begin
+	case <-f.learned:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.keeper.over(w.opening) {
+		return errSessionEnded
+	}
+	before := f.lookUp(ctx, w, steps)
+	for _, step := range steps {
+		f.step(w, step, before)
+	}
+	return nil
+}
+
+func (f *follower) lease(w *stream, l *monitorsv1.Lease) {
+	w.leased, w.told = true, true
+	f.keeper.granted(w.session, l, w.sent, true)
+}
+
+// step follows one step of a stream. The lock is held.
+func (f *follower) step(w *stream, m *monitorsv1.WatchAssignmentsResponse, before map[uint32]lastSlot) {
+	switch step := m.GetStep().(type) {
+	case *monitorsv1.WatchAssignmentsResponse_Lease:
+		f.lease(w, step.Lease)
+	case *monitorsv1.WatchAssignmentsResponse_Assigned:
+		f.unleased(w)
+		f.assigned(w, step.Assigned, before)
+	case *monitorsv1.WatchAssignmentsResponse_RemovedMonitorId:
+		f.removed(w, &monitorsv1.Removal{MonitorId: step.RemovedMonitorId})
+	case *monitorsv1.WatchAssignmentsResponse_Removal:
+		f.removed(w, step.Removal)
+	case *monitorsv1.WatchAssignmentsResponse_SnapshotComplete:
+		f.unleased(w)
+		f.complete(w)
+	}
+}
+
+// unleased finds out that the centre knows of no leases: it would have sent one before this. The lock is held.
+func (f *follower) unleased(w *stream) {
+	if !w.told {
+		w.told = true
+		f.keeper.unleased()
+	}
+}
+
+// assigned takes a monitor that is new, has changed, or is told again. The lock is held.
+func (f *follower) assigned(w *stream, a *monitorsv1.Assignment, before map[uint32]lastSlot) {
+	id := a.GetSpec().GetMonitorId()
+	if w.snapshot != nil {
+		w.snapshot[id] = true
+	}
+	x := arrival{assignment: a, fresh: f.synced}
+	if w.leased {
+		x.epoch = max(a.GetEpoch(), f.keeper.epoch())
+	}
+	if _, held := f.engine.heldUnder(id); !held {
+		x.known, x.handed = f.history(a, before)
+	}
+	if former := f.engine.hold(x); former != nil {
+		f.parked[id] = former
+	}
+	delete(f.released, id)
+	f.cache.put(a)
+}
+
+// history is up to where a monitor that is not held is accounted for, as far as that is known; handed says that another
+// prober has held it. The lock is held.
+func (f *follower) history(a *monitorsv1.Assignment, before map[uint32]lastSlot) (known *lastSlot, handed bool) {
+	id := a.GetSpec().GetMonitorId()
+	from := a.GetAccountFrom()
+	if last, ok := before[id]; ok {
+		known = &last
+	}
+	if last := f.past.before(id, a); last != nil {
+		known = last
+	}
+	if h := f.parked[id]; h != nil && (from == nil || h.plan.held == a.GetEpoch()) {
+		delete(f.parked, id) // it goes on
+		if h.taken != 0 {
+			known = &lastSlot{at: instant(h.taken), failures: h.failures}
+		}
+	}
+	if from == nil {
+		return known, false
+	}
+	if known == nil || from.AsTime().After(known.at) {
+		known = &lastSlot{at: from.AsTime()}
+	}
+	return known, true
+}
+
+// removed gives a monitor up. The lock is held.
+func (f *follower) removed(w *stream, r *monitorsv1.Removal) {
+	id := r.GetMonitorId()
+	if epoch, held := f.engine.heldUnder(id); held && (r.GetEpoch() == 0 || r.GetEpoch() >= epoch) {
+		f.giveUp(r)
+		delete(w.snapshot, id)
+		delete(f.parked, id)
+		f.cache.drop(id)
+		return
+	}
+	if h := f.parked[id]; h != nil {
+		delete(f.parked, id)
+		f.settle(id, h, r)
+	} else if r.GetRelease() {
+		f.keeper.confirm(f.again(r))
+	}
+	if !w.snapshot[id] {
+		f.cache.drop(id)
+	}
+}
+
+// giveUp stops a monitor that is run. The lock is held.
+func (f *follower) giveUp(r *monitorsv1.Removal) {
+	id := r.GetMonitorId()
+	switch {
+	case r.GetRelease():
+		until, _ := f.engine.release(id)
+		f.confirm(r, until)
+	case r.GetUntil() != nil:
+		f.engine.end(id, r.GetUntil().AsTime().UnixMilli())
+	default:
+		f.engine.remove(id)
+	}
+}
+
+func (f *follower) confirm(r *monitorsv1.Removal, until int64) {
+	done := &monitorsv1.Released{MonitorId: r.GetMonitorId(), Epoch: r.GetEpoch(), Until: stampOf(until)}
+	f.released[r.GetMonitorId()] = done
+	f.keeper.confirm(done)
+}
+
+// again is the confirmation of what is not run here: as it was given before, or without a word of when. The lock is held.
+func (f *follower) again(r *monitorsv1.Removal) *monitorsv1.Released {
+	if done := f.released[r.GetMonitorId()]; done != nil && done.GetEpoch() == r.GetEpoch() {
+		return done
+	}
+	return &monitorsv1.Released{MonitorId: r.GetMonitorId(), Epoch: r.GetEpoch()}
+}
+
+// complete ends a snapshot. The lock is held.
+func (f *follower) complete(w *stream) {
+	if w.snapshot != nil {
+		f.engine.retain(w.snapshot)
+		f.cache.retain(w.snapshot)
+		clear(f.parked) // nobody asks for them
+		f.past, f.was = nil, cached{}
+	}
+	w.snapshot, f.synced = nil, true
+	f.keeper.synced(w.opening)
+	f.log.Info("assignments in step", "monitors", f.engine.size())
 }

@@ -71,10 +71,15 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err := m.watch(g, outbox); err != nil {
 		return nil, fmt.Errorf("prober metrics: %w", err)
 	}
+	f := newFollower(deps.Monitors, deps.Events, cfg, g, log)
+	if cfg.Dir != "" {
+		if err := f.remember(cfg.Dir); err != nil {
+			return nil, err
+		}
+	}
 	return &Service{
-		cfg: cfg, log: log, engine: g, metrics: m,
-		follower: newFollower(deps.Monitors, deps.Events, cfg, g, log),
-		uplink:   newUplink(deps.Events, cfg, outbox, m, log),
+		cfg: cfg, log: log, engine: g, metrics: m, follower: f,
+		uplink: newUplink(deps.Events, cfg, outbox, m, log),
 	}, nil
 }
 
@@ -91,9 +96,13 @@ func (s *Service) Run(ctx context.Context) error {
 	linkCtx, unlink := context.WithCancel(context.WithoutCancel(ctx))
 	defer unlink()
 	var link, work sync.WaitGroup
-	link.Go(func() { s.uplink.run(linkCtx) })
+	link.Go(func() {
+		s.follower.awaitPast(linkCtx)
+		s.uplink.run(linkCtx)
+	})
 	work.Go(func() { s.follower.run(ctx) })
 	work.Go(func() { s.engine.run(ctx, s.cfg.StopGrace) })
+	work.Go(func() { s.follower.leave(linkCtx) })
 	work.Wait()
 
 	drain, cancel := context.WithTimeout(linkCtx, s.cfg.DrainGrace)

@@ -33,16 +33,18 @@ const (
 	rowNextScheduledAt = 28
 	rowPort            = 29
 	rowLateness        = 30
+	rowEpoch           = 35
 
 	stampSeconds = 1 // of a Timestamp
 	stampNanos   = 2
 )
 
-// rowOf encodes the fields that every row of a monitor has.
-func (g *engine) rowOf(spec *checkv1.CheckSpec) ([]byte, error) {
+// rowOf encodes the fields that every row of a monitor has while it is held under epoch.
+func (g *engine) rowOf(spec *checkv1.CheckSpec, epoch uint64) ([]byte, error) {
 	return proto.Marshal(&checkv1.CheckResult{
 		MonitorId: spec.GetMonitorId(), OrganizationId: spec.GetOrganizationId(), Region: g.region, ProberId: g.proberID,
 		ConfigVersion: spec.GetVersion(), MonitorType: spec.GetMonitorType(), MonitorUrl: targetURL(spec), MonitorName: spec.GetName(),
+		Epoch: epoch,
 	})
 }
 

@@ -44,13 +44,13 @@ func drawTime(rt *rapid.T, name string) time.Time {
 func TestSuccessRowIsTheMessage(t *testing.T) {
 	checker, g := NewChecker(nil, nil), rowEngine()
 	rapid.Check(t, func(rt *rapid.T) {
-		spec := drawSpec(rt)
+		spec, epoch := drawSpec(rt), rapid.Uint64().Draw(rt, "epoch")
 		chk, err := checker.prepare(spec)
 		if err != nil {
 			rt.Fatal(err)
 		}
 		p := &plan{check: chk, port: uint16(spec.GetTcpConfig().GetPort())}
-		if p.row, err = g.rowOf(spec); err != nil {
+		if p.row, err = g.rowOf(spec, epoch); err != nil {
 			rt.Fatal(err)
 		}
 		span := func(name string) nettest.Span {
@@ -81,9 +81,9 @@ func TestSuccessRowIsTheMessage(t *testing.T) {
 func TestMissedRowIsTheMessage(t *testing.T) {
 	g := rowEngine()
 	rapid.Check(t, func(rt *rapid.T) {
-		spec := drawSpec(rt)
+		spec, epoch := drawSpec(rt), rapid.Uint64().Draw(rt, "epoch")
 		p, err := &plan{}, error(nil)
-		if p.row, err = g.rowOf(spec); err != nil {
+		if p.row, err = g.rowOf(spec, epoch); err != nil {
 			rt.Fatal(err)
 		}
 		from, next, now := max(drawTime(rt, "from").UnixMilli(), 1), drawTime(rt, "next").UnixMilli(), drawTime(rt, "now")
@@ -94,6 +94,7 @@ func TestMissedRowIsTheMessage(t *testing.T) {
 			ScheduledAt: timestamppb.New(instant(from)), StartedAt: timestamppb.New(now), Status: checkv1.ResultStatus_RESULT_STATUS_MISSED,
 			MissedCount: count, ErrorType: ptr(string(why)), ErrorMessage: ptr(missedMessages[why]), ConfigVersion: spec.GetVersion(),
 			MonitorType: spec.GetMonitorType(), MonitorName: spec.GetName(), MonitorUrl: targetURL(spec), NextScheduledAt: stampOf(next),
+			Epoch: epoch,
 		}
 		got := &checkv1.CheckResult{}
 		if err := proto.Unmarshal(p.appendMissed(nil, from, count, why, next, now), got); err != nil {
@@ -233,7 +234,7 @@ func TestPlainChecksThatDidNotRun(t *testing.T) {
 	s := g.shards[0]
 	for i, err := range []error{nettest.ErrOverload, errors.New("cancelled")} {
 		a := assignment(1, 3600)
-		row, _ := g.rowOf(a.GetSpec())
+		row, _ := g.rowOf(a.GetSpec(), 0)
 		chk, err2 := NewChecker(nil, nil).prepare(&checkv1.CheckSpec{MonitorType: checkv1.MonitorType_MONITOR_TYPE_TCP, TcpConfig: &checkv1.TcpConfig{Host: ptr("127.0.0.1"), Port: ptr(int32(1))}})
 		if err2 != nil {
 			t.Fatal(err2)

@@ -79,6 +79,7 @@ func encodeResult(dst []byte, r *checkv1.CheckResult) (row []byte, ok bool) {
 	e.number(rowMonitorType, uint64(r.MonitorType))
 	e.text(rowMonitorURL, r.MonitorUrl)
 	e.text(rowMonitorName, r.MonitorName)
+	e.number(rowEpoch, r.Epoch)
 	return e.dst, e.ok
 }
 

@@ -45,11 +45,15 @@ type shard struct {
 	waiting waitlist
 	wakeAt  int64 // when the shard looks again; 0 while it looks
 	stopped bool
-	loop    tcpLoop // nil until it is needed
-	noLoop  bool    // there can be none
-	flights flights // in the loop
-	row     []byte  // the row that is being written
-	result  checkv1.CheckResult
+	// paused says that slots may be due which the fence keeps back. Those up to pausedTo went by so: they are told from
+	// those that the shard was late for.
+	paused   bool
+	pausedTo int64
+	loop     tcpLoop // nil until it is needed
+	noLoop   bool    // there can be none
+	flights  flights // in the loop
+	row      []byte  // the row that is being written
+	result   checkv1.CheckResult
 }
 
 // job is a check that has its permit and runs in a goroutine.
@@ -110,25 +114,60 @@ func (s *shard) collect(now time.Time) time.Duration {
 	if s.stopped {
 		return idleWait
 	}
+	limit, open := s.fence.limit()
+	if !open {
+		s.pause(now)
+		return idleWait
+	}
+	if s.paused {
+		s.paused, s.pausedTo = false, now.UnixMilli()
+	}
 	// What became due since the tick waits for the next one, also if the shard woke late:
 	// else a monitor would be early by a tick now and then.
-	ended := tickOf(now)
+	ended := min(tickOf(now), limit)
 	s.startWaiting(now)
 	for !s.burstFull() {
-		e := s.due.take(ended)
+		e := s.takeDue(ended)
 		if e == nil {
-			return s.sleep(now)
+			return s.sleep(now, limit)
 		}
-		s.fire(e, now)
+		s.fire(e, now, min(now.UnixMilli(), limit))
 		s.due.place(e, e.due())
 	}
 	return 0
 }
 
-// sleep is the time to the tick in which there may be something to do. The lock is held.
-func (s *shard) sleep(now time.Time) time.Duration {
+// takeDue is an entry that is due at or before ended, which may lie before what was taken last. The lock is held.
+func (s *shard) takeDue(ended int64) *entry {
+	if ended < s.due.now {
+		return nil
+	}
+	return s.due.take(ended)
+}
+
+// pause notes that nothing may be taken. What waits for a permit was taken in time and does not run any more; what is in
+// flight ends. The lock is held.
+func (s *shard) pause(now time.Time) {
+	s.paused = true
+	s.wakeAt = now.Add(idleWait).UnixMilli()
+	if s.waiting.empty() {
+		return
+	}
+	for _, e := range s.entries {
+		if e.waitingAt != 0 {
+			s.giveUp(e, missedOffline, now)
+		}
+	}
+}
+
+// sleep is the time to the tick in which there may be something to do. What is due after newest waits for the fence, which
+// wakes the shard when it moves. The lock is held.
+func (s *shard) sleep(now time.Time, newest int64) time.Duration {
 	limit := now.Add(idleWait).UnixMilli()
 	next := s.due.next()
+	if next > newest {
+		s.paused, next = true, 0
+	}
 	if next == 0 || next > limit {
 		next = limit
 	}
@@ -154,6 +193,10 @@ func (s *shard) place(e *entry) {
 	if due == 0 || s.wakeAt == 0 || due >= s.wakeAt {
 		return
 	}
+	s.wake()
+}
+
+func (s *shard) wake() {
 	select {
 	case s.changed <- struct{}{}:
 	default:
@@ -166,15 +209,21 @@ func tickOf(now time.Time) int64 {
 	return now.UnixMilli() / ms * ms
 }
 
-// fire handles e's due slot. The lock is held.
-func (s *shard) fire(e *entry, now time.Time) {
-	slot, skippedFrom, skipped := e.take(now.UnixMilli())
+// fire handles e's due slot; upTo is the newest that may be taken, in milliseconds since 1970. The lock is held.
+func (s *shard) fire(e *entry, now time.Time, upTo int64) {
+	slot, skippedFrom, skipped := e.take(upTo)
 	s.metrics.due.Add(1 + int64(skipped))
 	if skipped > 0 {
-		s.miss(e, skippedFrom, skipped, missedOverload, now)
+		why := missedOverload
+		if skippedFrom <= s.pausedTo {
+			why = missedOffline
+		}
+		s.miss(e, skippedFrom, skipped, why, now)
 	}
 	queue := s.waiting.queueOf(e.plan.host)
 	switch {
+	case slot < s.pausedTo-handGrace.Milliseconds():
+		s.miss(e, slot, 1, missedOffline, now)
 	case e.plan.check == nil:
 		s.miss(e, slot, 1, missedInvalid, now)
 	case e.waitingAt != 0:
@@ -273,17 +322,18 @@ func (s *shard) giveUp(e *entry, why missedReason, now time.Time) {
 	s.miss(e, slot, 1, why, now)
 }
 
-// halt takes no more slots and starts none that wait.
-func (s *shard) halt() {
-	now := s.now()
+// halt takes no more slots and starts none that wait. Those up to now are accounted for.
+func (s *shard) halt(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
+	horizon := s.horizon(now)
 	for _, e := range s.entries {
 		s.due.place(e, 0)
 		if e.waitingAt != 0 {
 			s.giveUp(e, missedOffline, now)
 		}
+		s.accountTo(e, horizon, missedOffline, now)
 	}
 }
 

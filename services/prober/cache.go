@@ -1,0 +1,422 @@
+package prober
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+)
+
+// The folder of a prober holds, beside the spool, what the next process needs of this one: the name of the session, the
+// assignments with their credentials, for which the files are their owner's alone, and how far slots were taken.
+const (
+	sessionFile     = "session"
+	assignmentsFile = "assignments"
+	progressFile    = "progress"
+
+	// cacheEvery is how often changes are written.
+	cacheEvery = 500 * time.Millisecond
+	// progressEvery is how often it is noted how far slots were taken.
+	progressEvery = time.Second
+	// cacheSlack is how many records may be out of date before the file is written anew, besides as many as are not.
+	cacheSlack = 1000
+	// maxRecord bounds a record that is read: a specification is at most a few MiB.
+	maxRecord = 16 << 20
+)
+
+var cacheTable = crc32.MakeTable(crc32.Castagnoli)
+
+// errTorn is a record that was not written whole.
+var errTorn = errors.New("torn record")
+
+// cached is what a former process left.
+type cached struct {
+	session     string // "" when it had none
+	lease       *monitorsv1.Lease
+	assignments map[uint32]*monitorsv1.Assignment
+	progress    time.Time // up to when slots were taken, give or take progressEvery; zero is not known
+}
+
+// cache keeps assignments on disk, as a log of the messages that brought them. Writing never holds up a check, and one that
+// fails is tried again.
+type cache struct {
+	dir string
+	log *slog.Logger
+
+	mu      sync.Mutex
+	pending []byte            // records that are not written
+	adds    int               // of those
+	marks   map[uint32]uint32 // checksum of each live assignment's record
+	session string            // that is to be written
+	failing bool
+	soon    chan struct{} // capacity 1: something should not wait
+
+	// Of the goroutine that writes.
+	size    int64
+	records int
+
+	writing sync.Mutex // progress
+	final   bool       // nothing is taken any more
+}
+
+// openCache reads what the folder holds. What cannot be read is as good as absent: the centre knows it all.
+func openCache(dir string, log *slog.Logger) (*cache, cached, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, cached{}, fmt.Errorf("folder of the prober: %w", err)
+	}
+	c := &cache{dir: dir, log: log, marks: map[uint32]uint32{}, soon: make(chan struct{}, 1)}
+	was := cached{assignments: map[uint32]*monitorsv1.Assignment{}}
+	session, err := os.ReadFile(c.path(sessionFile))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, cached{}, fmt.Errorf("session of the process before: %w", err)
+	}
+	was.session = string(session)
+	if progress, err := os.ReadFile(c.path(progressFile)); err == nil {
+		if ms, err := strconv.ParseInt(strings.TrimSpace(string(progress)), 10, 64); err == nil && ms > 0 {
+			was.progress = instant(ms)
+		}
+	}
+	if err := c.read(&was); err != nil {
+		return nil, cached{}, err
+	}
+	return c, was, nil
+}
+
+func (c *cache) path(name string) string { return filepath.Join(c.dir, name) }
+
+// read replays the log up to its end, or to where it is torn.
+func (c *cache) read(was *cached) error {
+	f, err := os.Open(c.path(assignmentsFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cached assignments: %w", err)
+	}
+	defer f.Close()
+	r := bufio.NewReader(f)
+	for {
+		body, err := readRecord(r)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			c.log.Warn("cached assignments are read in part", "error", err, "records", c.records)
+			return nil
+		}
+		c.size += int64(len(body)) + recordHead
+		c.records++
+		c.replay(body, was)
+	}
+}
+
+func (c *cache) replay(body []byte, was *cached) {
+	var m monitorsv1.WatchAssignmentsResponse
+	if err := proto.Unmarshal(body, &m); err != nil {
+		c.log.Warn("a cached assignment cannot be read", "error", err)
+		return
+	}
+	switch step := m.GetStep().(type) {
+	case *monitorsv1.WatchAssignmentsResponse_Assigned:
+		id := step.Assigned.GetSpec().GetMonitorId()
+		was.assignments[id], c.marks[id] = step.Assigned, crc32.Checksum(body, cacheTable)
+	case *monitorsv1.WatchAssignmentsResponse_RemovedMonitorId:
+		delete(was.assignments, step.RemovedMonitorId)
+		delete(c.marks, step.RemovedMonitorId)
+	case *monitorsv1.WatchAssignmentsResponse_Lease:
+		was.lease = step.Lease
+	}
+}
+
+// recordHead is the size of what stands before a record: its length and its checksum.
+const recordHead = 8
+
+func appendRecord(dst, body []byte) []byte {
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(body)))
+	dst = binary.LittleEndian.AppendUint32(dst, crc32.Checksum(body, cacheTable))
+	return append(dst, body...)
+}
+
+// readRecord is the next record; io.EOF at the end, errTorn when it is not whole.
+func readRecord(r io.Reader) ([]byte, error) {
+	var head [recordHead]byte
+	if _, err := io.ReadFull(r, head[:]); errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, errTorn
+	} else if err != nil {
+		return nil, err
+	}
+	n := binary.LittleEndian.Uint32(head[:])
+	if n > maxRecord {
+		return nil, errTorn
+	}
+	body := make([]byte, n)
+	if _, err := io.ReadFull(r, body); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, errTorn
+	} else if err != nil {
+		return nil, err
+	}
+	if crc32.Checksum(body, cacheTable) != binary.LittleEndian.Uint32(head[4:]) {
+		return nil, errTorn
+	}
+	return body, nil
+}
+
+// put notes an assignment.
+func (c *cache) put(a *monitorsv1.Assignment) {
+	if c == nil {
+		return
+	}
+	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(assignedStep(a))
+	if err != nil {
+		c.log.Error("an assignment cannot be cached", "monitor_id", a.GetSpec().GetMonitorId(), "error", err)
+		return
+	}
+	id, mark := a.GetSpec().GetMonitorId(), crc32.Checksum(body, cacheTable)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old, known := c.marks[id]; known && old == mark {
+		return
+	}
+	c.marks[id] = mark
+	c.add(body)
+}
+
+func assignedStep(a *monitorsv1.Assignment) *monitorsv1.WatchAssignmentsResponse {
+	return &monitorsv1.WatchAssignmentsResponse{Step: &monitorsv1.WatchAssignmentsResponse_Assigned{Assigned: a}}
+}
+
+// drop notes that a monitor is not assigned any more.
+func (c *cache) drop(id uint32) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, known := c.marks[id]; known {
+		c.forget(id)
+	}
+}
+
+// retain drops what is not in keep.
+func (c *cache) retain(keep map[uint32]bool) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id := range c.marks {
+		if !keep[id] {
+			c.forget(id)
+		}
+	}
+}
+
+// forget drops an assignment. The lock is held.
+func (c *cache) forget(id uint32) {
+	delete(c.marks, id)
+	body, err := proto.Marshal(&monitorsv1.WatchAssignmentsResponse{Step: &monitorsv1.WatchAssignmentsResponse_RemovedMonitorId{RemovedMonitorId: id}})
+	if err == nil {
+		c.add(body)
+	}
+}
+
+// leased notes the session and its lease.
+func (c *cache) leased(session string, l *monitorsv1.Lease) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.session = session
+	c.leaseRecord(l)
+	select {
+	case c.soon <- struct{}{}:
+	default:
+	}
+}
+
+// add appends a record to what is to be written. The lock is held.
+func (c *cache) add(body []byte) {
+	c.pending = appendRecord(c.pending, body)
+	c.adds++
+}
+
+// run writes until ctx ends, and once more then.
+func (c *cache) run(ctx context.Context, progress func() int64) {
+	write, mark := time.NewTicker(cacheEvery), time.NewTicker(progressEvery)
+	defer write.Stop()
+	defer mark.Stop()
+	for {
+		select {
+		case <-write.C:
+			c.try(c.flush())
+		case <-c.soon:
+			c.try(c.flush())
+		case <-mark.C:
+			c.try(c.mark(progress()))
+		case <-ctx.Done():
+			c.try(c.flush())
+			return
+		}
+	}
+}
+
+// mark notes that every slot up to at has been taken, in milliseconds since 1970.
+func (c *cache) mark(at int64) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if c.final {
+		return nil
+	}
+	return writeWhole(c.path(progressFile), strconv.AppendInt(nil, at, 10))
+}
+
+// left notes the last moment whose slots are accounted for.
+func (c *cache) left(at time.Time) {
+	if c == nil {
+		return
+	}
+	if err := c.mark(at.UnixMilli()); err != nil {
+		c.log.Error("it is not kept when this prober stopped", "error", err)
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.final = true
+}
+
+// try says once when writing begins to fail, and when it is well again.
+func (c *cache) try(err error) {
+	if failing := err != nil; failing != c.failing {
+		c.failing = failing
+		if failing {
+			c.log.Error("assignments are not kept on disk", "error", err)
+		} else {
+			c.log.Info("assignments are kept on disk again")
+		}
+	}
+}
+
+// flush writes what is pending.
+func (c *cache) flush() error {
+	c.mu.Lock()
+	session, pending, adds, live := c.session, c.pending, c.adds, len(c.marks)
+	c.pending, c.adds = nil, 0
+	c.mu.Unlock()
+	if adds == 0 {
+		return nil
+	}
+	err := c.write(pending)
+	if err == nil && session != "" {
+		err = writeWhole(c.path(sessionFile), []byte(session))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.pending, c.adds = append(pending, c.pending...), c.adds+adds // a record that is there twice does no harm
+		return err
+	}
+	if c.session == session {
+		c.session = ""
+	}
+	if c.records += adds; c.records > 2*live+cacheSlack {
+		return c.compact()
+	}
+	return nil
+}
+
+// write appends to the log, behind what was written whole.
+func (c *cache) write(records []byte) error {
+	f, err := os.OpenFile(c.path(assignmentsFile), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("cached assignments: %w", err)
+	}
+	err = f.Truncate(c.size)
+	if err == nil {
+		_, err = f.WriteAt(records, c.size)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write cached assignments: %w", err)
+	}
+	c.size += int64(len(records))
+	return nil
+}
+
+// compact writes the log anew with what is live in it.
+func (c *cache) compact() error {
+	was := cached{assignments: map[uint32]*monitorsv1.Assignment{}}
+	again := &cache{dir: c.dir, log: c.log, marks: map[uint32]uint32{}}
+	if err := again.read(&was); err != nil {
+		return err
+	}
+	if was.lease != nil {
+		again.leaseRecord(was.lease)
+	}
+	for a := range maps.Values(was.assignments) {
+		body, err := proto.MarshalOptions{Deterministic: true}.Marshal(assignedStep(a))
+		if err != nil {
+			return fmt.Errorf("encode assignment: %w", err)
+		}
+		again.add(body)
+	}
+	if err := writeWhole(c.path(assignmentsFile), again.pending); err != nil {
+		return err
+	}
+	c.size, c.records = int64(len(again.pending)), again.adds
+	return nil
+}
+
+// leaseRecord adds a lease to what is to be written. The lock is held.
+func (c *cache) leaseRecord(l *monitorsv1.Lease) {
+	if body, err := proto.Marshal(&monitorsv1.WatchAssignmentsResponse{Step: &monitorsv1.WatchAssignmentsResponse_Lease{Lease: l}}); err == nil {
+		c.add(body)
+	}
+}
+
+// writeWhole replaces a file by one that is whole, or leaves it as it was, whatever happens meanwhile.
+func writeWhole(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // 0600
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err == nil {
+		err = syncFolder(filepath.Dir(path))
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // which may have been renamed
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+func syncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
