@@ -67,6 +67,9 @@ func (c *Checker) prepare(spec *checkv1.CheckSpec) (check, error) {
 	if p.set, err = conditionsOf(spec); err != nil {
 		return nil, err
 	}
+	if p.config.DNS, err = dnsOf(spec.GetDnsConfig()); err != nil {
+		return nil, fmt.Errorf("prepare check: dns_config.%w", err)
+	}
 	switch spec.GetMonitorType() {
 	case checkv1.MonitorType_MONITOR_TYPE_TCP:
 		err = c.prepareTCP(p, spec)
@@ -101,7 +104,7 @@ func (c *Checker) prepareTCP(p *prepared, spec *checkv1.CheckSpec) error {
 		config.TLS, config.StartTLS = options, startTLS(t.GetStarttls(), nettest.StartTLSAuto)
 	}
 	p.test = &nettest.TCPTest{Network: c.network}
-	p.config = nettest.TestConfig{Name: spec.GetName(), Address: tcpAddress(t), Timeout: timeoutOf(t.TimeoutMs), Config: config}
+	p.config.Name, p.config.Address, p.config.Timeout, p.config.Config = spec.GetName(), tcpAddress(t), timeoutOf(t.TimeoutMs), config
 	p.target = t.GetHost()
 	p.port = proto.Uint32(uint32(t.GetPort()))
 	p.eachAttempt = true
@@ -121,7 +124,7 @@ func (c *Checker) prepareTLS(p *prepared, spec *checkv1.CheckSpec) error {
 		IPVersion: ipVersion(t.GetIpVersion()), StartTLS: startTLS(t.GetStarttls(), nettest.StartTLSNone), TLS: *options, Expect: p.set.Expect(),
 	}
 	p.test = &nettest.TLSTest{Network: c.network}
-	p.config = nettest.TestConfig{Name: spec.GetName(), Address: tlsAddress(t), Timeout: timeoutOf(t.TimeoutMs), Config: config}
+	p.config.Name, p.config.Address, p.config.Timeout, p.config.Config = spec.GetName(), tlsAddress(t), timeoutOf(t.TimeoutMs), config
 	p.target = t.GetHost()
 	p.port = proto.Uint32(443)
 	if t.Port != nil {
@@ -166,7 +169,7 @@ func (c *Checker) prepareHTTP(p *prepared, spec *checkv1.CheckSpec) error {
 	}
 	test := &nettest.HTTPTest{Network: c.network}
 	p.test = test
-	p.config = nettest.TestConfig{Name: spec.GetName(), Address: h.GetUrl(), Timeout: timeoutOf(h.TimeoutMs), Config: config}
+	p.config.Name, p.config.Address, p.config.Timeout, p.config.Config = spec.GetName(), h.GetUrl(), timeoutOf(h.TimeoutMs), config
 	p.target = u.Hostname()
 	if p.http, err = test.Prepare(p.config); err != nil {
 		return fmt.Errorf("prepare check: %w", err)
@@ -193,6 +196,27 @@ func timeoutOf(ms *int32) time.Duration {
 		return nettest.DefaultTimeout
 	}
 	return time.Duration(*ms) * time.Millisecond
+}
+
+// dnsOf is nil for the prober's own resolvers.
+func dnsOf(d *checkv1.DnsConfig) (*nettest.DNSConfig, error) {
+	if d == nil {
+		return nil, nil
+	}
+	out := &nettest.DNSConfig{}
+	if d.MaxTtlSeconds != nil {
+		if out.MaxTTL = time.Duration(d.GetMaxTtlSeconds()) * time.Second; out.MaxTTL == 0 {
+			out.MaxTTL = -1 // here 0 asks for every check, there it is the default
+		}
+	}
+	for i, text := range d.GetServers() {
+		server, err := nettest.ParseServer(text)
+		if err != nil {
+			return nil, fmt.Errorf("servers[%d]: %q %w", i, text, err)
+		}
+		out.Servers = append(out.Servers, server)
+	}
+	return out, nil
 }
 
 func ipVersion(v checkv1.IpVersion) nettest.IPVersion {

@@ -2,8 +2,8 @@ package nettest
 
 import (
 	"context"
-	"errors"
 	"net"
+	"net/netip"
 	"time"
 )
 
@@ -15,6 +15,7 @@ const stallLimit = 500 * time.Millisecond
 // check is one run of a test: its clock, its deadline and the result it fills.
 type check struct {
 	network  *Network
+	names    *names
 	ctx      context.Context
 	cancel   context.CancelFunc
 	timeout  time.Duration
@@ -36,6 +37,7 @@ func begin(ctx context.Context, network *Network, config TestConfig, protocol st
 			Timestamp: now.UTC(), EndpointID: config.Name, Protocol: protocol, Attempt: 1,
 		},
 	}
+	c.names = c.network.namesFor(config.DNS)
 	c.deadline = now.Add(c.timeout)
 	if d, ok := ctx.Deadline(); ok && d.Before(c.deadline) {
 		c.deadline, c.timeout = d, max(d.Sub(now), 0)
@@ -68,7 +70,8 @@ func unrun(config TestConfig, protocol, text string, err error) (*TestResult, er
 func (c *check) open(v IPVersion) (tcpConn, *failure) {
 	var a attempt
 	to := c.at
-	c.result.Port = to.port
+	// What an earlier hop connected to is not what failed if this one's name does.
+	c.result.Port, c.result.ResolvedIP = to.port, netip.Addr{}
 	if to.addr.IsValid() {
 		c.watch.enter(slotConnect)
 		a = c.network.attempt(c.ctx, to.addr, to.port, c.plain)
@@ -76,13 +79,20 @@ func (c *check) open(v IPVersion) (tcpConn, *failure) {
 	} else {
 		ctx, cancel := context.WithCancel(c.ctx)
 		defer cancel()
-		addrs, late, failed := c.resolve(ctx, v)
+		first := !c.watch.seen[slotDNS]
+		found, failed := c.resolve(ctx, v)
+		if failed == nil {
+			c.watch.enter(slotConnect)
+			a = c.network.reach(ctx, found.addrs, found.late, to.port, c.plain)
+			c.result.Addresses = append(c.result.Addresses, a.tried...)
+			if !a.addr.IsValid() && len(found.addrs) > 0 { // there was no time to try any
+				a.addr = found.addrs[0]
+			}
+		}
+		c.result.DNSCached = found.keptFor(a.addr) && (first || c.result.DNSCached) // of every hop
 		if failed != nil {
 			return nil, failed
 		}
-		c.watch.enter(slotConnect)
-		a = c.network.reach(ctx, addrs, late, to.port, c.plain)
-		c.result.Addresses = append(c.result.Addresses, a.tried...)
 	}
 	c.result.ResolvedIP = a.addr
 	if a.err != nil {
@@ -91,26 +101,6 @@ func (c *check) open(v IPVersion) (tcpConn, *failure) {
 	}
 	_ = a.conn.SetDeadline(c.deadline)
 	return a.conn, nil
-}
-
-// lookupFailed decides whose fault it is that a name was not resolved.
-func (c *check) lookupFailed(began time.Time, err error) *failure {
-	f := &failure{phase: PhaseDNS, err: err}
-	var decided *failure
-	if errors.As(err, &decided) {
-		return decided
-	}
-	f.typ = classify(PhaseDNS, err)
-	switch f.typ {
-	case ErrDNSFailure, ErrDNSTimeout:
-		if c.network.resolverAtFault(c.ctx, c.at.host, began) {
-			f.typ = ErrResolverUnavailable
-		}
-	}
-	if f.typ == ErrResolverUnavailable && lacksFamily(err) && !hasRoute(IPv4) && !hasRoute(IPv6) {
-		f.typ = ErrObserverOffline
-	}
-	return f
 }
 
 // guard closes the connection's time, which ends at the deadline, when the caller's
@@ -145,6 +135,9 @@ func (c *check) finish(f *failure) (*TestResult, error) {
 	r.Status = f.typ.Status()
 	r.FailedPhase = f.phase
 	r.Error = message(f.typ, f.phase, c.place(f.phase), detail, c.timeout)
+	if f.sentence != "" {
+		r.Error = withDetail(f.sentence, detail)
+	}
 	return r, &CheckError{Type: f.typ, Phase: f.phase, Message: r.Error, Err: f.err}
 }
 

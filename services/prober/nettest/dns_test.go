@@ -188,12 +188,12 @@ func TestWitnessIsShared(t *testing.T) {
 	}
 }
 
-// TestSomebodyElsesAnswerClears: a name that was answered after the failing
-// lookup began is as good as a witness, even if the witness is silent.
+// TestSomebodyElsesAnswerClears: a name that is answered after the lookup has
+// failed is as good as a witness, even if the witness is silent.
 func TestSomebodyElsesAnswerClears(t *testing.T) {
 	n := &nettest.Network{}
 	n.Resolver = scripted(func(_ context.Context, _, host string) ([]netip.Addr, error) {
-		if host == "target.test" {
+		if host != "target.test" { // the witness
 			n.Health.Observe("other.test", true)
 		}
 		return nil, errServFail

@@ -12,16 +12,16 @@ import (
 )
 
 // DefaultDNSCacheTTL is how long an answer is kept at most.
-const DefaultDNSCacheTTL = 5 * time.Minute
+const DefaultDNSCacheTTL = time.Minute
 
 const (
-	// negativeTTL is how long it is believed that a name has no address at all. It
-	// is short, so that neither a recovery nor the repetition of a failed check
-	// waits for it.
+	// negativeTTL is how long it is believed at most that a name has no address at
+	// all, whatever its zone says. It is short, so that neither a recovery nor the
+	// repetition of a failed check waits for it.
 	negativeTTL = time.Second
 	// joinWindow is how old a question may be for another check to wait for its
 	// answer. An older one may have been lost, and whoever joined it would wait for
-	// its repetition, which comes seconds later.
+	// its repetition.
 	joinWindow = 200 * time.Millisecond
 	// refreshLead is how long before its end an answer in use is asked for anew:
 	// a quarter of its time, at most this.
@@ -32,10 +32,16 @@ const (
 	idleRefreshes = 2
 	// maxRefreshes bounds how many questions are asked ahead at the same time.
 	maxRefreshes = 128
+	// clockSlack is how far the wall clock may run away from the monotonic one before
+	// the machine is taken to have slept, of which the latter knows nothing.
+	clockSlack = time.Second
 
 	cacheShards = 64
-	// maxCachedNames bounds the memory, at some hundred bytes each.
+	// maxCachedNames and maxCachedBytes bound the memory of a network's cache.
 	maxCachedNames = 100_000
+	maxCachedBytes = 64 << 20
+	// nameBytes is about what a name takes without its text and addresses.
+	nameBytes = 768
 )
 
 // cachedAddrs returns the addresses of host that are known and still valid, in
@@ -46,30 +52,11 @@ const (
 // except that one call a second looks whether /etc/hosts or /etc/resolv.conf has
 // changed, and reads it if so. It counts as a use of the name, for which it is
 // kept fresh. The slice is shared: it must not be changed.
-func (n *Network) cachedAddrs(host string, v IPVersion) (addrs []netip.Addr, ok bool) {
-	cache := n.dnsCache()
-	if cache == nil {
+func (n *names) cachedAddrs(host string, v IPVersion) (addrs []netip.Addr, ok bool) {
+	if n.longest == 0 || n.source == nil {
 		return nil, false
 	}
-	return cache.addrs(host, v)
-}
-
-// dnsCache returns nil if nothing is kept.
-func (n *Network) dnsCache() *dnsCache {
-	n.cacheOnce.Do(func() {
-		source, ok := n.resolver().(addressSource)
-		if !ok || n.NoDNSCache {
-			return
-		}
-		n.cache = &dnsCache{
-			source: n.observed(source), order: n.order, longest: DefaultDNSCacheTTL, limit: maxCachedNames / cacheShards,
-			seed: maphash.MakeSeed(),
-		}
-		if n.DNSCacheTTL > 0 {
-			n.cache.longest = min(n.DNSCacheTTL, 7*24*time.Hour) // RFC 8767, section 4
-		}
-	})
-	return n.cache
+	return n.cache.addrs(n, host, v)
 }
 
 // addressSource is a resolver that says how long an answer may be kept.
@@ -79,22 +66,55 @@ type addressSource interface {
 	generation(now int64) uint64
 }
 
-// dnsCache keeps answers for as long as they allow and asks for names in use
-// again before that. What is no longer valid is never used.
+// dnsCache keeps the answers of all resolvers of a network, each for as long as
+// it allows, and asks for names in use again before that. What is no longer valid
+// is never used: not when asking again fails, nor after the machine has slept.
 type dnsCache struct {
-	source  addressSource
-	order   func([]answer) []netip.Addr
-	longest time.Duration
-	limit   int // names per shard
-	seed    maphash.Seed
+	limit int // names per shard
+	room  int // bytes per shard
+	seed  maphash.Seed
+	// offset is the wall clock's from the monotonic one, and era counts how often it
+	// has leapt ahead.
+	offset atomic.Int64
+	era    atomic.Uint64
 
 	refreshes atomic.Int32
 	shards    [cacheShards]cacheShard
 }
 
+func newDNSCache() *dnsCache {
+	c := &dnsCache{limit: maxCachedNames / cacheShards, room: maxCachedBytes / cacheShards, seed: maphash.MakeSeed()}
+	now := time.Now()
+	c.offset.Store(now.UnixNano() - monotonicAt(now))
+	return c
+}
+
+// now is monotonic. It also notices that the machine has slept: answers are older
+// then than this clock knows.
+func (c *dnsCache) now() int64 {
+	wall := time.Now()
+	now := monotonicAt(wall)
+	offset, known := wall.UnixNano()-now, c.offset.Load()
+	if ahead := offset - known; ahead > int64(clockSlack) || ahead < -int64(clockSlack) {
+		if c.offset.CompareAndSwap(known, offset) && ahead > 0 {
+			c.era.Add(1)
+		}
+	}
+	return now
+}
+
+// cacheKey is a name as one resolver knows it.
+type cacheKey struct {
+	names *names
+	host  string
+}
+
 type cacheShard struct {
 	mu    sync.RWMutex
-	names map[string]*cachedName
+	names map[cacheKey]*cachedName
+	ring  []*cachedName // all of names
+	hand  int           // where the search for one to forget goes on
+	bytes int
 	_     [64]byte // shards do not share cache lines
 }
 
@@ -116,8 +136,11 @@ func familyOf(index int) IPVersion { return [families]IPVersion{IPv4, IPv6}[inde
 
 // cachedName is what is known of one name.
 type cachedName struct {
-	host  string
+	cacheKey
 	known atomic.Pointer[knownAddrs] // nil: nothing
+	// recent says that what is known was used since the hand passed the name. Names
+	// that are looked up once never are.
+	recent atomic.Bool
 	// wanted is how many times a family is still to be asked for ahead if no check
 	// wants it any more.
 	wanted [families]atomic.Int32
@@ -125,11 +148,14 @@ type cachedName struct {
 	// The rest is guarded by the shard.
 	inquiries [families]*inquiry
 	timer     *time.Timer // set while anything is known
+	slot      int         // in the ring
+	bytes     int
 }
 
 // knownAddrs never changes.
 type knownAddrs struct {
 	generation uint64
+	era        uint64
 	of         [families]keptAnswer
 	both       []netip.Addr // in the order in which they are tried
 }
@@ -145,12 +171,15 @@ type keptAnswer struct {
 
 func (k *keptAnswer) positive(now int64) bool { return now < k.until && k.err == nil }
 
-// addrs is Network.cachedAddrs.
-func (c *dnsCache) addrs(host string, v IPVersion) ([]netip.Addr, bool) {
-	now := monotonic()
-	name, known := c.find(host, now)
+// addrs is names.cachedAddrs.
+func (c *dnsCache) addrs(n *names, host string, v IPVersion) ([]netip.Addr, bool) {
+	now := c.now()
+	name, known := c.find(n, host, now)
 	if known == nil {
 		return nil, false
+	}
+	if !name.recent.Load() { // as in use
+		name.recent.Store(true)
 	}
 	four, six := &known.of[index4], &known.of[index6]
 	switch v {
@@ -173,16 +202,16 @@ func (n *cachedName) use(family int) {
 }
 
 // find returns what is known of a name under the current settings.
-func (c *dnsCache) find(host string, now int64) (*cachedName, *knownAddrs) {
+func (c *dnsCache) find(n *names, host string, now int64) (*cachedName, *knownAddrs) {
 	shard := c.shard(host)
 	shard.mu.RLock()
-	name := shard.names[host]
+	name := shard.names[cacheKey{n, host}]
 	shard.mu.RUnlock()
 	if name == nil {
 		return nil, nil
 	}
 	known := name.known.Load()
-	if known == nil || known.generation != c.source.generation(now) {
+	if known == nil || known.generation != n.source.generation(now) || known.era != c.era.Load() {
 		return name, nil
 	}
 	return name, known
@@ -192,50 +221,80 @@ func (c *dnsCache) shard(host string) *cacheShard {
 	return &c.shards[maphash.String(c.seed, host)%cacheShards]
 }
 
-// lookup returns what is known of one family, or asks and waits until ctx ends.
-// That there are no addresses is believed for longer if the other family may be
-// used instead and has some.
-func (c *dnsCache) lookup(ctx context.Context, host string, family IPVersion, alone bool) resolution {
+// lookup returns what is known of one family, which kept says, or asks and waits
+// until ctx ends. That there are no addresses is believed for longer if the other
+// family may be used instead and has some.
+func (c *dnsCache) lookup(ctx context.Context, n *names, host string, family IPVersion, alone bool) (found resolution, kept bool) {
 	if ctx.Err() != nil {
-		return resolution{err: endedDNSError(ctx, host)}
+		return resolution{err: endedDNSError(ctx, host)}, false
 	}
-	index, now := familyIndex(family), monotonic()
-	if name, known := c.find(host, now); known != nil {
+	index, now := familyIndex(family), c.now()
+	if name, known := c.find(n, host, now); known != nil {
 		answer, other := &known.of[index], &known.of[1-index]
 		name.use(index)
 		if answer.positive(now) || now < answer.brief || !alone && now < answer.until && other.positive(now) {
-			return resolution{addrs: answer.addrs, err: answer.err}
+			return resolution{addrs: answer.addrs, err: answer.err}, true
 		}
 	}
 	shard := c.shard(host)
 	shard.mu.Lock()
-	name := shard.names[host]
+	name := shard.names[cacheKey{n, host}]
 	if name == nil {
-		name = c.insert(shard, host)
+		name = c.insert(shard, n, host)
 	}
 	name.use(index)
 	f := c.join(shard, name, index)
 	shard.mu.Unlock()
-	return c.await(ctx, shard, name, f)
+	return c.await(ctx, shard, name, f), false
 }
 
-// insert adds a name, in the place of another if there are too many. Which one
-// is left to chance, so that nobody can choose the names that are slow.
-func (c *dnsCache) insert(shard *cacheShard, host string) *cachedName {
+// insert adds a name, in the place of others if there are too many.
+func (c *dnsCache) insert(shard *cacheShard, n *names, host string) *cachedName {
 	if shard.names == nil {
-		shard.names = make(map[string]*cachedName)
+		shard.names = make(map[cacheKey]*cachedName)
 	}
-	if len(shard.names) >= c.limit {
-		for _, other := range shard.names { // begins anywhere
-			if other.inquiries == [families]*inquiry{} {
-				c.remove(shard, other)
-				break
-			}
-		}
+	for len(shard.ring) >= c.limit && c.forgetOne(shard, nil) {
 	}
-	name := &cachedName{host: strings.Clone(host)}
-	shard.names[name.host] = name
+	name := &cachedName{cacheKey: cacheKey{n, strings.Clone(host)}, slot: len(shard.ring)}
+	shard.names[name.cacheKey] = name
+	shard.ring = append(shard.ring, name)
+	c.weigh(shard, name)
 	return name
+}
+
+// weigh accounts for what a name takes, and forgets others if that is too much.
+// The caller holds the shard.
+func (c *dnsCache) weigh(shard *cacheShard, name *cachedName) {
+	bytes := nameBytes + len(name.host)
+	if known := name.known.Load(); known != nil {
+		const addrBytes = 24
+		bytes += addrBytes * (cap(known.of[index4].addrs) + cap(known.of[index6].addrs) + cap(known.both))
+	}
+	shard.bytes += bytes - name.bytes
+	name.bytes = bytes
+	for shard.bytes > c.room && c.forgetOne(shard, name) {
+	}
+}
+
+// forgetOne forgets a name that was not used since the hand passed it last, or
+// else the next one. It is false if all are being asked for, but for spare.
+func (c *dnsCache) forgetOne(shard *cacheShard, spare *cachedName) bool {
+	for range 2 * len(shard.ring) {
+		if shard.hand >= len(shard.ring) {
+			shard.hand = 0
+		}
+		name := shard.ring[shard.hand]
+		switch {
+		case name == spare || name.inquiries != [families]*inquiry{}:
+		case name.recent.Load():
+			name.recent.Store(false)
+		default:
+			c.remove(shard, name)
+			return true
+		}
+		shard.hand++
+	}
+	return false
 }
 
 // remove forgets a name; the caller holds the shard.
@@ -243,13 +302,19 @@ func (c *dnsCache) remove(shard *cacheShard, name *cachedName) {
 	if name.timer != nil {
 		name.timer.Stop()
 	}
-	delete(shard.names, name.host)
+	delete(shard.names, name.cacheKey)
+	last := shard.ring[len(shard.ring)-1]
+	shard.ring[name.slot], last.slot = last, name.slot
+	shard.ring[len(shard.ring)-1] = nil
+	shard.ring = shard.ring[:len(shard.ring)-1]
+	shard.bytes -= name.bytes
 }
 
 // inquiry is one question under way and who waits for its answer.
 type inquiry struct {
 	index   int
 	begun   int64
+	era     uint64
 	waiters int // guarded by the shard
 	cancel  context.CancelFunc
 	done    chan struct{}
@@ -259,17 +324,17 @@ type inquiry struct {
 // join returns a question that is young enough, or asks a new one; the caller
 // holds the shard.
 func (c *dnsCache) join(shard *cacheShard, name *cachedName, index int) *inquiry {
-	now := monotonic()
+	now := c.now()
 	if f := name.inquiries[index]; f != nil && now-f.begun < int64(joinWindow) {
 		f.waiters++
 		return f
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	f := &inquiry{index: index, begun: now, waiters: 1, cancel: cancel, done: make(chan struct{})}
+	f := &inquiry{index: index, begun: now, era: c.era.Load(), waiters: 1, cancel: cancel, done: make(chan struct{})}
 	name.inquiries[index] = f
 	go func() {
 		defer cancel()
-		f.found = c.source.resolve(ctx, name.host, familyOf(index))
+		f.found = name.names.source.resolve(ctx, name.host, familyOf(index))
 		shard.mu.Lock()
 		c.land(shard, name, f)
 		shard.mu.Unlock()
@@ -310,29 +375,36 @@ func (c *dnsCache) land(shard *cacheShard, name *cachedName, f *inquiry) {
 		name.inquiries[f.index] = nil
 	}
 	defer c.tidy(shard, name)
-	if shard.names[name.host] != name || f.found.err != nil && !notFound(f.found.err) {
+	if shard.names[name.cacheKey] != name || f.found.err != nil && !notFound(f.found.err) {
 		return // nothing was learnt; what is known stays valid until its end
 	}
-	next := &knownAddrs{generation: f.found.generation}
-	if old := name.known.Load(); old != nil && old.generation == next.generation {
+	next := &knownAddrs{generation: f.found.generation, era: f.era}
+	if old := name.known.Load(); old != nil && old.generation == next.generation && old.era == next.era {
 		*next = *old
 	}
-	next.of[f.index] = c.keep(f.found)
-	next.both = c.order([]answer{
+	next.of[f.index] = c.keep(f.found, name.names.longest)
+	next.both = name.names.network.order([]answer{
 		{family: IPv4, addrs: next.of[index4].addrs}, {family: IPv6, addrs: next.of[index6].addrs},
 	})
 	name.known.Store(next)
+	c.weigh(shard, name)
 }
 
-func (c *dnsCache) keep(found resolution) keptAnswer {
-	ttl := min(found.keep, c.longest)
-	if ttl <= 0 {
+// keep is an answer for as long as it allows, longest at most, from when it was
+// asked for: it may be no younger.
+func (c *dnsCache) keep(found resolution, longest time.Duration) keptAnswer {
+	now := c.now()
+	born := now
+	if found.asked != 0 {
+		born = min(found.asked, now)
+	}
+	ttl := min(found.keep, longest)
+	if ttl <= 0 || born+int64(ttl) <= now {
 		return keptAnswer{}
 	}
-	now := monotonic()
-	k := keptAnswer{addrs: found.addrs, err: found.err, until: now + int64(ttl)}
+	k := keptAnswer{addrs: found.addrs, err: found.err, until: born + int64(ttl)}
 	if k.err != nil {
-		k.brief = now + int64(min(ttl, negativeTTL))
+		k.brief = born + int64(min(ttl, negativeTTL))
 	}
 	// Names that were learnt together are not asked for together.
 	lead := min(ttl/4, refreshLead)

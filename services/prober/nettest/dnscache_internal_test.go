@@ -69,17 +69,17 @@ func (s *scriptedSource) fail() {
 // learn looks name.test up as a check does.
 func learn(t *testing.T, n *Network, v IPVersion) ([]netip.Addr, error) {
 	t.Helper()
-	if addrs, ok := n.cachedAddrs("name.test", v); ok {
+	if addrs, ok := n.ownNames().cachedAddrs("name.test", v); ok {
 		return addrs, nil
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	addrs, _, err := n.lookup(ctx, "name.test", v)
-	return addrs, err
+	found, err := n.ownNames().lookup(ctx, "name.test", v)
+	return found.addrs, err
 }
 
 func kept(n *Network, v IPVersion) string {
-	addrs, ok := n.cachedAddrs("name.test", v)
+	addrs, ok := n.ownNames().cachedAddrs("name.test", v)
 	if !ok {
 		return ""
 	}
@@ -158,7 +158,7 @@ func TestCacheRefreshesAhead(t *testing.T) {
 		if more := source.asked.Load() - asked; more > families*idleRefreshes || kept(n, IPAny) != "" {
 			t.Errorf("asked %d times for a name nobody used", more)
 		}
-		if shard := n.cache.shard("name.test"); len(shard.names) != 0 {
+		if shard := n.book.cache.shard("name.test"); len(shard.names) != 0 {
 			t.Error("a name nobody used is still there")
 		}
 	})
@@ -187,11 +187,11 @@ func TestCacheBelievesAbsenceBriefly(t *testing.T) {
 			t.Errorf("the recovery is hidden: %v, %v", addrs, err)
 		}
 		asked := source.asked.Load()
-		wait(time.Minute)
+		wait(DefaultDNSCacheTTL / 2)
 		if kept(n, IPAny) == "" || source.asked.Load() != asked {
 			t.Error("the missing family was asked for again")
 		}
-		// Who wants that family alone is not told what was a minute ago.
+		// Who wants that family alone is not told what was half a minute ago.
 		if _, err := learn(t, n, IPv6); err == nil || source.asked.Load() == asked {
 			t.Errorf("%v without asking", err)
 		}
@@ -221,7 +221,7 @@ func TestCacheMergesQuestions(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				defer cancel()
 				began := time.Now()
-				_, _, err := n.lookup(ctx, "name.test", IPv4)
+				_, err := n.ownNames().lookup(ctx, "name.test", IPv4)
 				if i%2 == 1 {
 					late.Add(1)
 					if classify(PhaseDNS, err) != ErrDNSTimeout || time.Since(began) != patience {
@@ -251,7 +251,7 @@ func TestCacheDoesNotJoinALostQuestion(t *testing.T) {
 		n := &Network{Resolver: source}
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
-		wg.Go(func() { _, _, _ = n.lookup(ctx, "name.test", IPv4) })
+		wg.Go(func() { _, _ = n.ownNames().lookup(ctx, "name.test", IPv4) })
 		wait(joinWindow)
 		source.always("192.0.2.1", time.Minute)
 		if addrs, err := learn(t, n, IPv4); err != nil || len(addrs) != 1 {
@@ -294,22 +294,23 @@ func TestCacheIsBounded(t *testing.T) {
 	source := &scriptedSource{}
 	source.always("192.0.2.1", time.Minute)
 	n := &Network{Resolver: source}
-	n.dnsCache().limit = 10
+	own := n.ownNames()
+	own.cache.limit = 10
 	for i := range 20 * cacheShards {
-		if found := n.cache.lookup(t.Context(), fmt.Sprintf("name%d.test", i), IPv4, true); found.err != nil {
+		if found, _ := own.cache.lookup(t.Context(), own, fmt.Sprintf("name%d.test", i), IPv4, true); found.err != nil {
 			t.Fatal(found.err)
 		}
 	}
 	total := 0
-	for i := range n.cache.shards {
-		total += len(n.cache.shards[i].names)
+	for i := range own.cache.shards {
+		total += len(own.cache.shards[i].names)
 	}
 	if total > 10*cacheShards || total < 9*cacheShards {
 		t.Errorf("%d names are kept", total)
 	}
-	for i := range n.cache.shards {
-		for _, name := range n.cache.shards[i].names {
-			n.cache.remove(&n.cache.shards[i], name)
+	for i := range own.cache.shards {
+		for _, name := range own.cache.shards[i].names {
+			own.cache.remove(&own.cache.shards[i], name)
 		}
 	}
 }
@@ -321,7 +322,7 @@ func TestCachedAddrsDoesNotAllocate(t *testing.T) {
 	_, _ = learn(t, n, IPAny)
 	for _, v := range []IPVersion{IPAny, IPv4} {
 		if allocs := testing.AllocsPerRun(1000, func() {
-			if _, ok := n.cachedAddrs("name.test", v); !ok {
+			if _, ok := n.ownNames().cachedAddrs("name.test", v); !ok {
 				t.Error("not kept")
 			}
 		}); allocs != 0 {
@@ -378,7 +379,7 @@ func TestCacheModel(t *testing.T) {
 				}
 				mu.Unlock()
 				for _, v := range []IPVersion{IPAny, IPv4} {
-					if addrs, ok := n.cachedAddrs("name.test", v); ok {
+					if addrs, ok := n.ownNames().cachedAddrs("name.test", v); ok {
 						mu.Lock()
 						if len(addrs) == 0 || !time.Now().Before(ends[addrs[0]]) {
 							rt.Errorf("%v ended at %v, it is %v", addrs, ends[addrs[0]], time.Now())
@@ -405,13 +406,13 @@ func BenchmarkCachedAddrs(b *testing.B) {
 	for i := range 10_000 {
 		host := fmt.Sprintf("name%d.test", i)
 		for _, v := range []IPVersion{IPv4, IPv6} {
-			n.dnsCache().lookup(b.Context(), host, v, false)
+			n.ownNames().cache.lookup(b.Context(), n.ownNames(), host, v, false)
 		}
 	}
 	b.Run("one", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, ok := n.cachedAddrs("name77.test", IPAny); !ok {
+			if _, ok := n.ownNames().cachedAddrs("name77.test", IPAny); !ok {
 				b.Fatal("not kept")
 			}
 		}
@@ -421,20 +422,20 @@ func BenchmarkCachedAddrs(b *testing.B) {
 		b.SetParallelism(500)
 		b.RunParallel(func(p *testing.PB) {
 			for p.Next() {
-				if _, ok := n.cachedAddrs("name77.test", IPAny); !ok {
+				if _, ok := n.ownNames().cachedAddrs("name77.test", IPAny); !ok {
 					b.Error("not kept")
 				}
 			}
 		})
 	})
 	system := &Network{Resolver: &SystemResolver{}}
-	if _, _, err := system.lookup(b.Context(), "localhost", IPv4); err != nil {
+	if _, err := system.ownNames().lookup(b.Context(), "localhost", IPv4); err != nil {
 		b.Skip(err)
 	}
 	b.Run("system-resolver", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, ok := system.cachedAddrs("localhost", IPv4); !ok {
+			if _, ok := system.ownNames().cachedAddrs("localhost", IPv4); !ok {
 				b.Fatal("not kept")
 			}
 		}

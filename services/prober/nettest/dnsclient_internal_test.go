@@ -158,9 +158,9 @@ func TestClientFiles(t *testing.T) {
 	n := &Network{Resolver: r}
 	check := func(name, want string, v IPVersion) {
 		t.Helper()
-		addrs, _, err := n.lookup(t.Context(), name, v)
+		found, err := n.ownNames().lookup(t.Context(), name, v)
 		got := ""
-		for _, a := range addrs {
+		for _, a := range found.addrs {
 			got += a.String() + " "
 		}
 		if strings.TrimSpace(got) != want {
@@ -181,7 +181,7 @@ func TestClientFiles(t *testing.T) {
 		t.Error("the server was asked for what the file knows")
 	}
 	// A family that the file does not know is missing; nobody is accused of it.
-	if _, _, err := n.lookup(t.Context(), "printer.corp.test", IPv6); classify(PhaseDNS, err) == ErrResolverUnavailable || err == nil {
+	if _, err := n.ownNames().lookup(t.Context(), "printer.corp.test", IPv6); classify(PhaseDNS, err) == ErrResolverUnavailable || err == nil {
 		t.Errorf("%v", err)
 	}
 

@@ -35,6 +35,7 @@ type dnsSettings struct {
 	ndots    int
 	attempts int
 	timeout  time.Duration
+	patient  bool // the time doubles with every round
 	rotate   bool
 	useTCP   bool
 
@@ -282,3 +283,6 @@ var epoch = time.Now()
 // monotonic is the time in nanoseconds since some moment long ago, so that 0 is
 // always over; unlike time.Now it costs one reading of one clock.
 func monotonic() int64 { return 1<<61 + int64(time.Since(epoch)) }
+
+// monotonicAt is monotonic at a moment that time.Now gave.
+func monotonicAt(t time.Time) int64 { return 1<<61 + int64(t.Sub(epoch)) }

@@ -62,6 +62,7 @@ type reply struct {
 	// seconds is how long this may be kept: the least of the alias chain and the
 	// addresses, or, of an answer without addresses, what RFC 2308 says.
 	seconds uint32
+	asked   int64 // when the question was sent first (monotonic)
 }
 
 // parseReply reads an answer to q record by record, so that what it keeps does

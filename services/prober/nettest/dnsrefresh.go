@@ -9,10 +9,10 @@ import (
 // else sets its timer to the next moment at which there is something to do. The
 // caller holds the shard.
 func (c *dnsCache) tidy(shard *cacheShard, name *cachedName) {
-	if shard.names[name.host] != name {
+	if shard.names[name.cacheKey] != name {
 		return
 	}
-	now := monotonic()
+	now := c.now()
 	next := name.next(now)
 	switch {
 	case next > now && name.timer == nil:
@@ -46,12 +46,12 @@ func (n *cachedName) next(now int64) int64 {
 func (c *dnsCache) tend(shard *cacheShard, name *cachedName) {
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	if shard.names[name.host] != name {
+	if shard.names[name.cacheKey] != name {
 		return
 	}
 	defer c.tidy(shard, name)
-	known, now := name.known.Load(), monotonic()
-	if known == nil || known.generation != c.source.generation(now) {
+	known, now := name.known.Load(), c.now()
+	if known == nil || known.generation != name.names.source.generation(now) || known.era != c.era.Load() {
 		return
 	}
 	for i := range known.of {

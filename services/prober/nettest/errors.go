@@ -102,10 +102,11 @@ func (e *ConfigError) Is(target error) bool { return target == ErrInvalidConfig 
 // failure is how the engine's parts report to the check: what went wrong and in
 // which phase. typ is empty when the classification table is to decide.
 type failure struct {
-	phase  Phase
-	typ    ErrorType
-	detail string // completes the message; may be empty
-	err    error
+	phase    Phase
+	typ      ErrorType
+	sentence string // instead of the one that goes with the type; may be empty
+	detail   string // completes the message; may be empty
+	err      error
 }
 
 // Error makes failure an error for the few places that pass one as such.

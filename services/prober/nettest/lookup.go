@@ -20,107 +20,186 @@ type answer struct {
 	family IPVersion
 	addrs  []netip.Addr
 	err    error
+	kept   bool // it was known already
+}
+
+// resolved is what is known of a name when connecting may begin.
+type resolved struct {
+	addrs []netip.Addr
+	late  <-chan answer  // the other family's answer, still to come; nil: none
+	kept  [families]bool // whose answer was known already
+}
+
+// keptFor reports whether addr, or that there is none, was known already.
+func (r *resolved) keptFor(addr netip.Addr) bool {
+	if !addr.IsValid() {
+		return r.kept[index4] && r.kept[index6]
+	}
+	if addr.Is4() {
+		return r.kept[index4]
+	}
+	return r.kept[index6]
 }
 
 // resolve finds the addresses of c.at for the given family, and times it. What
 // was kept takes no time to speak of, and that is what the phase then says.
-func (c *check) resolve(ctx context.Context, v IPVersion) ([]netip.Addr, <-chan answer, *failure) {
-	first := !c.watch.seen[slotDNS]
+func (c *check) resolve(ctx context.Context, v IPVersion) (resolved, *failure) {
 	c.watch.enter(slotDNS)
-	kept, ok := c.network.cachedAddrs(c.at.host, v)
-	c.result.DNSCached = ok && (first || c.result.DNSCached) // of every hop
-	if ok {
-		return kept, nil, nil
+	if kept, ok := c.names.cachedAddrs(c.at.host, v); ok {
+		return resolved{addrs: kept, kept: [families]bool{true, true}}, nil
 	}
 	began := c.watch.last
+	start := headStart(time.Until(c.deadline))
 	// The verdict on a lookup that failed may need the witness.
-	defer c.network.wakeWitness(time.Until(c.deadline), began)()
-	addrs, late, err := c.network.lookup(ctx, c.at.host, v)
-	if err != nil {
-		c.watch.stop()
-		return nil, nil, c.lookupFailed(began, err)
+	defer c.names.wakeWitness(start)()
+	found, err := c.names.lookup(ctx, c.at.host, v)
+	if err == nil {
+		return found, nil
 	}
-	return addrs, late, nil
+	var decided *failure
+	if errors.As(err, &decided) {
+		c.watch.stop()
+		return found, decided
+	}
+	typ, again := c.blame(err, began.Add(start))
+	if again {
+		// It answers others. What kept it from answering this may be over, or have been
+		// the loss of the witness's trouble: only what fails on both sides of a proof
+		// that the resolver works is the name's own.
+		second, err2 := c.names.lookup(ctx, c.at.host, v)
+		switch typ2 := classify(PhaseDNS, err2); {
+		case err2 == nil:
+			return second, nil
+		case errors.As(err2, &decided):
+			c.watch.stop()
+			return second, decided
+		case typ2 != ErrDNSFailure && typ2 != ErrDNSTimeout:
+			found, err, typ = second, err2, typ2
+		}
+	}
+	c.watch.stop()
+	return found, c.lookupFailed(typ, err)
+}
+
+// blame settles the type of a lookup that failed. A timeout is held against the
+// name if the resolver answered something that it was asked when the lookup had
+// gone unanswered for a while; another failure only if it is repeated after the
+// resolver has answered something else, for which again asks.
+func (c *check) blame(err error, unanswered time.Time) (typ ErrorType, again bool) {
+	typ = classify(PhaseDNS, err)
+	if typ != ErrDNSFailure && typ != ErrDNSTimeout {
+		return typ, false
+	}
+	since, late := time.Now(), c.ctx.Err() != nil
+	if late || unanswered.Before(since) && typ == ErrDNSTimeout {
+		since = unanswered
+	}
+	if c.names.atFault(c.ctx, c.at.host, since) {
+		return ErrResolverUnavailable, false
+	}
+	return typ, !late && c.ctx.Err() == nil
+}
+
+// lookupFailed is the failure of a lookup whose type is settled.
+func (c *check) lookupFailed(typ ErrorType, err error) *failure {
+	f := &failure{phase: PhaseDNS, typ: typ, err: err}
+	if f.typ == ErrResolverUnavailable && lacksFamily(err) && !hasRoute(IPv4) && !hasRoute(IPv6) {
+		f.typ = ErrObserverOffline
+	}
+	if len(c.names.given) > 0 {
+		switch f.typ {
+		case ErrResolverUnavailable:
+			f.sentence = "The name servers that this check was given (" + c.names.givenBy() + ") do not answer, so " + c.at.host +
+				" could not be checked: check those servers, or let the prober's own resolve"
+		case ErrEgressDenied:
+			f.sentence = "The egress policy of this prober does not allow the name servers that this check was given (" + c.names.givenBy() +
+				"): allow them, or let the prober's own resolve"
+		}
+	}
+	return f
 }
 
 // lookup resolves host for the given family. For IPAny both families are asked
 // at once; if one is late, its answer will come on the returned channel, which
 // is nil otherwise. Cancelling ctx ends lookups that are still running.
-func (n *Network) lookup(ctx context.Context, host string, v IPVersion) ([]netip.Addr, <-chan answer, error) {
+func (n *names) lookup(ctx context.Context, host string, v IPVersion) (resolved, error) {
 	if v == IPv4 || v == IPv6 {
 		a := n.lookupFamily(ctx, host, v, true)
+		found := resolved{kept: [families]bool{a.kept, a.kept}}
 		if a.err == nil {
-			return n.order([]answer{a}), nil, nil
+			found.addrs = n.network.order([]answer{a})
+			return found, nil
 		}
-		return nil, nil, n.explainMissing(ctx, host, v, a.err)
+		return found, n.explainMissing(ctx, host, v, a.err)
 	}
 
 	answers := make(chan answer, 2)
 	for _, family := range []IPVersion{IPv6, IPv4} {
 		go func() { answers <- n.lookupFamily(ctx, host, family, false) }()
 	}
-	var got []answer
-	var patience <-chan time.Time
+	var (
+		found    resolved
+		got      []answer
+		patience <-chan time.Time
+	)
 	for len(got) < 2 {
 		select {
 		case a := <-answers:
 			got = append(got, a)
+			found.kept[familyIndex(a.family)] = a.kept
 			if a.err == nil && len(got) == 1 {
 				timer := time.NewTimer(resolutionDelay)
 				defer timer.Stop()
 				patience = timer.C
 			}
 		case <-patience:
-			return n.order(got), answers, nil
+			found.addrs, found.late = n.network.order(got), answers
+			return found, nil
 		case <-ctx.Done():
 			// A resolver that does not heed its context must not hold the check up.
-			return nil, nil, ctx.Err()
+			return resolved{}, ctx.Err()
 		}
 	}
-	addrs := n.order(got)
-	if len(addrs) > 0 {
-		return addrs, nil, nil
+	if found.addrs = n.network.order(got); len(found.addrs) > 0 {
+		return found, nil
 	}
-	return nil, nil, worseLookup(got[0].err, got[1].err)
+	return found, worseLookup(got[0].err, got[1].err)
 }
 
 // lookupFamily asks for one family and tells Health what came of it. alone says
 // that the other family is of no use.
-func (n *Network) lookupFamily(ctx context.Context, host string, family IPVersion, alone bool) answer {
+func (n *names) lookupFamily(ctx context.Context, host string, family IPVersion, alone bool) answer {
+	if n.source != nil {
+		found, kept := n.ask(ctx, host, family, alone)
+		return answer{family: family, addrs: found.addrs, err: found.err, kept: kept}
+	}
 	network := "ip4"
 	if family == IPv6 {
 		network = "ip6"
 	}
-	switch r := n.resolver().(type) {
-	case addressSource:
-		found := n.ask(ctx, r, host, family, alone)
-		return answer{family: family, addrs: found.addrs, err: found.err}
-	default:
-		addrs, err := r.LookupNetIP(ctx, network, host)
-		for i := range addrs {
-			addrs[i] = addrs[i].Unmap()
-		}
-		if err == nil && len(addrs) == 0 {
-			err = &net.DNSError{Err: "no address", Name: host, IsNotFound: true}
-		}
-		if err == nil || notFound(err) {
-			n.Health.Observe(host, true)
-		}
-		return answer{family: family, addrs: addrs, err: err}
+	addrs, err := n.resolver.LookupNetIP(ctx, network, host)
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap()
 	}
+	if err == nil && len(addrs) == 0 {
+		err = &net.DNSError{Err: "no address", Name: host, IsNotFound: true}
+	}
+	if err == nil || notFound(err) {
+		n.health.Observe(host, true)
+	}
+	return answer{family: family, addrs: sortAddrs(addrs), err: err}
 }
 
-// ask takes what is kept, or asks r.
-func (n *Network) ask(ctx context.Context, r addressSource, host string, family IPVersion, alone bool) resolution {
-	if cache := n.dnsCache(); cache != nil {
-		return cache.lookup(ctx, host, family, alone)
+// ask takes what is kept, or asks.
+func (n *names) ask(ctx context.Context, host string, family IPVersion, alone bool) (found resolution, kept bool) {
+	if n.longest > 0 {
+		return n.cache.lookup(ctx, n, host, family, alone)
 	}
-	return n.observed(r).resolve(ctx, host, family)
+	return n.source.resolve(ctx, host, family), false
 }
 
-// observed is r, with Health told of every answer of a name server.
-func (n *Network) observed(r addressSource) addressSource { return observedSource{r, &n.Health} }
-
+// observedSource tells Health of every answer of a name server, and puts the
+// addresses into the order in which they are tried.
 type observedSource struct {
 	addressSource
 	health *ResolverHealth
@@ -131,12 +210,13 @@ func (o observedSource) resolve(ctx context.Context, host string, family IPVersi
 	if found.fromServer && (found.err == nil || notFound(found.err)) {
 		o.health.Observe(host, true)
 	}
+	found.addrs = sortAddrs(found.addrs)
 	return found
 }
 
 // explainMissing tells a name that does not exist from one that merely has no
 // address of the family asked for.
-func (n *Network) explainMissing(ctx context.Context, host string, v IPVersion, err error) error {
+func (n *names) explainMissing(ctx context.Context, host string, v IPVersion, err error) error {
 	if !notFound(err) {
 		return err
 	}

@@ -108,7 +108,7 @@ func (l *nativeLoop) begin(run *TCPRun) {
 		var ok bool
 		if check.at.addr.IsValid() {
 			ok = false // a zone
-		} else if addrs, ok = l.network.cachedAddrs(check.at.host, check.version); ok {
+		} else if addrs, ok = l.network.namesFor(check.config.DNS).cachedAddrs(check.at.host, check.version); ok {
 			dialed = l.clock()
 		}
 		if !ok || len(addrs) == 0 {

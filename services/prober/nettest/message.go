@@ -11,7 +11,10 @@ import (
 // message says in one sentence what happened and what to look at. at is the
 // address or host:port concerned.
 func message(typ ErrorType, phase Phase, at, detail string, timeout time.Duration) string {
-	text := sentence(typ, phase, at, timeout)
+	return withDetail(sentence(typ, phase, at, timeout), detail)
+}
+
+func withDetail(text, detail string) string {
 	if detail != "" {
 		text += " (" + printable(detail, 300) + ")"
 	}

@@ -40,6 +40,9 @@ type TestConfig struct {
 	Timeout time.Duration
 	// Protocol, if given, must be the protocol of the test, in any case.
 	Protocol string
+	// DNS says who resolves the names of this check, redirects and proxies included;
+	// nil means the Network's resolver.
+	DNS *DNSConfig
 	// Config is the protocol's own: TCPConfig, HTTPConfig, TLSConfig, a pointer to one, or nil.
 	Config any
 }
@@ -125,7 +128,8 @@ type TestResult struct {
 
 	// Addresses are those that were tried, in order of their starts.
 	Addresses []AddressAttempt
-	// DNSCached says that the addresses came from this process's cache.
+	// DNSCached says that what names resolved to, at every hop, came from this
+	// process's cache: the address in ResolvedIP, or that there is none.
 	DNSCached bool
 	// Warnings are remarks that change no outcome.
 	Warnings []string

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -60,22 +59,21 @@ type Network struct {
 	PreferIPv4 bool
 	// NoDNSCache asks the name servers anew for every check. Otherwise the answers
 	// of a SystemResolver are kept as long as they allow, and those of any other
-	// Resolver, which do not say how long that is, never.
+	// Resolver, which do not say how long that is, never. It holds for checks with a
+	// DNSConfig as well.
 	NoDNSCache bool
 	// DNSCacheTTL is how long an answer is kept that allows for longer, at most a
 	// week; 0 means DefaultDNSCacheTTL.
 	DNSCacheTTL time.Duration
-	// Health is what lookups have taught about the resolver. It may be read, and
-	// its parameters set before the first check.
+	// Health is what lookups have taught about the resolver, not about the servers
+	// that single checks were given. It may be read, and its parameters set before
+	// the first check.
 	Health ResolverHealth
 
-	system  SystemResolver
-	witness witness
-	tls     tlsMemory
-	tokens  tokenCache
-
-	cacheOnce sync.Once
-	cache     *dnsCache // nil: none
+	system SystemResolver
+	book   nameBook
+	tls    tlsMemory
+	tokens tokenCache
 }
 
 var sharedNetwork Network
@@ -135,7 +133,12 @@ func (n *Network) dial(ctx context.Context, to netip.AddrPort) (tcpConn, error) 
 	return conn.(*net.TCPConn), nil
 }
 
-func (n *Network) control() func(context.Context, string, string, syscall.RawConn) error {
+// controlFunc is a net.Dialer's hook.
+type controlFunc = func(ctx context.Context, network, address string, c syscall.RawConn) error
+
+// control asks the policy about every socket that is about to connect; nil
+// without a policy.
+func (n *Network) control() controlFunc {
 	if n.Policy == nil {
 		return nil
 	}

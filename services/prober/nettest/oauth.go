@@ -225,6 +225,9 @@ func (p *HTTPCheck) tokenKey() tokenKey {
 	if p.own.Proxy != nil {
 		add(p.own.Proxy.URL, p.own.Proxy.Username, p.own.Proxy.Password)
 	}
+	if d := p.config.DNS; d != nil {
+		add(fmt.Sprint(d.Servers))
+	}
 	b.WriteString(" ")
 	add(o.Scopes...)
 	return tokenKey{
@@ -254,7 +257,7 @@ func fetchToken(ctx context.Context, p *HTTPCheck) (*token, *tokenFailure) {
 	}
 	test := &HTTPTest{Network: p.shared, TLS: p.tls}
 	check, err := test.Prepare(TestConfig{
-		Address: o.TokenURL, Timeout: tokenPatience,
+		Address: o.TokenURL, Timeout: tokenPatience, DNS: p.config.DNS,
 		Config: HTTPConfig{
 			Method: "POST", Headers: headers, Body: form.Encode(), IPVersion: p.own.IPVersion, Proxy: p.own.Proxy,
 			UserAgent: p.own.UserAgent, SkipVerify: p.own.SkipVerify,

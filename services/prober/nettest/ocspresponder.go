@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -86,7 +87,8 @@ func (h *handshake) askResponder() {
 		return
 	}
 	now := time.Now()
-	key := sha256.Sum256(append(append([]byte(nil), h.leaf.Raw...), i.issuer.Raw...))
+	// What servers that a check was given make of the responder's name is theirs.
+	key := sha256.Sum256(slices.Concat(h.leaf.Raw, i.issuer.Raw, []byte(h.names.givenBy())))
 	a, known := h.network.tls.answers.recall(key, now)
 	if !known {
 		a = h.consult(now)
@@ -113,7 +115,7 @@ func (h *handshake) consult(now time.Time) knownAnswer {
 	patience := min(responderPatience, h.deadline.Sub(now)/4)
 	ctx, cancel := context.WithTimeout(h.ctx, patience)
 	defer cancel()
-	raw, err := h.network.fetchOCSP(ctx, h.leaf, h.found.issuer)
+	raw, err := h.names.fetchOCSP(ctx, h.leaf, h.found.issuer)
 	if err != nil {
 		a := knownAnswer{failed: "the responder " + describe(err), expiry: now.Add(failureAge)}
 		if patience < fairPatience && isTimeout(err) {
@@ -153,7 +155,7 @@ func describe(err error) string {
 // policy allows: the URL is the choice of who had the certificate made. OCSP is
 // signed in itself, and https would need a certificate to be checked. No
 // redirect is followed.
-func (n *Network) fetchOCSP(ctx context.Context, leaf, issuer *x509.Certificate) ([]byte, error) {
+func (n *names) fetchOCSP(ctx context.Context, leaf, issuer *x509.Certificate) ([]byte, error) {
 	to, u, err := responderOf(leaf)
 	if err != nil {
 		return nil, err
@@ -162,13 +164,13 @@ func (n *Network) fetchOCSP(ctx context.Context, leaf, issuer *x509.Certificate)
 	if err != nil {
 		return nil, fmt.Errorf("make an OCSP request: %w", err)
 	}
-	addrs, late := []netip.Addr{to.addr}, (<-chan answer)(nil)
+	at := resolved{addrs: []netip.Addr{to.addr}}
 	if !to.addr.IsValid() {
-		if addrs, late, err = n.lookup(ctx, to.host, IPAny); err != nil {
+		if at, err = n.lookup(ctx, to.host, IPAny); err != nil {
 			return nil, err
 		}
 	}
-	a := n.connect(ctx, addrs, late, to.port)
+	a := n.network.connect(ctx, at.addrs, at.late, to.port)
 	if a.err != nil {
 		return nil, a.err
 	}

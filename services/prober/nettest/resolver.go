@@ -5,6 +5,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -46,17 +47,24 @@ func (e *ResolverContactError) Unwrap() []error { return []error{e.Contact, e.Lo
 // being unable to ask (ResolverContactError), takes only addresses that belong to
 // the name or to what its aliases lead to, and a lookup that is cancelled leaves
 // nothing behind. Like it, it completes names by the search list of resolv.conf.
-// It returns at most 32 addresses, in the order of the answer.
+// It returns at most 32 addresses, in the order of the answer. A server that was
+// silent is asked after the others for a while.
 type SystemResolver struct {
 	// Servers are asked, in turn, instead of those of /etc/resolv.conf.
 	Servers []netip.AddrPort
 
 	files settingsFiles
 	turn  atomic.Uint32
+	marks silentServers
 }
 
 // LookupNetIP implements Resolver.
 func (r *SystemResolver) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	return lookupBoth(ctx, r, network, host)
+}
+
+// lookupBoth asks source for the families of network.
+func lookupBoth(ctx context.Context, source addressSource, network, host string) ([]netip.Addr, error) {
 	families := []IPVersion{IPv4, IPv6}
 	switch network {
 	case "ip4":
@@ -67,7 +75,7 @@ func (r *SystemResolver) LookupNetIP(ctx context.Context, network, host string) 
 	var addrs []netip.Addr
 	var err error
 	for i, family := range families {
-		found := r.resolve(ctx, host, family)
+		found := source.resolve(ctx, host, family)
 		addrs = append(addrs, found.addrs...)
 		if i == 0 {
 			err = found.err
@@ -91,6 +99,9 @@ type resolution struct {
 	fromServer bool
 	// generation is that of the settings that were used.
 	generation uint64
+	// asked is when the question that was answered was sent first (monotonic), from
+	// which on keep counts; 0 means now.
+	asked int64
 }
 
 // generation changes when what was resolved before should be forgotten. now is
@@ -104,10 +115,7 @@ func (r *SystemResolver) resolve(ctx context.Context, host string, family IPVers
 	}
 	missing := &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 	if addr, err := netip.ParseAddr(host); err == nil {
-		if addr = addr.Unmap(); addr.Is4() == (family == IPv4) {
-			return resolution{addrs: []netip.Addr{addr}}
-		}
-		return resolution{err: missing}
+		return literalAddress(host, addr, family)
 	}
 	settings, err := r.files.get()
 	if err != nil {
@@ -126,13 +134,15 @@ func (r *SystemResolver) resolve(ctx context.Context, host string, family IPVers
 		}
 		return found
 	}
-	talk := &conversation{host: host, settings: settings, servers: settings.servers, first: func() int { return 0 }}
+	talk := &conversation{host: host, settings: settings, servers: settings.servers, marks: &r.marks}
 	if len(r.Servers) > 0 {
 		talk.servers = r.Servers
 	}
 	if len(r.Servers) > 0 || settings.rotate {
-		talk.first = func() int { return int(r.turn.Add(1)-1) % len(talk.servers) }
+		turn := int(r.turn.Add(1)-1) % len(talk.servers)
+		talk.servers = slices.Concat(talk.servers[turn:], talk.servers[:turn])
 	}
+	talk.servers = r.marks.sort(talk.servers)
 	return talk.search(ctx, family)
 }
 
@@ -150,8 +160,11 @@ func (c *conversation) search(ctx context.Context, family IPVersion) resolution 
 		r, err := c.ask(ctx, name, kind)
 		keep := time.Duration(r.seconds) * time.Second
 		if err == nil {
-			found.addrs, found.err, found.keep = r.addrs, nil, keep
+			found.addrs, found.err, found.keep, found.asked = r.addrs, nil, keep, r.asked
 			break
+		}
+		if i == 0 {
+			found.asked = r.asked // that all of them are missing is as old as the first answer
 		}
 		// That one name is missing must not hide that another could not be asked for.
 		if i == 0 {

@@ -140,6 +140,9 @@ func checkCommon(config TestConfig, protocols ...string) error {
 	if config.Timeout < 0 {
 		return &ConfigError{"Timeout", "must be positive"}
 	}
+	if err := config.DNS.check(); err != nil {
+		return err
+	}
 	if config.Protocol == "" {
 		return nil
 	}

@@ -16,10 +16,10 @@ const (
 	// witnessHeadStart is the longest a lookup stays unanswered before its witness
 	// is asked, so that the verdict is there when the time is up.
 	witnessHeadStart = time.Second
-	// An answer proves that the resolver worked a moment ago; silence may be
-	// believed for longer, because believing it wrongly accuses nobody.
-	aliveStaysTrue = time.Second
-	deadStaysTrue  = 3 * time.Second
+	// deadStaysTrue is how long the silence of a resolver is believed: believing it
+	// wrongly accuses nobody. That it answers is believed only of the time before
+	// its answer, so never for a lookup that failed since.
+	deadStaysTrue = 3 * time.Second
 )
 
 var defaultWitnessNames = []string{"example.com.", "example.net.", "example.org."}
@@ -43,46 +43,63 @@ type testimony struct {
 	waiters int
 }
 
-// ask reports whether the resolver answers, waiting until ctx ends at most; not
-// answering by then counts as not answering. since is when the lookup in
-// question began.
-func (w *witness) ask(ctx context.Context, n *Network, since time.Time) bool {
-	t := w.join(n, since)
+// ask reports whether the resolver answers what it is asked after since, waiting
+// until ctx ends at most; not answering by then counts as not answering.
+func (w *witness) ask(ctx context.Context, s *nameService, since time.Time) bool {
+	for {
+		t, heard := w.hear(ctx, s, since)
+		if !heard || !t.alive {
+			return false
+		}
+		if !t.begun.Before(since) {
+			return true
+		}
+	}
+}
+
+// hear waits for the testimony that comes next.
+func (w *witness) hear(ctx context.Context, s *nameService, since time.Time) (t *testimony, heard bool) {
+	t = w.join(ctx, s, since)
+	if t == nil {
+		return nil, false
+	}
 	defer w.leave(t)
 	select {
 	case <-t.done:
+		return t, true
 	case <-ctx.Done():
-		select { // both may be ready
-		case <-t.done:
-		default:
-			return false
-		}
 	}
-	return t.alive
+	select { // both may be ready
+	case <-t.done:
+		return t, true
+	default:
+		return nil, false
+	}
 }
 
-// join returns a testimony that says something about the time after since.
-func (w *witness) join(n *Network, since time.Time) *testimony {
+// join returns a testimony that says something about the time after since, or
+// one that is under way; nil if there is none and no time to hear one.
+func (w *witness) join(ctx context.Context, s *nameService, since time.Time) *testimony {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if t := w.last; t != nil {
-		age := since.Sub(t.begun)
-		if t.alive && age < aliveStaysTrue || !t.alive && age < deadStaysTrue {
-			t.waiters++
-			return t
-		}
-	}
-	if t := w.running; t != nil && since.Sub(t.begun) < aliveStaysTrue {
+	if t := w.last; t != nil && (t.alive && !t.begun.Before(since) || !t.alive && since.Sub(t.begun) < deadStaysTrue) {
 		t.waiters++
 		return t
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), witnessPatience)
+	if t := w.running; t != nil {
+		t.waiters++
+		return t
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	own, cancel := context.WithTimeout(context.Background(), witnessPatience)
 	t := &testimony{begun: time.Now(), done: make(chan struct{}), cancel: cancel, waiters: 1}
 	w.running = t
-	names := n.witnessNames()
+	names := s.network.witnessNames()
 	name := rand.Text()[:12] + "." + absolute(names[w.turn%len(names)])
 	w.turn++
-	go w.hear(ctx, n, t, strings.ToLower(name))
+	go w.run(own, s, t, strings.ToLower(name))
 	return t
 }
 
@@ -99,13 +116,13 @@ func (w *witness) leave(t *testimony) {
 	}
 }
 
-func (w *witness) hear(ctx context.Context, n *Network, t *testimony, name string) {
-	_, err := n.resolver().LookupNetIP(ctx, "ip4", name)
+func (w *witness) run(ctx context.Context, s *nameService, t *testimony, name string) {
+	_, err := s.resolver.LookupNetIP(ctx, "ip4", name)
 	var dns *net.DNSError
 	alive := err == nil || errors.As(err, &dns) && dns.IsNotFound
 	abandoned := errors.Is(ctx.Err(), context.Canceled)
 	if !abandoned {
-		n.Health.Observe(name, alive)
+		s.health.Observe(name, alive)
 	}
 
 	w.mu.Lock()
@@ -121,48 +138,37 @@ func (w *witness) hear(ctx context.Context, n *Network, t *testimony, name strin
 	t.cancel()
 }
 
-// resolverAtFault decides who is to blame for a lookup that failed otherwise
-// than by NXDOMAIN. It may take until ctx ends.
-func (n *Network) resolverAtFault(ctx context.Context, host string, began time.Time) bool {
-	n.Health.Observe(host, false)
-	if n.Health.AnsweredSince(began) {
+// atFault decides whether a lookup of host that failed, otherwise than by
+// NXDOMAIN, failed for the resolver's own reasons: it did unless it answered
+// something that it was asked after since. It may take until ctx ends.
+func (s *nameService) atFault(ctx context.Context, host string, since time.Time) bool {
+	s.health.Observe(host, false)
+	if s.health.AnsweredSince(since) {
 		return false
 	}
-	if len(n.witnessNames()) == 0 {
-		return n.Health.Unavailable()
+	if len(s.network.witnessNames()) == 0 {
+		// Of servers that a check was given there are not enough names to tell.
+		return len(s.given) > 0 || s.health.Unavailable()
 	}
-	if n.witness.ask(ctx, n, began) {
+	if s.witness.ask(ctx, s, since) {
 		return false
 	}
-	return !n.Health.AnsweredSince(began)
+	return !s.health.AnsweredSince(since)
 }
 
-// wakeWitness starts a witness early for a lookup that is slow; the returned
+// headStart is how long after its beginning a lookup that is slow gets its witness.
+func headStart(timeout time.Duration) time.Duration { return min(timeout/4, witnessHeadStart) }
+
+// wakeWitness hears a witness early for a lookup that is slow; the returned
 // function ends its interest.
-func (n *Network) wakeWitness(timeout time.Duration, began time.Time) (release func()) {
-	if len(n.witnessNames()) == 0 {
+func (s *nameService) wakeWitness(after time.Duration) (release func()) {
+	if len(s.network.witnessNames()) == 0 {
 		return func() {}
 	}
-	var (
-		mu       sync.Mutex
-		joined   *testimony
-		released bool
-	)
-	timer := time.AfterFunc(min(timeout/4, witnessHeadStart), func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if !released {
-			joined = n.witness.join(n, began)
-		}
-	})
+	ctx, cancel := context.WithCancel(context.Background())
+	timer := time.AfterFunc(after, func() { s.witness.ask(ctx, s, time.Now()) })
 	return func() {
 		timer.Stop()
-		mu.Lock()
-		defer mu.Unlock()
-		released = true
-		if joined != nil {
-			n.witness.leave(joined)
-			joined = nil
-		}
+		cancel()
 	}
 }

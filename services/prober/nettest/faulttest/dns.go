@@ -35,6 +35,7 @@ const (
 	NoEDNS             // Records, but FORMERR for questions with EDNS
 	Forged             // Records, after answers with another id, name and type
 	LameReferral       // no answer, from a server that does not recurse
+	LosesFirst         // Records, but no answer to the first question of each type
 )
 
 // DNS is a name server on loopback, over UDP and TCP. Names that were not set
@@ -50,6 +51,7 @@ type DNS struct {
 	ttl      uint32
 	fallback Reply
 	asked    map[string]int
+	lost     map[string]int
 	conns    map[net.Conn]struct{}
 }
 
@@ -79,7 +81,7 @@ func StartDNS() (*DNS, error) {
 		}
 		d := &DNS{
 			udp: udp, tcp: tcp, stop: make(chan struct{}), fallback: NXDomain, ttl: uint32(DefaultTTL / time.Second),
-			names: map[string]entry{}, asked: map[string]int{}, conns: map[net.Conn]struct{}{},
+			names: map[string]entry{}, asked: map[string]int{}, lost: map[string]int{}, conns: map[net.Conn]struct{}{},
 		}
 		d.work.Go(d.serveUDP)
 		d.work.Go(d.serveTCP)
@@ -264,6 +266,8 @@ func (d *DNS) answer(raw []byte, tcp bool) (answer []byte, forged [][]byte) {
 		e.reply == MuteA && question.Type == dnsmessage.TypeA,
 		e.reply == MuteAAAA && question.Type == dnsmessage.TypeAAAA:
 		return nil, nil
+	case e.reply == LosesFirst && d.first(name, question.Type):
+		return nil, nil
 	case e.reply == LateA && question.Type == dnsmessage.TypeA:
 		select {
 		case <-d.stop:
@@ -286,6 +290,15 @@ func (d *DNS) answer(raw []byte, tcp bool) (answer []byte, forged [][]byte) {
 }
 
 const formErr Reply = -1
+
+// first reports whether nobody has asked for the type of a name before.
+func (d *DNS) first(name string, kind dnsmessage.Type) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	k := name + " " + kind.String()
+	d.lost[k]++
+	return d.lost[k] == 1
+}
 
 func (e entry) message(id uint16, q dnsmessage.Question, tcp bool) []byte {
 	h := dnsmessage.Header{ID: id, Response: true, RecursionAvailable: true, RecursionDesired: true}
@@ -330,7 +343,7 @@ func (e entry) message(id uint16, q dnsmessage.Question, tcp bool) []byte {
 	if e.reply == AliasLoop {
 		_ = b.CNAMEResource(resource, dnsmessage.CNAMEResource{CNAME: q.Name})
 	}
-	if e.reply == NXDomain || e.reply <= LateA && !found && h.RCode == dnsmessage.RCodeSuccess {
+	if e.reply == NXDomain || (e.reply <= LateA || e.reply == LosesFirst) && !found && h.RCode == dnsmessage.RCodeSuccess {
 		_ = b.StartAuthorities()
 		resource.Name = dnsmessage.MustNewName("test.")
 		_ = b.SOAResource(resource, dnsmessage.SOAResource{NS: resource.Name, MBox: resource.Name, MinTTL: e.ttl})
