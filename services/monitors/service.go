@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	alertsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1"
 	auditv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/audit/v1"
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
@@ -32,11 +33,17 @@ type Deps struct {
 	ProberRegion string
 	// PublicURL is where the gateway is reached from outside, for the command that remote probers join with; "" if unknown.
 	PublicURL string
+	// Alerts is where the operator is told of probers that are offline or in trouble, and of monitors without any
+	// (NoticesService); without it nobody is.
+	Alerts grpc.ClientConnInterface
+	// LeaseTTL is the time to live of probers' leases; 0 means DefaultLeaseTTL. The same in all replicas.
+	LeaseTTL time.Duration
 	// CertificateValid is how long a certificate of a remote prober is valid; 0 means 30 days.
 	CertificateValid time.Duration
 }
 
-// Service implements MonitorsService, AssignmentsService, CatalogService and AuditService. It has no goroutines of its own.
+// Service implements MonitorsService, AssignmentsService, CatalogService, EnrolmentService and AuditService. It has no
+// goroutines but those of Run.
 type Service struct {
 	monitorsv1.UnsafeMonitorsServiceServer
 	monitorsv1.UnsafeAssignmentsServiceServer
@@ -52,6 +59,12 @@ type Service struct {
 	status       eventsv1.StatusServiceClient // nil: none
 	prober       proberv1.ProberServiceClient // nil: none
 	proberRegion string
+
+	ttl      time.Duration // of leases
+	clock    *grantClock
+	placers  placers
+	sessions sessionView
+	notices  alertsv1.NoticesServiceClient // nil: none
 
 	publicURL        string
 	certificateValid time.Duration
@@ -74,6 +87,13 @@ func New(d Deps) (*Service, error) {
 		store: d.Store, log: d.Log, box: d.Secrets, pageKey: d.PageKey, pages: page.NewCodec(d.PageKey),
 		proberRegion: d.ProberRegion, changed: newSignal(),
 		checks: newLimiter[uint32](checkEvery, checkBurst), tests: newLimiter[string](testEvery, testBurst),
+	}
+	s.clock, s.ttl = newGrantClock(time.Now), d.LeaseTTL
+	if s.ttl <= 0 {
+		s.ttl = DefaultLeaseTTL
+	}
+	if d.Alerts != nil {
+		s.notices = alertsv1.NewNoticesServiceClient(d.Alerts)
 	}
 	s.publicURL, s.certificateValid = strings.TrimSuffix(d.PublicURL, "/"), d.CertificateValid
 	if s.certificateValid <= 0 {

@@ -14,6 +14,7 @@ type Store interface {
 	Configurations
 	Fleet
 	Leases
+	Placements
 	Enrolments
 }
 

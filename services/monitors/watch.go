@@ -4,17 +4,17 @@ import (
 	"context"
 	"crypto/rand"
 	"regexp"
-	"slices"
 	"time"
 
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
 	"github.com/frogstats/uptime/internal/fault"
 )
 
-// Both streams are one walk over the monitors in the order of their last changes. The first time the walk comes to its
+// The catalogue is one walk over the monitors in the order of their last changes. The first time the walk comes to its
 // end, everything that existed when it began has been sent: that is the snapshot. What comes after are the deltas. Because
 // the walk goes by the store's own order of changes, nothing can fall between the two, and a change that is made meanwhile,
-// here or in another replica, only moves its monitor further ahead.
+// here or in another replica, only moves its monitor further ahead. What a prober is told goes by two such orders: see
+// assigner.
 
 const (
 	// heartbeatEvery is somewhat less than the five seconds that are promised. At each, the store is also asked for changes
@@ -72,23 +72,22 @@ func (s *Service) WatchAssignments(req *monitorsv1.WatchAssignmentsRequest, stre
 	if !regionCode.MatchString(req.GetRegion()) {
 		return fault.Invalid("", fault.Field{Name: "region", Message: "must be 1 to 64 letters, digits and, inside, dots, hyphens and underscores"})
 	}
-	ctx, session := stream.Context(), rand.Text()
+	ctx, own := stream.Context(), rand.Text()
+	if err := speaksFor(ctx, req.GetProberId(), req.GetRegion()); err != nil {
+		return err
+	}
 	p := Prober{ID: req.GetProberId(), Region: req.GetRegion(), Version: req.GetVersion(), Connected: true, LastSeenAt: now()}
-	if err := s.store.ProberArrived(ctx, p, session); err != nil {
+	if err := s.store.ProberArrived(ctx, p, own); err != nil {
 		return err
 	}
 	s.log.InfoContext(ctx, "prober arrived", "prober_id", p.ID, "region", p.Region, "prober_version", p.Version)
-	defer s.proberLeft(ctx, p, session)
-	a := assigner{service: s, stream: stream, region: p.Region, held: map[uint32]bool{}}
-	return s.walk(ctx, a.changed, a.complete, func() error {
-		if err := a.beat(); err != nil {
-			return err
-		}
-		if err := s.store.ProberSeen(ctx, p.ID, session, now()); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "sign of life of a prober is not stored", "prober_id", p.ID, "error", err.Error())
-		}
-		return nil
-	})
+	defer s.proberLeft(ctx, p, own)
+	a := assigner{service: s, stream: stream, connection: own, held: map[uint32]held{}}
+	var err error
+	if a.session, err = s.openSession(ctx, req, own, a.beat); err != nil {
+		return err
+	}
+	return a.run(ctx)
 }
 
 // leaveWait bounds the last word about a prober, which is said when its stream is over.
@@ -102,52 +101,6 @@ func (s *Service) proberLeft(ctx context.Context, p Prober, session string) {
 		return
 	}
 	s.log.InfoContext(ctx, "prober left", "prober_id", p.ID, "region", p.Region)
-}
-
-// assigner is one prober's stream.
-type assigner struct {
-	service *Service
-	stream  monitorsv1.AssignmentsService_WatchAssignmentsServer
-	region  string
-	held    map[uint32]bool // monitors that the prober has
-}
-
-func (a *assigner) changed(m Monitor) error {
-	if m.Deleted() || !m.Config.Enabled || !slices.Contains(m.Config.Regions, a.region) {
-		return a.drop(m.ID)
-	}
-	secrets, err := open(a.service.box, m)
-	if err != nil {
-		// Checked without its credentials, the target would seem to be at fault.
-		a.service.log.ErrorContext(a.stream.Context(), "monitor is not assigned", "monitor_id", m.ID, "error", err.Error())
-		return a.drop(m.ID)
-	}
-	a.held[m.ID] = true
-	return a.stream.Send(&monitorsv1.WatchAssignmentsResponse{
-		Step: &monitorsv1.WatchAssignmentsResponse_Assigned{Assigned: assignmentOf(m, secrets)},
-	})
-}
-
-func (a *assigner) drop(id uint32) error {
-	if !a.held[id] {
-		return nil
-	}
-	delete(a.held, id)
-	return a.stream.Send(&monitorsv1.WatchAssignmentsResponse{
-		Step: &monitorsv1.WatchAssignmentsResponse_RemovedMonitorId{RemovedMonitorId: id},
-	})
-}
-
-func (a *assigner) complete() error {
-	return a.stream.Send(&monitorsv1.WatchAssignmentsResponse{
-		Step: &monitorsv1.WatchAssignmentsResponse_SnapshotComplete{SnapshotComplete: &monitorsv1.SnapshotComplete{}},
-	})
-}
-
-func (a *assigner) beat() error {
-	return a.stream.Send(&monitorsv1.WatchAssignmentsResponse{
-		Step: &monitorsv1.WatchAssignmentsResponse_Heartbeat{Heartbeat: &monitorsv1.Heartbeat{}},
-	})
 }
 
 // WatchCatalog sends another service what monitors there are.
