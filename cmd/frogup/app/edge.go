@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 
 	"google.golang.org/grpc"
 
@@ -27,7 +28,7 @@ func (h *house) edge() error {
 	}
 	g, err := gateway.New(gateway.Config{
 		Conns: conns, Log: h.log, Version: h.process.Version, TrustedProxies: proxies, Ready: h.ready.ofProcess,
-		Metrics: h.telemetry.Handler(), MetricsPublic: h.cfg.metricsPublic,
+		Metrics: h.telemetry.Handler(), MetricsPublic: h.cfg.metricsPublic, PublicHost: hostOf(h.cfg.publicURL),
 	})
 	if err != nil {
 		return fmt.Errorf("start gateway: %w", err)
@@ -45,6 +46,15 @@ func (h *house) edge() error {
 		return serveHTTP(ctx, g, l)
 	})
 	return nil
+}
+
+// hostOf is the host of a URL; "" if there is none.
+func hostOf(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return u.Host
 }
 
 // edgeConns connects the gateway to every service. A prober of another machine does not count for readiness: without it

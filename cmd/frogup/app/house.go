@@ -87,6 +87,9 @@ func (h *house) build(ctx context.Context) error {
 	if h.role.name == serveRole {
 		found = h.found
 	}
+	if h.cfg.remote {
+		found = h.remoteMember
+	}
 	if err := found(); err != nil {
 		return err
 	}
@@ -96,6 +99,9 @@ func (h *house) build(ctx context.Context) error {
 		for _, r := range rooms {
 			h.memory[r.name] = rpc.NewMemory()
 		}
+	}
+	if h.cfg.remote { // behind who knows what: nobody calls it
+		h.memory[h.role.name] = rpc.NewMemory()
 	}
 	for _, r := range rooms {
 		if !h.composes(r.name) {

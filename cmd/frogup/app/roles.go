@@ -66,6 +66,7 @@ var roles = []role{
 		c.store(s, "monitors")
 		c.keyset(s)
 		c.leases(s)
+		c.public(s)
 		s.Text(&c.region, "region", "local", "region of the probers at --prober, which run checks on demand", config.Rule(regionRule))
 		c.member(s, peersOf("monitors"))
 		c.common(s, ":9090", balanced)
@@ -76,6 +77,7 @@ var roles = []role{
 			"folder that keeps results until they are stored, and what has to be checked; without one a crash loses what is not stored yet")
 		c.checks(s)
 		c.dialling(s)
+		c.joining(s)
 		c.member(s, peersOf("prober"))
 		c.common(s, ":9090", 0)
 	}},
@@ -97,6 +99,7 @@ var roles = []role{
 	{gatewayRole, "Run the gateway alone: REST, live updates, the page", gatewayHelp, func(c *settings, s *config.Set) {
 		s.Text(&c.listen, "listen", servicePorts[gatewayRole], "address of the REST surface and the page", config.Rule(addressRule))
 		c.edge(s)
+		c.public(s)
 		c.member(s, peersOf(gatewayRole))
 		c.common(s, ":9090", balanced)
 	}},

@@ -172,26 +172,36 @@ func (h *house) monitors(ctx context.Context) (room, error) {
 	}
 	return monitors.New(monitors.Deps{
 		Store: store, Log: h.logOf("monitors"), Secrets: h.keys.box, PageKey: h.keys.derive("monitors pages"),
-		Events: toEvents, Prober: toProber, ProberRegion: h.cfg.region,
+		Events: toEvents, Prober: toProber, ProberRegion: h.cfg.region, PublicURL: h.cfg.publicURL,
 	})
 }
 
-func (h *house) prober(context.Context) (room, error) {
+// proberLinks are what the prober is called, and its connections to monitors and events. A remote one has one for both.
+func (h *house) proberLinks(ctx context.Context) (id string, toMonitors, toEvents grpc.ClientConnInterface, err error) {
+	if h.cfg.remote {
+		id, conn, err := h.joined(ctx)
+		return id, conn, conn, err
+	}
+	if toMonitors, err = h.conn("monitors", "prober"); err != nil {
+		return "", nil, nil, err
+	}
+	if toEvents, err = h.conn("events", "prober"); err != nil {
+		return "", nil, nil, err
+	}
+	if id = h.cfg.proberID; id == "" {
+		id = fmt.Sprintf("%s/%s", hostName(), h.cfg.region)
+	}
+	return id, toMonitors, toEvents, nil
+}
+
+func (h *house) prober(ctx context.Context) (room, error) {
 	policy, err := h.cfg.policy()
 	if err != nil {
 		return nil, err
 	}
-	toMonitors, err := h.conn("monitors", "prober")
+	id, toMonitors, toEvents, err := h.proberLinks(ctx)
 	if err != nil {
 		return nil, err
-	}
-	toEvents, err := h.conn("events", "prober")
-	if err != nil {
-		return nil, err
-	}
-	id := h.cfg.proberID
-	if id == "" {
-		id = fmt.Sprintf("%s/%s", hostName(), h.cfg.region)
 	}
 	traced := h.cfg.checkTraceRatio
 	if traced == 0 {

@@ -47,6 +47,8 @@ type settings struct {
 	secretKeyset                           string
 	trustedProxies                         []string
 	metricsPublic                          bool
+	join, joinToken, joinCA                string
+	remote, regionGiven                    bool // found out by check
 	adminEmail, adminPassword, adminAPIKey string
 }
 
@@ -118,8 +120,12 @@ func (c *settings) keyset(s *config.Set) {
 		"keys that seal stored credentials, as frogup setup makes them", config.Secret, config.Rule(keysetRule))
 }
 
+func (c *settings) public(s *config.Set) {
+	s.Text(&c.publicURL, "public-url", "", "URL under which people and remote probers reach the server, for links and commands", config.Rule(urlRule))
+}
+
 func (c *settings) firstOwner(s *config.Set) {
-	s.Text(&c.publicURL, "public-url", "", "URL under which people reach the server, for links", config.Rule(urlRule))
+	c.public(s)
 	s.Text(&c.adminEmail, "admin-email", "", "e-mail address of the first owner, who is created at the first start")
 	s.Text(&c.adminPassword, "admin-password", "", "password of the first owner", config.Secret)
 	s.Text(&c.adminAPIKey, "admin-api-key", "", "API key of the operator, with the role of owner", config.Secret)
@@ -208,14 +214,17 @@ func (c *settings) check(set *config.Set) error {
 			errs = append(errs, fmt.Errorf("%s is required: %s", name, why))
 		}
 	}
-	if set.Get("plaintext") != nil { // serve makes its keys in its folder
+	if c.remote = c.isRemote(set); c.remote {
+		errs = append(errs, c.checkJoin(set))
+	}
+	if set.Get("plaintext") != nil && !c.remote { // serve makes its keys in its folder
 		need("cluster-key", "the same secret for every service, best in a file that "+config.EnvName("cluster-key-file")+
 			" names; frogup setup makes one")
 		need("database", "postgres://… or sqlite:path")
 		need("history", "clickhouse://…, http://… or sqlite:folder")
 		need("secret-keyset", "best in a file that "+config.EnvName("secret-keyset-file")+" names; frogup setup makes one")
 	}
-	if set.Get("plaintext") != nil {
+	if set.Get("plaintext") != nil && !c.remote {
 		errs = append(errs, c.checkTLS(set))
 	}
 	if s := set.Get("egress"); s != nil {
