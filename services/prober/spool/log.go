@@ -125,7 +125,8 @@ type Stats struct {
 	Pending  int    // records that are not acknowledged
 	Bytes    int64  // of those, about
 	DiskSize int64  // of all segments
-	Dropped  uint64 // records given up for want of room, those that were refused included
+	Dropped  uint64 // records given up for want of room
+	Refused  uint64 // records that Append did not take
 	Lost     uint64 // records that were in the log and are not any more
 	Damaged  uint64 // runs of bytes that are no records and were passed over at the start, torn ends included
 	Refusals uint64 // times that the disk refused to write or to sync
@@ -167,7 +168,7 @@ func (l *Log) Append(head, body []byte) (seq uint64, ok bool) {
 		c = l.chunkFor(n)
 	}
 	if c == nil {
-		l.stats.Dropped++
+		l.stats.Refused++
 		l.mu.Unlock()
 		return 0, false
 	}

@@ -165,7 +165,7 @@ func TestFull(t *testing.T) {
 				}
 			}
 			s := l.Stats()
-			if s.Pending+int(s.Dropped) != 2000 || s.Pending < 200 || (taken < 2000) != blocks {
+			if s.Pending+int(s.Dropped+s.Refused) != 2000 || s.Pending < 200 || (taken < 2000) != blocks {
 				t.Fatalf("%d taken, %+v", taken, s)
 			}
 			seqs, _ := readFrom(t, l, 0)
@@ -284,7 +284,7 @@ func TestDiskFull(t *testing.T) {
 		}
 	}
 	s := l.Stats()
-	if s.Pending+int(s.Dropped) != 1000 || s.Pending < 100 {
+	if s.Pending+int(s.Dropped+s.Refused) != 1000 || s.Pending < 100 {
 		t.Errorf("%+v", s)
 	}
 	f.mu.Lock()
@@ -336,7 +336,7 @@ func TestDiskHangs(t *testing.T) {
 	memory := l.memory
 	l.mu.Unlock()
 	s := l.Stats()
-	if memory > minMemory || s.Dropped == 0 || s.Pending+int(s.Dropped) != 20_000 {
+	if memory > minMemory || s.Dropped+s.Refused == 0 || s.Pending+int(s.Dropped+s.Refused) != 20_000 {
 		t.Errorf("%d bytes in memory, %+v", memory, s)
 	}
 	close(hang)

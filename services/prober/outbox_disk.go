@@ -1,0 +1,357 @@
+package prober
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/bits"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/services/prober/spool"
+)
+
+// OutboxOptions are what an outbox on disk can be told.
+type OutboxOptions struct {
+	MaxBytes int64 // on disk; 0 means 1 GiB
+	// Blocks makes new results wait for room as missed slots when the outbox is full; else the oldest results give way.
+	Blocks bool
+	Log    *slog.Logger // nil means none
+	fs     spool.FS     // nil means the folder
+}
+
+// diskOutbox is an Outbox that a crash does not empty. Results are read, and so sent, when they are durable, which takes
+// them ten milliseconds and a sync. A record of the log is a frame as a ResultBatch has it, behind the frame's traceparent
+// if it has one: a field traceparents that holds only that.
+type diskOutbox struct {
+	log      *spool.Log
+	recalled map[uint32]Recalled
+	debts    *debts // nil if the oldest results give way
+
+	reading sync.Mutex // guards all below
+	reader  *spool.Reader
+	headSeq uint64 // number of the result that headAt is of
+	headAt  time.Time
+}
+
+// OpenOutbox opens the outbox in the folder dir, which it locks, and makes it if need be. What is pending from a former life
+// is read first, so that Recall knows it.
+func OpenOutbox(dir string, o OutboxOptions) (Outbox, error) {
+	recalled := recaller{}
+	log, err := spool.Open(dir, spool.Options{
+		MaxBytes: o.MaxBytes, Blocks: o.Blocks, FS: o.fs, Log: o.Log,
+		Visit: func(_ uint64, record []byte) { recalled.visit(record) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("outbox: %w", err)
+	}
+	d := &diskOutbox{log: log, reader: log.NewReader(), recalled: recalled.result()}
+	if o.Blocks {
+		d.debts = newDebts(func(row []byte) bool { return d.put(row, "") != 0 })
+	}
+	return d, nil
+}
+
+func (d *diskOutbox) Append(row []byte, traceparent string) uint64 {
+	if d.debts == nil {
+		return d.put(row, traceparent)
+	}
+	if !d.debts.paid(row) {
+		d.debts.owe(row)
+		return 0
+	}
+	seq := d.put(row, traceparent)
+	if seq == 0 {
+		d.debts.owe(row)
+	}
+	return seq
+}
+
+// put hands a row to the log; 0 says that there is no room.
+func (d *diskOutbox) put(row []byte, traceparent string) uint64 {
+	var room [96]byte // a traceparent has 55 bytes
+	head := room[:0]
+	if traceparent != "" {
+		head = protowire.AppendTag(head, batchTraceparentsField, protowire.BytesType)
+		head = protowire.AppendString(head, traceparent)
+	}
+	head = protowire.AppendTag(head, batchResultsField, protowire.BytesType)
+	head = protowire.AppendVarint(head, uint64(len(row)))
+	seq, _ := d.log.Append(head, row)
+	return seq
+}
+
+// spooledResult is what the log has of a result; ok is false for what this program did not write.
+func spooledResult(record []byte) (traceparent string, frame, row []byte, ok bool) {
+	field, kind, n := protowire.ConsumeTag(record)
+	if n > 0 && field == batchTraceparentsField && kind == protowire.BytesType {
+		text, m := protowire.ConsumeBytes(record[n:])
+		if m < 0 {
+			return "", nil, nil, false
+		}
+		traceparent, record = string(text), record[n+m:]
+		field, kind, n = protowire.ConsumeTag(record)
+	}
+	if n <= 0 || field != batchResultsField || kind != protowire.BytesType {
+		return "", nil, nil, false
+	}
+	row, m := protowire.ConsumeBytes(record[n:])
+	return traceparent, record, row, m == len(record)-n
+}
+
+func (d *diskOutbox) Read(ctx context.Context, after uint64, limit int, buf []byte) (Batch, error) {
+	for {
+		b, err := d.batch(after, limit, buf)
+		if err != nil || b.Count > 0 {
+			return b, err
+		}
+		select {
+		case <-d.log.Ready(after):
+		case <-ctx.Done():
+			return Batch{}, context.Cause(ctx)
+		}
+	}
+}
+
+// batch reads what is there.
+func (d *diskOutbox) batch(after uint64, limit int, buf []byte) (Batch, error) {
+	d.reading.Lock()
+	defer d.reading.Unlock()
+	b := Batch{Frames: buf[:0]}
+	full := false
+	for !full {
+		found, err := d.reader.Read(after, func(seq uint64, record []byte) bool {
+			traceparent, frame, _, ok := spooledResult(record)
+			if !ok && b.Count == 0 {
+				after = seq // it cannot be sent, now or ever
+				return true
+			}
+			if !ok || b.Count > 0 && (b.Count == limit || seq != after+1 || len(b.Frames)+len(frame) > batchBytes) {
+				full = true
+				return false
+			}
+			if b.Count == 0 {
+				b.First = seq
+			}
+			if traceparent != "" {
+				if b.Traceparents == nil {
+					b.Traceparents = map[uint32]string{}
+				}
+				b.Traceparents[uint32(b.Count)] = traceparent
+			}
+			b.Frames = append(b.Frames, frame...)
+			b.Count++
+			after = seq
+			return true
+		})
+		switch {
+		case b.Count > 0 && (err != nil || !found || b.Count == limit):
+			return b, nil
+		case err != nil:
+			return b, fmt.Errorf("outbox: %w", err)
+		case !found:
+			return b, nil
+		}
+	}
+	return b, nil
+}
+
+func (d *diskOutbox) Ready(after uint64) <-chan struct{} { return d.log.Ready(after) }
+
+func (d *diskOutbox) Recall() map[uint32]Recalled {
+	d.reading.Lock()
+	defer d.reading.Unlock()
+	r := d.recalled
+	d.recalled = nil
+	return r
+}
+
+func (d *diskOutbox) Ack(seq uint64) {
+	d.log.Ack(seq)
+	if d.debts != nil {
+		d.debts.pay()
+	}
+}
+
+func (d *diskOutbox) Stored() uint64 { return d.log.Stats().Acked }
+
+func (d *diskOutbox) Pending() int { return d.log.Stats().Pending }
+
+func (d *diskOutbox) Bytes() int64 { return d.log.Stats().Bytes }
+
+func (d *diskOutbox) Oldest() time.Time {
+	d.reading.Lock()
+	defer d.reading.Unlock()
+	acked := d.log.Stats().Acked
+	if d.headSeq > acked {
+		return d.headAt
+	}
+	d.headSeq, d.headAt = 0, time.Time{}
+	_, err := d.reader.Read(acked, func(seq uint64, record []byte) bool {
+		if _, _, row, ok := spooledResult(record); ok {
+			d.headSeq, d.headAt = seq, startedAt(row)
+			return false
+		}
+		return true
+	})
+	if err != nil {
+		return time.Time{}
+	}
+	return d.headAt
+}
+
+// startedAt is when the check of an encoded result began; the zero time if it is none.
+func startedAt(row []byte) time.Time {
+	var r checkv1.CheckResult
+	if err := proto.Unmarshal(row, &r); err != nil {
+		return time.Time{}
+	}
+	return r.GetStartedAt().AsTime()
+}
+
+func (d *diskOutbox) Dropped() uint64 {
+	s := d.log.Stats()
+	if d.debts != nil {
+		return s.Dropped + d.debts.counted()
+	}
+	return s.Dropped + s.Refused
+}
+
+// Spool are the figures of the log.
+func (d *diskOutbox) Spool() spool.Stats { return d.log.Stats() }
+
+func (d *diskOutbox) Close() error {
+	if d.debts != nil {
+		d.debts.pay()
+	}
+	return d.log.Close()
+}
+
+// recaller finds the newest slots in rows.
+type recaller map[uint32]*recollection
+
+type recollection struct {
+	Recalled
+	slot int64 // of Slot, in nanoseconds
+}
+
+func (rs recaller) visit(record []byte) {
+	_, _, row, ok := spooledResult(record)
+	if !ok {
+		return
+	}
+	x, ok := glance(row)
+	if !ok {
+		return
+	}
+	r := rs[x.monitor]
+	if r == nil {
+		r = &recollection{slot: -1 << 63}
+		rs[x.monitor] = r
+	}
+	switch x.status {
+	case checkv1.ResultStatus_RESULT_STATUS_FAILURE, checkv1.ResultStatus_RESULT_STATUS_TIMEOUT:
+		r.Failures++
+	case checkv1.ResultStatus_RESULT_STATUS_SUCCESS:
+		r.Failures, r.Broken = 0, true
+	}
+	if x.scheduled >= r.slot {
+		r.slot, r.Missed = x.scheduled, x.missed
+		r.Slot, r.Next = time.Unix(0, x.scheduled).UTC(), time.Time{}
+		if x.next != 0 {
+			r.Next = time.Unix(0, x.next).UTC()
+		}
+	}
+}
+
+func (rs recaller) result() map[uint32]Recalled {
+	if len(rs) == 0 {
+		return nil
+	}
+	by := make(map[uint32]Recalled, len(rs))
+	for id, r := range rs {
+		by[id] = r.Recalled
+	}
+	return by
+}
+
+// glanced is what is read of a row without decoding all of it. Times are nanoseconds since 1970.
+type glanced struct {
+	monitor         uint32
+	scheduled, next int64 // next is 0 if there is none
+	missed          uint32
+	status          checkv1.ResultStatus
+}
+
+// glance reads a row's fields; ok is false if it is no CheckResult. Recovery looks at millions of rows.
+func glance(row []byte) (x glanced, ok bool) {
+	for len(row) > 0 {
+		field, kind, n := protowire.ConsumeTag(row)
+		if n < 0 {
+			return x, false
+		}
+		row = row[n:]
+		switch {
+		case kind == protowire.VarintType:
+			var v uint64
+			if v, n = protowire.ConsumeVarint(row); n < 0 {
+				return x, false
+			}
+			switch field {
+			case rowMonitorID:
+				x.monitor = uint32(v)
+			case rowStatus:
+				x.status = checkv1.ResultStatus(v)
+			case rowMissedCount:
+				x.missed = uint32(v)
+			}
+		case kind == protowire.BytesType:
+			var v []byte
+			if v, n = protowire.ConsumeBytes(row); n < 0 {
+				return x, false
+			}
+			switch field {
+			case rowScheduledAt:
+				x.scheduled = stampIn(v)
+			case rowNextScheduledAt:
+				x.next = stampIn(v)
+			}
+		default:
+			if n = protowire.ConsumeFieldValue(field, kind, row); n < 0 {
+				return x, false
+			}
+		}
+		row = row[n:]
+	}
+	return x, x.monitor != 0
+}
+
+// stampIn reads a Timestamp as nanoseconds since 1970; 0 if it is none, or beyond what they count.
+func stampIn(b []byte) int64 {
+	var seconds, nanos int64
+	for len(b) > 0 {
+		field, kind, n := protowire.ConsumeTag(b)
+		if n < 0 || kind != protowire.VarintType {
+			return 0
+		}
+		v, m := protowire.ConsumeVarint(b[n:])
+		if m < 0 {
+			return 0
+		}
+		switch field {
+		case stampSeconds:
+			seconds = int64(v)
+		case stampNanos:
+			nanos = int64(v)
+		}
+		b = b[n+m:]
+	}
+	if hi, _ := bits.Mul64(uint64(max(seconds, -seconds)), 2e9); hi != 0 {
+		return 0
+	}
+	return seconds*1e9 + nanos
+}
