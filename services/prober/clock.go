@@ -47,8 +47,10 @@ type jump struct {
 }
 
 // now is the present on the axis of slots.
-func (c *slotClock) now() time.Time {
-	t := time.Now()
+func (c *slotClock) now() time.Time { return c.at(time.Now()) }
+
+// at is now for a t that time.Now has just given.
+func (c *slotClock) at(t time.Time) time.Time {
 	began := c.began.Load()
 	if began == nil {
 		began = c.begin(t)
@@ -75,23 +77,35 @@ func (c *slotClock) begin(t time.Time) *time.Time {
 	return &t
 }
 
-// skew is how far the slots' clock is ahead of the wall clock.
+// skew is how far the slots' clock is ahead of time.Now.
 func (c *slotClock) skew() time.Duration {
-	l, began := c.ahead.Load(), c.began.Load()
-	if l == nil || began == nil {
-		return 0
+	by := time.Duration(c.shift.Load())
+	if l := c.ahead.Load(); l != nil {
+		by += c.lead(l, int64(time.Since(*c.began.Load())))
 	}
-	return c.lead(l, int64(time.Since(*began)))
+	return by
 }
 
 func (c *slotClock) lead(l *lead, mono int64) time.Duration {
 	if left := l.by - (mono-l.at)/catchUp; left > 0 {
 		return time.Duration(left)
 	}
-	if c.ahead.CompareAndSwap(l, nil) {
-		return 0
+	c.ahead.CompareAndSwap(l, nil)
+	return 0
+}
+
+// jumps is the number of jumps.
+func (c *slotClock) jumps() int64 {
+	if j := c.last.Load(); j != nil {
+		return int64(j.nth)
 	}
 	return 0
+}
+
+// steadyFor says whether the last jump is at least that long ago.
+func (c *slotClock) steadyFor(d time.Duration) bool {
+	j := c.last.Load()
+	return j == nil || time.Since(j.at) >= d
 }
 
 // moved takes note that the wall clock is not where the time that went by would have it.

@@ -29,9 +29,13 @@ type Config struct {
 	SpoolBytes int64
 	// SpoolBlocks makes checks wait, and slots be missed, when the spool is full; else the oldest results give way.
 	SpoolBlocks bool
-	// Witnesses are host:port of TCP services that have nothing to do with each other nor with any target: when at most one
-	// of them answers, the network here is at fault. nil means public ones, empty means none.
+	// Witnesses are host:port of TCP services that have nothing to do with each other nor with any target; a name stands for
+	// both families of addresses. When fewer than half of those of a family that have ever answered do so, the network here is
+	// at fault. nil means public ones: port 443 of 1.1.1.1, 8.8.8.8 and 9.9.9.9 and their IPv6 addresses. Empty means none.
 	Witnesses []string
+	// MassFailure is the part of the hosts checked within seconds that have to fall silent together, five unrelated ones at
+	// least, to be doubted whatever else answers; 0 means 0.5, negative means never.
+	MassFailure float64
 
 	StopGrace  time.Duration // for checks in flight at a stop; 0 means 3 s
 	DrainGrace time.Duration // for the uplink at a stop; 0 means 4 s: a store may wait a second for company
@@ -56,6 +60,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.CheckSampleRatio == 0 {
 		c.CheckSampleRatio = DefaultCheckSampleRatio
+	}
+	if c.MassFailure == 0 {
+		c.MassFailure = defaultShare
 	}
 	if c.StopGrace == 0 {
 		c.StopGrace = 3 * time.Second

@@ -28,6 +28,7 @@ type engine struct {
 	tracer   *tracer
 	log      *slog.Logger
 	observer *observer
+	guard    guard
 
 	fence  fence
 	shards []*shard

@@ -64,6 +64,7 @@ type entry struct {
 	running  int32  // checks in flight
 	failures uint32 // consecutive target faults, as far as this prober knows
 	removed  bool
+	holding  bool // rows of it wait for the observer; see heldRow
 
 	missedCount uint32
 	missedFrom  int64 // first slot of the held run

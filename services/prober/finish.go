@@ -51,7 +51,8 @@ func (f *flights) take(tag uint64) flight {
 
 // Done implements nettest.LoopSink.
 func (s *shard) Done(tag uint64, t *nettest.TestResult, err error) {
-	now := time.Now()
+	ended := time.Now()
+	now := s.observer.clock.at(ended)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.flights.take(tag)
@@ -63,28 +64,34 @@ func (s *shard) Done(tag uint64, t *nettest.TestResult, err error) {
 		s.missNow(f.entry, f.slot, missedOverload, now)
 		return
 	}
-	late := max(t.Timestamp.Sub(instant(f.slot)), 0)
+	// Both differences are taken by one clock each: the wall clock may have been set meanwhile.
+	late := max(now.Sub(instant(f.slot))-ended.Sub(t.Timestamp), 0)
 	s.metrics.started(late)
-	if err == nil && !f.plan.judged {
-		s.succeeded(f, t, late, now)
+	if err == nil && !f.plan.judged && !f.entry.holding {
+		s.succeeded(f, t, late, ended, now)
 		return
 	}
 	r := &s.result
 	s.fillIn(r, f.plan, f.slot, t.Timestamp)
+	r.LatenessNs = uint64(late)
 	f.plan.check.record(r, t, err)
-	s.ended(f.entry, r, now)
+	s.ended(f.entry, ending{result: r, began: t.Timestamp, ended: ended}, now)
 }
 
 // succeeded is ended for a plain check's success. The lock is held.
-func (s *shard) succeeded(f flight, t *nettest.TestResult, late time.Duration, now time.Time) {
+func (s *shard) succeeded(f flight, t *nettest.TestResult, late time.Duration, ended, now time.Time) {
 	const success = checkv1.ResultStatus_RESULT_STATUS_SUCCESS
-	changed, next, _ := s.settle(f.entry, success, f.slot, now)
+	s.answered(f.entry, placeOf(t.ResolvedIP), t.Timestamp, ended)
+	s.late.add(late, ended)
+	f.entry.running--
+	s.flushMissed(f.entry, now)
+	changed, next := s.settle(f.entry, success, now)
 	s.row = f.plan.appendSuccess(s.row[:0], f.slot, next, late, t)
-	s.metrics.finished(checkv1.MonitorType_MONITOR_TYPE_TCP, success, now.Sub(t.Timestamp))
+	s.metrics.finished(checkv1.MonitorType_MONITOR_TYPE_TCP, success, ended.Sub(t.Timestamp))
 	traceparent := ""
 	if s.tracer.wants(changed) {
 		if err := proto.Unmarshal(s.row, &s.result); err == nil {
-			traceparent = s.tracer.kept(&s.result, now)
+			traceparent = s.tracer.kept(&s.result, ended)
 		}
 	}
 	s.outbox.Append(s.row, traceparent)
@@ -101,62 +108,77 @@ func (g *engine) fillIn(r *checkv1.CheckResult, p *plan, slot int64, began time.
 
 // runJob runs a check in a goroutine of the pool.
 func (g *engine) runJob(j job) {
-	defer g.checks.Done()
-	now := time.Now()
+	began := time.Now()
 	r := &checkv1.CheckResult{}
-	g.fillIn(r, j.plan, j.slot, now)
-	g.metrics.started(time.Duration(r.GetLatenessNs()))
+	g.fillIn(r, j.plan, j.slot, began)
+	r.LatenessNs = uint64(max(g.observer.clock.at(began).Sub(instant(j.slot)), 0))
 	g.metrics.running.Add(1)
+	w := g.guard.enter(j, r.GetMonitorType(), began)
+	if w == nil {
+		g.finishJob(j, func(now time.Time) { j.shard.refuse(j, now) })
+		return
+	}
+	g.metrics.started(time.Duration(r.GetLatenessNs()))
 	j.plan.check.run(g.base, r)
+	if !g.guard.leave(w) {
+		return // it was given up long ago
+	}
+	ended := time.Now()
+	g.finishJob(j, func(now time.Time) {
+		j.shard.ended(j.entry, ending{result: r, began: began, ended: ended, own: true}, now)
+	})
+}
+
+// finishJob gives back what a job held, and lets its shard take in what came of it.
+func (g *engine) finishJob(j job, take func(now time.Time)) {
+	defer g.checks.Done()
 	g.metrics.running.Add(-1)
 	g.limits.release(j.plan.host)
-	now = time.Now()
+	now := g.now()
 	j.shard.mu.Lock()
 	defer j.shard.mu.Unlock()
-	j.shard.ended(j.entry, r, now)
+	take(now)
 }
 
 // ended takes in the result of a check of e. The lock is held.
-func (s *shard) ended(e *entry, r *checkv1.CheckResult, now time.Time) {
-	changed, next, cut := s.settle(e, r.GetStatus(), r.GetScheduledAt().AsTime().UnixMilli(), now)
-	if cut {
+func (s *shard) ended(e *entry, x ending, now time.Time) {
+	e.running--
+	s.flushMissed(e, now)
+	if x.result.GetStatus() == checkv1.ResultStatus_RESULT_STATUS_ERROR && s.base.Err() != nil {
+		s.missNow(e, x.result.GetScheduledAt().AsTime().UnixMilli(), missedOffline, now)
 		return
 	}
-	r.NextScheduledAt = stampOf(next)
-	s.metrics.finished(r.GetMonitorType(), r.GetStatus(), now.Sub(r.GetStartedAt().AsTime()))
-	s.append(r, s.tracer.scheduled(r, now, changed))
+	s.late.add(time.Duration(x.result.GetLatenessNs()), x.ended)
+	s.conclude(e, x)
 }
 
-// append hands a row to the outbox. The lock is held.
-func (s *shard) append(r *checkv1.CheckResult, traceparent string) {
+// append hands a row to the outbox; e is nil for that of a monitor that is not run here. The lock is held.
+func (s *shard) append(e *entry, r *checkv1.CheckResult, traceparent string) {
 	row, err := appendResult(s.row[:0], r)
 	if err != nil {
 		s.log.Error("result cannot be encoded", "monitor_id", r.GetMonitorId(), "error", err)
 		return
 	}
 	s.row = row
-	s.outbox.Append(row, traceparent)
+	if e == nil {
+		s.outbox.Append(row, traceparent)
+		return
+	}
+	s.emit(e, row, traceparent)
 }
 
 // settle folds the outcome of a check into its entry: changed says that it is another
-// one than before, next is the entry's next slot for the row, and cut that we ended the
-// check ourselves, so that its slot is missed. The lock is held.
-func (s *shard) settle(e *entry, status checkv1.ResultStatus, slot int64, now time.Time) (changed bool, next int64, cut bool) {
-	e.running--
-	s.flushMissed(e, now)
-	if status == checkv1.ResultStatus_RESULT_STATUS_ERROR && s.base.Err() != nil {
-		s.missNow(e, slot, missedOffline, now)
-		return false, 0, true
-	}
+// one than before, and next is the entry's next slot for the row. The lock is held.
+func (s *shard) settle(e *entry, status checkv1.ResultStatus, now time.Time) (changed bool, next int64) {
 	before := e.confirmAt
 	changed = e.finished(status, now)
 	if e.removed || s.stopped {
-		return changed, 0, false
+		return changed, 0
 	}
 	if e.confirmAt != before {
 		s.place(e)
 	}
-	return changed, e.due(), false
+	return changed, e.due()
 }
 
 // missNow is miss for a slot of which the row is wanted at once. The lock is held.
@@ -189,6 +211,6 @@ func (s *shard) flushMissed(e *entry, now time.Time) {
 		return
 	}
 	s.row = e.plan.appendMissed(s.row[:0], e.missedFrom, e.missedCount, e.missedWhy, e.due(), now)
-	s.outbox.Append(s.row, "")
+	s.emit(e, s.row, "")
 	e.missedFrom, e.missedCount = 0, 0
 }

@@ -25,8 +25,11 @@ type limits struct {
 // hostLimit counts what runs against one host.
 type hostLimit struct {
 	name            string
+	group           string // of those that may share its fate
 	running, urgent atomic.Int64
-	refs            atomic.Int64 // plans; a host without plans and checks is forgotten
+	silent          atomic.Bool   // it did not answer its last check
+	window          atomic.Uint32 // in which it answered last
+	refs            atomic.Int64  // plans; a host without plans and checks is forgotten
 }
 
 func newLimits(all, perHost int) *limits {
@@ -39,7 +42,7 @@ func (l *limits) enter(name string) *hostLimit {
 	defer l.mu.Unlock()
 	h := l.hosts[name]
 	if h == nil {
-		h = &hostLimit{name: name}
+		h = &hostLimit{name: name, group: groupOf(name)}
 		l.hosts[name] = h
 	}
 	h.refs.Add(1)
@@ -59,6 +62,13 @@ func (l *limits) forget(h *hostLimit) {
 	if h.refs.Load() == 0 && h.running.Load() == 0 && l.hosts[h.name] == h {
 		delete(l.hosts, h.name)
 	}
+}
+
+// size is the number of hosts.
+func (l *limits) size() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.hosts)
 }
 
 // permit is what came of asking for one.

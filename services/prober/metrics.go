@@ -117,6 +117,15 @@ func (m *metrics) watch(g *engine, o Outbox) error {
 	set.Counter("frogup_prober_outbox_dropped", "Results given up for want of room.", func() int64 { return int64(o.Dropped()) })
 	set.CounterBy("frogup_prober_streams_lost", "Streams to other services that broke, to be opened again.", "stream",
 		map[string]func() int64{"uplink": m.uplinkLost.Load, "assignments": m.assignmentsLost.Load})
+	set.Gauge("frogup_prober_held_results", "", "Results that wait for word of whether this prober itself was well.",
+		func() float64 { return float64(g.observer.held.Load()) })
+	set.Counter("frogup_prober_excused_results", "Results that would have blamed a target, and blame this prober.", g.observer.excused.Load)
+	set.Counter("frogup_prober_witness_rounds", "Times that the witnesses of a family were asked, with a result.", g.observer.rounds.Load)
+	set.Gauge("frogup_prober_faults", "", "Kinds of trouble that this prober has now.",
+		func() float64 { return float64(len(g.observer.ailments(time.Now()))) })
+	set.Counter("frogup_prober_clock_jumps", "Times that the wall clock was set, or the machine slept.", g.observer.clock.jumps)
+	set.Gauge("frogup_prober_stuck_checks", "", "Checks that did not end within their time and still run.",
+		func() float64 { return float64(g.guard.count()) })
 	results, missed := map[string]func() int64{}, map[string]func() int64{}
 	for s, n := range m.byStatus {
 		if s != checkv1.ResultStatus_RESULT_STATUS_UNSPECIFIED && s != checkv1.ResultStatus_RESULT_STATUS_MISSED {

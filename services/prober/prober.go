@@ -68,10 +68,14 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		return nettest.NewTCPLoop(checker.network, nettest.LoopOptions{MaxInFlight: cfg.MaxChecks})
 	}
 	g := newEngine(cfg, checker.prepare, newLoop, outbox, m, newTracer(deps.TracerProvider, cfg.CheckSampleRatio), log)
+	if err := g.observer.set(cfg, &checker.network.Health); err != nil {
+		return nil, err
+	}
 	if err := m.watch(g, outbox); err != nil {
 		return nil, fmt.Errorf("prober metrics: %w", err)
 	}
 	f := newFollower(deps.Monitors, deps.Events, cfg, g, log)
+	f.keeper.report = g.report
 	if cfg.Dir != "" {
 		if err := f.remember(cfg.Dir); err != nil {
 			return nil, err

@@ -11,7 +11,7 @@ import (
 
 // RunCheck runs one check now, under the same limits as every other.
 func (s *Service) RunCheck(ctx context.Context, req *proberv1.RunCheckRequest) (*proberv1.RunCheckResponse, error) {
-	slot := time.Now().UTC().Truncate(time.Millisecond)
+	slot := s.engine.now().UTC().Truncate(time.Millisecond)
 	chk, err := s.engine.prepare(req.GetSpec())
 	if err != nil {
 		return nil, fault.Invalid("the configuration cannot be checked").Wrap(err)
@@ -41,14 +41,15 @@ func (g *engine) record(r *checkv1.CheckResult, ended time.Time, traceparent str
 	s := g.shardOf(r.GetMonitorId())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := s.entries[r.GetMonitorId()]; e != nil {
-		e.finished(r.GetStatus(), ended)
+	e := s.entries[r.GetMonitorId()]
+	if e != nil {
+		e.finished(r.GetStatus(), s.observer.clock.at(ended))
 		r.NextScheduledAt = stampOf(e.due())
 		s.place(e)
 	}
 	s.metrics.finished(r.GetMonitorType(), r.GetStatus(), ended.Sub(r.GetStartedAt().AsTime()))
 	details := r.Details
 	r.Details = nil
-	s.append(r, traceparent)
+	s.append(e, r, traceparent)
 	r.Details = details
 }

@@ -33,6 +33,7 @@ const (
 // goroutine starts what is due.
 type shard struct {
 	*engine
+	watched
 	changed chan struct{} // capacity 1: something is due before the shard would wake
 
 	// Of the shard's goroutine alone.
@@ -111,6 +112,7 @@ func (s *shard) collect(now time.Time) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.wakeAt = 0
+	s.look(now)
 	if s.stopped {
 		return idleWait
 	}

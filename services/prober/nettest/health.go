@@ -67,6 +67,15 @@ func (h *ResolverHealth) Unavailable() bool {
 	return len(h.failing) >= threshold
 }
 
+// Suspected reports whether a name failed within Window and none was answered
+// since: too little to convict the resolver, and enough not to trust it blindly.
+func (h *ResolverHealth) Suspected() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.expire(time.Now())
+	return len(h.failing) > 0
+}
+
 // AnsweredSince reports whether any lookup was answered after t.
 func (h *ResolverHealth) AnsweredSince(t time.Time) bool {
 	h.mu.Lock()
