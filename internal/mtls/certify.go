@@ -39,7 +39,7 @@ func (a *Authority) Issued(cert *x509.Certificate, at time.Time) bool {
 	_, err := cert.Verify(x509.VerifyOptions{
 		Roots: roots, Intermediates: x509.NewCertPool(), CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
-	return err == nil
+	return err == nil && !cert.IsCA
 }
 
 func newSerial() (*big.Int, error) {
