@@ -45,6 +45,7 @@ type archive struct {
 	queued     int       // results that are not stored yet
 	weight     int       // of those, in bytes
 	taken      time.Time // when the oldest of those came that are being appended; zero if none are
+	since      time.Time // when what is being appended was first tried; zero if nothing is
 	waiting    int       // results of queue
 	urgent     bool      // somebody waits for what is queued
 	limit      int       // of queued
@@ -74,11 +75,20 @@ func newArchive(store ResultStore, log *slog.Logger, m *metrics, t tracer) *arch
 
 // submit queues results, from traced checks among others; false if there is no room.
 func (a *archive) submit(results []Result, from origins, stored func()) bool {
+	return a.submitWithin(results, from, stored, 1)
+}
+
+// submitPast is submit for results that nobody waits for: they leave half of the room to others.
+func (a *archive) submitPast(results []Result, stored func()) bool {
+	return a.submitWithin(results, nil, stored, 2)
+}
+
+func (a *archive) submitWithin(results []Result, from origins, stored func(), share int) bool {
 	now := time.Now()
 	weight := weigh(results)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.queued > 0 && (a.queued+len(results) > a.limit || a.weight+weight > a.limitBytes) {
+	if a.queued > 0 && (a.queued+len(results) > a.limit/share || a.weight+weight > a.limitBytes/share) {
 		return false
 	}
 	a.queue = append(a.queue, batch{results, weight, origins(nil).with(from), now, []func(){stored}})
@@ -133,6 +143,13 @@ func (a *archive) backlog() (results int, age time.Duration) {
 		age = time.Since(a.queue[0].came)
 	}
 	return a.queued, age
+}
+
+// stalled is since when nothing could be appended, though something waits; zero if that is not so.
+func (a *archive) stalled() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.since
 }
 
 // due is how long the results that wait can wait on, 0 or less if they cannot; false if none wait.
@@ -200,6 +217,9 @@ func (a *archive) take() batch {
 	}
 	a.waiting -= rows
 	a.taken = all.came
+	if a.since.IsZero() && rows > 0 {
+		a.since = time.Now()
+	}
 	return all
 }
 
@@ -235,7 +255,7 @@ func (a *archive) appendNext(ctx context.Context, tries uint) (some bool, err er
 	a.mu.Lock()
 	a.queued -= len(b.results)
 	a.weight -= b.weight
-	a.taken = time.Time{}
+	a.taken, a.since = time.Time{}, time.Time{}
 	a.mu.Unlock()
 	for _, done := range b.stored {
 		done()

@@ -14,7 +14,7 @@ import (
 // encodeChanges is what the store keeps of changes.
 func encodeChanges(c *Changes, now time.Time) (Commit, error) {
 	out := Commit{
-		Monitors: c.Monitors, States: c.States, Regions: c.Regions, Transitions: c.Transitions,
+		Monitors: c.Monitors, States: c.States, Regions: c.Regions, Mended: c.Mended, Transitions: c.Transitions,
 		At: now.UTC().Truncate(time.Millisecond),
 	}
 	for i := range c.Feed {

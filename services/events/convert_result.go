@@ -20,7 +20,7 @@ func resultIn(r *checkv1.CheckResult) Result {
 		ErrorType: r.GetErrorType(), ErrorMessage: r.GetErrorMessage(), FailedPhase: Phase(r.GetFailedPhase()), Attempt: r.GetAttempt(),
 		ProberID: r.GetProberId(), ResolvedIP: r.GetResolvedIp(), Family: Family(r.GetIpFamily()), TLSVersion: r.GetTlsVersion(),
 		CertExpiresAt: moment(r.GetCertExpiresAt()), MissedCount: r.GetMissedCount(), NextScheduledAt: moment(r.GetNextScheduledAt()),
-		ConfigVersion: r.GetConfigVersion(), Kind: CheckKind(r.GetMonitorType()), URL: r.GetMonitorUrl(), Name: r.GetMonitorName(), Port: r.GetPort(),
+		Epoch: r.GetEpoch(), ConfigVersion: r.GetConfigVersion(), Kind: CheckKind(r.GetMonitorType()), URL: r.GetMonitorUrl(), Name: r.GetMonitorName(), Port: r.GetPort(),
 	}
 }
 

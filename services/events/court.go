@@ -39,7 +39,10 @@ type court struct {
 	from     origins  // of what has been judged so far
 	waiting  map[uint32][]waiting
 	nWaiting int
-	limit    int // of uncommitted
+	limit    int                  // of uncommitted
+	full     bool                 // results were left out, and may still be on their way: deadlines do not count
+	missing  map[uint32]time.Time // monitors of which results were judged and left out of the history, and until when they may be missing
+	since    time.Time            // when what is being committed was first tried; zero if nothing is
 
 	urgent chan struct{} // capacity 1
 }
@@ -54,7 +57,7 @@ func newCourt(store StateStore, log *slog.Logger, m *metrics, t tracer) *court {
 	own, ok := store.(Exclusive)
 	return &court{
 		store: store, log: log, metrics: m, tracer: t, sparing: ok && own.Exclusive(),
-		waiting: map[uint32][]waiting{}, limit: maxUncommitted, urgent: make(chan struct{}, 1),
+		waiting: map[uint32][]waiting{}, missing: map[uint32]time.Time{}, limit: maxUncommitted, urgent: make(chan struct{}, 1),
 	}
 }
 
@@ -67,24 +70,31 @@ func (c *court) seat(j *Judge) {
 	c.hurry()
 }
 
-// submit judges results that have just arrived, from traced checks among others; committed is called once the judgement is stored. It is false, and nothing is
-// judged, if too much of what was judged before is not stored yet.
-func (c *court) submit(results []Result, from origins, committed func()) bool {
+// submit judges results that have just arrived, from traced checks among others; committed is called once the judgement is
+// stored. It is false, and nothing is judged, if too much of what was judged before is not stored yet. What tells of a time
+// that is over is not judged but returned, see Judge.late; opened is when its stream was, if that parts the past from the present.
+func (c *court) submit(results []Result, from origins, opened time.Time, committed func()) (late past, ok bool) {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.uncommitted() > c.limit {
-		return false
+		c.full = true
+		return nil, false
 	}
+	fenced := c.judge.fenced
 	for i := range results {
-		if !c.judge.Result(now, &results[i]) {
-			c.keepWaiting(&results[i], now)
+		switch x := &results[i]; {
+		case c.judge.late(now, x, opened):
+			late = late.with(x)
+		case !c.judge.Result(now, x):
+			c.keepWaiting(x, now)
 		}
 	}
+	c.metrics.fenced.Add(c.judge.fenced - fenced)
 	c.acks = append(c.acks, committed)
 	c.from = c.from.with(from)
 	c.hurry()
-	return true
+	return late, true
 }
 
 // uncommitted is how much has to be stored that is not merely the newest state of something. The lock is held.
@@ -132,9 +142,11 @@ func (c *court) upsert(m Monitor, stored []Result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.judge.Upsert(now, m)
+	before, told := c.judge.standing(m.ID)
 	for i := range stored {
 		c.judge.Result(stored[i].StartedAt, &stored[i])
 	}
+	c.judge.hush(now, m.ID, before, told)
 	for _, w := range c.waiting[m.ID] {
 		c.judge.Result(now, &w.result)
 	}
@@ -155,7 +167,13 @@ func (c *court) tick() {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.judge.Tick(now)
+	if c.full && c.uncommitted() <= c.limit/2 {
+		c.full = false
+		c.judge.Restored(now) // what was left out is about to come
+	}
+	if !c.full {
+		c.judge.Tick(now)
+	}
 	for id, list := range c.waiting {
 		if now.Sub(list[0].since) > waitingFor {
 			c.nWaiting -= len(list)
@@ -242,6 +260,7 @@ func (c *court) commit(ctx context.Context, tries uint) error {
 	c.acks, c.from = nil, nil
 	c.mu.Unlock()
 	if !changes.Empty() {
+		c.trying(time.Now())
 		row, err := encodeChanges(&changes, time.Now())
 		if err != nil {
 			return err // a feed entry that protobuf cannot encode: nothing that another try would mend
@@ -251,6 +270,7 @@ func (c *court) commit(ctx context.Context, tries uint) error {
 			return err
 		}
 	}
+	c.trying(time.Time{})
 	for _, ack := range acks {
 		ack()
 	}
@@ -293,9 +313,31 @@ func (c *court) giveBack(changes Changes, acks []func(), from origins) {
 // giveBack undoes Take for changes that could not be stored. Those of Take stand before whatever came since.
 func (j *Judge) giveBack(c Changes) {
 	since := j.Take()
+	j.changes.Transitions = c.Transitions
+	for _, m := range since.Mended { // what is older than a mending is not stored after it
+		j.forgetPending(m.MonitorID, m.Region, m.First)
+	}
+	c.Transitions = j.changes.Transitions
 	j.changes = Changes{
+		Mended:   append(c.Mended, since.Mended...),
 		Monitors: append(c.Monitors, since.Monitors...), States: append(c.States, since.States...),
 		Regions: append(c.Regions, since.Regions...), Transitions: append(c.Transitions, since.Transitions...),
 		Feed: append(c.Feed, since.Feed...),
 	}
+}
+
+// trying notes since when a commit is being tried; the zero time is that none is.
+func (c *court) trying(since time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.since.IsZero() || since.IsZero() {
+		c.since = since
+	}
+}
+
+// stalled is since when nothing could be committed, though something waits; zero if that is not so.
+func (c *court) stalled() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.since
 }

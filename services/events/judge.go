@@ -14,6 +14,7 @@ import (
 //     so repeats and stragglers are harmless.
 //   - Only target faults, ConfirmDown in a row, make a region down, from the first of them on. Observer faults and missed
 //     slots never do; ConfirmDown observer faults in a row make it unknown.
+//   - A result of a lease that is over, by its epoch, is evidence and nothing else.
 //   - With no word on the target for two intervals and a timeout a region is unknown from that deadline on, whether the
 //     deadline is noticed by Tick or by the next result.
 //   - A monitor's verdict is its quorum over the regions that can see; see verdict.
@@ -28,6 +29,8 @@ type Judge struct {
 	// sparing leaves regions out of the changes while they merely count successes; see steady. Whoever sets it has to make good
 	// what is left out, from the history after a crash and by Spared before an orderly end.
 	sparing bool
+
+	fenced int64 // results that were not judged because of their epoch
 }
 
 // subject is one monitor under judgement.
@@ -37,6 +40,10 @@ type subject struct {
 	all     []*RegionState // every region that ever watched: their timelines go on if they come back
 	voting  []*RegionState // those of monitor.Regions
 	dirty   bool
+
+	edits   int // of monitor
+	noting  bool
+	journal []arrival // what was judged since a draft was begun, while noting
 }
 
 // MonitorState is a monitor's own state; what its regions see is in their RegionStates.
@@ -52,13 +59,14 @@ type Changes struct {
 	Monitors    []Monitor // Deleted ones too
 	States      []MonitorState
 	Regions     []RegionState
+	Mended      []Mended
 	Transitions []Transition
 	Feed        []FeedItem
 }
 
 // Empty reports whether there is nothing to store.
 func (c *Changes) Empty() bool {
-	return len(c.Monitors)+len(c.States)+len(c.Regions)+len(c.Transitions)+len(c.Feed) == 0
+	return len(c.Monitors)+len(c.States)+len(c.Regions)+len(c.Mended)+len(c.Transitions)+len(c.Feed) == 0
 }
 
 // cause is what made something change, for the transition's record.
@@ -79,6 +87,9 @@ func (j *Judge) Result(now time.Time, x *Result) bool {
 	if s.monitor.Deleted || r == nil { // a region that the monitor is not set to has no vote, only a place in the history
 		return true
 	}
+	if j.fence(r, x) {
+		return true
+	}
 	if x.Outcome == Missed {
 		if x.NextScheduledAt.After(r.NextAt) {
 			r.NextAt = x.NextScheduledAt
@@ -88,6 +99,9 @@ func (j *Judge) Result(now time.Time, x *Result) bool {
 	}
 	if !x.ScheduledAt.After(r.LastSlot) {
 		return true
+	}
+	if s.noting {
+		s.journal = append(s.journal, arrival{*x, now})
 	}
 	steady, told := j.sparing && s.steady(r), j.told()
 	j.lapse(s, r, x, now)
@@ -104,6 +118,43 @@ func (j *Judge) Result(now time.Time, x *Result) bool {
 	}
 	j.touch(r)
 	return true
+}
+
+// lateAfter is how old a result of a region that nobody has heard from is at least, to be one of the past.
+const lateAfter = time.Minute
+
+// late reports whether x, which has just arrived, tells of a time that is over, so that what follows from it must not be
+// announced: it was due before its stream was opened, and longer before than a region may be silent; or its region has been
+// silent, and x is older than two such times. It then mends the timelines, see draft.
+func (j *Judge) late(now time.Time, x *Result, opened time.Time) bool {
+	s := j.subjects[x.MonitorID]
+	if s == nil || s.monitor.Deleted || x.Outcome == Missed {
+		return false
+	}
+	r := s.region(x.Region)
+	if r == nil || !x.ScheduledAt.After(r.LastSlot) {
+		return false
+	}
+	patience := s.monitor.patience()
+	if !opened.IsZero() && x.ScheduledAt.Before(opened.Add(-patience)) {
+		return true
+	}
+	return r.Silent && r.Status == Unknown && now.Sub(x.ScheduledAt) > max(2*patience, lateAfter)
+}
+
+// fence reports whether x ran under a lease that somebody else has got since, and so says nothing: of two that check the same
+// at once, the newer is believed.
+func (j *Judge) fence(r *RegionState, x *Result) bool {
+	switch {
+	case x.Epoch == 0 || x.Epoch == r.Epoch:
+		return false
+	case x.Epoch < r.Epoch:
+		j.fenced++
+		return true
+	}
+	r.Epoch = x.Epoch
+	j.touch(r)
+	return false
 }
 
 // told is how much there is to announce or to write down for good.
@@ -276,7 +327,7 @@ func (j *Judge) touchState(s *subject) {
 
 // Urgent reports whether a state has changed, so that Take should not wait for company.
 func (j *Judge) Urgent() bool {
-	return len(j.changes.Transitions)+len(j.changes.Monitors) > 0
+	return len(j.changes.Transitions)+len(j.changes.Monitors)+len(j.changes.Mended) > 0
 }
 
 // Take hands over what has changed since the last Take.

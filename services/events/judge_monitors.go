@@ -80,6 +80,7 @@ func (j *Judge) Upsert(now time.Time, m Monitor) (added bool) {
 	}
 	before := s.monitor
 	s.monitor = m
+	s.edits++
 	j.changes.Monitors = append(j.changes.Monitors, m)
 	j.reshape(s, &before, now)
 	switch {

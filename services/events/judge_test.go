@@ -2,6 +2,7 @@ package events
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -53,6 +54,9 @@ func newTrial(t *testing.T, m Monitor) *trial {
 
 func (c *trial) take() Changes {
 	ch := c.j.Take()
+	for _, m := range ch.Mended {
+		c.transitions[m.Region] = slices.DeleteFunc(c.transitions[m.Region], func(tr Transition) bool { return tr.Seq >= m.First })
+	}
 	for _, tr := range ch.Transitions {
 		c.transitions[tr.Region] = append(c.transitions[tr.Region], tr)
 	}

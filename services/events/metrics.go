@@ -19,6 +19,7 @@ type metrics struct {
 
 	received, unjudged, unstored   atomic.Int64 // results
 	added, appendFails, commitFail atomic.Int64
+	fenced, backfilled, mended     atomic.Int64
 	probers, readers               atomic.Int64 // open streams
 	head                           atomic.Uint64
 
@@ -46,11 +47,14 @@ func newMetrics(mp metric.MeterProvider) (*metrics, error) {
 }
 
 // watch reports what is read when somebody asks.
-func (m *metrics) watch(c *court, a *archive) error {
+func (m *metrics) watch(c *court, a *archive, d *mender) error {
 	set := observe.New(m.meter)
 	set.Counter("frogup_events_received_results", "Results that probers sent, repeated ones included.", m.received.Load)
 	set.CounterBy("frogup_events_refused_results", "Results left out for want of room, to be sent again, by what had none.", "queue",
 		map[string]func() int64{"judge": m.unjudged.Load, "archive": m.unstored.Load})
+	set.Counter("frogup_events_fenced_results", "Results of a lease that was over: stored, and not judged.", m.fenced.Load)
+	set.Counter("frogup_events_backfilled_results", "Results of a time when nobody listened, repeated ones included: stored, and not announced.", m.backfilled.Load)
+	set.Counter("frogup_events_mended_timelines", "Timelines of monitors that were derived again because results of the past came in.", m.mended.Load)
 	set.Counter("frogup_events_appended_results", "Results added to the result store, repeated ones not included.", m.added.Load)
 	set.Counter("frogup_events_append_failures", "Insertions into the result store that failed, to be tried again.", m.appendFails.Load)
 	set.Counter("frogup_events_commit_failures", "Commits of judgement that failed, to be tried again.", m.commitFail.Load)
@@ -58,6 +62,7 @@ func (m *metrics) watch(c *court, a *archive) error {
 	set.Gauge("frogup_events_waiting_results", "", "Results of monitors that the catalogue has not named yet.", func() float64 { return float64(c.strangers()) })
 	set.Gauge("frogup_events_archive_queue", "", "Results that wait for the result store.", func() float64 { n, _ := a.backlog(); return float64(n) })
 	set.Gauge("frogup_events_archive_age", "s", "How long the first of them has waited; 0 if there is none.", func() float64 { _, age := a.backlog(); return age.Seconds() })
+	set.Gauge("frogup_events_mend_queue", "", "Monitors whose timelines wait to be derived again.", func() float64 { return float64(d.backlog()) })
 	set.Gauge("frogup_events_feed_head", "", "Greatest number in the feed that a reader has seen.", func() float64 { return float64(m.head.Load()) })
 	set.Gauge("frogup_events_feed_readers", "", "Open streams of the feed.", func() float64 { return float64(m.readers.Load()) })
 	set.Gauge("frogup_events_probers", "", "Open streams of results.", func() float64 { return float64(m.probers.Load()) })
@@ -92,10 +97,10 @@ func (m *metrics) committed(ctx context.Context, began time.Time, err error) {
 
 // leftOut notes a batch that a full queue did not take.
 func (m *metrics) leftOut(results int, in *inflow) {
-	if in.unjudged {
+	if in.judge.out {
 		m.unjudged.Add(int64(results))
 	}
-	if in.unstored {
+	if in.store.out {
 		m.unstored.Add(int64(results))
 	}
 }

@@ -11,43 +11,8 @@ import (
 
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	"github.com/frogstats/uptime/internal/fault"
+	"github.com/frogstats/uptime/internal/identity"
 )
-
-// marks are how far one stream's results have come. They only rise.
-type marks struct {
-	mu             sync.Mutex
-	judged, stored uint64
-	moved          chan struct{} // capacity 1
-}
-
-func (m *marks) move(to *uint64, seq uint64) {
-	m.mu.Lock()
-	*to = max(*to, seq)
-	m.mu.Unlock()
-	select {
-	case m.moved <- struct{}{}:
-	default:
-	}
-}
-
-func (m *marks) read() *eventsv1.RecordResponse {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return &eventsv1.RecordResponse{JudgedSeq: m.judged, StoredSeq: m.stored}
-}
-
-// inflow is one stream of results.
-type inflow struct {
-	hello *eventsv1.RecordHello
-	marks marks
-	// A road that is full takes nothing more from this stream, so that its mark stays below what it left out. The other goes
-	// on: judging does not end because the history cannot be written. When there is room again, the stream is ended, and the
-	// prober sends again what is above its marks.
-	unjudged, unstored bool
-}
-
-// errBehind ends a stream of which something was left out for want of room.
-var errBehind = fault.Unavailable("there is room again; send again what is not acknowledged")
 
 // Record takes results from one prober until the stream ends.
 func (s *Service) Record(stream eventsv1.RecorderService_RecordServer) error {
@@ -62,11 +27,27 @@ func (s *Service) Record(stream eventsv1.RecorderService_RecordServer) error {
 	}
 	s.metrics.probers.Add(1)
 	defer s.metrics.probers.Add(-1)
-	in := &inflow{hello: hello, marks: marks{moved: make(chan struct{}, 1)}}
-	var acks sync.WaitGroup
-	acks.Go(func() { acknowledge(ctx, stream, &in.marks) })
-	defer acks.Wait()
+	in := newInflow(hello)
+	var work sync.WaitGroup
+	defer work.Wait()
 	defer cancel()
+	work.Go(func() { acknowledge(ctx, stream, &in.marks) })
+	if hello.GetLiveFrom() > 0 {
+		work.Go(func() { s.backfill(ctx, in) })
+		work.Go(func() { s.relieve(ctx, in) })
+	}
+	received := make(chan error, 1)
+	go func() { received <- s.receive(stream, in) }() // it ends with the stream, which ends when this returns
+	select {
+	case err := <-received:
+		return err
+	case <-in.over:
+		return errBehind
+	}
+}
+
+// receive takes what comes until there is no more.
+func (s *Service) receive(stream eventsv1.RecorderService_RecordServer, in *inflow) error {
 	for {
 		req, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -94,46 +75,25 @@ func (s *Service) hello(stream eventsv1.RecorderService_RecordServer) (*eventsv1
 	if hello == nil {
 		return nil, fault.Invalid("the first message must be hello")
 	}
-	s.log.Info("prober connected", "prober_id", hello.GetProberId(), "region", hello.GetRegion())
+	if err := speaksFor(stream.Context(), hello.GetProberId(), hello.GetRegion()); err != nil {
+		return nil, err
+	}
+	s.log.Info("prober connected", "prober_id", hello.GetProberId(), "region", hello.GetRegion(), "live_from", hello.GetLiveFrom())
 	return hello, nil
-}
-
-// take puts a batch on both roads.
-func (s *Service) take(in *inflow, b *eventsv1.ResultBatch) error {
-	began := time.Now()
-	results, from, err := s.resultsIn(in.hello, b)
-	if err != nil {
-		return err
-	}
-	s.metrics.received.Add(int64(len(b.GetResults())))
-	if in.unjudged && s.court.relieved() || in.unstored && s.archive.relieved() {
-		return errBehind
-	}
-	last := b.GetFirstSeq() + uint64(len(b.GetResults())) - 1
-	if !in.unjudged && !s.court.submit(results, from, func() { in.marks.move(&in.marks.judged, last) }) {
-		in.unjudged = true
-		s.log.Error("no room to judge results", "prober_id", in.hello.GetProberId(), "from_seq", b.GetFirstSeq())
-	}
-	s.tracer.recorded(from, began, !in.unjudged)
-	if !in.unstored && !s.archive.submit(results, from, func() { in.marks.move(&in.marks.stored, last) }) {
-		in.unstored = true
-		s.log.Error("no room to store results", "prober_id", in.hello.GetProberId(), "from_seq", b.GetFirstSeq())
-	}
-	s.metrics.leftOut(len(results), in)
-	return nil
 }
 
 // maxAhead is how far ahead of ours a prober's clock may be. A slot of next year would make everything until then a straggler.
 const maxAhead = time.Hour
 
-// resultsIn reads a batch, with the spans of its traced checks. Results from the future, or from before what is kept, are left out, and acknowledged like the
+// resultsIn reads a batch without its first results, with the spans of its traced checks. Results from the future, or from before what is kept, are left out, and acknowledged like the
 // others: sending them again would not make them better.
-func (s *Service) resultsIn(hello *eventsv1.RecordHello, b *eventsv1.ResultBatch) ([]Result, origins, error) {
+func (s *Service) resultsIn(hello *eventsv1.RecordHello, b *eventsv1.ResultBatch, skip int) ([]Result, origins, error) {
 	now := time.Now()
 	oldest, newest := now.Add(-s.retention), now.Add(maxAhead)
-	results := make([]Result, 0, len(b.GetResults()))
+	rest := b.GetResults()[skip:]
+	results := make([]Result, 0, len(rest))
 	var from origins
-	for i, r := range b.GetResults() {
+	for i, r := range rest {
 		if r.GetRegion() != hello.GetRegion() {
 			return nil, nil, fault.Invalid("a prober speaks for its own region only")
 		}
@@ -144,12 +104,12 @@ func (s *Service) resultsIn(hello *eventsv1.RecordHello, b *eventsv1.ResultBatch
 		if len(b.GetTraceparents()) == 0 {
 			continue
 		}
-		if sc := parentOf(b, i); sc.IsValid() {
+		if sc := parentOf(b, skip+i); sc.IsValid() {
 			from = append(from, sc)
 		}
 	}
 	s.known.share(results, hello)
-	if n := len(b.GetResults()) - len(results); n > 0 {
+	if n := len(rest) - len(results); n > 0 {
 		s.log.Error("results with impossible slots were left out; is the prober's clock wrong?", "prober_id", hello.GetProberId(), "results", n)
 	}
 	return results, from, nil
@@ -181,6 +141,9 @@ func (s *Service) waitReady(ctx context.Context) error {
 
 // ListLastSlots tells a prober that starts which slots of its region are accounted for.
 func (s *Service) ListLastSlots(ctx context.Context, req *eventsv1.ListLastSlotsRequest) (*eventsv1.ListLastSlotsResponse, error) {
+	if err := speaksForRegion(ctx, req.GetRegion()); err != nil {
+		return nil, err
+	}
 	if err := s.waitReady(ctx); err != nil {
 		return nil, err
 	}
@@ -195,10 +158,31 @@ func (s *Service) ListLastSlots(ctx context.Context, req *eventsv1.ListLastSlots
 	}
 	failures := s.court.failures(req.GetRegion())
 	resp := &eventsv1.ListLastSlotsResponse{}
+	wanted := make(map[uint32]bool, len(req.GetMonitorIds()))
+	for _, id := range req.GetMonitorIds() {
+		wanted[id] = true
+	}
 	for id, at := range slots {
+		if len(wanted) > 0 && !wanted[id] {
+			continue
+		}
 		resp.Slots = append(resp.Slots, &eventsv1.LastSlot{MonitorId: id, ScheduledAt: timestamppb.New(at), ConsecutiveFailures: failures[id]})
 	}
 	return resp, nil
+}
+
+// speaksFor refuses a caller that is neither the prober that it says it is nor one of our own services.
+func speaksFor(ctx context.Context, proberID, region string) error {
+	if p, ok := identity.FromContext(ctx); ok && p.SpeaksFor(proberID, region) {
+		return nil
+	}
+	return fault.Denied("a prober speaks for itself, and for its own region, only")
+}
+
+// speaksForRegion refuses a prober of another region.
+func speaksForRegion(ctx context.Context, region string) error {
+	p, _ := identity.FromContext(ctx)
+	return speaksFor(ctx, p.Name, region)
 }
 
 // failures is the present run of target faults of every monitor as region sees it.

@@ -13,6 +13,7 @@ type RegionState struct {
 	Region    string
 	Timeline
 
+	Epoch     uint64    // greatest of those that were judged; what has a smaller one, other than 0, changes nothing
 	Verdict   Status    // Up, Degraded or Down; 0 before the first
 	LastSlot  time.Time // newest slot that ran and was judged; what is not after it changes nothing
 	CheckedAt time.Time // start of the newest check

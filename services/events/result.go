@@ -96,6 +96,7 @@ type Result struct {
 	MissedCount     uint32    // slots that a Missed row stands for; else 0
 	NextScheduledAt time.Time // zero when no slot is planned; not kept by the store, except for Missed
 
+	Epoch         uint64 // of the lease under which it ran; 0 is a check that needs none
 	ConfigVersion uint64
 	Kind          CheckKind
 	URL           string

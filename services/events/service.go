@@ -56,6 +56,7 @@ type Service struct {
 	tracer  tracer
 	court   *court
 	archive *archive
+	mender  *mender
 	aside   aside // to results
 	known   knownMonitors
 	ready   chan struct{} // closed when what was stored is judged
@@ -86,7 +87,8 @@ func New(d Deps) (*Service, error) {
 		metrics: m, tracer: t, court: newCourt(d.State, log, m, t), archive: newArchive(d.Results, log, m, t), aside: aside{log: log},
 		ready: make(chan struct{}),
 	}
-	if err := m.watch(s.court, s.archive); err != nil {
+	s.mender = newMender(s.court, s.archive, d.State, d.Results, log, m)
+	if err := m.watch(s.court, s.archive, s.mender); err != nil {
 		return nil, fmt.Errorf("events metrics: %w", err)
 	}
 	if s.retention == 0 {
@@ -124,7 +126,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.open.Do(func() { close(s.ready) })
 
 	work, ctx := errgroup.WithContext(ctx)
-	for _, part := range []func(context.Context){s.followCatalog, s.watchDeadlines, s.maintain, s.prune} {
+	for _, part := range []func(context.Context){s.followCatalog, s.watchDeadlines, s.maintain, s.prune, s.mender.run} {
 		work.Go(func() error {
 			part(ctx)
 			return nil
@@ -174,6 +176,7 @@ func (s *Service) restore(ctx context.Context) error {
 		if !ahead[m.ID] {
 			continue
 		}
+		before, told := judge.standing(m.ID)
 		err := s.results.Replay(ctx, m.ID, judged[m.ID], func(r *Result) error {
 			replayed++
 			judge.Result(r.StartedAt, r) // as if it had arrived then: nobody has been heard since
@@ -182,6 +185,7 @@ func (s *Service) restore(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("replay monitor %d: %w", m.ID, err)
 		}
+		judge.hush(time.Now(), m.ID, before, told)
 	}
 	judge.Restored(time.Now())
 	s.court.seat(judge)

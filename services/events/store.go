@@ -119,9 +119,19 @@ type Commit struct {
 	Monitors    []Monitor
 	States      []MonitorState
 	Regions     []RegionState
+	Mended      []Mended // done before Transitions are stored
 	Transitions []Transition
 	Feed        []FeedRow // Seq is given by the store
 	At          time.Time
+}
+
+// Mended says that a timeline is written anew from an interval on: those numbered First or above, which begin at From or after
+// it, are forgotten.
+type Mended struct {
+	MonitorID uint32
+	Region    string // empty is the monitor itself
+	First     uint64
+	From      time.Time
 }
 
 // MonitorStatus is a monitor's state with those of all regions that ever watched it, by name.

@@ -16,7 +16,7 @@ INSERT INTO monitor_events (
   organization_id, monitor_id, timestamp, region, status, late_ms, response_rest_us, dns_time_us, tcp_time_us, tls_time_us, ttfb_us,
   transfer_time_us, response_size_bytes, status_code, validation_errors, headers, error_type, error_message, failed_phase, attempt,
   prober_id, resolved_ip, ip_family, tls_version, cert_expires_ms, missed_count, next_scheduled_ms, config_version, check_kind,
-  monitor_url, monitor_name, port)`
+  monitor_url, monitor_name, port, epoch)`
 
 // columns are results as an INSERT wants them. They are used again for every block, because growing thirty slices is most of
 // the work of filling them.
@@ -27,7 +27,7 @@ type columns struct {
 	status                                                                      []int8
 	phase, family, kind                                                         []uint8
 	slot, late, rest, dns, tcp, tls, ttfb, transfer, size, cert, next           []int64
-	version                                                                     []uint64
+	version, epoch                                                              []uint64
 	validation                                                                  [][]string
 	boxes                                                                       []any
 }
@@ -37,7 +37,7 @@ func (c *columns) all() []any {
 		c.organization, c.monitor, c.slot, c.region, c.status, c.late, c.rest, c.dns, c.tcp, c.tls, c.ttfb,
 		c.transfer, c.size, c.code, c.validation, c.headers, c.errorType, c.errorMessage, c.phase, c.attempt,
 		c.prober, c.ip, c.family, c.tlsVersion, c.cert, c.missed, c.next, c.version, c.kind,
-		c.url, c.name, c.port,
+		c.url, c.name, c.port, c.epoch,
 	}
 }
 
@@ -62,7 +62,7 @@ func (c *columns) reset() {
 	}
 	clear(c.validation)
 	clear(c.boxes)
-	c.status, c.version, c.validation = c.status[:0], c.version[:0], c.validation[:0]
+	c.status, c.version, c.epoch, c.validation = c.status[:0], c.version[:0], c.epoch[:0], c.validation[:0]
 }
 
 // add appends a result with the headers that are kept of it.
@@ -82,7 +82,7 @@ func (c *columns) add(r *events.Result, headers string) {
 		next = ms(r.NextScheduledAt)
 	}
 	c.missed, c.next, c.version, c.kind = append(c.missed, r.MissedCount), append(c.next, next), append(c.version, r.ConfigVersion), append(c.kind, uint8(r.Kind))
-	c.url, c.name, c.port = append(c.url, r.URL), append(c.name, r.Name), append(c.port, r.Port)
+	c.url, c.name, c.port, c.epoch = append(c.url, r.URL), append(c.name, r.Name), append(c.port, r.Port), append(c.epoch, r.Epoch)
 }
 
 // fill hands the columns to a batch.
@@ -121,7 +121,7 @@ const resultColumns = `
   organization_id, monitor_id, toUnixTimestamp64Milli(timestamp), region, toUInt8(status), late_ms, response_time_us,
   dns_time_us, tcp_time_us, tls_time_us, ttfb_us, transfer_time_us, response_size_bytes, status_code, validation_errors, headers,
   error_type, error_message, failed_phase, attempt, prober_id, resolved_ip, ip_family, tls_version, cert_expires_ms, missed_count,
-  next_scheduled_ms, config_version, check_kind, monitor_url, monitor_name, port`
+  next_scheduled_ms, config_version, check_kind, monitor_url, monitor_name, port, epoch`
 
 // scanner reads rows of resultColumns.
 type scanner struct {
@@ -135,7 +135,7 @@ func (s *scanner) scan(rows driver.Rows, r *events.Result) error {
 	err := rows.Scan(&r.OrganizationID, &r.MonitorID, &s.slot, &r.Region, &s.outcome, &s.late, &s.response,
 		&s.dns, &s.tcp, &s.tls, &s.ttfb, &s.transfer, &r.Size, &r.StatusCode, &r.ValidationErrors, &s.headers,
 		&r.ErrorType, &r.ErrorMessage, &s.phase, &r.Attempt, &r.ProberID, &r.ResolvedIP, &s.family, &r.TLSVersion, &s.cert, &r.MissedCount,
-		&s.next, &r.ConfigVersion, &s.kind, &r.URL, &r.Name, &r.Port)
+		&s.next, &r.ConfigVersion, &s.kind, &r.URL, &r.Name, &r.Port, &r.Epoch)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func Migrations() fs.FS {
 // ClusterStatements are what is said to a cluster beside the migrations.
 func ClusterStatements(name string) []string {
 	o := Options{Cluster: name, Retention: 24 * time.Hour, LowMemory: true}
-	out := []string{o.distributed(), o.running(), o.kill(), o.drop(202603)}
+	out := []string{o.distributed(), o.widened(), o.running(), o.kill(), o.drop(202603)}
 	for _, change := range o.changes("") {
 		out = append(out, o.alter(change))
 	}

@@ -87,9 +87,17 @@ ENGINE = Distributed(` + o.quoted() + `, currentDatabase(), 'monitor_events_shar
 
 func (s *Results) distribute(ctx context.Context) error {
 	if q := s.opts.distributed(); q != "" {
-		return s.conn.Exec(ctx, q)
+		if err := s.conn.Exec(ctx, q); err != nil {
+			return err
+		}
+		return s.conn.Exec(ctx, s.opts.widened())
 	}
 	return nil
+}
+
+// widened gives a table in front of the shards that was made before they had all columns the newer ones.
+func (o *Options) widened() string {
+	return `ALTER TABLE monitor_events ` + o.onCluster() + ` ADD COLUMN IF NOT EXISTS epoch UInt64`
 }
 
 // Merges of the low-memory profile read a twelfth of the usual rows at a time, and end at parts of 1 GiB.

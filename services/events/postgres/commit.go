@@ -160,6 +160,7 @@ func put(ctx context.Context, tx pgx.Tx, c *events.Commit, feed []events.FeedRow
 	} else {
 		add("put regions", putRegions, len(regions), regionColumns(regions))
 	}
+	add("forget intervals", dropIntervals, len(c.Mended), mendedColumns(c.Mended))
 	add("put transitions", putTransitions, len(transitions), transitionColumns(transitions))
 	add("put feed", putFeed, len(feed), append(feedColumns(feed), base, wholeMS(c.At)))
 	results := tx.SendBatch(ctx, &b)

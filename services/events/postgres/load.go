@@ -24,7 +24,7 @@ ORDER BY s.monitor_id`
 const loadRegions = `
 SELECT r.monitor_id, r.region, r.verdict, r.last_slot, r.checked_at, r.next_at, r.unknown_at, r.silent, r.grace_until,
        r.failures, r.successes, r.faults, r.first_failure, r.first_success, r.first_fault, r.response_us, r.error_type, r.error_message,
-       r.observed_at, r.observed_successes, r.observed_sum_us, r.observed_max_us,
+       r.observed_at, r.observed_successes, r.observed_sum_us, r.observed_max_us, r.epoch,
        r.current_status, r.since, r.seq, r.known, r.up_ms, r.degraded_ms, r.down_ms, r.unknown_ms, r.paused_ms, r.maintenance_ms, r.outages
 FROM region_state r JOIN catalog c ON c.monitor_id = r.monitor_id WHERE NOT c.deleted
 ORDER BY r.monitor_id, r.region`
@@ -135,6 +135,7 @@ type regionRow struct {
 	response                            *int64
 	observed                            moment
 	observedSum, observedMax            int64
+	epoch                               int64
 }
 
 func (r *regionRow) targets() []any {
@@ -142,13 +143,13 @@ func (r *regionRow) targets() []any {
 	return append([]any{
 		&st.MonitorID, &st.Region, &r.verdict, &r.slot, &r.checked, &r.next, &r.unknown, &st.Silent, &r.grace,
 		&st.Failures, &st.Successes, &st.Faults, &r.failure, &r.success, &r.fault, &r.response, &st.LastErrorType, &st.LastError,
-		&r.observed, &st.Observed.Successes, &r.observedSum, &r.observedMax,
+		&r.observed, &st.Observed.Successes, &r.observedSum, &r.observedMax, &r.epoch,
 	}, r.timeline.targets()...)
 }
 
 func (r *regionRow) value() events.RegionState {
 	st := r.st
-	st.Timeline, st.Verdict = r.timeline.value(), events.Status(r.verdict)
+	st.Timeline, st.Verdict, st.Epoch = r.timeline.value(), events.Status(r.verdict), uint64(r.epoch)
 	st.LastSlot, st.CheckedAt, st.NextAt = r.slot.Time, r.checked.Time, r.next.Time
 	st.UnknownAt, st.GraceUntil = r.unknown.Time, r.grace.Time
 	st.FirstFailure, st.FirstSuccess, st.FirstFault = r.failure.Time, r.success.Time, r.fault.Time

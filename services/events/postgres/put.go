@@ -69,12 +69,12 @@ const (
 MERGE INTO region_state r USING unnest(
   $1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::boolean[],
   $9::timestamptz[], $10::bigint[], $11::bigint[], $12::bigint[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[],
-  $16::bigint[], $17::text[], $18::text[], $19::timestamptz[], $20::bigint[], $21::bigint[], $22::bigint[], $23::text[],
-  $24::timestamptz[], $25::bigint[], $26::text[], $27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[],
-  $32::bigint[], $33::bigint[]) AS n (
+  $16::bigint[], $17::text[], $18::text[], $19::timestamptz[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[],
+  $24::text[], $25::timestamptz[], $26::bigint[], $27::text[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[],
+  $32::bigint[], $33::bigint[], $34::bigint[]) AS n (
   monitor_id, region, verdict, last_slot, checked_at, next_at, unknown_at, silent, grace_until, failures, successes, faults,
   first_failure, first_success, first_fault, response_us, error_type, error_message, observed_at, observed_successes,
-  observed_sum_us, observed_max_us, current_status, since, seq, known, up_ms, degraded_ms, down_ms, unknown_ms, paused_ms,
+  observed_sum_us, observed_max_us, epoch, current_status, since, seq, known, up_ms, degraded_ms, down_ms, unknown_ms, paused_ms,
   maintenance_ms, outages)` + mergeRegion
 
 	stageRegions  = `CREATE TEMPORARY TABLE IF NOT EXISTS staged_region (LIKE region_state) ON COMMIT DELETE ROWS`
@@ -86,7 +86,7 @@ MERGE INTO region_state r USING unnest(
 var regionNames = []string{
 	"monitor_id", "region", "verdict", "last_slot", "checked_at", "next_at", "unknown_at", "silent", "grace_until", "failures", "successes", "faults",
 	"first_failure", "first_success", "first_fault", "response_us", "error_type", "error_message", "observed_at", "observed_successes",
-	"observed_sum_us", "observed_max_us", "current_status", "since", "seq", "known", "up_ms", "degraded_ms", "down_ms", "unknown_ms", "paused_ms",
+	"observed_sum_us", "observed_max_us", "epoch", "current_status", "since", "seq", "known", "up_ms", "degraded_ms", "down_ms", "unknown_ms", "paused_ms",
 	"maintenance_ms", "outages",
 }
 
@@ -97,18 +97,18 @@ WHEN MATCHED THEN UPDATE SET
   silent = n.silent, grace_until = n.grace_until, failures = n.failures, successes = n.successes, faults = n.faults,
   first_failure = n.first_failure, first_success = n.first_success, first_fault = n.first_fault, response_us = n.response_us,
   error_type = n.error_type, error_message = n.error_message, observed_at = n.observed_at,
-  observed_successes = n.observed_successes, observed_sum_us = n.observed_sum_us, observed_max_us = n.observed_max_us,
+  observed_successes = n.observed_successes, observed_sum_us = n.observed_sum_us, observed_max_us = n.observed_max_us, epoch = n.epoch,
   current_status = n.current_status, since = n.since, seq = n.seq, known = n.known, up_ms = n.up_ms, degraded_ms = n.degraded_ms,
   down_ms = n.down_ms, unknown_ms = n.unknown_ms, paused_ms = n.paused_ms, maintenance_ms = n.maintenance_ms, outages = n.outages
 WHEN NOT MATCHED THEN INSERT (
   monitor_id, region, verdict, last_slot, checked_at, next_at, unknown_at, silent, grace_until, failures, successes, faults,
   first_failure, first_success, first_fault, response_us, error_type, error_message, observed_at, observed_successes,
-  observed_sum_us, observed_max_us, current_status, since, seq, known, up_ms, degraded_ms, down_ms, unknown_ms, paused_ms,
+  observed_sum_us, observed_max_us, epoch, current_status, since, seq, known, up_ms, degraded_ms, down_ms, unknown_ms, paused_ms,
   maintenance_ms, outages)
 VALUES (
   n.monitor_id, n.region, n.verdict, n.last_slot, n.checked_at, n.next_at, n.unknown_at, n.silent, n.grace_until, n.failures,
   n.successes, n.faults, n.first_failure, n.first_success, n.first_fault, n.response_us, n.error_type, n.error_message,
-  n.observed_at, n.observed_successes, n.observed_sum_us, n.observed_max_us, n.current_status, n.since, n.seq, n.known, n.up_ms,
+  n.observed_at, n.observed_successes, n.observed_sum_us, n.observed_max_us, n.epoch, n.current_status, n.since, n.seq, n.known, n.up_ms,
   n.degraded_ms, n.down_ms, n.unknown_ms, n.paused_ms, n.maintenance_ms, n.outages)`
 
 // stage copies regions into the session's table, for putStaged.
@@ -149,7 +149,21 @@ func regionColumns(regions []events.RegionState) []any {
 		func(r *events.RegionState) any { return int64(r.Observed.Successes) },
 		func(r *events.RegionState) any { return us(r.Observed.Sum) },
 		func(r *events.RegionState) any { return us(r.Observed.Max) },
+		func(r *events.RegionState) any { return int64(r.Epoch) },
 	}, timelineColumns(func(r *events.RegionState) *events.Timeline { return &r.Timeline })...)...)
+}
+
+const dropIntervals = `
+DELETE FROM transition t USING unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::bigint[]) AS n (monitor_id, region, since, seq)
+WHERE t.monitor_id = n.monitor_id AND t.region = n.region AND t.since >= n.since AND t.seq >= n.seq`
+
+func mendedColumns(mended []events.Mended) []any {
+	return columns(mended,
+		func(m *events.Mended) any { return int64(m.MonitorID) },
+		func(m *events.Mended) any { return text(m.Region) },
+		func(m *events.Mended) any { return wholeMS(m.From) },
+		func(m *events.Mended) any { return int64(m.First) },
+	)
 }
 
 const putTransitions = `

@@ -23,7 +23,7 @@ SELECT s.monitor_id, s.organization_id, s.updated_at,
        s.current_status, s.since, s.seq, s.known, s.up_ms, s.degraded_ms, s.down_ms, s.unknown_ms, s.paused_ms, s.maintenance_ms, s.outages,
        r.monitor_id, r.region, r.verdict, r.last_slot, r.checked_at, r.next_at, r.unknown_at, r.silent, r.grace_until,
        r.failures, r.successes, r.faults, r.first_failure, r.first_success, r.first_fault, r.response_us, r.error_type, r.error_message,
-       r.observed_at, r.observed_successes, r.observed_sum_us, r.observed_max_us,
+       r.observed_at, r.observed_successes, r.observed_sum_us, r.observed_max_us, r.epoch,
        r.current_status, r.since, r.seq, r.known, r.up_ms, r.degraded_ms, r.down_ms, r.unknown_ms, r.paused_ms, r.maintenance_ms, r.outages
 FROM unnest($1::bigint[]) AS id (monitor_id)
 JOIN catalog c ON c.monitor_id = id.monitor_id AND NOT c.deleted

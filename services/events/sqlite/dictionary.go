@@ -67,7 +67,7 @@ func configOf(r *events.Result) configKey {
 func plainKey(r *events.Result) variantKey {
 	k := variantKey{
 		code: r.StatusCode, attempt: r.Attempt, prober: r.ProberID, ip: r.ResolvedIP, family: r.Family, tls: r.TLSVersion,
-		cert: ms(r.CertExpiresAt), errorType: r.ErrorType, message: r.ErrorMessage, phase: r.FailedPhase, missed: r.MissedCount,
+		cert: ms(r.CertExpiresAt), errorType: r.ErrorType, message: r.ErrorMessage, phase: r.FailedPhase, missed: r.MissedCount, epoch: r.Epoch,
 	}
 	if r.Outcome == events.Missed {
 		k.next = ms(r.NextScheduledAt)
@@ -100,6 +100,7 @@ type variantKey struct {
 	validation string
 	missed     uint32
 	next       int64
+	epoch      uint64
 }
 
 // variant returns the number of what r has in common with others, and writes it down if it is new.
@@ -116,15 +117,15 @@ func (d *dictionary) variant(ctx context.Context, tx *sql.Tx, r *events.Result) 
 	k.config, k.headers, k.validation = config, headers, list(r.ValidationErrors)
 	const query = `
 INSERT INTO variant (hash, config_id, status_code, attempt, prober_id, resolved_ip, ip_family, tls_version, cert_expires_at,
-                     header_set_id, error_type, error_message, failed_phase, validation_errors, missed_count, next_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                     header_set_id, error_type, error_message, failed_phase, validation_errors, missed_count, next_at, epoch)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (hash) DO UPDATE SET hash = excluded.hash RETURNING id`
 	return remember(ctx, tx, d.variants, k, "variant", query, func() []any {
 		return []any{
 			hash(k.config, k.code, k.attempt, k.prober, k.ip, k.family, k.tls, k.cert, k.headers, k.errorType, k.message, k.phase,
-				k.validation, k.missed, k.next),
+				k.validation, k.missed, k.next, k.epoch),
 			k.config, k.code, k.attempt, k.prober, k.ip, int(k.family), k.tls, k.cert,
-			sql.NullInt64{Int64: k.headers, Valid: k.headers != 0}, k.errorType, k.message, int(k.phase), k.validation, k.missed, k.next,
+			sql.NullInt64{Int64: k.headers, Valid: k.headers != 0}, k.errorType, k.message, int(k.phase), k.validation, k.missed, k.next, int64(k.epoch),
 		}
 	})
 }

@@ -243,7 +243,7 @@ func (v *view) eachResult(ctx context.Context, fn func(id int64, r *events.Resul
 	const columns = `
 SELECT r.id, r.outcome, r.variant_id, r.late_ms, r.response_us, r.dns_us, r.tcp_us, r.tls_us, r.ttfb_us, r.transfer_us, r.size_bytes,
        v.status_code, v.attempt, v.prober_id, v.resolved_ip, v.ip_family, v.tls_version, v.cert_expires_at, v.error_type, v.error_message,
-       v.failed_phase, v.validation_errors, v.missed_count, v.next_at, h.headers,
+       v.failed_phase, v.validation_errors, v.missed_count, v.next_at, v.epoch, h.headers,
        c.version, c.organization_id, c.monitor_type, c.monitor_url, c.monitor_name, c.port
 FROM `
 	const joins = `
@@ -253,20 +253,20 @@ JOIN variant v ON v.id = r.variant_id JOIN config c ON c.id = v.config_id LEFT J
 		from, where = head, ` WHERE `+tail
 	}
 	return rows(ctx, v.tx, func(row *sql.Rows) error {
-		var id, cert, next, version int64
+		var id, cert, next, epoch, version int64
 		var m measured
 		var r events.Result
 		var validation string
 		var headers sql.NullString
 		err := row.Scan(append(append([]any{&id}, m.targets()...),
 			&r.StatusCode, &r.Attempt, &r.ProberID, &r.ResolvedIP, &r.Family, &r.TLSVersion, &cert, &r.ErrorType, &r.ErrorMessage,
-			&r.FailedPhase, &validation, &r.MissedCount, &next, &headers,
+			&r.FailedPhase, &validation, &r.MissedCount, &next, &epoch, &headers,
 			&version, &r.OrganizationID, &r.Kind, &r.URL, &r.Name, &r.Port)...)
 		if err != nil {
 			return err
 		}
 		m.fill(&r)
-		r.CertExpiresAt, r.NextScheduledAt, r.ConfigVersion = moment(cert), moment(next), uint64(version)
+		r.CertExpiresAt, r.NextScheduledAt, r.ConfigVersion, r.Epoch = moment(cert), moment(next), uint64(version), uint64(epoch)
 		if r.ValidationErrors, err = unlist(validation); err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 func (s *State) Commit(ctx context.Context, c events.Commit) error {
 	err := s.db.Write(ctx, func(tx *sql.Tx) error {
 		for _, step := range []func(context.Context, *sql.Tx, *events.Commit) error{
-			putMonitors, putStates, putRegions, putTransitions, putFeed,
+			putMonitors, putStates, putRegions, dropIntervals, putTransitions, putFeed,
 		} {
 			if err := step(ctx, tx, &c); err != nil {
 				return err
@@ -84,16 +84,23 @@ func putRegions(ctx context.Context, tx *sql.Tx, c *events.Commit) error {
 	const query = `
 REPLACE INTO region_state (monitor_id, region, verdict, last_slot, checked_at, next_at, unknown_at, silent, grace_until,
                            failures, successes, faults, first_failure, first_success, first_fault, response_us, error_type,
-                           error_message, observed_at, observed_successes, observed_sum_us, observed_max_us,
+                           error_message, observed_at, observed_successes, observed_sum_us, observed_max_us, epoch,
                            current_status, since, seq, known, up_ms, degraded_ms, down_ms, unknown_ms, paused_ms, maintenance_ms, outages)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	return each(ctx, tx, "put region", query, c.Regions, func(r *events.RegionState) []any {
 		return append([]any{
 			r.MonitorID, r.Region, int(r.Verdict), ms(r.LastSlot), ms(r.CheckedAt), ms(r.NextAt), ms(r.UnknownAt), flag(r.Silent), ms(r.GraceUntil),
 			r.Failures, r.Successes, r.Faults, ms(r.FirstFailure), ms(r.FirstSuccess), ms(r.FirstFault),
 			sql.NullInt64{Int64: us(r.ResponseTime), Valid: r.HasResponse}, r.LastErrorType,
-			r.LastError, ms(r.Observed.At), r.Observed.Successes, us(r.Observed.Sum), us(r.Observed.Max),
+			r.LastError, ms(r.Observed.At), r.Observed.Successes, us(r.Observed.Sum), us(r.Observed.Max), int64(r.Epoch),
 		}, timelineArgs(r.Timeline)...)
+	})
+}
+
+func dropIntervals(ctx context.Context, tx *sql.Tx, c *events.Commit) error {
+	const query = `DELETE FROM transition WHERE monitor_id = ? AND region = ? AND since >= ? AND seq >= ?`
+	return each(ctx, tx, "forget intervals", query, c.Mended, func(m *events.Mended) []any {
+		return []any{m.MonitorID, m.Region, ms(m.From), int64(m.First)}
 	})
 }
 

@@ -95,7 +95,7 @@ func (s *stateRow) value() events.MonitorState {
 const regionColumns = `
        r.monitor_id, r.region, r.verdict, r.last_slot, r.checked_at, r.next_at, r.unknown_at, r.silent, r.grace_until,
        r.failures, r.successes, r.faults, r.first_failure, r.first_success, r.first_fault, r.response_us, r.error_type, r.error_message,
-       r.observed_at, r.observed_successes, r.observed_sum_us, r.observed_max_us,
+       r.observed_at, r.observed_successes, r.observed_sum_us, r.observed_max_us, r.epoch,
        r.current_status, r.since, r.seq, r.known, r.up_ms, r.degraded_ms, r.down_ms, r.unknown_ms, r.paused_ms, r.maintenance_ms, r.outages`
 
 // regionRow collects regionColumns.
@@ -106,6 +106,7 @@ type regionRow struct {
 	failure, success, fault             int64
 	response                            sql.NullInt64
 	observed, observedSum, observedMax  int64
+	epoch                               int64
 }
 
 func (r *regionRow) targets() []any {
@@ -113,13 +114,13 @@ func (r *regionRow) targets() []any {
 	return append([]any{
 		&st.MonitorID, &st.Region, &st.Verdict, &r.slot, &r.checked, &r.next, &r.unknown, &st.Silent, &r.grace,
 		&st.Failures, &st.Successes, &st.Faults, &r.failure, &r.success, &r.fault, &r.response, &st.LastErrorType, &st.LastError,
-		&r.observed, &st.Observed.Successes, &r.observedSum, &r.observedMax,
+		&r.observed, &st.Observed.Successes, &r.observedSum, &r.observedMax, &r.epoch,
 	}, r.timeline.targets()...)
 }
 
 func (r *regionRow) value() events.RegionState {
 	st := r.st
-	st.Timeline = r.timeline.value()
+	st.Timeline, st.Epoch = r.timeline.value(), uint64(r.epoch)
 	st.LastSlot, st.CheckedAt, st.NextAt = moment(r.slot), moment(r.checked), moment(r.next)
 	st.UnknownAt, st.GraceUntil = moment(r.unknown), moment(r.grace)
 	st.FirstFailure, st.FirstSuccess, st.FirstFault = moment(r.failure), moment(r.success), moment(r.fault)

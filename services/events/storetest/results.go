@@ -44,7 +44,7 @@ func full(id uint32, region string, slot time.Time) events.Result {
 		TTFB: 4 * time.Second, Transfer: events.Absent, StatusCode: 503, Size: 0, ValidationErrors: []string{"status is 503", "\"é\""},
 		Headers: map[string]string{"Content-Type": "text/html", "X-Ünusual": "a, b"}, ErrorType: "validation_failed",
 		ErrorMessage: "Status 503 is not among those allowed.", FailedPhase: 8, Attempt: 3, ProberID: "prober-1", ResolvedIP: "2001:db8::1",
-		Family: 2, TLSVersion: "1.3", CertExpiresAt: t0.AddDate(0, 2, 0), ConfigVersion: 1 << 40, Kind: 1, URL: "https://example.com/ä?b=c",
+		Family: 2, TLSVersion: "1.3", CertExpiresAt: t0.AddDate(0, 2, 0), Epoch: 1<<41 + 1, ConfigVersion: 1 << 40, Kind: 1, URL: "https://example.com/ä?b=c",
 		Name: "the \"api\"", Port: 8443,
 	}
 }

@@ -40,6 +40,7 @@ func State(t *testing.T, open func(t *testing.T) events.StateStore) {
 		{"monitors in a state", stateMonitorIDs},
 		{"timelines", stateTimelines},
 		{"transitions", stateTransitions},
+		{"a timeline is written anew", stateMended},
 		{"the feed is numbered", feedNumbers},
 		{"the feed is filtered", feedFilters},
 		{"the feed is pruned", feedPrunes},
@@ -87,7 +88,7 @@ func interval(s events.Status, since int, seq uint64) events.Timeline {
 
 func region(id uint32, name string) events.RegionState {
 	return events.RegionState{
-		MonitorID: id, Region: name, Timeline: interval(events.Degraded, -3, 9), Verdict: events.Degraded, LastSlot: at(1), CheckedAt: at(2),
+		MonitorID: id, Region: name, Timeline: interval(events.Degraded, -3, 9), Epoch: 1<<40 + 1, Verdict: events.Degraded, LastSlot: at(1), CheckedAt: at(2),
 		NextAt: at(3), UnknownAt: at(4), Silent: true, GraceUntil: at(5), Failures: 6, Successes: 7, Faults: 8, FirstFailure: at(9),
 		FirstSuccess: at(10), FirstFault: at(11), HasResponse: true, ResponseTime: 12 * time.Microsecond, LastErrorType: "tls_error",
 		LastError: "déjà vu", Observed: events.Observed{At: at(13), Successes: 14, Sum: 15 * time.Second, Max: 16 * time.Microsecond},
@@ -353,6 +354,34 @@ func stateTransitions(t *testing.T, s events.StateStore) {
 	got, err := s.Transitions(t.Context(), events.TransitionQuery{MonitorID: 7, To: at(100), Limit: 1})
 	must(t, err)
 	same(t, []events.Transition{again}, got)
+}
+
+// stateMended replaces the end of two timelines of a monitor, and leaves everything else.
+func stateMended(t *testing.T, s events.StateStore) {
+	old := []events.Transition{
+		transition(7, "", events.Unknown, 0, 0), transition(7, "", events.Up, 10, 1), transition(7, "", events.Unknown, 20, 2),
+		transition(7, "", events.Up, 20, 3), transition(7, "", events.Down, 30, 4), transition(7, "eu", events.Up, 12, 0),
+		transition(7, "eu", events.Down, 12, 1), transition(7, "us", events.Up, 12, 0), transition(8, "", events.Up, 25, 9),
+	}
+	must(t, s.Commit(t.Context(), events.Commit{Transitions: old}))
+	anew := []events.Transition{transition(7, "", events.Degraded, 20, 2), transition(7, "", events.Up, 25, 7), transition(7, "eu", events.Up, 12, 3)}
+	mended := events.Commit{
+		Mended: []events.Mended{
+			{MonitorID: 7, First: 2, From: at(10)}, {MonitorID: 7, Region: "eu", First: 0, From: at(12)}, {MonitorID: 9, First: 0, From: at(0)},
+		},
+		Transitions: anew,
+	}
+	for range 2 { // a commit that was thought to have failed is repeated
+		must(t, s.Commit(t.Context(), mended))
+		for region, want := range map[string][]events.Transition{"": {anew[1], anew[0], old[1], old[0]}, "eu": {anew[2]}, "us": {old[7]}} {
+			got, err := s.Transitions(t.Context(), events.TransitionQuery{MonitorID: 7, Region: region, To: at(100), Limit: 10})
+			must(t, err)
+			same(t, want, got)
+		}
+		got, err := s.Transitions(t.Context(), events.TransitionQuery{MonitorID: 8, To: at(100), Limit: 10})
+		must(t, err)
+		same(t, old[8:], got)
+	}
 }
 
 func statePrunesDeleted(t *testing.T, s events.StateStore) {

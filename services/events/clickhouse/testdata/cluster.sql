@@ -122,6 +122,8 @@ SETTINGS ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, default_
 CREATE TABLE IF NOT EXISTS monitor_events ON CLUSTER `my cluster` AS monitor_events_shard
 ENGINE = Distributed(`my cluster`, currentDatabase(), 'monitor_events_shard', intHash64(monitor_id));
 
+ALTER TABLE monitor_events ON CLUSTER `my cluster` ADD COLUMN IF NOT EXISTS epoch UInt64;
+
 SELECT count() FROM clusterAllReplicas(`my cluster`, system.processes) WHERE current_database = currentDatabase() AND startsWith(query_id, ?) AND NOT startsWith(query_id, ?);
 
 KILL QUERY ON CLUSTER `my cluster` WHERE current_database = currentDatabase() AND startsWith(query_id, ?) AND NOT startsWith(query_id, ?) ASYNC;

@@ -1,0 +1,4 @@
+-- +goose Up
+
+-- Greatest number of a lease under which a result was judged.
+ALTER TABLE region_state ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
