@@ -114,6 +114,9 @@ func (h *house) build(ctx context.Context) error {
 			return fmt.Errorf("start %s: %w", r.name, err)
 		}
 	}
+	if err := h.watchParts(); err != nil {
+		return err
+	}
 	if h.composes(gatewayRole) {
 		return h.edge()
 	}
@@ -204,6 +207,7 @@ func (h *house) open(ctx context.Context, name string, build func(*house, contex
 	if err != nil {
 		return err
 	}
+	h.ready.part(name, r)
 	r.Register(server)
 	if missing := server.Undeclared(); len(missing) > 0 {
 		return fmt.Errorf("methods without an access declaration: %v", missing)

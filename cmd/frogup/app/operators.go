@@ -56,9 +56,6 @@ func (h *house) operatorsMux() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", h.telemetry.Handler())
 	mux.HandleFunc("GET /readyz", h.ready.answer(h.process.Version))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintln(w, `{"status":"ok"}`)
-	})
+	mux.HandleFunc("GET /healthz", h.ready.alive)
 	return mux
 }

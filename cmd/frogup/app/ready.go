@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,6 +42,7 @@ type readiness struct {
 	set    map[string]func(serving bool) // of the services in this process
 	peers  map[string]*grpc.ClientConn
 	needed map[string]bool // peers without which nothing works
+	parts  map[string]*component
 }
 
 type storeCheck struct {
@@ -49,6 +53,7 @@ type storeCheck struct {
 func newReadiness() *readiness {
 	return &readiness{
 		phase: errStarting, set: map[string]func(bool){}, peers: map[string]*grpc.ClientConn{}, needed: map[string]bool{},
+		parts: map[string]*component{},
 	}
 }
 
@@ -103,13 +108,14 @@ func (r *readiness) tell(service string, serving bool) {
 }
 
 // ofProcess is what the gateway adds to what it finds out about its peers.
-func (r *readiness) ofProcess(context.Context) map[string]error {
+func (r *readiness) ofProcess(ctx context.Context) map[string]error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.phase == nil {
-		return nil
+	phase := r.phase
+	r.mu.Unlock()
+	if phase != nil {
+		return map[string]error{"process": phase}
 	}
-	return map[string]error{"process": r.phase}
+	return r.partsNow(ctx)
 }
 
 // storesOf asks the stores of a service, of every service if it is "", all at once.
@@ -184,10 +190,11 @@ func (r *readiness) follow(ctx context.Context, service string, log *slog.Logger
 
 // report is what /readyz answers. It names what is not ready, and leaves why to the log.
 type report struct {
-	Status  string            `json:"status"`
-	Version string            `json:"version"`
-	Stores  map[string]string `json:"stores,omitempty"`
-	Peers   map[string]string `json:"peers,omitempty"`
+	Status     string            `json:"status"`
+	Version    string            `json:"version"`
+	Components map[string]string `json:"components,omitempty"`
+	Stores     map[string]string `json:"stores,omitempty"`
+	Peers      map[string]string `json:"peers,omitempty"`
 }
 
 const (
@@ -195,40 +202,102 @@ const (
 	notReadyText = "not ready"
 )
 
-// answer serves /readyz. Peers are shown, but only those count without which this process can do nothing: were it otherwise,
-// one service that is away would take all others with it.
+// look asks everything that this process consists of and depends on. Peers are shown, but only those count without which this
+// process can do nothing: were it otherwise, one service that is away would take all others with it.
+func (r *readiness) look(ctx context.Context, version string) report {
+	out := report{
+		Status: readyText, Version: version, Components: map[string]string{}, Stores: map[string]string{}, Peers: map[string]string{},
+	}
+	r.mu.Lock()
+	phase, needed := r.phase, maps.Clone(r.needed)
+	r.mu.Unlock()
+	if phase != nil {
+		out.Status = phase.Error()
+	}
+	word := func(err error, counts bool) string {
+		if err == nil {
+			return readyText
+		}
+		if counts && phase == nil {
+			out.Status = notReadyText
+		}
+		return notReadyText
+	}
+	for name, err := range r.partsNow(ctx) {
+		out.Components[name] = word(err, true)
+	}
+	for name, err := range r.storesOf(ctx, "") {
+		out.Stores[name] = word(err, true)
+	}
+	for name, err := range r.peersNow(ctx) {
+		out.Peers[name] = word(err, needed[name])
+	}
+	return out
+}
+
+// answer serves /readyz: a line for each part for people, or JSON for programs that ask for it.
 func (r *readiness) answer(version string) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
-		out := report{Status: readyText, Version: version, Stores: map[string]string{}, Peers: map[string]string{}}
-		r.mu.Lock()
-		phase, needed := r.phase, maps.Clone(r.needed)
-		r.mu.Unlock()
-		if phase != nil {
-			out.Status = phase.Error()
-		}
-		word := func(err error, counts bool) string {
-			if err == nil {
-				return readyText
-			}
-			if counts && phase == nil {
-				out.Status = notReadyText
-			}
-			return notReadyText
-		}
-		for name, err := range r.storesOf(req.Context(), "") {
-			out.Stores[name] = word(err, true)
-		}
-		for name, err := range r.peersNow(req.Context()) {
-			out.Peers[name] = word(err, needed[name])
-		}
+		out := r.look(req.Context(), version)
 		status := http.StatusOK
 		if out.Status != readyText {
 			status = http.StatusServiceUnavailable
 		}
+		r.mu.Lock()
+		needed := maps.Clone(r.needed)
+		r.mu.Unlock()
+		send(w, req, status, out, func(w io.Writer) {
+			fmt.Fprintln(w, out.Status)
+			lines(w, "", out.Components)
+			lines(w, "", out.Stores)
+			peers := maps.Clone(out.Peers)
+			for name, said := range peers {
+				if said != readyText && !needed[name] {
+					peers[name] += "; this process goes on without it"
+				}
+			}
+			lines(w, "peer ", peers)
+		})
+	}
+}
+
+// alive serves /healthz: the process runs, and what it does was like this when it was last looked at. Nothing is asked here,
+// because whoever decides about restarts must be answered at once.
+func (r *readiness) alive(w http.ResponseWriter, req *http.Request) {
+	out := struct {
+		Status     string            `json:"status"`
+		Components map[string]string `json:"components,omitempty"`
+	}{"ok", map[string]string{}}
+	r.mu.Lock()
+	for name, p := range r.parts {
+		out.Components[name] = p.state()
+	}
+	r.mu.Unlock()
+	send(w, req, http.StatusOK, out, func(w io.Writer) {
+		fmt.Fprintln(w, out.Status)
+		lines(w, "", out.Components)
+	})
+}
+
+// send answers in JSON if the request says so, and otherwise in text.
+func send(w http.ResponseWriter, req *http.Request, status int, doc any, text func(io.Writer)) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Vary", "Accept")
+	if req.URL.Query().Get("format") == "json" || strings.Contains(req.Header.Get("Accept"), "application/json") {
 		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(out) // fails only when nobody reads any more
+		_ = json.NewEncoder(w).Encode(doc) // fails only when nobody reads any more
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	text(w)
+}
+
+// lines writes names and what is said of each, one below the other.
+func lines(w io.Writer, prefix string, said map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(said)) {
+		fmt.Fprintf(w, "%-20s %s\n", prefix+name, said[name])
 	}
 }
 

@@ -52,6 +52,8 @@ var roles = []role{
 		c.startup(s)
 		c.eventsStore(s, "store of results in place of files: clickhouse://user@host/database, http://… or sqlite:folder")
 		c.keyset(s)
+		c.notices(s)
+		c.deadmanSwitch(s)
 		c.common(s, "", 0)
 	}},
 	{"accounts", "Run the accounts service alone: who may do what", accountsHelp, func(c *settings, s *config.Set) {
@@ -69,6 +71,7 @@ var roles = []role{
 		c.public(s)
 		s.Text(&c.region, "region", "local", "region of the probers at --prober, which run checks on demand", config.Rule(regionRule))
 		c.member(s, peersOf("monitors"))
+		c.deadmanSwitch(s)
 		c.common(s, ":9090", balanced)
 	}},
 	{"prober", "Run a prober alone: checks what it is assigned", proberHelp, func(c *settings, s *config.Set) {
@@ -79,6 +82,7 @@ var roles = []role{
 		c.dialling(s)
 		c.joining(s)
 		c.member(s, peersOf("prober"))
+		c.deadmanSwitch(s)
 		c.common(s, ":9090", 0)
 	}},
 	{"events", "Run the events service alone: results, verdicts, statistics", eventsHelp, func(c *settings, s *config.Set) {
@@ -86,6 +90,7 @@ var roles = []role{
 		c.store(s, "events")
 		c.eventsStore(s, "store of results: clickhouse://user@host/database, http://… for its HTTP port, or sqlite:folder")
 		c.member(s, peersOf("events"))
+		c.deadmanSwitch(s)
 		c.common(s, ":9090", 0) // the next one should take over soon
 	}},
 	{"alerts", "Run the alerts service alone: rules, incidents, notifications", alertsHelp, func(c *settings, s *config.Set) {
@@ -93,7 +98,9 @@ var roles = []role{
 		c.store(s, "alerts")
 		c.keyset(s)
 		c.dialling(s)
+		c.notices(s)
 		c.member(s, peersOf("alerts"))
+		c.deadmanSwitch(s)
 		c.common(s, ":9090", balanced)
 	}},
 	{gatewayRole, "Run the gateway alone: REST, live updates, the page", gatewayHelp, func(c *settings, s *config.Set) {

@@ -152,7 +152,8 @@ func (h *house) alerts(ctx context.Context) (room, error) {
 func (h *house) alertsDeps(address string) alerts.Deps {
 	return alerts.Deps{
 		Log: h.logOf("alerts"), Secrets: h.keys.box, PageKey: h.keys.derive("alerts pages"),
-		Shared: isShared(address), // replicas write to it as well
+		Shared:      isShared(address), // replicas write to it as well
+		NoticeQuiet: h.cfg.noticeQuiet,
 	}
 }
 

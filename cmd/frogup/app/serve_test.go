@@ -18,6 +18,9 @@ func TestServeRefusesBadFlags(t *testing.T) {
 		{[]string{"--egress", "allow 10.0.0.0/33"}, "10.0.0.0/33"},
 		{[]string{"--otlp-endpoint", "127.0.0.1:4317"}, "--otlp-endpoint"},
 		{[]string{"--retention", "a year"}, "a year"},
+		{[]string{"--deadman", "pings.example"}, "--deadman: must be an http:// or https:// URL"},
+		{[]string{"--deadman-interval", "10ms"}, "--deadman-interval"},
+		{[]string{"--notice-quiet", "0s"}, "--notice-quiet"},
 		{[]string{"--trusted-proxy", "10.0.0.1"}, "--trusted-proxy"},
 	}
 	for _, tt := range tests {

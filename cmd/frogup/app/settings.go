@@ -44,6 +44,8 @@ type settings struct {
 	spoolMiB                               int
 	spoolFull                              string
 	leaseTTL                               time.Duration
+	noticeQuiet                            time.Duration
+	deadman                                deadmanSettings
 	secretKeyset                           string
 	trustedProxies                         []string
 	metricsPublic                          bool

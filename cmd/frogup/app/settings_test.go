@@ -191,6 +191,8 @@ func TestConfigPrintMasks(t *testing.T) {
 			switch {
 			case s.Name == "secret-keyset":
 				env[s.EnvName()] = keyset.Reveal()
+			case s.Name == "deadman":
+				env[s.EnvName()] = "https://pings.example/" + canary
 			case s.Secret:
 				env[s.EnvName()] = canary
 			case s.Name == "history":

@@ -135,19 +135,19 @@ func TestServicesAlone(t *testing.T) {
 		t.Errorf("health of the gateway without accounts: %+v", got)
 	}
 	operators := s.up[gatewayRole].line("metrics on ")
-	if status, body, err := get(operators + "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, `"accounts":"not ready"`) {
+	if status, body, err := get(operators + "/readyz?format=json"); status != http.StatusServiceUnavailable || !strings.Contains(body, `"accounts":"not ready"`) {
 		t.Errorf("operators' readyz of the gateway without accounts: %d %s %v", status, body, err)
 	}
 	s.start("accounts")
 	s.isUp("accounts", gatewayRole)
 	s.checks("first")
 
-	for path, want := range map[string]string{"/readyz": `"peers":{"accounts":"ready","alerts":"ready","events":"ready","monitors":"ready","prober":"ready"}`, "/healthz": "ok", "/metrics": "go_goroutines"} {
+	for path, want := range map[string]string{"/readyz?format=json": `"peers":{"accounts":"ready","alerts":"ready","events":"ready","monitors":"ready","prober":"ready"}`, "/healthz": "ok", "/metrics": "go_goroutines"} {
 		if status, body, err := get(operators + path); status != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %s %v", path, status, body, err)
 		}
 	}
-	if _, body, _ := get(s.up["events"].line("metrics on ") + "/readyz"); !strings.Contains(body, `"stores":{"events database":"ready"}`) {
+	if _, body, _ := get(s.up["events"].line("metrics on ") + "/readyz?format=json"); !strings.Contains(body, `"stores":{"events database":"ready"}`) {
 		t.Errorf("readyz of events: %s", body)
 	}
 
