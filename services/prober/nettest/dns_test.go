@@ -193,8 +193,12 @@ func TestWitnessIsShared(t *testing.T) {
 func TestSomebodyElsesAnswerClears(t *testing.T) {
 	n := &nettest.Network{}
 	n.Resolver = scripted(func(_ context.Context, _, host string) ([]netip.Addr, error) {
-		if host != "target.test" { // the witness
-			n.Health.Observe("other.test", true)
+		switch host {
+		case "target.test":
+		case "other.test":
+			return nil, &net.DNSError{Err: "no such host", IsNotFound: true}
+		default: // the witness
+			_, _ = (&nettest.TCPTest{Network: n}).Execute(context.Background(), nettest.TestConfig{Address: "other.test:80"})
 		}
 		return nil, errServFail
 	})

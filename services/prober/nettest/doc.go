@@ -29,33 +29,48 @@
 //
 // # Names
 //
-// IPv4 and IPv6 addresses are looked up at the same time and tried by the rules
-// of RFC 8305 (Happy Eyeballs): the second family starts when the first fails or
-// after 250 ms. A [Network] keeps answers for as long as their time to live
-// allows, five minutes at most, and asks again before that while checks use the
-// name, so that they rarely wait; such a result says so in TestResult.DNSCached,
-// and its phase DNS is the time the memory took. Nothing is used after its end:
-// if asking again fails, the next check asks itself and reports what it finds.
-// That a name has no address is believed for a second, failures not at all.
+// IPv4 and IPv6 addresses are looked up at the same time, put into the order of
+// RFC 6724 within their family, and tried by the rules of RFC 8305 (Happy
+// Eyeballs): the second family starts when the first fails or after 250 ms. A
+// question over UDP is repeated on its socket after 0.4 s, 1.2 s and so on, so that
+// a lost packet is not taken for a silent server.
+//
+// A [Network] keeps answers for as long as their time to live allows, counted from
+// when the question was sent, a minute at most, and asks again before that while
+// checks use the name, so that they rarely wait; a result of which this is true
+// says so in TestResult.DNSCached, and its phase DNS is the time the memory took.
+// Nothing is used after its end, nor after the machine has slept: if asking again
+// fails, the next check asks itself and reports what it finds. That a name has no
+// address is believed for as long as its zone says, a second at most; failures not
+// at all. Memory is bounded in names and bytes; names that are not in use go first.
+//
+// A check may bring its own name servers ([DNSConfig]). The policy decides whether
+// they may be asked. What is known of them, their answers included, is shared by
+// the checks that have the same ones, and by no other.
 //
 // When a lookup fails for another reason than a missing name, the question is who
-// is to blame, and the resolver has to prove itself:
+// is to blame, and the resolver has to prove itself. It does so by answering a
+// question, NXDOMAIN included, that it is asked after the failure: anybody's, or
+// that for a witness, a random label under a name of [Network.WitnessNames]. The
+// label is random so that a cache cannot answer for a resolver that is cut off.
 //
 //   - If every name server refused to be asked at all, the resolver is dead:
 //     [ErrResolverUnavailable].
-//   - If another name was answered since the lookup began, the target's zone is
-//     to blame: [ErrDNSFailure] or [ErrDNSTimeout].
-//   - Otherwise a witness is asked: a random label under a name of
-//     [Network.WitnessNames]. Any answer, NXDOMAIN included, clears the
-//     resolver; none within the check's time convicts it. The label is random so
-//     that a cache cannot answer for a resolver that is cut off. A slow lookup
-//     starts its witness early (after a quarter of the timeout, one second at
-//     most), so that the verdict is there when the time is up.
+//   - If it does not prove itself within the check's time, the same.
+//   - If it does, the name is asked for again: what kept it from being resolved may
+//     be over. Only if it fails on both sides of the proof, the target's zone is to
+//     blame: [ErrDNSFailure].
+//   - A name that stays unanswered gets its proof early (after a quarter of the
+//     timeout, one second at most), is asked for again then, and another proof has
+//     to follow while that is unanswered, for [ErrDNSTimeout].
 //   - Without witness names, [ResolverHealth] decides: three unrelated names
-//     failed within a minute and none was answered since.
+//     failed within a minute and none was answered since. Servers that a check
+//     brought are then at fault for all that they do not answer.
 //
 // A network whose resolver knows no public names should set WitnessNames to a
-// zone that it does know.
+// zone that it does know. Servers that a check brought are asked for the same
+// witnesses: if they know none of them, they are at fault for names that they fail
+// to resolve otherwise than by NXDOMAIN.
 //
 // # TLS
 //

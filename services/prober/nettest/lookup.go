@@ -48,56 +48,16 @@ func (c *check) resolve(ctx context.Context, v IPVersion) (resolved, *failure) {
 	if kept, ok := c.names.cachedAddrs(c.at.host, v); ok {
 		return resolved{addrs: kept, kept: [families]bool{true, true}}, nil
 	}
-	began := c.watch.last
-	start := headStart(time.Until(c.deadline))
-	// The verdict on a lookup that failed may need the witness.
-	defer c.names.wakeWitness(start)()
-	found, err := c.names.lookup(ctx, c.at.host, v)
+	found, typ, err := c.names.look(ctx, c.at.host, v, c.deadline)
 	if err == nil {
 		return found, nil
 	}
+	c.watch.stop()
 	var decided *failure
 	if errors.As(err, &decided) {
-		c.watch.stop()
 		return found, decided
 	}
-	typ, again := c.blame(err, began.Add(start))
-	if again {
-		// It answers others. What kept it from answering this may be over, or have been
-		// the loss of the witness's trouble: only what fails on both sides of a proof
-		// that the resolver works is the name's own.
-		second, err2 := c.names.lookup(ctx, c.at.host, v)
-		switch typ2 := classify(PhaseDNS, err2); {
-		case err2 == nil:
-			return second, nil
-		case errors.As(err2, &decided):
-			c.watch.stop()
-			return second, decided
-		case typ2 != ErrDNSFailure && typ2 != ErrDNSTimeout:
-			found, err, typ = second, err2, typ2
-		}
-	}
-	c.watch.stop()
 	return found, c.lookupFailed(typ, err)
-}
-
-// blame settles the type of a lookup that failed. A timeout is held against the
-// name if the resolver answered something that it was asked when the lookup had
-// gone unanswered for a while; another failure only if it is repeated after the
-// resolver has answered something else, for which again asks.
-func (c *check) blame(err error, unanswered time.Time) (typ ErrorType, again bool) {
-	typ = classify(PhaseDNS, err)
-	if typ != ErrDNSFailure && typ != ErrDNSTimeout {
-		return typ, false
-	}
-	since, late := time.Now(), c.ctx.Err() != nil
-	if late || unanswered.Before(since) && typ == ErrDNSTimeout {
-		since = unanswered
-	}
-	if c.names.atFault(c.ctx, c.at.host, since) {
-		return ErrResolverUnavailable, false
-	}
-	return typ, !late && c.ctx.Err() == nil
 }
 
 // lookupFailed is the failure of a lookup whose type is settled.
@@ -177,6 +137,7 @@ func (n *names) lookupFamily(ctx context.Context, host string, family IPVersion,
 	if family == IPv6 {
 		network = "ip6"
 	}
+	asked := monotonic()
 	addrs, err := n.resolver.LookupNetIP(ctx, network, host)
 	for i := range addrs {
 		addrs[i] = addrs[i].Unmap()
@@ -185,7 +146,7 @@ func (n *names) lookupFamily(ctx context.Context, host string, family IPVersion,
 		err = &net.DNSError{Err: "no address", Name: host, IsNotFound: true}
 	}
 	if err == nil || notFound(err) {
-		n.health.Observe(host, true)
+		n.answered(host, asked)
 	}
 	return answer{family: family, addrs: sortAddrs(addrs), err: err}
 }
@@ -198,17 +159,18 @@ func (n *names) ask(ctx context.Context, host string, family IPVersion, alone bo
 	return n.source.resolve(ctx, host, family), false
 }
 
-// observedSource tells Health of every answer of a name server, and puts the
+// observedSource takes every answer of a name server for a proof, and puts the
 // addresses into the order in which they are tried.
 type observedSource struct {
 	addressSource
-	health *ResolverHealth
+	service *nameService
 }
 
 func (o observedSource) resolve(ctx context.Context, host string, family IPVersion) resolution {
+	asked := monotonic()
 	found := o.addressSource.resolve(ctx, host, family)
 	if found.fromServer && (found.err == nil || notFound(found.err)) {
-		o.health.Observe(host, true)
+		o.service.answered(host, asked)
 	}
 	found.addrs = sortAddrs(found.addrs)
 	return found

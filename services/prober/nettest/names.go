@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -115,13 +116,14 @@ type nameService struct {
 	source   addressSource // the resolver, if it says how long answers may be kept
 	health   *ResolverHealth
 	witness  witness
+	proof    atomic.Int64     // when the latest question that was answered had been asked (monotonic)
 	given    []netip.AddrPort // the servers that a check was given; none: the network's resolver
 }
 
 func newNameService(n *Network, r Resolver, h *ResolverHealth, given []netip.AddrPort) *nameService {
 	s := &nameService{network: n, resolver: r, health: h, given: given}
 	if source, ok := r.(addressSource); ok {
-		s.source = observedSource{source, h}
+		s.source = observedSource{source, s}
 	}
 	return s
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"net"
 	"strings"
 	"sync"
 	"time"
@@ -118,11 +117,13 @@ func (w *witness) leave(t *testimony) {
 
 func (w *witness) run(ctx context.Context, s *nameService, t *testimony, name string) {
 	_, err := s.resolver.LookupNetIP(ctx, "ip4", name)
-	var dns *net.DNSError
-	alive := err == nil || errors.As(err, &dns) && dns.IsNotFound
+	alive := err == nil || notFound(err)
 	abandoned := errors.Is(ctx.Err(), context.Canceled)
-	if !abandoned {
-		s.health.Observe(name, alive)
+	switch {
+	case alive:
+		s.answered(name, monotonicAt(t.begun))
+	case !abandoned:
+		s.health.Observe(name, false)
 	}
 
 	w.mu.Lock()
@@ -138,37 +139,26 @@ func (w *witness) run(ctx context.Context, s *nameService, t *testimony, name st
 	t.cancel()
 }
 
-// atFault decides whether a lookup of host that failed, otherwise than by
-// NXDOMAIN, failed for the resolver's own reasons: it did unless it answered
-// something that it was asked after since. It may take until ctx ends.
-func (s *nameService) atFault(ctx context.Context, host string, since time.Time) bool {
-	s.health.Observe(host, false)
-	if s.health.AnsweredSince(since) {
-		return false
-	}
-	if len(s.network.witnessNames()) == 0 {
-		// Of servers that a check was given there are not enough names to tell.
-		return len(s.given) > 0 || s.health.Unavailable()
-	}
-	if s.witness.ask(ctx, s, since) {
-		return false
-	}
-	return !s.health.AnsweredSince(since)
+// proves reports whether the resolver answers something that it is asked after
+// since. It may take until ctx ends.
+func (s *nameService) proves(ctx context.Context, since time.Time) bool {
+	return s.answeredAfter(since) || s.witness.ask(ctx, s, since) || s.answeredAfter(since)
 }
 
-// headStart is how long after its beginning a lookup that is slow gets its witness.
-func headStart(timeout time.Duration) time.Duration { return min(timeout/4, witnessHeadStart) }
+// answeredAfter reports whether any question that was asked after since has been
+// answered.
+func (s *nameService) answeredAfter(since time.Time) bool {
+	return s.proof.Load() >= monotonicAt(since)
+}
 
-// wakeWitness hears a witness early for a lookup that is slow; the returned
-// function ends its interest.
-func (s *nameService) wakeWitness(after time.Duration) (release func()) {
-	if len(s.network.witnessNames()) == 0 {
-		return func() {}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	timer := time.AfterFunc(after, func() { s.witness.ask(ctx, s, time.Now()) })
-	return func() {
-		timer.Stop()
-		cancel()
+// answered remembers that a question was answered that was asked at a moment
+// (monotonic).
+func (s *nameService) answered(host string, asked int64) {
+	s.health.Observe(host, true)
+	for {
+		latest := s.proof.Load()
+		if asked <= latest || s.proof.CompareAndSwap(latest, asked) {
+			return
+		}
 	}
 }
