@@ -140,6 +140,7 @@ func (h *house) alerts(ctx context.Context) (room, error) {
 	}
 	deps := h.alertsDeps(address)
 	deps.Store, deps.Events, deps.Monitors, deps.Egress = store, toEvents, toMonitors, *policy
+	deps.NoticeQuiet = h.cfg.noticeQuiet
 	s, err := alerts.New(deps)
 	if err != nil {
 		return nil, err
@@ -152,8 +153,7 @@ func (h *house) alerts(ctx context.Context) (room, error) {
 func (h *house) alertsDeps(address string) alerts.Deps {
 	return alerts.Deps{
 		Log: h.logOf("alerts"), Secrets: h.keys.box, PageKey: h.keys.derive("alerts pages"),
-		Shared:      isShared(address), // replicas write to it as well
-		NoticeQuiet: h.cfg.noticeQuiet,
+		Shared: isShared(address), // replicas write to it as well
 	}
 }
 
