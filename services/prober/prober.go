@@ -94,7 +94,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) { proberv1.RegisterProberSer
 func (s *Service) Stats() Stats { return s.metrics.stats() }
 
 // Run checks until ctx ends. Then it takes no more slots, lets the checks in flight
-// end, and gives the uplink time to carry what is left; what it could not carry is an error.
+// end, and gives the uplink time to carry what is left; what it could not carry, and no disk keeps, is an error.
 func (s *Service) Run(ctx context.Context) error {
 	// The uplink outlives ctx: it has to carry the last results away.
 	linkCtx, unlink := context.WithCancel(context.WithoutCancel(ctx))
@@ -114,7 +114,9 @@ func (s *Service) Run(ctx context.Context) error {
 	left := s.uplink.drain(drain)
 	unlink()
 	link.Wait()
-	if left > 0 {
+	if left > 0 && s.cfg.Dir != "" {
+		s.log.Info("results that events has not stored are kept for the next start", "results", left)
+	} else if left > 0 {
 		return fmt.Errorf("prober stopped with %d results that events did not store", left)
 	}
 	return nil

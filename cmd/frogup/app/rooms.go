@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
 
 	"google.golang.org/grpc"
@@ -32,7 +33,7 @@ var rooms = []struct {
 	{"accounts", nil, (*house).accounts},
 	{"events", []string{"monitors", "alerts"}, (*house).events},
 	{"alerts", []string{"events", "monitors"}, (*house).alerts},
-	{"monitors", []string{"events", "prober"}, (*house).monitors},
+	{"monitors", []string{"events", "alerts", "prober"}, (*house).monitors},
 	{"prober", []string{"monitors", "events"}, (*house).prober},
 }
 
@@ -109,7 +110,7 @@ func (h *house) events(ctx context.Context) (room, error) {
 		return nil, err
 	}
 	s, err := events.New(events.Deps{
-		State: state, Results: history, Monitors: toMonitors, Alerts: toAlerts, Log: h.logOf("events"), PageKey: h.keys.derive("events pages"),
+		State: state, Results: history, Monitors: toMonitors, Alerts: toAlerts, Notices: toAlerts, Log: h.logOf("events"), PageKey: h.keys.derive("events pages"),
 		Retention: h.cfg.retention,
 	})
 	if err != nil {
@@ -171,10 +172,20 @@ func (h *house) monitors(ctx context.Context) (room, error) {
 	if err != nil {
 		return nil, err
 	}
-	return monitors.New(monitors.Deps{
+	toAlerts, err := h.conn("alerts", "monitors")
+	if err != nil {
+		return nil, err
+	}
+	s, err := monitors.New(monitors.Deps{
 		Store: store, Log: h.logOf("monitors"), Secrets: h.keys.box, PageKey: h.keys.derive("monitors pages"),
 		Events: toEvents, Prober: toProber, ProberRegion: h.cfg.region, PublicURL: h.cfg.publicURL,
+		Alerts: toAlerts, LeaseTTL: h.cfg.leaseTTL,
 	})
+	if err != nil {
+		return nil, err
+	}
+	h.group.Add("monitors", s.Run)
+	return s, nil
 }
 
 // proberLinks are what the prober is called, and its connections to monitors and events. A remote one has one for both.
@@ -204,6 +215,10 @@ func (h *house) prober(ctx context.Context) (room, error) {
 	if err != nil {
 		return nil, err
 	}
+	outbox, err := h.outbox()
+	if err != nil {
+		return nil, err
+	}
 	traced := h.cfg.checkTraceRatio
 	if traced == 0 {
 		traced = -1 // where 0 stands for the default
@@ -213,12 +228,28 @@ func (h *house) prober(ctx context.Context) (room, error) {
 		MaxChecks: h.cfg.maxChecks, MaxChecksPerHost: h.cfg.maxPerHost, ResolverWitnesses: h.cfg.witnesses,
 		Dir: h.proberFolder(), SpoolBytes: int64(h.cfg.spoolMiB) << 20, SpoolBlocks: h.cfg.spoolFull != dropOldest,
 		Witnesses: h.cfg.networkWitnesses(),
-	}, prober.Deps{Monitors: toMonitors, Events: toEvents, Egress: policy, Log: h.logOf("prober")})
+	}, prober.Deps{Monitors: toMonitors, Events: toEvents, Egress: policy, Outbox: outbox, Log: h.logOf("prober")})
 	if err != nil {
 		return nil, err
 	}
 	h.group.Add("prober", s.Run)
 	return s, nil
+}
+
+// outbox is where the prober keeps results until they are stored: on disk if it has a folder, else nil, which is in memory.
+func (h *house) outbox() (prober.Outbox, error) {
+	folder := h.proberFolder()
+	if folder == "" {
+		return nil, nil
+	}
+	box, err := prober.OpenOutbox(filepath.Join(folder, "spool"), prober.OutboxOptions{
+		MaxBytes: int64(h.cfg.spoolMiB) << 20, Blocks: h.cfg.spoolFull != dropOldest, Log: h.logOf("prober"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.closes("outbox of the prober", box)
+	return box, nil
 }
 
 // proberFolder is where the prober keeps what outlives it; "" is nowhere.
