@@ -28,6 +28,7 @@ type Deps struct {
 	Results   ResultStore
 	Monitors  grpc.ClientConnInterface // the catalogue; and who owns a monitor that the catalogue has not named yet
 	Alerts    grpc.ClientConnInterface // recent incidents; without it there are none to show
+	Notices   grpc.ClientConnInterface // takes the operator's notices; without it there are none
 	Log       *slog.Logger
 	PageKey   []byte        // signs page tokens; the same in all replicas
 	Retention time.Duration // of results; 0 means DefaultRetention
@@ -48,6 +49,7 @@ type Service struct {
 	catalog   monitorsv1.CatalogServiceClient
 	monitors  monitorsv1.MonitorsServiceClient
 	incidents alertsv1.IncidentsServiceClient // nil: none
+	notices   alertsv1.NoticesServiceClient   // nil: none
 	log       *slog.Logger
 	pages     *page.Codec
 	retention time.Duration
@@ -97,6 +99,9 @@ func New(d Deps) (*Service, error) {
 	if d.Alerts != nil {
 		s.incidents = alertsv1.NewIncidentsServiceClient(d.Alerts)
 	}
+	if d.Notices != nil {
+		s.notices = alertsv1.NewNoticesServiceClient(d.Notices)
+	}
 	return s, nil
 }
 
@@ -126,7 +131,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.open.Do(func() { close(s.ready) })
 
 	work, ctx := errgroup.WithContext(ctx)
-	for _, part := range []func(context.Context){s.followCatalog, s.watchDeadlines, s.maintain, s.prune, s.mender.run} {
+	for _, part := range []func(context.Context){s.followCatalog, s.watchDeadlines, s.maintain, s.prune, s.mender.run, s.tell} {
 		work.Go(func() error {
 			part(ctx)
 			return nil

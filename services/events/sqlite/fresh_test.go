@@ -319,7 +319,7 @@ func makeFirstVersion(t *testing.T, path string) {
 				return err
 			}
 		}
-		for _, statement := range []string{`DROP TABLE fresh_block`, `DELETE FROM schema_migrations WHERE version_id = 2`} {
+		for _, statement := range []string{`DROP TABLE fresh_block`, `ALTER TABLE variant DROP COLUMN epoch`, `DELETE FROM schema_migrations WHERE version_id >= 2`} {
 			if _, err := tx.ExecContext(ctx, statement); err != nil {
 				return err
 			}
