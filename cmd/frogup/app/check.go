@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,6 +57,7 @@ policy of a server instead, to see what it would refuse (see frogup serve --help
   frogup check tls://mail.example.com:587 --starttls smtp --rule 'cert_days>14'
   frogup check https://example.com/health --rule status_code=200 --rule 'body~"ok"'
   frogup check https://api.example.com/login -H 'Content-Type: application/json' --data '{"user":"probe"}'
+  frogup check https://example.com --resolver 192.0.2.53 --resolver '[2001:db8::53]:5353'
   frogup check https://example.com --repeat 20 --interval 500ms
   frogup check https://example.com --from eu-west --server https://uptime.example.com
   frogup check https://example.com --json | jq .ttfb_ms`,
@@ -126,7 +128,8 @@ func runCheck(ctx context.Context, p Process, cfg checkConfig, probe probe, flag
 // checked is one check and how each of its rules turned out.
 type checked struct {
 	*nettest.TestResult
-	rules []rules.Outcome
+	rules     []rules.Outcome
+	resolvers []netip.AddrPort // as chosen; none: those of the machine that checked
 }
 
 // checkHere makes checks from this machine.
@@ -140,7 +143,7 @@ func checkHere(network *nettest.Network, p probe) (func(context.Context) (checke
 		return nil, fmt.Errorf("--rule: %s %s", problems[0].Path, problems[0].Message)
 	}
 	return func(ctx context.Context) (checked, error) {
-		var c checked
+		c := checked{resolvers: p.resolvers}
 		var expect func(*nettest.TestResult) []string
 		if len(list) > 0 { // without any, the check has its own idea
 			expect = func(r *nettest.TestResult) []string {

@@ -44,7 +44,9 @@ func (cfg *checkConfig) elsewhere(flags *pflag.FlagSet, p probe) (func(context.C
 		if err := json.Unmarshal(answer, &r); err != nil {
 			return checked{}, fmt.Errorf("read the server's result: %w", err)
 		}
-		return r.checked(), nil
+		c := r.checked()
+		c.resolvers = p.resolvers
+		return c, nil
 	}, nil
 }
 

@@ -27,6 +27,7 @@ type createConfig struct {
 	labels      []string
 	confirmDown int
 	disabled    bool
+	dnsTTL      time.Duration
 	file        string
 	json        bool
 }
@@ -67,6 +68,7 @@ says stands in the file, so no other argument about the monitor is allowed besid
 	f.StringArrayVar(&cfg.regions, "region", nil, `where to check from; may be repeated (default "local")`)
 	f.StringArrayVar(&cfg.labels, "label", nil, "label key=value; may be repeated")
 	f.IntVar(&cfg.confirmDown, "confirm-down", 0, "failures in a row that make it down (default 2)")
+	f.DurationVar(&cfg.dnsTTL, "dns-ttl", time.Minute, "longest time that the answer of a name server is used again, in whole seconds up to 24h; 0s asks for every check")
 	f.BoolVar(&cfg.disabled, "disabled", false, "create it paused")
 	f.StringVarP(&cfg.file, "file", "f", "", "JSON document to send instead, - for standard input")
 	f.BoolVar(&cfg.json, "json", false, "print the created monitor as the server has it")
@@ -159,6 +161,7 @@ type newMonitor struct {
 	HTTP            *newHTTP          `json:"http_config,omitempty"`
 	TCP             *newTCP           `json:"tcp_config,omitempty"`
 	TLS             *newTLS           `json:"tls_config,omitempty"`
+	DNS             *newDNS           `json:"dns_config,omitempty"`
 	Rules           []rule            `json:"validation_rules,omitempty"`
 	Regions         []string          `json:"regions,omitempty"`
 	ConfirmDown     *int              `json:"confirm_down,omitempty"`
@@ -230,6 +233,16 @@ func (cfg *createConfig) describe(name string, p probe, flags *pflag.FlagSet) (*
 		return nil, fmt.Errorf("--interval %s is not in whole seconds", cfg.interval)
 	}
 	m.IntervalSeconds = int64(cfg.interval / time.Second)
+	if len(p.resolvers) > 0 || flags.Changed("dns-ttl") {
+		m.DNS = &newDNS{Servers: resolverTexts(p.resolvers)}
+	}
+	if flags.Changed("dns-ttl") {
+		if cfg.dnsTTL%time.Second != 0 {
+			return nil, fmt.Errorf("--dns-ttl %s is not in whole seconds", cfg.dnsTTL)
+		}
+		seconds := int64(cfg.dnsTTL / time.Second)
+		m.DNS.MaxTTLSeconds = &seconds
+	}
 	var timeout *int64
 	if flags.Changed("timeout") {
 		if p.timeout%time.Millisecond != 0 {

@@ -35,6 +35,11 @@ func TestMonitorsCreate(t *testing.T) {
 		{"tcp, another family", []string{"db", "db.example.com:5432", "--ip-version", "ipv6", "--rule", "response_time<0.5"},
 			`{"name":"db","monitor_type":"tcp","interval_seconds":30,"tcp_config":{"host":"db.example.com","port":5432,"ip_version":"ipv6"},` +
 				`"validation_rules":[{"type":"response_time","operator":"less_than","value":0.5}]}`},
+		{"resolvers", []string{"db", "db.example.com:5432", "--resolver", "192.0.2.1:53", "--resolver", "[2001:DB8::1]:5353"},
+			`{"name":"db","monitor_type":"tcp","interval_seconds":30,"tcp_config":{"host":"db.example.com","port":5432},` +
+				`"dns_config":{"servers":["192.0.2.1","[2001:db8::1]:5353"]}}`},
+		{"asked for every check", []string{"db", "db.example.com:5432", "--dns-ttl", "0s"},
+			`{"name":"db","monitor_type":"tcp","interval_seconds":30,"tcp_config":{"host":"db.example.com","port":5432},"dns_config":{"max_ttl_seconds":0}}`},
 		{"body", []string{"hook", "http://example.com/", "--data", `{"a":"<b>"}`, "--rule", "header:X=", "--rule", "header:Y"},
 			`{"name":"hook","monitor_type":"http","interval_seconds":30,"http_config":{"url":"http://example.com/","method":"POST","body":"{\"a\":\"\u003cb\u003e\"}"},` +
 				`"validation_rules":[{"type":"header_value","operator":"equals","value":"","header":"X"},{"type":"header_exists","header":"Y"}]}`},
@@ -84,6 +89,7 @@ func TestMonitorsCreateRefuses(t *testing.T) {
 		{}, {"name"}, {"name", url, "more"}, {"name", "example.com"},
 		{"name", url, "--interval", "1500ms"}, {"name", url, "--timeout", "1500us"}, {"name", url, "--label", "a"}, {"name", url, "--label", "=a"},
 		{"name", url, "--label", "a=1", "--label", "a=2"}, {"name", url, "-H", "A: 1", "-H", "a: 2"}, {"name", url, "--rule", "x"},
+		{"name", url, "--resolver", "dns.example"}, {"name", url, "--dns-ttl", "1500ms"},
 		{"-f", path}, {"-f", path + "x"}, {"-f", "-"}, {"-f", "-", "name", url}, {"-f", "-", "--interval", "30s"}, {"-f", "-", "--rule", "size<5"},
 	} {
 		got := runVerb(t, t.Context(), f.env(), "", append([]string{"monitors", "create"}, args...)...)

@@ -36,6 +36,10 @@ type monitorView struct {
 		Port      int    `json:"port"`
 		TimeoutMS int    `json:"timeout_ms"`
 	} `json:"tls_config"`
+	DNS *struct {
+		Servers       []string `json:"servers"`
+		MaxTTLSeconds int      `json:"max_ttl_seconds"`
+	} `json:"dns_config"`
 	Rules        []rule            `json:"validation_rules"`
 	Regions      []string          `json:"regions"`
 	ConfirmDown  int               `json:"confirm_down"`
@@ -185,6 +189,16 @@ func (t terminal) configuration(m monitorView) {
 		t.fact("connect", "timeout "+shortDuration(time.Duration(m.TCP.TimeoutMS)*time.Millisecond))
 	case m.TLS != nil:
 		t.fact("handshake", "timeout "+shortDuration(time.Duration(m.TLS.TimeoutMS)*time.Millisecond))
+	}
+	if d := m.DNS; d != nil {
+		who, kept := "the prober's", "every check asks"
+		if len(d.Servers) > 0 {
+			who = clean(strings.Join(d.Servers, ", "))
+		}
+		if d.MaxTTLSeconds > 0 {
+			kept = "answers kept for " + shortDuration(time.Duration(d.MaxTTLSeconds)*time.Second) + " at most"
+		}
+		t.fact("resolver", who+"; "+kept)
 	}
 	for _, r := range m.Rules {
 		t.fact("rule", clean(r.String()))

@@ -45,6 +45,7 @@ type checkRecord struct {
 	ResponseHeaders   map[string]string `json:"response_headers"`
 	Attempt           int               `json:"attempt"`
 	// What events do not have.
+	Resolvers   []string         `json:"resolvers,omitempty"`
 	HTTPVersion *string          `json:"http_version"`
 	FinalURL    *string          `json:"final_url"`
 	Redirects   []redirectRecord `json:"redirects"`
@@ -70,7 +71,7 @@ func newCheckRecord(t target, c checked) checkRecord {
 		ValidationErrors: append([]string{}, r.ValidationErrors...),
 		IPFamily:         present(r.IPFamily()), TLSVersion: present(r.TLSVersion),
 		ResponseHeaders: joinHeaders(r.Headers),
-		HTTPVersion:     present(r.HTTPVersion), Redirects: []redirectRecord{},
+		HTTPVersion:     present(r.HTTPVersion), Redirects: []redirectRecord{}, Resolvers: resolverTexts(c.resolvers),
 		Details: newDetails(c),
 	}
 	p := r.Phases

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -115,6 +116,7 @@ type probeFlags struct {
 	ipVersion string
 	noFollow  bool
 	rules     []string
+	resolvers []string
 	secure    secureFlags
 }
 
@@ -127,11 +129,12 @@ func (f *probeFlags) register(c *cobra.Command) {
 	fs.StringVar(&f.ipVersion, "ip-version", string(nettest.IPAny), "address family: any, ipv4 or ipv6")
 	fs.BoolVar(&f.noFollow, "no-follow", false, "do not follow redirects: the first answer is judged")
 	fs.StringArrayVar(&f.rules, "rule", nil, "what the answer must be, such as status_code=200; may be repeated")
+	fs.StringArrayVar(&f.resolvers, "resolver", nil, "name server to ask, address or address:port; may be repeated up to 4 times (default: those of the machine that checks)")
 	f.secure.register(c)
 	complete(c, "method", "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH")
 	complete(c, "ip-version", "any", "ipv4", "ipv6")
 	noFiles := cobra.NoFileCompletions
-	for _, name := range []string{"timeout", "header", "data"} {
+	for _, name := range []string{"timeout", "header", "data", "resolver"} {
 		_ = c.RegisterFlagCompletionFunc(name, noFiles) // the flags exist
 	}
 	_ = c.RegisterFlagCompletionFunc("rule", cobra.FixedCompletions(
@@ -154,6 +157,7 @@ type probe struct {
 	ipVersion nettest.IPVersion
 	follow    bool
 	rules     []rule
+	resolvers []netip.AddrPort
 	secure    secure
 }
 
@@ -188,6 +192,9 @@ func (f *probeFlags) parse(arg string, flags *pflag.FlagSet) (probe, error) {
 	if p.headers, err = parseHeaders(f.headers); err != nil {
 		return probe{}, err
 	}
+	if p.resolvers, err = parseResolvers(f.resolvers); err != nil {
+		return probe{}, err
+	}
 	if p.secure, err = f.secure.parse(t, flags); err != nil {
 		return probe{}, err
 	}
@@ -203,7 +210,7 @@ func (f *probeFlags) parse(arg string, flags *pflag.FlagSet) (probe, error) {
 
 // test is the check that p describes. network and expect may be nil.
 func (p probe) test(network *nettest.Network, expect func(*nettest.TestResult) []string) (nettest.NetworkTest, nettest.TestConfig) {
-	config := nettest.TestConfig{Name: p.url(), Address: p.address, Timeout: p.timeout}
+	config := nettest.TestConfig{Name: p.url(), Address: p.address, Timeout: p.timeout, DNS: p.dns()}
 	switch p.kind {
 	case nettest.ProtocolTCP:
 		own := nettest.TCPConfig{IPVersion: p.ipVersion, Expect: expect}
@@ -258,6 +265,8 @@ func flagError(arg string, err error) error {
 		return fmt.Errorf("--starttls %s", wrong.Problem)
 	case "Version":
 		return fmt.Errorf("--http-version %s", wrong.Problem)
+	case "DNS.Servers":
+		return fmt.Errorf("--resolver %s", wrong.Problem)
 	case "Proxy", "Proxy.URL":
 		return fmt.Errorf("--proxy %s", wrong.Problem)
 	}

@@ -49,6 +49,7 @@ func (t terminal) waterfall(url string, c checked, now time.Time) {
 		t.bars(rows, r.Phases.Total)
 	}
 	fmt.Fprintln(t)
+	t.resolvers(c.resolvers)
 	t.findings(r, now)
 	t.securityFacts(r)
 	if len(c.rules) == 0 {
