@@ -185,7 +185,10 @@ type prober struct {
 	close   context.CancelFunc
 }
 
-func (r *running) prober() *prober {
+func (r *running) prober() *prober { return r.proberFrom(0) }
+
+// proberFrom opens a stream whose live lane begins with a sequence number; 0 is an old prober's.
+func (r *running) proberFrom(live uint64) *prober {
 	r.t.Helper()
 	ctx, cancel := context.WithCancel(rpctest.AsService(r.t.Context()))
 	stream, err := eventsv1.NewRecorderServiceClient(r.conn).Record(ctx)
@@ -194,7 +197,7 @@ func (r *running) prober() *prober {
 	}
 	p := &prober{t: r.t, stream: stream, close: cancel}
 	r.t.Cleanup(cancel)
-	if err := stream.Send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Hello{Hello: &eventsv1.RecordHello{ProberId: "p", Region: "local"}}}); err != nil {
+	if err := stream.Send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Hello{Hello: &eventsv1.RecordHello{ProberId: "p", Region: "local", LiveFrom: live}}}); err != nil {
 		r.t.Fatal(err)
 	}
 	return p
