@@ -15,10 +15,11 @@ import (
 type Leases interface {
 	// OpenSession makes o's session the prober's, and returns it as it is then. Its region is made if it is new.
 	//
-	// The prober's own session is continued: under its epoch while it is live or over, under a new one once it has ended or
-	// left. Another session takes the place of one that does not live, of one that o proves to be dead, and of a stream; of
-	// any other it does not: then ErrSessionBusy. A new session's epoch is greater than all given before in its region.
-	// ErrSessionEnded for a prober that is marked as removed.
+	// The prober's own session is continued while it is live or over. Another takes the place of one that does not live, of one
+	// that o proves to be dead, and of a stream; of any other it does not: then ErrSessionBusy. A new session's epoch is greater
+	// than all given before in its region; so is that of a stream that is continued after it has ended. ErrSessionEnded for any
+	// other that has ended or left, since its process may not know yet what it has lost, and for a prober that is marked as
+	// removed.
 	OpenSession(ctx context.Context, o Opening) (Session, error)
 	// RenewSession counts the session's beat up and grants it r.ValidUntil, in one statement that waits for no placement,
 	// and returns what it is then. A session that was over, and has lost nothing, lives again. ErrSessionEnded if it has
@@ -92,7 +93,7 @@ var (
 // SessionState is what is known of a session.
 type SessionState string
 
-// The states. From over a renewal leads back to live; from ended and left only a stream that is opened anew does.
+// The states. From over a renewal leads back to live; after the others another session has to begin.
 const (
 	SessionLive    SessionState = "live"
 	SessionOver    SessionState = "over"    // its beat stood still for the time to live
@@ -147,6 +148,8 @@ func (o Opening) After(old Session) (next Session, changed bool, err error) {
 		next.ValidUntil = later(old.ValidUntil, o.ValidUntil, o.Sane)
 		if old.State == SessionLive || old.State == SessionOver {
 			next.Epoch = old.Epoch
+		} else if !o.Stream {
+			return Session{}, false, ErrSessionEnded
 		}
 		same := old.Live() && old.Capacity == o.Capacity && slices.Equal(old.Capabilities, o.Capabilities) && old.Stream == o.Stream
 		return next, !same, nil
