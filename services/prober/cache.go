@@ -29,8 +29,10 @@ const (
 	assignmentsFile = "assignments"
 	progressFile    = "progress"
 
-	// cacheEvery is how often changes are written.
+	// cacheEvery is how often changes are written at least.
 	cacheEvery = 500 * time.Millisecond
+	// diskShare bounds the time spent on writing at once to a part of it all.
+	diskShare = 10
 	// progressEvery is how often it is noted how far slots were taken.
 	progressEvery = time.Second
 	// cacheSlack is how many records may be out of date before the file is written anew, besides as many as are not.
@@ -244,6 +246,15 @@ func (c *cache) leased(session string, l *monitorsv1.Lease) {
 	defer c.mu.Unlock()
 	c.session = session
 	c.leaseRecord(l)
+	c.hurry()
+}
+
+// hurry has what is noted written at once, unless the disk is slow: an assignment that a crash forgets is accounted for by
+// nobody.
+func (c *cache) hurry() {
+	if c == nil {
+		return
+	}
 	select {
 	case c.soon <- struct{}{}:
 	default:
@@ -261,12 +272,20 @@ func (c *cache) run(ctx context.Context, progress func() int64) {
 	write, mark := time.NewTicker(cacheEvery), time.NewTicker(progressEvery)
 	defer write.Stop()
 	defer mark.Stop()
+	var rested time.Time // until then the disk has its peace
+	flush := func() {
+		began := time.Now()
+		c.try(c.flush())
+		rested = time.Now().Add(diskShare * time.Since(began))
+	}
 	for {
 		select {
 		case <-write.C:
-			c.try(c.flush())
+			flush()
 		case <-c.soon:
-			c.try(c.flush())
+			if !time.Now().Before(rested) {
+				flush()
+			}
 		case <-mark.C:
 			c.try(c.mark(progress()))
 		case <-ctx.Done():

@@ -36,6 +36,7 @@ type follower struct {
 	synced   bool                            // a first snapshot of the session is complete
 	parked   map[uint32]*holding             // held no more, and not accounted for to the end
 	released map[uint32]*monitorsv1.Released // given up: the centre may ask again
+	done     map[uint32]int64                // up to where what was given up is accounted for, in milliseconds since 1970
 }
 
 func newFollower(monitors, events grpc.ClientConnInterface, cfg Config, g *engine, log *slog.Logger) *follower {
@@ -45,7 +46,7 @@ func newFollower(monitors, events grpc.ClientConnInterface, cfg Config, g *engin
 			ProberId: cfg.ProberID, Region: cfg.Region, Version: cfg.Version, Durable: cfg.Dir != "", Capacity: uint32(cfg.MaxChecks),
 		},
 		engine: g, log: log, learned: make(chan struct{}), reached: make(chan struct{}), past: &past{},
-		parked: map[uint32]*holding{}, released: map[uint32]*monitorsv1.Released{},
+		parked: map[uint32]*holding{}, released: map[uint32]*monitorsv1.Released{}, done: map[uint32]int64{},
 	}
 	f.keeper = newKeeper(f.assignments, cfg, g, log)
 	return f
@@ -205,6 +206,10 @@ func (f *follower) take(ctx context.Context, w *stream, steps []*monitorsv1.Watc
 	for _, step := range steps {
 		f.step(w, step, before)
 	}
+	f.cache.hurry()
+	if f.synced {
+		f.past, f.was = nil, cached{} // from now on, what is stored may be newer than this prober's start
+	}
 	return nil
 }
 
@@ -270,6 +275,10 @@ func (f *follower) history(a *monitorsv1.Assignment, before map[uint32]lastSlot)
 	if last := f.past.before(id, a); last != nil {
 		known = last
 	}
+	if done, ok := f.done[id]; ok && (known == nil || done > known.at.UnixMilli()) {
+		known = &lastSlot{at: instant(done)} // which may not be stored yet
+	}
+	delete(f.done, id)
 	if h := f.parked[id]; h != nil && (from == nil || h.plan.held == a.GetEpoch()) {
 		delete(f.parked, id) // it goes on
 		if h.taken != 0 {
@@ -312,9 +321,12 @@ func (f *follower) giveUp(r *monitorsv1.Removal) {
 	switch {
 	case r.GetRelease():
 		until, _ := f.engine.release(id)
+		f.done[id] = until
 		f.confirm(r, until)
 	case r.GetUntil() != nil:
-		f.engine.end(id, r.GetUntil().AsTime().UnixMilli())
+		until := r.GetUntil().AsTime().UnixMilli()
+		f.engine.end(id, until)
+		f.done[id] = until
 	default:
 		f.engine.remove(id)
 	}
@@ -340,7 +352,6 @@ func (f *follower) complete(w *stream) {
 		f.engine.retain(w.snapshot)
 		f.cache.retain(w.snapshot)
 		clear(f.parked) // nobody asks for them
-		f.past, f.was = nil, cached{}
 	}
 	w.snapshot, f.synced = nil, true
 	f.keeper.synced(w.opening)

@@ -54,6 +54,7 @@ type keeper struct {
 	sent     int64 // reading of the fence's clock before the newest request that was answered
 	until    int64 // reading at which the lease ends
 	lapseAt  int64 // reading from which on the centre may have counted the session as over
+	lapsed   bool  // that has come, and is counted
 	waiting  bool  // the lease had run out, and what is held is not known again
 	lapses   int
 	ended    int // sessions
@@ -84,7 +85,21 @@ func (k *keeper) open(cancel context.CancelCauseFunc) opening {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.cancel = cancel
-	return opening{session: k.session, previous: k.previous, sent: k.engine.fence.now(), lapses: k.lapses, ended: k.ended}
+	now := k.engine.fence.now()
+	if !k.lease.GetSole() {
+		k.lapse(now)
+	}
+	return opening{session: k.session, previous: k.previous, sent: now, lapses: k.lapses, ended: k.ended}
+}
+
+// lapse finds out that the centre may have counted the session as over, and says if that is news. The lock is held.
+func (k *keeper) lapse(now int64) bool {
+	if k.lease == nil || k.lapsed || now < k.lapseAt {
+		return false
+	}
+	k.lapsed, k.waiting = true, true
+	k.lapses++
+	return true
 }
 
 // over reports whether the session of o is.
@@ -111,12 +126,10 @@ func (k *keeper) granted(session string, l *monitorsv1.Lease, sent int64, stream
 		return
 	}
 	ttl := (time.Duration(l.GetTtlMs()) * time.Millisecond).Nanoseconds()
-	if !first && now >= k.lapseAt && (!before.GetSole() || !l.GetSole()) {
-		k.lapses++
-		k.waiting = true
+	if !(before.GetSole() && l.GetSole()) && k.lapse(now) {
 		k.stopStream(errLapsed)
 	}
-	k.lease, k.sent, k.until = l, sent, sent+ttl
+	k.lease, k.sent, k.until, k.lapsed = l, sent, sent+ttl, false
 	k.lapseAt = k.until
 	if first && streamed {
 		// It may have waited for an older session to be over: the centre has heard of us when it sent this, not before.
@@ -153,7 +166,7 @@ func (k *keeper) move() {
 func (k *keeper) unleased() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.lease, k.waiting = nil, false
+	k.lease, k.lapsed, k.waiting = nil, false, false
 	clear(k.released)
 	k.engine.allow(free)
 }
@@ -198,7 +211,7 @@ func (k *keeper) end(session string) {
 		k.previous = k.session
 	}
 	k.session = rand.Text()
-	k.lease, k.waiting = nil, false
+	k.lease, k.lapsed, k.waiting = nil, false, false
 	k.ended++
 	clear(k.released)
 	k.stopStream(errSessionEnded)

@@ -229,13 +229,17 @@ func (f *follower) lookUp(ctx context.Context, w *stream, steps []*monitorsv1.Wa
 		return nil
 	}
 	var ids []uint32
+	gone := map[uint32]bool{}
 	for _, m := range steps {
 		a := m.GetAssigned()
 		id := a.GetSpec().GetMonitorId()
+		if r := m.GetRemoval(); r != nil {
+			gone[r.GetMonitorId()] = true // which may come back in the same breath
+		}
 		if a == nil || a.GetAccountFrom() != nil || f.parked[id] != nil || f.engine.now().Sub(a.GetActiveSince().AsTime()) < newFor {
 			continue
 		}
-		if _, held := f.engine.heldUnder(id); !held {
+		if _, held := f.engine.heldUnder(id); !held || gone[id] {
 			ids = append(ids, id)
 		}
 	}
