@@ -30,7 +30,7 @@ type Outbox interface {
 	// results after `after` were dropped, the first number is greater than after+1. The
 	// results are copied into buf, which may be nil. There is one reader at a time.
 	Read(ctx context.Context, after uint64, limit int, buf []byte) (Batch, error)
-	// Ready is closed as soon as Read need not wait for a result above after.
+	// Ready is closed when Read may have a result above after; whoever finds none asks again. It is closed already when it has.
 	Ready(after uint64) <-chan struct{}
 	// Recall is, by monitor, the newest slot in what was pending when the outbox was opened.
 	// The first call hands the map over; nil if the outbox began empty.

@@ -206,6 +206,7 @@ func TestUplinkCarriesTraceparents(t *testing.T) {
 	for i := range 3 {
 		result := tracedResult()
 		result.Region, result.ScheduledAt = "local", stamp(began.Add(time.Duration(i)*time.Second))
+		result.StartedAt = stamp(time.Now())
 		put(t, box, result, []string{"", "parent", ""}[i])
 	}
 	ctx, cancel := context.WithCancel(t.Context())

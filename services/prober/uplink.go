@@ -2,10 +2,9 @@ package prober
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
+	"sort"
 	"sync"
 	"time"
 
@@ -18,28 +17,35 @@ import (
 const (
 	batchResults = 1000                  // most results in one message
 	batchLinger  = 50 * time.Millisecond // how long a small batch waits to grow
+	// backlogAge is how old results may be to be judged as if nothing had been in the way. What is older when a stream opens
+	// was made while nobody listened.
+	backlogAge = 15 * time.Second
+	// backfillWindow is how many batches of old results may be under way: new ones never wait behind more of them.
+	backfillWindow = 8
 )
 
-// uplink carries the outbox to the events service. On a new stream everything above
-// the stored mark is sent again; the receiver knows repeats.
+// uplink carries the outbox to the events service, in two lanes: results that are live, and, as room allows, those of a time
+// when nobody listened. On a new stream everything that is not stored is sent again; the receiver knows repeats.
 type uplink struct {
 	recorder eventsv1.RecorderServiceClient
-	hello    *eventsv1.RecordHello
+	proberID string
+	region   string
 	outbox   Outbox
 	metrics  *metrics
 	log      *slog.Logger
 	codec    framesCodec
 	frames   []byte // what is being sent; kept for the next batch
+	oneLane  bool   // the receiver knows no other
 
 	mu      sync.Mutex
-	stored  uint64
-	drained chan struct{} // closed and replaced whenever stored moves
+	stored  ranges        // above the outbox's own mark, what is stored
+	drained chan struct{} // closed and replaced whenever the outbox's mark moves
 }
 
 func newUplink(conn grpc.ClientConnInterface, cfg Config, outbox Outbox, m *metrics, log *slog.Logger) *uplink {
 	return &uplink{
 		recorder: eventsv1.NewRecorderServiceClient(conn), outbox: outbox, metrics: m, log: log, codec: newFramesCodec(),
-		hello: &eventsv1.RecordHello{ProberId: cfg.ProberID, Region: cfg.Region}, drained: make(chan struct{}),
+		proberID: cfg.ProberID, region: cfg.Region, drained: make(chan struct{}),
 	}
 }
 
@@ -60,72 +66,119 @@ func (u *uplink) run(ctx context.Context) {
 func (u *uplink) stream(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	liveFrom, err := u.liveFrom(ctx, time.Now())
+	if err != nil {
+		return fmt.Errorf("look for where live results begin: %w", err)
+	}
 	stream, err := u.recorder.Record(ctx, grpc.ForceCodecV2(u.codec))
 	if err != nil {
 		return fmt.Errorf("open record stream: %w", err)
 	}
-	if err := stream.Send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Hello{Hello: u.hello}}); err != nil {
+	hello := &eventsv1.RecordHello{ProberId: u.proberID, Region: u.region, LiveFrom: liveFrom}
+	if err := stream.Send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Hello{Hello: hello}}); err != nil {
 		return fmt.Errorf("send hello: %w", err)
 	}
+	l := newLink(u, stream, liveFrom)
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return u.receive(stream) })
-	g.Go(func() error { return u.send(ctx, stream) })
+	g.Go(func() error { return l.receive() })
+	g.Go(func() error { return l.send(ctx) })
 	return g.Wait()
 }
 
-func (u *uplink) send(ctx context.Context, stream eventsv1.RecorderService_RecordClient) error {
-	after := u.outbox.Stored()
-	linger := time.NewTimer(0)
-	defer linger.Stop()
-	for {
-		b, err := u.outbox.Read(ctx, after, batchResults, u.frames)
-		if err != nil {
-			return err
+// liveFrom is the first of the results that are young enough to be live; 0 for a receiver that knows no lanes.
+func (u *uplink) liveFrom(ctx context.Context, now time.Time) (uint64, error) {
+	young := now.Add(-backlogAge)
+	oldest := u.outbox.Oldest()
+	if u.oneLane {
+		return 0, nil
+	}
+	first := u.outbox.Stored() + 1
+	if oldest.IsZero() || !oldest.Before(young) {
+		return first, nil
+	}
+	// Results are in the order in which their checks ended, which is nearly that of their times.
+	n := uint64(u.outbox.Pending()) // and more, if numbers are missing
+	for ready(u.outbox, first+n) {
+		n *= 2
+	}
+	var err error
+	at := sort.Search(int(n)+1, func(i int) bool {
+		if err != nil || !ready(u.outbox, first+uint64(i)-1) {
+			return true
 		}
-		if b.Count < batchResults/2 && len(b.Frames) < batchBytes/2 {
-			// A little patience makes far fewer messages of a trickle.
-			linger.Reset(batchLinger)
-			select {
-			case <-linger.C:
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-			if b, err = u.outbox.Read(ctx, after, batchResults, b.Frames); err != nil {
-				return err
-			}
+		var b Batch
+		if b, err = u.outbox.Read(ctx, first+uint64(i)-1, 1, nil); err != nil {
+			return true
 		}
-		u.frames = b.Frames
-		if err := stream.SendMsg(&b); err != nil {
-			return fmt.Errorf("send batch: %w", err)
-		}
-		after = b.First + uint64(b.Count) - 1
+		_, _, row, ok := spooledResult(b.Frames)
+		return ok && !startedAt(row).Before(young)
+	})
+	return first + uint64(at), err
+}
+
+func ready(o Outbox, after uint64) bool {
+	select {
+	case <-o.Ready(after):
+		return true
+	default:
+		return false
 	}
 }
 
-func (u *uplink) receive(stream eventsv1.RecorderService_RecordClient) error {
-	for {
-		ack, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return errors.New("record stream ended")
-		}
-		if err != nil {
-			return fmt.Errorf("receive acknowledgement: %w", err)
-		}
-		// Only what is both judged and stored may be forgotten.
-		u.advance(min(ack.GetJudgedSeq(), ack.GetStoredSeq()))
-	}
-}
-
-func (u *uplink) advance(seq uint64) {
+// hold notes that the results from…to are stored, and forgets what nothing older stands in front of.
+func (u *uplink) hold(from, to uint64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if seq <= u.stored {
+	mark := u.outbox.Stored() // it also moves when results are dropped
+	u.stored = u.stored.add(from, to).above(mark)
+	if len(u.stored) == 0 || u.stored[0].from > mark+1 {
 		return
 	}
-	u.outbox.Ack(seq)
-	u.stored = seq
+	u.outbox.Ack(u.stored[0].to)
+	u.stored = u.stored.above(u.outbox.Stored())
 	close(u.drained)
 	u.drained = make(chan struct{})
+}
+
+// open is the first run of numbers above after that are not stored: after the number next, up to but without end; 0 is no end.
+func (u *uplink) open(after uint64) (next, end uint64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, r := range u.stored {
+		if r.from > after+1 {
+			return after, r.from
+		}
+		after = max(after, r.to)
+	}
+	return after, 0
+}
+
+// read is a batch of what is not stored of the numbers after after and, unless below is 0, below it. An empty one says that
+// there is nothing.
+func (u *uplink) read(ctx context.Context, after, below uint64) (Batch, error) {
+	for {
+		from, end := u.open(after)
+		if below > 0 && (end == 0 || end > below) {
+			end = below
+		}
+		if !ready(u.outbox, from) || end > 0 && from+1 >= end && end == below {
+			return Batch{}, nil
+		}
+		limit := batchResults
+		if end > 0 {
+			limit = int(min(end-from-1, batchResults))
+		}
+		b, err := u.outbox.Read(ctx, from, limit, u.frames)
+		if err != nil {
+			return b, err
+		}
+		u.frames = b.Frames
+		last := b.First + uint64(b.Count) - 1
+		if end == 0 || last < end {
+			return b, nil
+		}
+		after = b.First - 1 // numbers are missing, and the batch goes too far
+	}
 }
 
 // drain waits until nothing is pending or ctx ends, and returns how much is left.
@@ -141,7 +194,7 @@ func (u *uplink) drain(ctx context.Context) int {
 		select {
 		case <-moved:
 		case <-ctx.Done():
-			return n
+			return u.outbox.Pending()
 		}
 	}
 }

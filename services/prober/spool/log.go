@@ -320,7 +320,8 @@ func (l *Log) live(from, to uint64) uint64 {
 	return n
 }
 
-// Ready is closed as soon as there is a record above after to read.
+// Ready is closed when there may be a record above after to read; whoever finds none asks again. It is closed already when
+// there is one.
 func (l *Log) Ready(after uint64) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -64,6 +64,7 @@ func (s *segment) bytesAbove(acked uint64) int64 {
 // extent is a part of a chunk that is to be written.
 type extent struct {
 	c        *chunk
+	buf      []byte // the chunk's, as far as it is to be written
 	from, to int
 }
 
@@ -105,7 +106,7 @@ func (l *Log) commit() error {
 	for _, c := range l.chunks {
 		if c.written < len(c.buf) {
 			c.busy = true
-			rest = append(rest, extent{c, c.written, len(c.buf)})
+			rest = append(rest, extent{c, c.buf, c.written, len(c.buf)})
 		}
 	}
 	upto := l.next - 1
@@ -118,7 +119,7 @@ func (l *Log) commit() error {
 	for i, e := range rest {
 		l.unsaved -= int64(e.from - e.c.written)
 		e.c.written, e.c.busy = e.from, false
-		rest[i].c = nil
+		rest[i] = extent{}
 	}
 	l.extents = rest[:0]
 	if err == nil {
@@ -173,7 +174,7 @@ func (l *Log) store(rest []extent) error {
 
 // fill writes as much as the active segment takes, and syncs it.
 func (l *Log) fill(rest []extent) error {
-	head := rest[0].c.buf[rest[0].from:]
+	head := rest[0].buf[rest[0].from:]
 	if l.file != nil && l.active.size+int64(frameLength(head)) > l.room {
 		l.seal()
 	}
@@ -194,18 +195,18 @@ func (l *Log) fill(rest []extent) error {
 		e := rest[done]
 		to := e.from
 		for to < e.to {
-			n := frameLength(e.c.buf[to:])
+			n := frameLength(e.buf[to:])
 			where := at + int64(to-e.from)
 			if full = where+int64(n) > l.room; full {
 				break
 			}
-			sign(e.c.buf[to:to+n], l.salt)
-			last = frameSeq(e.c.buf[to:])
+			sign(e.buf[to:to+n], l.salt)
+			last = frameSeq(e.buf[to:])
 			marks.note(last, where)
 			to += n
 		}
 		if to > e.from {
-			if _, err := l.file.WriteAt(e.c.buf[e.from:to], at); err != nil {
+			if _, err := l.file.WriteAt(e.buf[e.from:to], at); err != nil {
 				return fmt.Errorf("write %s: %w", s.name, err)
 			}
 			at += int64(to - e.from)
