@@ -93,11 +93,13 @@ func (r *reply) read(all records, q *question) error {
 	answers := int(binary.BigEndian.Uint16(all.raw[6:]))
 	negative, extended := all.trailer(answers)
 	r.code |= extended << 4
+	owner, least, err := follow(all, answers, q.name)
 	if r.code != dns.RcodeSuccess {
-		r.seconds = negative
+		if r.seconds = min(negative, least); err != nil {
+			r.seconds = 0
+		}
 		return nil
 	}
-	owner, least, err := follow(all, answers, q.name)
 	if err != nil {
 		return err
 	}

@@ -82,6 +82,7 @@ func TestReplies(t *testing.T) {
 		{"none for a while", []string{soa}, nil, 0, 30, 0, nil},
 		{"none behind an alias", []string{"name.test. 5 IN CNAME x.test.", soa}, nil, 0, 5, 0, nil},
 		{"no such name", []string{soa}, func(m *dns.Msg) { m.Rcode = dns.RcodeNameError }, 0, 30, 3, nil},
+		{"no such name behind an alias", []string{"name.test. 5 IN CNAME x.test.", soa}, func(m *dns.Msg) { m.Rcode = dns.RcodeNameError }, 0, 5, 3, nil},
 		{"trouble", nil, func(m *dns.Msg) { m.Rcode = dns.RcodeServerFailure }, 0, 0, 2, nil},
 		{"extended code", nil, func(m *dns.Msg) { m.SetEdns0(1232, false); m.Rcode = dns.RcodeBadVers }, 0, 0, 16, nil},
 		{"truncated", []string{"name.test. 60 IN A 192.0.2.1"}, func(m *dns.Msg) { m.Truncated = true }, 1, 0, 0, nil},

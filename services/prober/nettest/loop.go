@@ -33,7 +33,8 @@ var ErrNotPlain = errors.New("the check does more than connect")
 //
 // A name whose addresses are not in the Network's cache, and an address with a
 // zone, are run by TCPTest in a goroutine. There are never more than 256 of those
-// at once.
+// at once, and as many again of checks that bring name servers of their own, so
+// that the silence of somebody's servers holds up nobody else.
 //
 // # Bounds
 //

@@ -37,6 +37,7 @@ type nativeLoop struct {
 	limit   int32
 	base    time.Time
 	side    *lane // for what is not plain enough
+	given   *lane // the same for checks with their own name servers, whose silence is not to hold up others
 	ctx     context.Context
 	cancel  context.CancelFunc
 	waiter  waiter
@@ -74,7 +75,7 @@ func newNativeLoop(n *Network, o LoopOptions) (loopEngine, error) {
 	}
 	l := &nativeLoop{
 		network: n, reset: o.Reset, limit: limit, base: time.Now(),
-		side: newLane(n, o.Reset, sideLimit), ended: make(chan struct{}),
+		side: newLane(n, o.Reset, sideLimit), given: newLane(n, o.Reset, sideLimit), ended: make(chan struct{}),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.ports.init()
@@ -205,7 +206,7 @@ func (l *nativeLoop) close() error {
 		l.waiter.plan(0, l.base)
 		l.drive.Unlock()
 		<-l.ended
-		l.closeErr = errors.Join(l.side.close(), l.waiter.close())
+		l.closeErr = errors.Join(l.side.close(), l.given.close(), l.waiter.close())
 	})
 	return l.closeErr
 }

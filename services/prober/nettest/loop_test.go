@@ -3,6 +3,7 @@ package nettest_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/frogstats/uptime/services/prober/nettest"
+	"github.com/frogstats/uptime/services/prober/nettest/faulttest"
 )
 
 // outcome is a result that may be kept.
@@ -184,5 +186,32 @@ func agree(t *testing.T, n *nettest.Network, config nettest.TestConfig, w want) 
 		} else if diff := cmp.Diff(first, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 			t.Errorf("%s differs from the test: %s", e.name, diff)
 		}
+	}
+}
+
+// TestSilentServersHoldUpNobodyElse: however many checks wait for name servers of
+// their own, the others go on.
+func TestSilentServersHoldUpNobodyElse(t *testing.T) {
+	port := portOf(t, serveTCP(t, "127.0.0.1:0", func(net.Conn) {}))
+	own, silent := startDNS(t), startDNS(t)
+	own.Set("target.test", faulttest.Records, "127.0.0.1")
+	silent.SetDefault(faulttest.Mute)
+	l := newLoop(t, asking(own), nettest.LoopOptions{})
+	stuck := prepare(t, l, nettest.TestConfig{
+		Address: "target.test:" + port, Timeout: 3 * time.Second, DNS: &nettest.DNSConfig{Servers: []netip.AddrPort{silent.Addr()}, MaxTTL: everyTime},
+	})
+	const runs = 300
+	waiting, other := newCounter(runs), make(outcomes, 1)
+	for range runs {
+		l.Start([]nettest.TCPRun{{Check: stuck, Sink: waiting}})
+	}
+	free := prepare(t, l, nettest.TestConfig{Address: "target.test:" + port, Timeout: 3 * time.Second})
+	l.Start([]nettest.TCPRun{{Check: free, Sink: other}})
+	if o := <-other; o.err != nil {
+		t.Errorf("%v, %+v", o.err, o.result)
+	}
+	<-waiting.done
+	if waiting.success.Load() != 0 {
+		t.Errorf("%d checks succeeded without an answer", waiting.success.Load())
 	}
 }

@@ -112,7 +112,11 @@ func (l *nativeLoop) begin(run *TCPRun) {
 			dialed = l.clock()
 		}
 		if !ok || len(addrs) == 0 {
-			if !l.side.submit(*run) {
+			road := l.side
+			if check.config.DNS != nil {
+				road = l.given
+			}
+			if !road.submit(*run) {
 				cancelled(*run)
 			}
 			return
