@@ -64,8 +64,28 @@ func BenchmarkAdvance(b *testing.B) {
 
 // BenchmarkClaim looks for work beside 20,000 messages that wait for receivers that are out of order.
 func BenchmarkClaim(b *testing.B) {
-	s := benchStore(b)
-	now := alertsTime
+	s, now := benchOutbox(b), alertsTime
+	for b.Loop() {
+		if claims, _, err := s.Claim(b.Context(), now, time.Minute, 16); err != nil || len(claims) != 0 {
+			b.Fatal(len(claims), err)
+		}
+	}
+}
+
+// BenchmarkBacklog counts them, as a check of the service's health does.
+func BenchmarkBacklog(b *testing.B) {
+	s := benchOutbox(b)
+	for b.Loop() {
+		if w, err := s.Backlog(b.Context()); err != nil || w.Messages == 0 {
+			b.Fatal(w, err)
+		}
+	}
+}
+
+// benchOutbox has 20,000 messages, each of which waits for another attempt or behind one that does.
+func benchOutbox(b *testing.B) *sqlite.Store {
+	b.Helper()
+	s, now := benchStore(b), alertsTime
 	for round := range 40 {
 		var batch alerts.Batch
 		for id := range uint32(benchMonitors) {
@@ -95,9 +115,5 @@ func BenchmarkClaim(b *testing.B) {
 			}
 		}
 	}
-	for b.Loop() {
-		if claims, _, err := s.Claim(b.Context(), now, time.Minute, 16); err != nil || len(claims) != 0 {
-			b.Fatal(len(claims), err)
-		}
-	}
+	return s
 }

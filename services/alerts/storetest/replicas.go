@@ -205,6 +205,39 @@ var overlapCases = []ReplicaCase{
 			must(replicas[0].DeleteChannel(ctx(t), org, ch.ID, func(alerts.Channel) (audit.Row, error) { return row(t, "x"), nil }))(t)
 		}
 	}},
+	{"replicas/a notice begins once and ends once, whoever says so", func(t testing.TB, replicas []alerts.Store) {
+		const n = 20
+		ch := operatorChannel(t, replicas[0], org, true)
+		said := func(id uint64, kind string) []alerts.Message {
+			m := channelMessage(fmt.Sprint(kind, id), ch.ID, 0)
+			m.Type, m.Thread = kind, fmt.Sprint("notice:", id)
+			return []alerts.Message{m}
+		}
+		for range n {
+			both(t, replicas, 2, func(s alerts.Store, _ int) error {
+				return s.ChangeNotice(ctx(t), "k", at(1), func(st alerts.NoticeState) alerts.NoticeChange {
+					if st.Current != nil {
+						return alerts.NoticeChange{}
+					}
+					return alerts.NoticeChange{
+						Notices: []alerts.Notice{notice(st.NextID, "k", 1)}, Messages: said(st.NextID, alerts.TypeNoticeRaised),
+					}
+				})
+			})
+			both(t, replicas, 2, func(s alerts.Store, _ int) error {
+				return s.ChangeNotice(ctx(t), "k", at(2), func(st alerts.NoticeState) alerts.NoticeChange {
+					if st.Current == nil {
+						return alerts.NoticeChange{}
+					}
+					return alerts.NoticeChange{
+						Notices: []alerts.Notice{settled(*st.Current, 2)}, Messages: said(st.Current.ID, alerts.TypeNoticeCleared),
+					}
+				})
+			})
+		}
+		same(t, "notices", len(notices(t, replicas[1], nil, 1000)), n)
+		same(t, "messages", len(deliveries(t, replicas[1])), 2*n)
+	}},
 	{"replicas/pruning at the same time removes everything once", func(t testing.TB, replicas []alerts.Store) {
 		const n = 60
 		ch := newChannel(t, replicas[0], org)
