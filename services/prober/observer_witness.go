@@ -129,7 +129,7 @@ type round struct {
 
 // want asks for a round that begins after t. The lock is held.
 func (o *observer) want(t time.Time) {
-	if o.asked.After(t) {
+	if o.wanted || o.asked.After(t) {
 		return
 	}
 	o.wanted = true

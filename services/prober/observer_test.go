@@ -1,0 +1,444 @@
+package prober
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/services/prober/nettest"
+)
+
+// world is a network that the test decides about. What is out of reach is silent, as where packets are dropped.
+type world struct {
+	mu      sync.Mutex
+	cut     bool // everything is out of reach
+	cut6    bool // all IPv6
+	barred  bool // witnesses are
+	dead    map[string]bool
+	refuse  map[string]bool
+	changed time.Time
+}
+
+func (w *world) set(change func(*world)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change(w)
+}
+
+func (w *world) reaches(host string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.cut && !w.dead[host] && !(w.cut6 && placeOfText(host).in(nettest.IPv6))
+}
+
+// connect is a TCP handshake of 20 ms whose lost SYNs are repeated.
+func (w *world) connect(ctx context.Context, host string, timeout time.Duration) bool {
+	until := time.Now().Add(timeout)
+	for again := time.Second; ; again *= 2 {
+		if w.reaches(host) {
+			rest(ctx, min(20*time.Millisecond, time.Until(until)))
+			return ctx.Err() == nil && time.Now().Before(until)
+		}
+		if time.Until(until) <= again {
+			rest(ctx, time.Until(until))
+			return false
+		}
+		rest(ctx, again)
+	}
+}
+
+// rest pauses for d or until ctx ends.
+func rest(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+func (w *world) witness(host string) *witness {
+	return &witness{address: host, dial: func(ctx context.Context) error {
+		w.mu.Lock()
+		barred := w.barred
+		w.mu.Unlock()
+		if barred {
+			rest(ctx, witnessPatience)
+			return errors.New("silence")
+		}
+		if !w.connect(ctx, host, witnessPatience) {
+			return errors.New("silence")
+		}
+		return nil
+	}}
+}
+
+// worldCheck is a check of a host of the world.
+type worldCheck struct {
+	world   *world
+	target  string
+	timeout time.Duration
+	fakeCheck
+}
+
+func (c worldCheck) host() string { return c.target }
+
+func (c worldCheck) run(ctx context.Context, r *checkv1.CheckResult) {
+	r.ResolvedIp = ptr(c.target)
+	c.world.mu.Lock()
+	refuse := c.world.refuse[c.target]
+	c.world.mu.Unlock()
+	began := time.Now()
+	ok := c.world.connect(ctx, c.target, c.timeout)
+	r.ResponseTimeNs = uint64(time.Since(began))
+	switch {
+	case ctx.Err() != nil:
+		r.Status = checkv1.ResultStatus_RESULT_STATUS_ERROR
+	case ok && refuse:
+		r.Status, r.ErrorType = checkv1.ResultStatus_RESULT_STATUS_FAILURE, ptr(string(nettest.ErrConnectionRefused))
+	case ok:
+		r.Status = checkv1.ResultStatus_RESULT_STATUS_SUCCESS
+	default:
+		r.Status, r.ErrorType = checkv1.ResultStatus_RESULT_STATUS_TIMEOUT, ptr(string(nettest.ErrConnectionTimeout))
+		r.ErrorMessage = ptr("silence")
+	}
+}
+
+func (c worldCheck) runDetailed(ctx context.Context, r *checkv1.CheckResult) { c.run(ctx, r) }
+
+// startInWorld is an engine whose targets and witnesses are in w.
+func startInWorld(t *testing.T, cfg Config, w *world, witnesses ...string) *bench {
+	t.Helper()
+	cfg.ProberID, cfg.Region = "p1", "local"
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := newMetrics(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := NewMemoryOutbox(1_000_000, 1<<30).(*memoryOutbox)
+	prepare := func(spec *checkv1.CheckSpec) (check, error) {
+		c := spec.GetTcpConfig()
+		return worldCheck{world: w, target: c.GetHost(), timeout: timeoutOf(c.TimeoutMs)}, nil
+	}
+	b := &bench{engine: newEngine(cfg, prepare, nil, box, m, newTracer(nil, -1), slog.New(slog.DiscardHandler)), box: box}
+	b.observer.share = cfg.MassFailure
+	for _, host := range witnesses {
+		fam := &b.observer.families[0]
+		if placeOfText(host).in(nettest.IPv6) {
+			fam = &b.observer.families[1]
+		}
+		fam.witnesses = append(fam.witnesses, w.witness(host))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	b.cancel = cancel
+	b.done.Go(func() { b.run(ctx, cfg.StopGrace) })
+	return b
+}
+
+var (
+	witnesses4 = []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"}
+	witnesses6 = []string{"2001:db8:ffff::1", "2001:db8:ffff::2", "2001:db8:ffff::3"}
+)
+
+// watch gives b a monitor of a host.
+func (b *bench) watch(id uint32, host string, interval uint32, timeout time.Duration) {
+	a := assignment(id, interval)
+	a.Spec.TcpConfig.Host, a.Spec.TcpConfig.TimeoutMs = ptr(host), ptr(int32(timeout.Milliseconds()))
+	a.RetryIntervalSeconds = 1
+	b.assign(a, &lastSlot{at: time.Now()}, false)
+}
+
+// count is the number of rows by status and error type.
+func count(rows []*checkv1.CheckResult) map[string]int {
+	n := map[string]int{}
+	for _, r := range rows {
+		key := statusName(r.GetStatus())
+		if r.GetErrorType() != "" {
+			key += " " + r.GetErrorType()
+		}
+		n[key]++
+	}
+	return n
+}
+
+// inOrder holds the rows of each monitor that ran to the order of their slots.
+func inOrder(t *testing.T, rows []*checkv1.CheckResult) {
+	t.Helper()
+	last := map[uint32]time.Time{}
+	for _, r := range rows {
+		if r.GetStatus() == checkv1.ResultStatus_RESULT_STATUS_MISSED {
+			continue
+		}
+		at := r.GetScheduledAt().AsTime()
+		if !at.After(last[r.GetMonitorId()]) {
+			t.Fatalf("monitor %d: slot %v comes after %v", r.GetMonitorId(), at, last[r.GetMonitorId()])
+		}
+		last[r.GetMonitorId()] = at
+	}
+}
+
+// While nothing can be reached from here, nothing is said about any target: neither at the beginning, when the first checks
+// have ended before anybody can know, nor at the end, when the last ones began before the network was back.
+func TestAnOutageOfOursIsNoTargetsFault(t *testing.T) {
+	for name, witnesses := range map[string][]string{"witnesses": witnesses4, "none": nil, "witnesses that never answer": {"198.18.0.1", "198.18.0.2"}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{dead: map[string]bool{"198.18.0.1": true, "198.18.0.2": true}}
+				b := startInWorld(t, Config{}, w, witnesses...)
+				for id := range uint32(300) {
+					b.watch(id+1, fmt.Sprintf("203.%d.113.1", id%30), 1+id%5, time.Duration(1+id%4)*time.Second)
+				}
+				pass(30 * time.Second)
+				w.set(func(w *world) { w.cut = true })
+				pass(10 * time.Minute)
+				w.set(func(w *world) { w.cut = false })
+				back := time.Now()
+				pass(30 * time.Second)
+				synctest.Wait()
+				due := b.metrics.due.Load()
+				rows := b.stopAndRead(t)
+				got := count(rows)
+				if n := got["timeout connection_timeout"] + got["failure"]; n != 0 {
+					t.Errorf("%d results blame a target: %v", n, got)
+				}
+				if got["error observer_offline"] < 10_000 || got["success"] < 5000 {
+					t.Errorf("got %v", got)
+				}
+				ran, missed := tally(rows)
+				if int64(ran+missed) < due {
+					t.Errorf("%d ran + %d missed, due were %d", ran, missed, due)
+				}
+				inOrder(t, rows)
+				for _, r := range rows {
+					if r.GetStatus() == checkv1.ResultStatus_RESULT_STATUS_ERROR && r.GetStartedAt().AsTime().After(back.Add(2*time.Second)) {
+						t.Fatalf("still an error %v after the network was back", r.GetStartedAt().AsTime().Sub(back))
+					}
+				}
+			})
+		})
+	}
+}
+
+// appearance is how long after its check's end the first row of a status was there to be sent.
+func (b *bench) appearance(t *testing.T, status checkv1.ResultStatus, typ string) (time.Duration, *checkv1.CheckResult) {
+	t.Helper()
+	after := b.box.Stored()
+	for range 3000 {
+		b.box.mu.Lock()
+		have := b.box.next > after+1
+		b.box.mu.Unlock()
+		if !have {
+			pass(10 * time.Millisecond)
+			continue
+		}
+		batch, err := b.box.Read(t.Context(), after, 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after++
+		r := results(t, batch)[0]
+		if r.GetStatus() == status && r.GetErrorType() == typ {
+			return time.Since(r.GetStartedAt().AsTime()) - time.Duration(r.GetResponseTimeNs()), r
+		}
+	}
+	t.Fatalf("no result is a %v", status)
+	return 0, nil
+}
+
+// A target that dies is told of as before, at most holdFor later: as soon as a witness has answered.
+func TestATargetsDeathIsToldOf(t *testing.T) {
+	for name, tt := range map[string]struct {
+		witnesses []string
+		others    uint32
+		within    time.Duration
+	}{
+		"alone":                        {witnesses4, 0, roundPause + 100*time.Millisecond},
+		"among others":                 {witnesses4, 200, 20 * time.Millisecond},
+		"alone, without witnesses":     {nil, 0, 20 * time.Millisecond},
+		"few, witnesses are barred":    {[]string{"198.18.0.1", "198.18.0.2"}, 3, 20 * time.Millisecond},
+		"others, witnesses are barred": {[]string{"198.18.0.1"}, 20, holdFor + 100*time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{dead: map[string]bool{"198.18.0.1": true, "198.18.0.2": true}}
+				b := startInWorld(t, Config{}, w, tt.witnesses...)
+				b.watch(1, "203.0.113.1", 10, time.Second)
+				for id := range tt.others {
+					b.watch(2+id, fmt.Sprintf("203.%d.112.1", id), 1, time.Second)
+				}
+				pass(35 * time.Second)
+				w.set(func(w *world) { w.dead["203.0.113.1"] = true })
+				took, r := b.appearance(t, checkv1.ResultStatus_RESULT_STATUS_TIMEOUT, "connection_timeout")
+				if took > tt.within || r.GetMonitorId() != 1 {
+					t.Errorf("monitor %d was told of %v after its check, want monitor 1 within %v", r.GetMonitorId(), took, tt.within)
+				}
+				pass(20 * time.Second)
+				got := count(b.stopAndRead(t))
+				if got["timeout connection_timeout"] < 2 || got["error observer_offline"] != 0 {
+					t.Errorf("got %v, want timeouts and no error", got)
+				}
+			})
+		})
+	}
+}
+
+// That witnesses were never reached is a policy's doing, and no fault; nor is it the witnesses' own end.
+func TestWitnessesOutOfReachAreNoFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{dead: map[string]bool{}}
+		b := startInWorld(t, Config{}, w, witnesses4...)
+		for id := range uint32(20) {
+			b.watch(1+id, fmt.Sprintf("203.%d.112.1", id), 1, time.Second)
+		}
+		pass(10 * time.Second)
+		w.set(func(w *world) { w.barred = true })
+		pass(time.Minute)
+		if f := b.observer.ailments(time.Now()); len(f) == 0 {
+			t.Log("the witnesses were not missed")
+		}
+		w.set(func(w *world) { w.dead["203.7.112.1"] = true })
+		pass(10 * time.Second)
+		got := count(b.stopAndRead(t))
+		if got["timeout connection_timeout"] < 4 {
+			t.Errorf("got %v: a target died while others answered", got)
+		}
+	})
+}
+
+// Many targets that fall silent at once are doubted, and believed when the witnesses are well.
+func TestAMassFailureStandsIfTheWitnessesAreWell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{dead: map[string]bool{}}
+		b := startInWorld(t, Config{}, w, witnesses4...)
+		for id := range uint32(40) {
+			b.watch(1+id, fmt.Sprintf("203.%d.112.1", id), 1, 900*time.Millisecond)
+		}
+		pass(10 * time.Second)
+		w.set(func(w *world) {
+			for id := range 30 {
+				w.dead[fmt.Sprintf("203.%d.112.1", id)] = true
+			}
+		})
+		pass(3 * time.Second)
+		if win := b.observer.window.Load(); win == nil || !win.tripped.Load() {
+			t.Error("30 of 40 hosts fell silent, and nobody was startled")
+		}
+		pass(7 * time.Second)
+		rows := b.stopAndRead(t)
+		got := count(rows)
+		if got["timeout connection_timeout"] < 30*7 || got["error observer_offline"] != 0 {
+			t.Errorf("got %v", got)
+		}
+		inOrder(t, rows)
+	})
+}
+
+// A refusal is an answer: nothing waits for a witness, and it proves the network.
+func TestARefusalIsTheTargets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{refuse: map[string]bool{"203.0.113.1": true}}
+		b := startInWorld(t, Config{}, w, witnesses4...)
+		b.watch(1, "203.0.113.1", 1, time.Second)
+		pass(20 * time.Second)
+		if n := b.observer.held.Load(); n != 0 {
+			t.Errorf("%d results wait", n)
+		}
+		if got := count(b.stopAndRead(t)); got["failure connection_refused"] < 18 || got["error observer_offline"] != 0 {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+// The families are told apart.
+func TestFamiliesAreToldApart(t *testing.T) {
+	const v4, v6 = "203.0.113.1", "2001:db8:1::1"
+	run := func(t *testing.T, witnesses []string, live func(w *world)) (four, six map[string]int) {
+		w := &world{dead: map[string]bool{}}
+		b := startInWorld(t, Config{}, w, witnesses...)
+		b.watch(4, v4, 1, time.Second)
+		b.watch(6, v6, 1, time.Second)
+		live(w)
+		synctest.Wait()
+		by := map[uint32][]*checkv1.CheckResult{}
+		for _, r := range b.stopAndRead(t) {
+			by[r.GetMonitorId()] = append(by[r.GetMonitorId()], r)
+		}
+		return count(by[4]), count(by[6])
+	}
+	both := append(append([]string(nil), witnesses4...), witnesses6...)
+	t.Run("never any IPv6", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			four, six := run(t, both, func(w *world) {
+				w.set(func(w *world) { w.cut6 = true })
+				pass(20 * time.Second)
+			})
+			if len(four) != 1 || len(six) != 1 || six["error no_ipv6"] < 15 {
+				t.Errorf("IPv4 %v, IPv6 %v", four, six)
+			}
+		})
+	})
+	t.Run("IPv6 is lost", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			four, six := run(t, both, func(w *world) {
+				pass(10 * time.Second)
+				w.set(func(w *world) { w.cut6 = true })
+				pass(20 * time.Second)
+			})
+			if len(four) != 1 || six["error no_ipv6"] < 15 || six["timeout connection_timeout"] != 0 {
+				t.Errorf("IPv4 %v, IPv6 %v", four, six)
+			}
+		})
+	})
+	t.Run("an IPv6 target is lost", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			four, six := run(t, both, func(w *world) {
+				pass(10 * time.Second)
+				w.set(func(w *world) { w.dead[v6] = true })
+				pass(20 * time.Second)
+			})
+			if len(four) != 1 || six["timeout connection_timeout"] < 15 || six["error no_ipv6"] != 0 {
+				t.Errorf("IPv4 %v, IPv6 %v", four, six)
+			}
+		})
+	})
+}
+
+// What answers on the own network proves nothing about the world, and the other way round.
+func TestPlacesAreToldApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{dead: map[string]bool{}}
+		b := startInWorld(t, Config{}, w, witnesses4...)
+		for id := range uint32(20) {
+			b.watch(1+id, fmt.Sprintf("10.0.%d.1", id), 1, time.Second) // answer all the time
+		}
+		b.watch(100, "203.0.113.1", 1, time.Second)
+		pass(10 * time.Second)
+		w.set(func(w *world) { // the way out
+			w.barred = true
+			w.dead["203.0.113.1"], w.dead["10.0.7.1"] = true, true
+		})
+		pass(30 * time.Second)
+		by := map[uint32][]*checkv1.CheckResult{}
+		for _, r := range b.stopAndRead(t) {
+			by[r.GetMonitorId()] = append(by[r.GetMonitorId()], r)
+		}
+		if got := count(by[100]); got["timeout connection_timeout"] != 0 || got["error observer_offline"] < 25 {
+			t.Errorf("out in the world: %v", got)
+		}
+		if got := count(by[8]); got["timeout connection_timeout"] < 25 {
+			t.Errorf("of its own network: %v", got)
+		}
+	})
+}
