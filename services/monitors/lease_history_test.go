@@ -69,10 +69,7 @@ func oneHistory(t *testing.T, seed uint64, box *secret.Box) {
 // live is a whole history: so many times to live of trouble, then calm, then a crash.
 func (w *world) live(store monitors.Store, trouble int) {
 	ids := w.populate(store)
-	ctx, cancel := context.WithCancel(context.Background())
-	w.all.Go(func() { w.torment(ctx, time.Duration(trouble)*w.ttl) })
-	time.Sleep(time.Duration(trouble) * w.ttl)
-	cancel()
+	w.torment(time.Duration(trouble) * w.ttl)
 	w.heal()
 	time.Sleep(4 * w.ttl)
 	w.settled(ids)
@@ -113,9 +110,13 @@ func (w *world) populate(store monitors.Store) []uint32 {
 }
 
 // torment does one bad thing after the other.
-func (w *world) torment(ctx context.Context, d time.Duration) {
-	for n := 0; w.now() < d && sleep(ctx, w.upTo(w.ttl)) == nil; n++ {
+func (w *world) torment(d time.Duration) {
+	for n := 0; w.now() < d; n++ {
+		time.Sleep(w.upTo(w.ttl))
 		p := w.probers[w.pick(len(w.probers))]
+		p.mu.Lock()
+		session := p.session
+		p.mu.Unlock()
 		r := w.replicas[w.pick(len(w.replicas))]
 		hour := time.Duration(w.pick(7200)-3600) * time.Second
 		switch w.pick(10) {
@@ -134,15 +135,15 @@ func (w *world) torment(ctx context.Context, d time.Duration) {
 			r.clock.by.Store(0)
 		case 5: // killed, and started again on its folder
 			p.kill()
-			w.start(p.id, fmt.Sprint(p.session, "+", n), p.session, p.durable)
+			w.start(p.id, fmt.Sprint(session, "+", n), session, p.durable)
 		case 6: // a second process under the same name, on another folder, while the first may live
-			w.start(p.id, fmt.Sprint(p.session, "'", n), "", p.durable)
+			w.start(p.id, fmt.Sprint(session, "'", n), "", p.durable)
 		case 7:
 			p.leave()
-			w.start(p.id, fmt.Sprint(p.session, "*", n), "", p.durable)
+			w.start(p.id, fmt.Sprint(session, "*", n), "", p.durable)
 		case 8: // the store stands still
 			w.frozen.Store(true)
-			_ = sleep(ctx, w.upTo(2*w.ttl))
+			time.Sleep(w.upTo(2 * w.ttl))
 			w.frozen.Store(false)
 		case 9:
 			p.mu.Lock()

@@ -163,8 +163,9 @@ func (p *process) leave() {
 	p.mu.Lock()
 	p.opened, p.sole, p.until = false, false, 0
 	clear(p.held)
+	session := p.session
 	p.mu.Unlock()
-	_, _ = p.call(&monitorsv1.RenewLeaseRequest{ProberId: p.id, Session: p.session, Leaving: true, LeftAt: timestamppb.New(p.clock.now())})
+	_, _ = p.call(&monitorsv1.RenewLeaseRequest{ProberId: p.id, Session: session, Leaving: true, LeftAt: timestamppb.New(p.clock.now())})
 	p.kill()
 }
 
