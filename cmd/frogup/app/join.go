@@ -182,7 +182,7 @@ func (h *house) joinNow(ctx context.Context, c *joinConn, i *joinIdentity) (*joi
 		ctx, cancel := context.WithTimeout(ctx, rpc.DefaultTimeout)
 		defer cancel()
 		got, err := client.JoinProber(ctx, req, grpc.WaitForReady(false))
-		if err != nil && isFinal(err) {
+		if err != nil && (isFinal(err) || isSettled(c.lastFailure())) {
 			err = backoff.Permanent(err)
 		}
 		return got, err

@@ -121,7 +121,8 @@ func (t joinTarget) credentials() (credentials.TransportCredentials, error) {
 	if t.url.Scheme == "http" {
 		return insecure.NewCredentials(), nil
 	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.url.Hostname(), NextProtos: []string{"h2"}}
+	// The name is that of the authority. HTTP/1.1 is offered only so that a server without HTTP/2 says so.
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	cfg.VerifyConnection = func(s tls.ConnectionState) error {
 		if s.NegotiatedProtocol != "h2" {
 			return errNoHTTP2
@@ -246,13 +247,18 @@ func dialProxy(ctx context.Context, via *url.URL, address string) (_ net.Conn, e
 	}
 	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("CONNECT was answered with %s", resp.Status)
+		return nil, &connectError{resp.Status}
 	}
 	if !stop() {
 		return nil, context.Cause(ctx)
 	}
 	return buffered{conn, r}, nil
 }
+
+// connectError is a proxy's refusal.
+type connectError struct{ status string }
+
+func (e *connectError) Error() string { return "CONNECT was answered with " + e.status }
 
 // buffered is a connection of which some was read already.
 type buffered struct {

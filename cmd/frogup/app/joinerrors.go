@@ -18,9 +18,6 @@ import (
 // errNoHTTP2 is a server, or a proxy before it, that does not offer HTTP/2 in its TLS handshake.
 var errNoHTTP2 = errors.New("HTTP/2 is not offered")
 
-// alertNoProtocol is what a server sends that knows none of the protocols that it was offered (RFC 7301).
-const alertNoProtocol = tls.AlertError(120)
-
 // reasonOf is the reason that one of our services gave for an error, "" for all others.
 func reasonOf(err error) string {
 	for _, d := range status.Convert(err).Details() {
@@ -38,6 +35,16 @@ func isFinal(err error) bool {
 		return false
 	}
 	return true
+}
+
+// isSettled reports whether a connection that failed so will fail so the next time too.
+func isSettled(failure error) bool {
+	var (
+		verification *tls.CertificateVerificationError
+		refusal      *connectError
+		record       tls.RecordHeaderError
+	)
+	return errors.Is(failure, errNoHTTP2) || errors.As(failure, &verification) || errors.As(failure, &refusal) || errors.As(failure, &record)
 }
 
 // explain says what to do about a call that failed, in one sentence. Failure is why the connection could not be made, if
@@ -65,14 +72,13 @@ func explainConnection(server string, failure error) error {
 		name    x509.HostnameError
 		invalid x509.CertificateInvalidError
 		lookup  *net.DNSError
-		alert   tls.AlertError
 		record  tls.RecordHeaderError
 	)
 	switch {
 	case errors.As(failure, &proxy):
 		return fmt.Errorf("%s cannot be reached through the HTTP proxy of the environment (HTTPS_PROXY); check the proxy, or name the server in NO_PROXY: %w",
 			server, failure)
-	case errors.Is(failure, errNoHTTP2), errors.As(failure, &alert) && alert == alertNoProtocol:
+	case errors.Is(failure, errNoHTTP2):
 		return fmt.Errorf("%s does not offer HTTP/2, which probers need: switch it on in the proxy in front, and let it pass gRPC on", server)
 	case errors.As(failure, &unknown):
 		return fmt.Errorf("the certificate of %s is not of an authority that this machine trusts; give the authority with --join-ca: %w", server, failure)
