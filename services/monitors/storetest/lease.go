@@ -21,6 +21,7 @@ func leaseCases() []Case {
 		{"a prober that was removed holds nothing", testRemovedSession},
 		{"one session of several wins", testSessionRace},
 		{"a renewal or an end, not both", testRenewalRace},
+		{"a session that has lost something does not come back", testEnded},
 		{"assignments are stored and read", testAssignments},
 		{"candidates", testCandidates},
 		{"one places at a time", testPlaceRace},
@@ -283,6 +284,24 @@ func testRenewalRace(t testing.TB, s monitors.Store) {
 		if state[0].State == monitors.SessionLive {
 			end(t, s, monitors.Ending{ProberID: "p", Name: o.Name, State: monitors.SessionLeft}, true)
 		}
+	}
+}
+
+// testEnded gives away what a session held that is over: it must not come back as if it still had that.
+func testEnded(t testing.TB, s monitors.Store) {
+	open(t, s, opening("p", "a"))
+	end(t, s, monitors.Ending{ProberID: "p", Name: "a", State: monitors.SessionOver}, true)
+	if err := s.Place(t.Context(), "eu", func(tx monitors.PlaceTx) error { return tx.End(t.Context(), []string{"p"}) }); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := renew(t, s, "p", "a"); !errors.Is(err, monitors.ErrSessionEnded) {
+		t.Errorf("renewed: %+v, %v", got, err)
+	}
+	if got, err := s.OpenSession(t.Context(), opening("p", "a")); !errors.Is(err, monitors.ErrSessionEnded) {
+		t.Errorf("opened: %+v, %v", got, err)
+	}
+	if got := open(t, s, opening("p", "b")); got.Epoch != 2 {
+		t.Errorf("the next: %+v", got)
 	}
 }
 
