@@ -83,7 +83,7 @@ func (g *engine) hold(x arrival) (former *holding) {
 		e = &entry{}
 		s.entries[id] = e
 		e.plan = s.planOf(a, x.epoch, mark)
-		s.begin(e, x, now)
+		s.admit(e, x, now)
 	case e.plan.digest == mark:
 		s.renumber(e, a, x.epoch, now)
 		return nil // a snapshot after a reconnection repeats what is known
@@ -98,8 +98,8 @@ func (g *engine) hold(x arrival) (former *holding) {
 	return former
 }
 
-// begin sets the first slots of a new entry.
-func (s *shard) begin(e *entry, x arrival, now time.Time) {
+// admit sets the first slots of a new entry.
+func (s *shard) admit(e *entry, x arrival, now time.Time) {
 	horizon := s.horizon(now)
 	if x.known == nil {
 		e.gridAt = milli(e.plan.schedule.Next(instant(horizon)))

@@ -93,6 +93,12 @@ func (s *shard) run(ctx context.Context) {
 // startDue starts what is due, at most a burst of it, and returns the time until more may be.
 func (s *shard) startDue() time.Duration {
 	wait := s.collect(s.now())
+	s.begin()
+	return wait
+}
+
+// begin begins the checks that were collected.
+func (s *shard) begin() {
 	if len(s.starts) > 0 {
 		s.loop.Start(s.starts)
 		clear(s.starts)
@@ -103,7 +109,21 @@ func (s *shard) startDue() time.Duration {
 		s.jobs[i] = job{}
 	}
 	s.jobs = s.jobs[:0]
-	return wait
+}
+
+// takeLast collects what is due and would have waited for the next tick.
+func (s *shard) takeLast(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	limit, open := s.fence.limit()
+	if !open || s.paused {
+		return
+	}
+	upTo := min(now.UnixMilli(), limit)
+	for e := s.takeDue(upTo); e != nil; e = s.takeDue(upTo) {
+		s.fire(e, now, upTo)
+		s.due.place(e, e.due())
+	}
 }
 
 // collect consumes due slots until a burst of checks is to be started, and returns how
@@ -324,8 +344,11 @@ func (s *shard) giveUp(e *entry, why missedReason, now time.Time) {
 	s.miss(e, slot, 1, why, now)
 }
 
-// halt takes no more slots and starts none that wait. Those up to now are accounted for.
+// halt takes no more slots and starts none that wait. Those up to now are accounted for; what became due since the last tick
+// still starts.
 func (s *shard) halt(now time.Time) {
+	s.takeLast(now)
+	s.begin()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
