@@ -1,6 +1,12 @@
 package monitors
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // SetWall lets tests turn the wall clock that grants go by.
 func (s *Service) SetWall(wall func() time.Time) { s.clock = newGrantClock(wall) }
+
+// Place brings a region up to date.
+func (s *Service) Place(ctx context.Context, region string) error { return s.place(ctx, region) }

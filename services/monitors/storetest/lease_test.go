@@ -14,15 +14,15 @@ import (
 // As TestSuiteNoticesABrokenStore, for leases and placements.
 func TestSuiteNoticesBrokenLeases(t *testing.T) {
 	for promise, sabotage := range map[string]func(monitors.Store) monitors.Store{
-		"sessions open, go on and give way":       func(s monitors.Store) monitors.Store { return yielding{s} },
-		"sessions renew and end":                  func(s monitors.Store) monitors.Store { return anyBeat{s} },
-		"a prober that was removed holds nothing": func(s monitors.Store) monitors.Store { return unmarked{s} },
-		"one session of several wins":             func(s monitors.Store) monitors.Store { return gullible{s} },
-		"a renewal or an end, not both":           inPlace(func(tx monitors.PlaceTx) monitors.PlaceTx { return endless{tx} }),
-		"assignments are stored and read":         func(s monitors.Store) monitors.Store { return anyHolder{s} },
-		"candidates":                              inPlace(func(tx monitors.PlaceTx) monitors.PlaceTx { return onlyWanted{tx} }),
-		"one places at a time":                    inPlace(func(tx monitors.PlaceTx) monitors.PlaceTx { return oldEpoch{tx} }),
-		"losses are told once to each session":    func(s monitors.Store) monitors.Store { return retelling{s} },
+		"sessions open, go on and give way":                    func(s monitors.Store) monitors.Store { return yielding{s} },
+		"sessions renew and end":                               func(s monitors.Store) monitors.Store { return anyBeat{s} },
+		"a prober that was removed holds nothing":              func(s monitors.Store) monitors.Store { return unmarked{s} },
+		"one session of several wins":                          func(s monitors.Store) monitors.Store { return gullible{s} },
+		"a session that has lost something does not come back": inPlace(func(tx monitors.PlaceTx) monitors.PlaceTx { return endless{tx} }),
+		"assignments are stored and read":                      func(s monitors.Store) monitors.Store { return anyHolder{s} },
+		"candidates":                                           inPlace(func(tx monitors.PlaceTx) monitors.PlaceTx { return onlyWanted{tx} }),
+		"one places at a time":                                 inPlace(func(tx monitors.PlaceTx) monitors.PlaceTx { return oldEpoch{tx} }),
+		"losses are told once to each session":                 func(s monitors.Store) monitors.Store { return retelling{s} },
 	} {
 		t.Run(promise, func(t *testing.T) {
 			i := slices.IndexFunc(storetest.Cases(), func(c storetest.Case) bool { return c.Name == promise })
