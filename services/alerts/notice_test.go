@@ -117,7 +117,9 @@ func TestNoticeIsTold(t *testing.T) {
 		}, []string{"notice.raised: prober p offline since " + began, "notice.cleared: prober p offline from " + began + " to " + ended}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newNoticeBook(testChannel(1, EventOperator), testChannel(2, EventDown))
+			asks := testChannel(1, EventDown, EventOperator)
+			asks.MonitorIDs = []uint32{99} // whatever it is about
+			b := newNoticeBook(asks, testChannel(2, EventDown, EventRecovery, EventDegraded))
 			tt.do(b)
 			if diff := cmp.Diff(tt.want, b.told()); diff != "" {
 				t.Errorf("told (-want +got):\n%s", diff)
