@@ -66,13 +66,13 @@ func (c *court) seat(j *Judge) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.judge = j
-	j.sparing = c.sparing
+	j.sparing, j.healed = c.sparing, nil
 	c.hurry()
 }
 
 // submit judges results that have just arrived, from traced checks among others; committed is called once the judgement is
 // stored. It is false, and nothing is judged, if too much of what was judged before is not stored yet. What tells of a time
-// that is over is not judged but returned, see Judge.late; opened is when its stream was, if that parts the past from the present.
+// that is over is not judged but returned, see Judge.late, and so is what showed a silence to be none; opened is when its stream was, if that parts the past from the present.
 func (c *court) submit(results []Result, from origins, opened time.Time, committed func()) (late past, ok bool) {
 	now := time.Now()
 	c.mu.Lock()
@@ -90,6 +90,7 @@ func (c *court) submit(results []Result, from origins, opened time.Time, committ
 			c.keepWaiting(x, now)
 		}
 	}
+	late, c.judge.healed = late.join(c.judge.healed), nil
 	c.metrics.fenced.Add(c.judge.fenced - fenced)
 	c.acks = append(c.acks, committed)
 	c.from = c.from.with(from)

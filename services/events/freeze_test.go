@@ -168,6 +168,7 @@ type fakeProber struct {
 	rewound int
 	more    chan struct{}
 	stopped chan struct{}
+	over    bool // the stream has ended
 	cancel  context.CancelFunc
 	batch   uint64
 	leads   func(*eventsv1.RecordResponse) // looks at each acknowledgement
@@ -185,6 +186,7 @@ func (f *fakeProber) open(live uint64) {
 	p := f.r.proberFrom(live)
 	ctx, cancel := context.WithCancel(f.r.t.Context())
 	f.mu.Lock()
+	f.over = false
 	f.live, f.sent, f.resp, f.cancel, f.stopped = live, live-1, &eventsv1.RecordResponse{}, cancel, make(chan struct{})
 	if f.sent > 0 && f.sent > f.last {
 		f.sent = f.last
@@ -202,6 +204,9 @@ func (f *fakeProber) open(live uint64) {
 		for {
 			ack, err := p.stream.Recv()
 			if err != nil {
+				f.mu.Lock()
+				f.over = true
+				f.mu.Unlock()
 				return
 			}
 			f.acknowledged(ack)
@@ -308,6 +313,13 @@ func (f *fakeProber) pending() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.spool)
+}
+
+// ended reports whether the stream has.
+func (f *fakeProber) ended() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.over
 }
 
 // settle waits until everything is acknowledged.

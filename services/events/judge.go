@@ -30,6 +30,7 @@ type Judge struct {
 	// what is left out, from the history after a crash and by Spared before an orderly end.
 	sparing bool
 
+	healed past  // where something came late, after a silence had been noted: what began within that is told too late until it is mended
 	fenced int64 // results that were not judged because of their epoch
 }
 
@@ -106,6 +107,9 @@ func (j *Judge) Result(now time.Time, x *Result) bool {
 	steady, told := j.sparing && s.steady(r), j.told()
 	j.lapse(s, r, x, now)
 	if s.monitor.Enabled {
+		if r.Silent && !r.gap(x) {
+			j.healed = j.healed.with(x)
+		}
 		j.apply(s, r, r.heal(x), cause{at: x.ScheduledAt, now: now, region: r})
 	}
 	streak := r.Failures
