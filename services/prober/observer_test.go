@@ -235,7 +235,7 @@ func TestAnOutageOfOursIsNoTargetsFault(t *testing.T) {
 func (b *bench) appearance(t *testing.T, status checkv1.ResultStatus, typ string) (time.Duration, *checkv1.CheckResult) {
 	t.Helper()
 	after := b.box.Stored()
-	for range 3000 {
+	for range 30_000 {
 		b.box.mu.Lock()
 		have := b.box.next > after+1
 		b.box.mu.Unlock()
@@ -367,8 +367,8 @@ func TestFamiliesAreToldApart(t *testing.T) {
 	run := func(t *testing.T, witnesses []string, live func(w *world)) (four, six map[string]int) {
 		w := &world{dead: map[string]bool{}}
 		b := startInWorld(t, Config{}, w, witnesses...)
-		b.watch(4, v4, 1, time.Second)
-		b.watch(6, v6, 1, time.Second)
+		b.watch(4, v4, 1, 900*time.Millisecond)
+		b.watch(6, v6, 1, 900*time.Millisecond)
 		live(w)
 		synctest.Wait()
 		by := map[uint32][]*checkv1.CheckResult{}
@@ -384,7 +384,7 @@ func TestFamiliesAreToldApart(t *testing.T) {
 				w.set(func(w *world) { w.cut6 = true })
 				pass(20 * time.Second)
 			})
-			if len(four) != 1 || len(six) != 1 || six["error no_ipv6"] < 15 {
+			if six["timeout connection_timeout"] != 0 || six["error no_ipv6"] < 15 || four["success"] < 15 {
 				t.Errorf("IPv4 %v, IPv6 %v", four, six)
 			}
 		})
@@ -396,7 +396,7 @@ func TestFamiliesAreToldApart(t *testing.T) {
 				w.set(func(w *world) { w.cut6 = true })
 				pass(20 * time.Second)
 			})
-			if len(four) != 1 || six["error no_ipv6"] < 15 || six["timeout connection_timeout"] != 0 {
+			if four["success"] < 25 || six["error no_ipv6"] < 15 || six["timeout connection_timeout"] != 0 {
 				t.Errorf("IPv4 %v, IPv6 %v", four, six)
 			}
 		})
@@ -408,7 +408,7 @@ func TestFamiliesAreToldApart(t *testing.T) {
 				w.set(func(w *world) { w.dead[v6] = true })
 				pass(20 * time.Second)
 			})
-			if len(four) != 1 || six["timeout connection_timeout"] < 15 || six["error no_ipv6"] != 0 {
+			if four["success"] < 25 || six["timeout connection_timeout"] < 15 || six["error no_ipv6"] != 0 {
 				t.Errorf("IPv4 %v, IPv6 %v", four, six)
 			}
 		})
@@ -421,9 +421,9 @@ func TestPlacesAreToldApart(t *testing.T) {
 		w := &world{dead: map[string]bool{}}
 		b := startInWorld(t, Config{}, w, witnesses4...)
 		for id := range uint32(20) {
-			b.watch(1+id, fmt.Sprintf("10.0.%d.1", id), 1, time.Second) // answer all the time
+			b.watch(1+id, fmt.Sprintf("10.0.%d.1", id), 1, 900*time.Millisecond) // answer all the time
 		}
-		b.watch(100, "203.0.113.1", 1, time.Second)
+		b.watch(100, "203.0.113.1", 1, 900*time.Millisecond)
 		pass(10 * time.Second)
 		w.set(func(w *world) { // the way out
 			w.barred = true
@@ -437,7 +437,7 @@ func TestPlacesAreToldApart(t *testing.T) {
 		if got := count(by[100]); got["timeout connection_timeout"] != 0 || got["error observer_offline"] < 25 {
 			t.Errorf("out in the world: %v", got)
 		}
-		if got := count(by[8]); got["timeout connection_timeout"] < 25 {
+		if got := count(by[8]); got["timeout connection_timeout"] < 20 {
 			t.Errorf("of its own network: %v", got)
 		}
 	})

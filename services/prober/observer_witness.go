@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/frogstats/uptime/services/prober/nettest"
@@ -25,6 +26,10 @@ const (
 	alarmRound = time.Second
 	// roundPause is the least time between two rounds. With witnessPatience it is within holdFor.
 	roundPause = 250 * time.Millisecond
+	// repeated is when a SYN is sent again that got no answer: a witness that answers later was out of reach at first.
+	repeated = 950 * time.Millisecond
+	// recentRounds is how many rounds are remembered: those that began within holdFor, and more.
+	recentRounds = 16
 	// overruledBy is how many unrelated hosts have to answer for the witnesses' silence to be their own trouble, which they
 	// are taken to have for doubtFor.
 	overruledBy = 3
@@ -39,8 +44,8 @@ type family struct {
 	here      bool      // a witness has answered since the start
 	seen      bool      // or a target out in the world has
 	judged    time.Time // when the newest round began that has been decided
-	good      time.Time // when the newest round began in which enough of them answered
-	silent    span      // when they did not
+	rounds    []*round  // the newest ones, in order
+	silent    span      // when too few of them answered
 	doubted   time.Time // until when their silence is their own
 	answered  map[string]bool
 }
@@ -99,11 +104,20 @@ func (fam *family) judge(f *finding) verdict {
 	if fam.version == nettest.IPv6 && fam.silent.lasts() {
 		at.typ = nettest.ErrNoIPv6
 	}
-	switch {
-	case fam.silent.lasts(), fam.silent.meets(f):
+	if fam.silent.lasts() || fam.silent.meets(f) {
 		return at
-	case !fam.good.Before(f.ended):
-		return stands
+	}
+	// The first round after the check is its witness: a later one may already tell of another time.
+	for _, r := range fam.rounds {
+		switch {
+		case r.began.Before(f.ended):
+		case !r.decided:
+			return toWait
+		case r.good:
+			return stands
+		case r.bad:
+			return at
+		}
 	}
 	return toWait
 }
@@ -118,13 +132,16 @@ func offlineText(version string) string {
 		" while this check ran, so it says nothing about the target: check the prober's own network"
 }
 
-// round is one time of asking all witnesses of a family.
+// round is one time of asking all witnesses of a family. It is good when enough of them answered at once, and bad when too few
+// did, or too late.
 type round struct {
 	fam            *family
 	began          time.Time
 	left           int
+	quick          int // answered at once
 	answered, lost int // of those that are counted with
 	decided        bool
+	good, bad      bool
 }
 
 // want asks for a round that begins after t. The lock is held.
@@ -173,6 +190,10 @@ func (o *observer) ask(ctx context.Context, now time.Time, running func(func()))
 			continue
 		}
 		r := &round{fam: fam, began: now, left: len(fam.witnesses)}
+		if len(fam.rounds) == recentRounds {
+			fam.rounds = slices.Delete(fam.rounds, 0, 1)
+		}
+		fam.rounds = append(fam.rounds, r)
 		for _, w := range fam.witnesses {
 			running(func() { o.hear(ctx, r, w) })
 		}
@@ -185,20 +206,24 @@ func (o *observer) hear(ctx context.Context, r *round, w *witness) {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return
 	}
-	if o.took(r, w, err == nil) {
+	if o.took(r, w, err == nil, time.Now()) {
 		o.review()
 	}
 }
 
 // took counts what came of a witness, and says whether it decided the round.
-func (o *observer) took(r *round, w *witness, answered bool) (decided bool) {
+func (o *observer) took(r *round, w *witness, answered bool, now time.Time) (decided bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	r.left--
-	if answered {
+	switch {
+	case answered:
 		w.alive, r.fam.here = true, true
 		r.answered++
-	} else if w.alive {
+		if now.Sub(r.began) < repeated {
+			r.quick++
+		}
+	case w.alive:
 		r.lost++
 	}
 	if r.decided {
@@ -212,37 +237,42 @@ func (o *observer) took(r *round, w *witness, answered bool) (decided bool) {
 	}
 	need := (alive + 1) / 2
 	switch {
-	case alive > 0 && r.answered >= need:
-		o.decide(r, true)
-	case alive > 0 && r.lost > alive-need:
-		o.decide(r, false)
-	case r.left == 0:
-		r.decided, r.fam.known = true, true
+	case alive == 0:
+		r.decided = r.left == 0
+	case r.quick >= need:
+		r.decided, r.good = true, true
+	case r.quick+r.left < need && (r.answered >= need || r.lost > alive-need), r.left == 0:
+		r.decided, r.bad = true, true
+	}
+	if r.decided {
+		o.decide(r, r.answered >= need, now)
 	}
 	return r.decided
 }
 
-// decide takes in how a round turned out. The lock is held.
-func (o *observer) decide(r *round, good bool) {
-	r.decided, r.fam.known = true, true
-	o.rounds.Add(1)
+// decide takes in how a round turned out; back says that enough witnesses answer by now. The lock is held.
+func (o *observer) decide(r *round, back bool, now time.Time) {
 	fam := r.fam
-	if r.began.Before(fam.judged) {
-		return // a later one has been faster
+	fam.known = true
+	if !r.good && !r.bad || r.began.Before(fam.judged) {
+		return // there is nobody to ask, or a later round has been faster
 	}
+	o.rounds.Add(1)
 	fam.judged = r.began
 	switch {
-	case good:
-		fam.good, fam.doubted = r.began, time.Time{}
-		if fam.silent.lasts() {
-			fam.silent.to = r.began
-			o.log.Info("the witnesses answer again", "family", fam.version, "after", time.Since(fam.silent.from))
-		}
-	case time.Now().Before(fam.doubted):
+	case back && fam.silent.lasts():
+		fam.silent.to = now
+		o.log.Info("the witnesses answer again", "family", fam.version, "after", now.Sub(fam.silent.from))
+	case back && r.bad:
+		fam.silent = span{from: r.began, to: now}
+	case back:
+		fam.doubted = time.Time{}
+	case now.Before(fam.doubted):
+		r.bad, r.good = false, false
 	case !fam.silent.lasts():
 		fam.silent, fam.answered = span{from: r.began}, map[string]bool{}
 		o.log.Warn("the witnesses do not answer: results that blame targets for silence are errors until they do", "family", fam.version)
-		o.suspect(time.Now())
+		o.suspect(now)
 	}
 }
 
@@ -254,6 +284,6 @@ func (o *observer) overrule(fam *family, h *hostLimit, began, now time.Time) {
 	if fam.answered[h.group] = true; len(fam.answered) < overruledBy {
 		return
 	}
-	fam.silent.to, fam.good, fam.doubted = now, now, now.Add(doubtFor)
+	fam.silent.to, fam.doubted = now, now.Add(doubtFor)
 	o.log.Warn("the witnesses do not answer, but targets do: it is the witnesses", "family", fam.version)
 }
