@@ -166,11 +166,12 @@ func readRecord(r io.Reader) ([]byte, error) {
 	if n > maxRecord {
 		return nil, errTorn
 	}
-	body := make([]byte, n)
-	if _, err := io.ReadFull(r, body); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, errTorn
-	} else if err != nil {
+	body, err := io.ReadAll(io.LimitReader(r, int64(n))) // a length that is not true costs no memory
+	if err != nil {
 		return nil, err
+	}
+	if len(body) < int(n) {
+		return nil, errTorn
 	}
 	if crc32.Checksum(body, cacheTable) != binary.LittleEndian.Uint32(head[4:]) {
 		return nil, errTorn
