@@ -1,8 +1,10 @@
 package prober
 
 import (
+	"context"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -170,5 +172,38 @@ func TestDNSConfigIsCarriedOver(t *testing.T) {
 		case fmt.Sprint(got.Servers) != tt.want || got.MaxTTL != tt.ttl:
 			t.Errorf("%v: %+v", tt.config, got)
 		}
+	}
+}
+
+// TestNameServersOfAMonitorAreNotOurs: what they do not answer is no fault of this
+// prober, which what its own do not answer is.
+func TestNameServersOfAMonitorAreNotOurs(t *testing.T) {
+	g, _, box, _ := startPlain(t)
+	d := nameServer(t)
+	d.SetDefault(faulttest.ServFail)
+	a := assignment(1, 3600)
+	a.Spec.TcpConfig = &checkv1.TcpConfig{Host: ptr("db.test"), Port: ptr(int32(5432))}
+	a.Spec.DnsConfig = &checkv1.DnsConfig{Servers: []string{d.Addr().String()}}
+	g.assign(a, nil, true)
+	limit, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	b, err := box.Read(limit, 0, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := results(t, b)[0]
+	if r.GetErrorType() != "resolver_unavailable" || !strings.Contains(r.GetErrorMessage(), d.Addr().String()) {
+		t.Fatalf("row %v", r)
+	}
+	if list := g.observer.ailments(time.Now()); len(list) != 0 {
+		t.Errorf("the prober reports %v", list)
+	}
+	spec := tcpSpec(t, "db.test:5432")
+	own, err := NewChecker(nil, nil).prepare(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ofGivenServers(own, r) {
+		t.Error("the prober's own resolvers pass for a monitor's")
 	}
 }

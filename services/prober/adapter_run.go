@@ -29,6 +29,12 @@ type prepared struct {
 	connects bool
 }
 
+// ofGivenServers reports whether an error is the trouble of name servers that a monitor brought, and so none of this prober's.
+func ofGivenServers(c check, r *checkv1.CheckResult) bool {
+	p, ok := c.(*prepared)
+	return ok && r.GetErrorType() == string(nettest.ErrResolverUnavailable) && p.config.DNS != nil && len(p.config.DNS.Servers) > 0
+}
+
 func (p *prepared) host() string { return p.target }
 
 func (p *prepared) plain() (nettest.TestConfig, bool) { return p.config, p.connects }

@@ -49,7 +49,7 @@ func (s *shard) conclude(e *entry, x ending) {
 		wait = s.doubt(e, x, &f)
 	} else if x.result.GetStatus() != checkv1.ResultStatus_RESULT_STATUS_ERROR {
 		s.answered(e, placeOfText(x.result.GetResolvedIp()), x.began, x.ended)
-	} else {
+	} else if !ofGivenServers(e.plan.check, x.result) {
 		o.noteResult(x.result, x.ended)
 	}
 	if !wait && !e.holding {
