@@ -1,0 +1,255 @@
+package events_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
+	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/identity"
+	"github.com/frogstats/uptime/services/events"
+)
+
+// TestCutOff has a prober cut off for two hours in which its target fails and recovers, and compares with a twin that never
+// was: the uptime of both is the same to the second in the end, though this service was restarted between; nobody hears of an
+// outage that is over.
+func TestCutOff(t *testing.T) {
+	for name, lanes := range map[string]bool{"a prober of two lanes": true, "an old prober": false} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) { cutOff(t, dir, lanes) })
+		})
+	}
+}
+
+func cutOff(t *testing.T, dir string, lanes bool) {
+	start := time.Now().UTC().Truncate(time.Second)
+	cat := &catalogue{}
+	for _, id := range []uint32{1, 2} { // 1 is cut off, 2 is not
+		e := entry(id, "o1")
+		e.CreatedAt, e.UpdatedAt = timestamppb.New(start), timestamppb.New(start)
+		cat.entries = append(cat.entries, e)
+	}
+	r := run(t, dir, cat)
+	near := r.proberFrom(1)
+	far := r.prober()
+	if lanes {
+		far = r.proberFrom(1)
+	}
+	var kept []*checkv1.CheckResult
+	minute := func(i int) time.Time { return start.Add(time.Duration(i) * time.Minute) }
+	check := func(i int) (one, two *checkv1.CheckResult) {
+		time.Sleep(time.Until(minute(i).Add(time.Second))) //nolint:forbidigo // the bubble's clock, not ours
+		s := ok
+		if i >= 30 && i < 60 {
+			s = fail
+		}
+		return result(1, "o1", minute(i), s), result(2, "o1", minute(i), s)
+	}
+	for i := range 10 {
+		one, two := check(i)
+		near.send(two)
+		far.send(one)
+	}
+	far.sync()
+	far.close()
+	for i := 10; i < 130; i++ {
+		one, two := check(i)
+		near.send(two)
+		kept = append(kept, one)
+	}
+	head := feedHead(t, r)
+	live := far.seq + uint64(len(kept)) + 1
+	if lanes {
+		far = r.proberFrom(live)
+		far.seq = live - 1
+	} else {
+		far = r.prober()
+		far.seq = live - 1 - uint64(len(kept))
+	}
+	one, two := check(130)
+	near.send(two)
+	half := len(kept) / 2
+	if lanes {
+		far.send(one)
+		far.seq = live - 1 - uint64(len(kept))
+		far.send(kept[:half]...)
+		far.await(func(ack *eventsv1.RecordResponse) bool {
+			return ack.GetBackfilledSeq() == live-1-uint64(len(kept)-half) && ack.GetStoredSeq() == live
+		})
+	} else {
+		far.send(kept[:half]...)
+		far.sync()
+	}
+	near.sync()
+	near.close()
+	far.close()
+	r.stop()
+	r = run(t, dir, cat)
+	near, far = r.proberFrom(1), r.prober()
+	if lanes {
+		far = r.proberFrom(live)
+		far.seq = live - 1 - uint64(len(kept)-half)
+		far.send(kept[half:]...)
+		far.await(func(ack *eventsv1.RecordResponse) bool { return ack.GetBackfilledSeq() == live-1 })
+	} else {
+		far.send(append(kept[half:], one)...)
+		far.sync()
+	}
+	one, two = check(131)
+	near.send(two)
+	far.seq = live
+	far.send(one)
+	near.sync()
+	if !lanes {
+		far.sync()
+	} else {
+		far.await(func(ack *eventsv1.RecordResponse) bool { return ack.GetStoredSeq() == far.seq })
+	}
+	client := eventsv1.NewEventsServiceClient(r.conn)
+	end := minute(131).Format(time.RFC3339)
+	var lines [2]string
+	for i, id := range []uint32{1, 2} {
+		u, err := client.GetUptime(as("o1"), &eventsv1.GetUptimeRequest{MonitorId: id, EndDate: &end})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u.GetDownSeconds() != 30*60 || u.GetCoveragePercentage() < 99 {
+			t.Errorf("monitor %d: %s", id, line(u))
+		}
+		lines[i] = line(u)
+		buckets, err := client.ListBuckets(as("o1"), &eventsv1.ListBucketsRequest{MonitorId: id, Bucket: eventsv1.Bucket_BUCKET_DAY.Enum()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		total := uint32(0)
+		for _, b := range buckets.GetBuckets() {
+			total += b.GetTotalChecks()
+		}
+		if total != 132 {
+			t.Errorf("monitor %d: %d checks, want 132", id, total)
+		}
+	}
+	if lines[0] != lines[1] {
+		t.Errorf("cut off: %s\nnot:     %s", lines[0], lines[1])
+	}
+	for _, e := range transitionsAfter(t, r, head) {
+		if e.GetMonitorId() == 1 && e.GetTransition().GetTo() == down {
+			t.Errorf("announced what is over: %v", e)
+		}
+	}
+	s := r.status(1)
+	if want := minute(60); s.GetCurrentStatus() != up || !s.GetSince().AsTime().Equal(want) {
+		t.Errorf("%v since %v, want up since %v", s.GetCurrentStatus(), s.GetSince().AsTime(), want)
+	}
+	near.close()
+	far.close()
+	r.stop()
+}
+
+// await reads acknowledgements until one will do.
+func (p *prober) await(enough func(*eventsv1.RecordResponse) bool) {
+	p.t.Helper()
+	for {
+		ack, err := p.stream.Recv()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if enough(ack) {
+			return
+		}
+	}
+}
+
+// TestBatchOfTwoLanes is refused.
+func TestBatchOfTwoLanes(t *testing.T) {
+	r := run(t, t.TempDir(), &catalogue{entries: []*monitorsv1.CatalogEntry{entry(7, "o1")}})
+	p := r.proberFrom(2)
+	p.send(result(7, "o1", t0, ok), result(7, "o1", t0.Add(time.Second), ok))
+	if _, err := p.stream.Recv(); status.Code(err) != codes.InvalidArgument {
+		t.Errorf("%v, want InvalidArgument", err)
+	}
+}
+
+// TestProbersSpeakForThemselves has a prober say that it is another, or elsewhere.
+func TestProbersSpeakForThemselves(t *testing.T) {
+	r := run(t, t.TempDir(), &catalogue{entries: []*monitorsv1.CatalogEntry{entry(7, "o1"), entry(8, "o1")}})
+	p := r.prober()
+	p.send(result(7, "o1", t0, ok), result(8, "o1", t0, ok))
+	p.sync()
+	as := func(kind identity.Kind, name, region string) context.Context {
+		return identity.NewContext(t.Context(), identity.Principal{Kind: kind, Name: name, Region: region})
+	}
+	client := eventsv1.NewRecorderServiceClient(r.conn)
+	for _, tt := range []struct {
+		name          string
+		ctx           context.Context
+		stream, slots bool
+	}{
+		{"itself", as(identity.KindProber, "p", "local"), true, true},
+		{"another of its region", as(identity.KindProber, "q", "local"), false, true},
+		{"of another region", as(identity.KindProber, "p", "mars"), false, false},
+		{"a service", as(identity.KindService, "prober", ""), true, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := client.ListLastSlots(tt.ctx, &eventsv1.ListLastSlotsRequest{Region: "local"})
+			if (status.Code(err) == codes.PermissionDenied) == tt.slots {
+				t.Errorf("last slots: %v", err)
+			}
+			ctx, cancel := context.WithCancel(tt.ctx)
+			defer cancel()
+			stream, err := client.Record(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			one := &prober{t: t, stream: stream}
+			if err := stream.Send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Hello{Hello: &eventsv1.RecordHello{ProberId: "p", Region: "local"}}}); err != nil {
+				t.Fatal(err)
+			}
+			one.send(result(7, "o1", t0, ok))
+			if _, err = stream.Recv(); (status.Code(err) == codes.PermissionDenied) == tt.stream {
+				t.Errorf("stream: %v", err)
+			}
+		})
+	}
+	some, err := client.ListLastSlots(as(identity.KindProber, "p", "local"), &eventsv1.ListLastSlotsRequest{Region: "local", MonitorIds: []uint32{8, 9}})
+	if err != nil || len(some.GetSlots()) != 1 || some.GetSlots()[0].GetMonitorId() != 8 {
+		t.Errorf("of two that were asked for: %v, %v", some, err)
+	}
+}
+
+// TestFencedResultsAreEvidence has a prober whose lease is over go on.
+func TestFencedResultsAreEvidence(t *testing.T) {
+	r := run(t, t.TempDir(), &catalogue{entries: []*monitorsv1.CatalogEntry{entry(7, "o1")}})
+	p := r.prober()
+	with := func(epoch uint64, sec int, s checkv1.ResultStatus) *checkv1.CheckResult {
+		x := result(7, "o1", t0.Add(time.Duration(sec)*time.Second), s)
+		x.Epoch = epoch
+		return x
+	}
+	p.send(with(9, 0, ok), with(5, 1, fail), with(5, 2, fail), with(5, 3, fail))
+	p.sync()
+	if s := r.status(7); s.GetCurrentStatus() != up || len(s.GetRecentChecks()) != 4 {
+		t.Errorf("%v with %d results", s.GetCurrentStatus(), len(s.GetRecentChecks()))
+	}
+	p.close()
+	r.stop()
+	r = run(t, r.dir, r.cat)
+	p = r.prober()
+	p.send(with(5, 4, fail), with(5, 5, fail))
+	p.sync()
+	if s := r.status(7); s.GetCurrentStatus() != up {
+		t.Errorf("after a start: %v", s.GetCurrentStatus())
+	}
+	list, err := r.results.List(t.Context(), events.ResultQuery{MonitorID: 7, Limit: 10})
+	if err != nil || len(list) != 6 || list[0].Epoch != 5 || list[5].Epoch != 9 {
+		t.Errorf("%d results, %v", len(list), err)
+	}
+}
