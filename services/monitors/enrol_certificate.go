@@ -1,6 +1,7 @@
 package monitors
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -10,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -258,5 +261,8 @@ func (s *Service) showEnrolled(ctx context.Context, probers []*monitorsv1.Prober
 			p.Health, p.Connected = monitorsv1.ProberHealth_PROBER_HEALTH_REMOVED, false
 		}
 	}
+	slices.SortFunc(probers, func(a, b *monitorsv1.Prober) int {
+		return cmp.Or(strings.Compare(a.GetRegion(), b.GetRegion()), strings.Compare(a.GetId(), b.GetId()))
+	})
 	return probers, nil
 }

@@ -93,11 +93,14 @@ cannot be asked.`,
 }
 
 func (c *healthConfig) ask(ctx context.Context, out io.Writer) error {
-	address := c.address
+	address, listen, remote := c.address, c.settings.listen, c.settings.isRemote(c.set)
+	if remote { // it has no other port
+		listen = c.settings.metricsListen
+	}
 	if address == "" {
-		host, port, err := net.SplitHostPort(c.settings.listen)
+		host, port, err := net.SplitHostPort(listen)
 		if err != nil {
-			return fmt.Errorf("listen %q: %w", c.settings.listen, err)
+			return fmt.Errorf("listen %q: %w", listen, err)
 		}
 		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 			host = "127.0.0.1"
@@ -106,7 +109,7 @@ func (c *healthConfig) ask(ctx context.Context, out io.Writer) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	if c.role.name == serveRole || c.role.name == gatewayRole {
+	if c.role.name == serveRole || c.role.name == gatewayRole || remote {
 		return askHTTP(ctx, out, address)
 	}
 	return c.askGRPC(ctx, out, address)

@@ -65,7 +65,11 @@ const proberHelp = `Prober runs checks: it follows what the monitors service ass
 each result to the events service. It has no database and needs no keys but the
 cluster's. Checks go on while the other services are away; results wait in memory.
 
-Several probers of a region run the same checks; give each a --prober-id.
+Several probers of a region share its monitors; give each a --prober-id.
+
+A remote prober has none of that: frogup prober --join https://server --token TOKEN joins
+a server with a token (POST /api/uptime/probers), and works through one connection
+outwards, also behind NAT and an HTTP proxy (HTTPS_PROXY). Who it is stands in --data.
 ` + egressHelp + `
 ` + memberHelp + `
 ` + settingsHelp

@@ -132,9 +132,13 @@ func TestRemoteProber(t *testing.T) {
 	if err := before.save(); err != nil {
 		t.Fatal(err)
 	}
-	p = launch(t, remoteEnv, "prober", "--data", folder) // the URL stands in the identity too
+	p = launch(t, remoteEnv, "prober", "--data", folder, "--metrics-listen", "127.0.0.1:0") // the URL stands in the identity too
+	operators := p.line("metrics on ")
 	p.line("prober " + id)
 	s.watched("second", "eu-west")
+	if got := runVerb(t, t.Context(), map[string]string{"FROGUP_DATA": folder}, "", "health", "prober", "--address", operators); got.code != exitOK {
+		t.Errorf("health: %d %s%s", got.code, got.stdout, got.stderr)
+	}
 	eventually(t, "the certificate to be renewed", func() error {
 		after, err := readIdentity(folder)
 		if err == nil && bytes.Equal(after.Certificate, before.Certificate) {
