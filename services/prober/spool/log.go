@@ -39,7 +39,7 @@ type Options struct {
 const (
 	chunkBytes  = 256 << 10
 	minMemory   = 4 * chunkBytes
-	spareChunks = 8
+	spareChunks = 32
 	hurryBytes  = 1 << 20 // so much is written before the window is over
 	markBytes   = 64 << 10
 	diskPause   = 500 * time.Millisecond // after the disk refused

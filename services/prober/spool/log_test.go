@@ -41,16 +41,16 @@ func readFrom(t testing.TB, l *Log, after uint64) (seqs []uint64, records []stri
 	for {
 		found, err := r.Read(after, func(seq uint64, record []byte) bool {
 			if seq <= after {
-				t.Fatalf("number %d after %d", seq, after)
+				t.Errorf("number %d after %d", seq, after)
 			}
 			after = seq
 			seqs, records = append(seqs, seq), append(records, string(record))
 			return true
 		})
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
-		if !found {
+		if !found || err != nil {
 			return seqs, records
 		}
 	}

@@ -6,16 +6,33 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// torture is the count that is asked for in earnest, or a tenth of it in passing: FROGUP_TORTURE=1 runs the whole.
-func torture(n int) int {
+// torture is the count that is asked for in earnest, or a part of it in passing: FROGUP_TORTURE=1 runs the whole.
+func torture(n, inPassing int) int {
 	if os.Getenv("FROGUP_TORTURE") != "" {
 		return n
 	}
-	return n / 10
+	return inPassing
+}
+
+// parallel runs n pieces of work, a few at a time: they wait for one another's locks and timers more than they compute.
+func parallel(t *testing.T, n int, run func(i int)) {
+	t.Helper()
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range 8 {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n) && !t.Failed(); i = next.Add(1) - 1 {
+				run(int(i))
+			}
+		})
+	}
+	workers.Wait()
 }
 
 func random(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 7)) }
@@ -33,21 +50,21 @@ type life struct {
 // TestKilledAnywhere takes the power away before a random operation on the file system, again and again on the same log. Of
 // what was not synced anything may survive.
 func TestKilledAnywhere(t *testing.T) {
-	began, kills := time.Now(), 0
-	for seed := range uint64(torture(10_000) / 20) {
-		x := &life{t: t, r: random(seed), records: map[uint64]string{}, missing: map[uint64]bool{}}
+	const lives = 20
+	began, logs := time.Now(), torture(10_000, 1000)/lives
+	parallel(t, logs, func(seed int) {
+		x := &life{t: t, r: random(uint64(seed)), records: map[uint64]string{}, missing: map[uint64]bool{}}
 		f := newFaultFS()
-		for range 20 {
+		for range lives {
 			x.run(f, f.ops+1+x.r.IntN(60))
-			kills++
 			f = f.crash(x.r)
 			x.verify(f)
-			if t.Failed() {
-				t.Fatalf("seed %d", seed)
-			}
 		}
-	}
-	t.Logf("%d kills in %v", kills, time.Since(began))
+		if t.Failed() {
+			t.Errorf("seed %d", seed)
+		}
+	})
+	t.Logf("%d kills in %v", logs*lives, time.Since(began))
 }
 
 func (x *life) options(f *faultFS) Options {
@@ -59,8 +76,8 @@ func (x *life) run(f *faultFS, killAt int) {
 	f.killAt = killAt
 	l, err := Open("", x.options(f))
 	if err != nil {
-		if !f.killed {
-			x.t.Fatal(err)
+		if !f.dead() {
+			x.t.Error(err)
 		}
 		return
 	}
@@ -71,7 +88,8 @@ func (x *life) run(f *faultFS, killAt int) {
 			body := fmt.Sprintf("%x%s", x.r.Uint64(), strings.Repeat("r", x.r.IntN(600)))
 			var ok bool
 			if seq, ok = l.Append(nil, []byte(body)); !ok {
-				x.t.Fatal("refused")
+				x.t.Error("refused")
+				return
 			}
 			x.records[seq] = body
 			delete(x.missing, seq)
@@ -96,7 +114,8 @@ func (f *faultFS) dead() bool {
 func (x *life) verify(f *faultFS) {
 	l, err := Open("", x.options(f.clone()))
 	if err != nil {
-		x.t.Fatal(err)
+		x.t.Error(err)
+		return
 	}
 	defer l.Close()
 	s := l.Stats()
@@ -149,16 +168,18 @@ func TestTornAtEveryByte(t *testing.T) {
 	f, records := filled(t, 8<<20)
 	name := segmentName(1, 0)
 	whole := f.names[name].data
-	step := 65536 / torture(65536)
+	places := torture(65536, 2048)
+	step := 65536 / places
 	r := random(5)
 	rubbish := make([]byte, len(whole))
 	for i := range rubbish {
 		rubbish[i] = byte(r.Uint32())
 	}
-	for cut := 0; cut <= 65536; cut += step {
+	parallel(t, places+1, func(i int) {
+		cut := i * step
 		at := len(whole) - cut
 		data := bytes.Clone(whole[:at])
-		switch cut / step % 3 {
+		switch i % 3 {
 		case 1:
 			data = append(data, make([]byte, cut)...)
 		case 2:
@@ -168,7 +189,8 @@ func TestTornAtEveryByte(t *testing.T) {
 		g.names[name] = &inode{data: data}
 		l, err := Open("", Options{FS: g})
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
+			return
 		}
 		_, got := readFrom(t, l, 0)
 		_ = l.Close()
@@ -181,15 +203,16 @@ func TestTornAtEveryByte(t *testing.T) {
 			kept++
 		}
 		if len(got) != kept {
-			t.Fatalf("cut %d bytes: %d records, want %d", cut, len(got), kept)
+			t.Errorf("cut %d bytes: %d records, want %d", cut, len(got), kept)
+			return
 		}
 		for i := range got {
 			if got[i] != records[i] {
-				t.Fatalf("cut %d bytes: record %d is another one", cut, i+1)
+				t.Errorf("cut %d bytes: record %d is another one", cut, i+1)
 			}
 		}
-	}
-	t.Logf("%d places in %v", 65536/step+1, time.Since(began))
+	})
+	t.Logf("%d places in %v", places+1, time.Since(began))
 }
 
 // TestBitFlips turns one bit of the log over. It is detected, costs one record at most, and is counted.
@@ -201,13 +224,13 @@ func TestBitFlips(t *testing.T) {
 	for name, n := range f.names {
 		names, total = append(names, name), total+len(n.data)
 	}
-	r := random(17)
-	n := torture(100_000)
-	for range n {
+	n := torture(100_000, 4000)
+	parallel(t, n, func(i int) {
+		r := random(uint64(i))
 		name := names[r.IntN(len(names))]
 		g := newFaultFS()
 		for other, node := range f.names {
-			g.names[other] = node // no test writes to what it opens but the cursor
+			g.names[other] = node // nothing but the cursor is written to
 		}
 		g.names[cursorName] = &inode{data: bytes.Clone(f.names[cursorName].data)}
 		data := bytes.Clone(f.names[name].data)
@@ -216,24 +239,22 @@ func TestBitFlips(t *testing.T) {
 		g.names[name] = &inode{data: data}
 		l, err := Open("", Options{FS: g})
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
+			return
 		}
 		seqs, got := readFrom(t, l, 0)
 		s := l.Stats()
 		_ = l.Close()
 		for i, seq := range seqs {
 			if got[i] != records[seq-1] {
-				t.Fatalf("%s at %d: record %d is another one", name, at, seq)
+				t.Errorf("%s at %d: record %d is another one", name, at, seq)
 			}
 		}
 		lost := len(records) - len(got)
-		if lost > 1 || int(s.Lost) != lost || name != cursorName && s.Damaged == 0 {
-			t.Fatalf("%s at %d: %d lost, %+v", name, at, lost, s)
+		if lost > 1 || int(s.Lost) != lost || name != cursorName && s.Damaged == 0 || s.Next != uint64(len(records)+1) && lost == 0 {
+			t.Errorf("%s at %d: %d lost, %+v", name, at, lost, s)
 		}
-		if s.Next != uint64(len(records)+1) && lost == 0 {
-			t.Fatalf("%s at %d: goes on with %d", name, at, s.Next)
-		}
-	}
+	})
 	t.Logf("%d flips in %d bytes in %v", n, total, time.Since(began))
 }
 
