@@ -144,8 +144,8 @@ func (s *nameService) givenBy() string {
 	return b.String()
 }
 
-// maxNameServices bounds how many lists of servers are remembered, and namesPer
-// for how many times each.
+// maxNameServices bounds how many lists of servers, with their times, are
+// remembered.
 const maxNameServices = 4096
 
 // nameBook holds who resolves for whom. Checks with the same servers share what

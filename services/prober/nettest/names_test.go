@@ -190,7 +190,7 @@ func TestServersOfACheckAnswer(t *testing.T) {
 	for name, want := range map[string]nettest.ErrorType{
 		"missing.test": nettest.ErrDNSNXDomain, "broken.test": nettest.ErrDNSFailure, "slow.test": nettest.ErrDNSTimeout,
 	} {
-		if r, err := ask(t, asking(own), name, "80", 0, time.Second, given.Addr()); r.ErrorType != want || r.FailedPhase != nettest.PhaseDNS {
+		if r, err := ask(t, asking(own), name, "80", 0, 2*time.Second, given.Addr()); r.ErrorType != want || r.FailedPhase != nettest.PhaseDNS {
 			t.Errorf("%s: %v, %+v", name, err, r)
 		}
 	}

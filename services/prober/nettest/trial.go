@@ -91,7 +91,7 @@ func typeOfLookup(err error) ErrorType {
 func (t *trial) run() (resolved, ErrorType, error) {
 	hearing, enough := context.WithCancel(t.ctx)
 	defer enough()
-	slow := time.NewTimer(max(min(time.Until(t.deadline)/4, witnessHeadStart), time.Nanosecond))
+	slow := time.NewTimer(ahead(min(time.Until(t.deadline)/4, witnessHeadStart)))
 	defer slow.Stop()
 	t.ask()
 	for {
@@ -120,7 +120,7 @@ func (t *trial) run() (resolved, ErrorType, error) {
 			}
 			switch {
 			case alive && t.proofs == 1:
-				rest := max(time.Until(t.deadline)/2, time.Nanosecond)
+				rest := ahead(time.Until(t.deadline) / 2)
 				t.halfway = time.Now().Add(rest)
 				slow.Reset(rest)
 				t.ask()
@@ -137,6 +137,14 @@ func (t *trial) run() (resolved, ErrorType, error) {
 			return t.verdict()
 		}
 	}
+}
+
+// ahead is d, or what never comes if that is over: the deadline decides then.
+func ahead(d time.Duration) time.Duration {
+	if d <= 0 {
+		return time.Hour
+	}
+	return d
 }
 
 // ask asks for the name once more.
