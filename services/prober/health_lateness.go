@@ -10,7 +10,7 @@ const (
 	lateSteps = 7 // a minute, and the step that has begun
 	lateStep  = 10 * time.Second
 	// Buckets double every 4: a quantile is at most a fifth too high. The last one is open.
-	lateBuckets = 96
+	lateBuckets = 128
 )
 
 // lateCounts are checks by their lateness.
