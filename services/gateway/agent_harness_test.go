@@ -94,6 +94,7 @@ type outpost struct {
 	*centre
 	prober *prober
 	conn   *grpc.ClientConn
+	inside map[string]*grpc.ClientConn // past the gateway
 
 	assignments monitorsv1.AssignmentsServiceClient
 	recorder    eventsv1.RecorderServiceClient
@@ -101,7 +102,7 @@ type outpost struct {
 
 const largeMessages = 16 << 20
 
-func newOutpost(t *testing.T, change ...func(*gateway.Config)) *outpost {
+func newOutpost(t testing.TB, change ...func(*gateway.Config)) *outpost {
 	t.Helper()
 	c := &centre{owners: map[string]string{}}
 	opts := []rpctest.Option{
@@ -121,13 +122,13 @@ func newOutpost(t *testing.T, change ...func(*gateway.Config)) *outpost {
 	e := start(t, append([]func(*gateway.Config){func(cfg *gateway.Config) {
 		cfg.Conns["monitors"], cfg.Conns["events"] = monitors, events
 	}}, change...)...)
-	o := &outpost{edge: e, centre: c, prober: newProber(t)}
+	o := &outpost{edge: e, centre: c, prober: newProber(t), inside: map[string]*grpc.ClientConn{"monitors": monitors, "events": events}}
 	c.owners[string(o.prober.der)] = "p1"
 	o.connect(t, e.srv)
 	return o
 }
 
-func (o *outpost) connect(t *testing.T, srv *httptest.Server) {
+func (o *outpost) connect(t testing.TB, srv *httptest.Server) {
 	t.Helper()
 	var err error
 	address := srv.Listener.Addr().String()
