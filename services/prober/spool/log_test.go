@@ -109,7 +109,7 @@ func TestReadsOnlyWhatIsDurable(t *testing.T) {
 		}
 		return nil
 	}
-	l := open(t, Options{FS: f, Window: time.Millisecond})
+	l := open(t, Options{FS: f, Window: time.Millisecond, SegmentBytes: 64 << 10})
 	l.Append(nil, []byte("a"))
 	select {
 	case <-l.Ready(0):
@@ -184,7 +184,7 @@ func TestFull(t *testing.T) {
 func TestSyncFails(t *testing.T) {
 	for _, times := range []int{1, 2, 5} {
 		f := newFaultFS()
-		l := open(t, Options{FS: f, Window: time.Millisecond})
+		l := open(t, Options{FS: f, Window: time.Millisecond, SegmentBytes: 64 << 10})
 		for i := range 100 {
 			l.Append(nil, record(i))
 		}
@@ -244,7 +244,7 @@ func TestSyncFails(t *testing.T) {
 // A short write is a failed one.
 func TestShortWrite(t *testing.T) {
 	f := newFaultFS()
-	l := open(t, Options{FS: f, Window: time.Millisecond})
+	l := open(t, Options{FS: f, Window: time.Millisecond, SegmentBytes: 64 << 10})
 	l.Append(nil, record(1))
 	if err := l.Sync(t.Context()); err != nil {
 		t.Fatal(err)
@@ -443,7 +443,7 @@ func TestAgainstAModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		f := newFaultFS()
 		o := Options{
-			FS: f, Window: time.Hour, Blocks: rapid.Bool().Draw(rt, "blocks"), MemoryBytes: minMemory,
+			FS: f, Window: time.Hour, SegmentBytes: 64 << 10, Blocks: rapid.Bool().Draw(rt, "blocks"), MemoryBytes: minMemory,
 			MaxBytes: rapid.SampledFrom([]int64{256 << 10, 1 << 20, 1 << 30}).Draw(rt, "max"),
 		}
 		l, err := Open("", o)

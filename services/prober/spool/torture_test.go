@@ -168,7 +168,7 @@ func TestTornAtEveryByte(t *testing.T) {
 	f, records := filled(t, 8<<20)
 	name := segmentName(1, 0)
 	whole := f.names[name].data
-	places := torture(65536, 2048)
+	places := torture(65536, 512)
 	step := 65536 / places
 	r := random(5)
 	rubbish := make([]byte, len(whole))
@@ -224,13 +224,13 @@ func TestBitFlips(t *testing.T) {
 	for name, n := range f.names {
 		names, total = append(names, name), total+len(n.data)
 	}
-	n := torture(100_000, 4000)
+	n := torture(100_000, 1000)
 	parallel(t, n, func(i int) {
 		r := random(uint64(i))
 		name := names[r.IntN(len(names))]
 		g := newFaultFS()
 		for other, node := range f.names {
-			g.names[other] = node // nothing but the cursor is written to
+			g.names[other] = &inode{data: node.data} // nothing but the cursor is written to
 		}
 		g.names[cursorName] = &inode{data: bytes.Clone(f.names[cursorName].data)}
 		data := bytes.Clone(f.names[name].data)
