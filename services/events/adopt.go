@@ -45,12 +45,15 @@ func (j *Judge) adopt(d *draft, now time.Time, deadlines bool) adoption {
 		r.become(q, d.began[r.Region])
 		j.touch(r)
 	}
-	before := s.state.Status
+	before := s.state.Timeline
 	last, line := j.rewrite(d, "", found[""], s.state.Timeline, now)
 	s.state.Timeline, s.state.UpdatedAt = line, now
 	j.touchState(s)
-	if line.Status != before {
-		last.From, last.NotedAt = before, now
+	if line.Status != before.Status {
+		last.From, last.NotedAt = before.Status, now
+		if before.Status == Down { // what was announced began, and cannot have ended before
+			last.Since = later(last.Since, before.Since)
+		}
 		j.changes.Feed = append(j.changes.Feed, FeedItem{
 			OrganizationID: s.monitor.OrganizationID, MonitorID: s.monitor.ID, At: last.CauseAt, Transition: &last,
 		})

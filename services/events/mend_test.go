@@ -106,7 +106,7 @@ func TestMending(t *testing.T) {
 			"up@0 unknown@70 down@60"},
 		{"nobody has spoken yet", nil, "S0 T300", "S30 F60 F90", "unknown@-10 up@0 down@60 unknown@160", "up@0 unknown@70"},
 		{"a result between two that confirmed one another", func(m *Monitor) { m.Interval = time.Minute }, "S0 F60 F120", "S90",
-			"unknown@-10 up@0", "up@0 down@60 up@0"},
+			"unknown@-10 up@0", "up@0 down@60 up@60"},
 		{"observer faults", nil, "S0 T100 S300", "E30 E60 E90 S120 S150 S180 S210 S240 S270", "unknown@-10 up@0 unknown@30 up@120", "up@0 unknown@70 up@300"},
 		{"a pause stays one", nil, "S0 D100 T101 A200 S210", "S30 S60 S80", "unknown@-10 up@0 paused@100 unknown@200 up@210",
 			"up@0 unknown@70 paused@100 unknown@200 up@210"},

@@ -12,7 +12,7 @@ import (
 const (
 	mendAfter   = time.Second      // how long a monitor's results of the past wait for company
 	mendAgain   = time.Second      // after a try that failed
-	mendAtOnce  = 64               // monitors that are mended beside one another
+	mendAtOnce  = 1000             // monitors that are mended beside one another
 	mendWithin  = 10 * time.Second // how long what was judged before may take to be stored
 	missingFor  = time.Minute      // how long results that the history had no room for may take to come again
 	mendAtWorst = 100              // tries of a monitor of which results were judged that never get stored

@@ -20,7 +20,7 @@ const queryPrefix = "monitor_events-"
 type writer struct {
 	name    string              // begins the identifiers and the tokens of this process's inserts
 	marks   map[seriesKey]int64 // the newest slot of each series; nil until it is read
-	sets    *headerSets
+	sets    *events.HeaderSets
 	texts   map[uint64]string // encoded header sets
 	columns columns
 	inserts int

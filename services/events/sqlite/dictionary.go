@@ -20,12 +20,12 @@ type dictionary struct {
 	configs  map[configKey]int64
 	variants map[variantKey]int64
 	headers  map[uint64]int64
-	sets     *headerSets
+	sets     *events.HeaderSets
 	epoch    int // how often it was forgotten
 }
 
 func newDictionary() *dictionary {
-	d := &dictionary{sets: newHeaderSets()}
+	d := &dictionary{sets: events.NewHeaderSets()}
 	d.forget()
 	return d
 }
@@ -146,7 +146,7 @@ ON CONFLICT (hash) DO UPDATE SET hash = excluded.hash RETURNING id`
 
 // headerSet returns 0 for none.
 func (d *dictionary) headerSet(ctx context.Context, tx *sql.Tx, config int64, r *events.Result) (int64, error) {
-	k, kept := d.sets.keep(answerKind{config, r.Outcome, r.StatusCode}, r.Headers)
+	k, kept := d.sets.Keep(events.AnswerKind{Config: uint64(config), Outcome: r.Outcome, Code: r.StatusCode}, r.Headers)
 	if len(kept) == 0 {
 		return 0, nil
 	}

@@ -1,10 +1,8 @@
-package sqlite
+package events
 
 import (
 	"hash/maphash"
 	"strings"
-
-	"github.com/frogstats/uptime/services/events"
 )
 
 // Response headers are kept as sets that results share. What changes with every answer would make a set per result, several
@@ -26,11 +24,12 @@ var volatile = map[string]bool{
 	"ratelimit-remaining": true, "ratelimit-reset": true, "x-ratelimit-remaining": true, "x-ratelimit-reset": true, "x-ratelimit-used": true,
 }
 
-// answerKind groups answers that should have the same headers.
-type answerKind struct {
-	config  int64
-	outcome events.Outcome
-	code    uint32
+// AnswerKind groups answers that should have the same headers. What numbers a configuration has is the store's business.
+type AnswerKind struct {
+	MonitorID uint32
+	Config    uint64
+	Outcome   Outcome
+	Code      uint32
 }
 
 // learner finds out which headers of one kind of answers are volatile.
@@ -40,25 +39,26 @@ type learner struct {
 	whole   int
 }
 
-// headerSets decides what is kept of response headers.
-type headerSets struct {
+// HeaderSets decides what a store keeps of response headers. It is not for concurrent use.
+type HeaderSets struct {
 	seed     maphash.Seed
-	learners map[answerKind]*learner
+	learners map[AnswerKind]*learner
 }
 
-func newHeaderSets() *headerSets {
-	return &headerSets{seed: maphash.MakeSeed(), learners: map[answerKind]*learner{}}
+// NewHeaderSets makes one that has learned nothing.
+func NewHeaderSets() *HeaderSets {
+	return &HeaderSets{seed: maphash.MakeSeed(), learners: map[AnswerKind]*learner{}}
 }
 
-// keep returns the headers to store and a number that tells sets apart within this process; 0 and nil for none. It may
+// Keep returns the headers to store and a number that tells sets apart within this process; 0 and nil for none. It may
 // return h itself.
-func (s *headerSets) keep(k answerKind, h map[string]string) (uint64, map[string]string) {
+func (s *HeaderSets) Keep(k AnswerKind, h map[string]string) (uint64, map[string]string) {
 	if len(h) == 0 {
 		return 0, nil
 	}
 	l := s.learner(k)
 	l.learn(s.seed, h)
-	drop := l.drops(k.outcome)
+	drop := l.drops(k.Outcome)
 	var id uint64
 	dropped := 0
 	for name, value := range h {
@@ -83,7 +83,7 @@ func (s *headerSets) keep(k answerKind, h map[string]string) (uint64, map[string
 	return id | 1, kept
 }
 
-func (s *headerSets) hash(name, value string) uint64 {
+func (s *HeaderSets) hash(name, value string) uint64 {
 	var h maphash.Hash
 	h.SetSeed(s.seed)
 	h.WriteString(name)
@@ -92,7 +92,7 @@ func (s *headerSets) hash(name, value string) uint64 {
 	return h.Sum64()
 }
 
-func (s *headerSets) learner(k answerKind) *learner {
+func (s *HeaderSets) learner(k AnswerKind) *learner {
 	l := s.learners[k]
 	if l == nil {
 		if len(s.learners) >= maxLearners {
@@ -140,9 +140,11 @@ func (l *learner) changed(name string) {
 }
 
 // drops returns which headers to leave out.
-func (l *learner) drops(o events.Outcome) func(name string) bool {
-	if o == events.Success {
-		return func(name string) bool { return l.changes[name] >= volatileAt || volatile[strings.ToLower(name)] }
+func (l *learner) drops(o Outcome) func(name string) bool {
+	if o == Success {
+		return func(name string) bool {
+			return len(l.changes) > 0 && l.changes[name] >= volatileAt || volatile[name] || volatile[strings.ToLower(name)]
+		}
 	}
 	if l.whole < wholeSets {
 		l.whole++

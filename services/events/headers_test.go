@@ -1,12 +1,10 @@
-package sqlite
+package events
 
 import (
 	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/frogstats/uptime/services/events"
 )
 
 func answer(i int, extra ...string) map[string]string {
@@ -18,11 +16,11 @@ func answer(i int, extra ...string) map[string]string {
 }
 
 func TestHeadersOfSuccesses(t *testing.T) {
-	s := newHeaderSets()
-	k := answerKind{1, events.Success, 200}
+	s := NewHeaderSets()
+	k := AnswerKind{1, 1, Success, 200}
 	ids := map[uint64]int{}
 	for i := range 100 {
-		id, kept := s.keep(k, answer(i))
+		id, kept := s.Keep(k, answer(i))
 		ids[id]++
 		if kept["Content-Type"] != "text/html" || kept["Date"] != "" {
 			t.Fatalf("answer %d keeps %v", i, kept)
@@ -34,22 +32,22 @@ func TestHeadersOfSuccesses(t *testing.T) {
 	if len(ids) > volatileAt+1 {
 		t.Errorf("%d sets for answers that differ in what changes always", len(ids))
 	}
-	id, kept := s.keep(k, answer(100, "X-New"))
+	id, kept := s.Keep(k, answer(100, "X-New"))
 	if _, seen := ids[id]; seen || kept["X-New"] == "" {
 		t.Errorf("a new header makes no new set: %v", kept)
 	}
 }
 
 func TestHeadersThatComeAndGoAreVolatile(t *testing.T) {
-	s := newHeaderSets()
-	k := answerKind{1, events.Success, 200}
+	s := NewHeaderSets()
+	k := AnswerKind{1, 1, Success, 200}
 	ids := map[uint64]bool{}
 	for i := range 100 {
 		h := map[string]string{"Content-Type": "text/html"}
 		if i%2 == 0 {
 			h["X-Cache"] = "HIT"
 		}
-		id, _ := s.keep(k, h)
+		id, _ := s.Keep(k, h)
 		ids[id] = true
 	}
 	if len(ids) != 2 {
@@ -58,16 +56,16 @@ func TestHeadersThatComeAndGoAreVolatile(t *testing.T) {
 }
 
 func TestHeadersOfFailures(t *testing.T) {
-	s := newHeaderSets()
-	k := answerKind{1, events.Failure, 500}
+	s := NewHeaderSets()
+	k := AnswerKind{1, 1, Failure, 500}
 	for i := range wholeSets {
-		if _, kept := s.keep(k, answer(i)); cmp.Diff(answer(i), kept) != "" {
+		if _, kept := s.Keep(k, answer(i)); cmp.Diff(answer(i), kept) != "" {
 			t.Fatalf("answer %d keeps %v", i, kept)
 		}
 	}
 	ids := map[uint64]bool{}
 	for i := range 100 {
-		id, kept := s.keep(k, answer(1000+i))
+		id, kept := s.Keep(k, answer(1000+i))
 		ids[id] = true
 		if kept["Content-Type"] == "" {
 			t.Fatalf("what is stable is gone: %v", kept)
@@ -76,24 +74,24 @@ func TestHeadersOfFailures(t *testing.T) {
 	if len(ids) != 1 {
 		t.Errorf("%d sets for the same failure over and over", len(ids))
 	}
-	if _, kept := s.keep(answerKind{1, events.Failure, 502}, answer(1)); cmp.Diff(answer(1), kept) != "" {
+	if _, kept := s.Keep(AnswerKind{1, 1, Failure, 502}, answer(1)); cmp.Diff(answer(1), kept) != "" {
 		t.Errorf("another failure keeps %v", kept)
 	}
 }
 
 func TestNoHeaders(t *testing.T) {
-	s := newHeaderSets()
+	s := NewHeaderSets()
 	for _, h := range []map[string]string{nil, {}, {"Date": "now"}} {
-		if id, kept := s.keep(answerKind{1, events.Success, 200}, h); id != 0 || kept != nil {
+		if id, kept := s.Keep(AnswerKind{1, 1, Success, 200}, h); id != 0 || kept != nil {
 			t.Errorf("%v: %d, %v", h, id, kept)
 		}
 	}
 }
 
 func TestLearnersAreBounded(t *testing.T) {
-	s := newHeaderSets()
+	s := NewHeaderSets()
 	for i := range maxLearners + 10 {
-		s.keep(answerKind{int64(i), events.Success, 200}, map[string]string{"A": "b"})
+		s.Keep(AnswerKind{1, uint64(i), Success, 200}, map[string]string{"A": "b"})
 	}
 	if len(s.learners) > maxLearners {
 		t.Errorf("%d learners", len(s.learners))
