@@ -115,6 +115,7 @@ func (m *metrics) watch(g *engine, o Outbox) error {
 	set.Gauge("frogup_prober_outbox_age", "s", "Age of the oldest result that is not acknowledged as stored; 0 if there is none.",
 		func() float64 { return ageOf(o.Oldest()) })
 	set.Counter("frogup_prober_outbox_dropped", "Results given up for want of room.", func() int64 { return int64(o.Dropped()) })
+	watchSpool(set, o)
 	set.CounterBy("frogup_prober_streams_lost", "Streams to other services that broke, to be opened again.", "stream",
 		map[string]func() int64{"uplink": m.uplinkLost.Load, "assignments": m.assignmentsLost.Load})
 	set.Gauge("frogup_prober_held_results", "", "Results that wait for word of whether this prober itself was well.",

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/internal/telemetry/observe"
 	"github.com/frogstats/uptime/services/prober/spool"
 )
 
@@ -221,8 +222,18 @@ func (d *diskOutbox) Dropped() uint64 {
 	return s.Dropped + s.Refused
 }
 
-// Spool are the figures of the log.
-func (d *diskOutbox) Spool() spool.Stats { return d.log.Stats() }
+// watchSpool counts what only an outbox on disk has: nothing in memory.
+func watchSpool(set *observe.Set, o Outbox) {
+	figures := func() (s spool.Stats) {
+		if d, ok := o.(*diskOutbox); ok {
+			s = d.log.Stats()
+		}
+		return s
+	}
+	set.Counter("frogup_prober_outbox_lost", "Results that were on disk and cannot be read any more.", func() int64 { return int64(figures().Lost) })
+	set.Counter("frogup_prober_outbox_refusals", "Writes and syncs that the disk of the outbox refused.",
+		func() int64 { return int64(figures().Refusals) })
+}
 
 func (d *diskOutbox) Close() error {
 	if d.debts != nil {

@@ -27,7 +27,7 @@ type Options struct {
 	MaxBytes     int64         // on disk, at least 256 KiB; 0 means 1 GiB
 	SegmentBytes int64         // of a file; 0 means 8 MiB, or a sixteenth of MaxBytes if that is less
 	MemoryBytes  int           // of records in memory; 0 means 32 MiB
-	Window       time.Duration // how long the first record of a group waits for others; 0 means 8 ms
+	Window       time.Duration // how long the first record of a group waits for others; 0 means 10 ms
 	// Blocks makes Append refuse records that there is no room for; else the oldest ones give way.
 	Blocks bool
 	// Visit is called by Open with each record that is not acknowledged, in order. It must not keep record.
@@ -59,7 +59,7 @@ func (o Options) withDefaults() Options {
 	}
 	o.MemoryBytes = max(o.MemoryBytes, minMemory)
 	if o.Window == 0 {
-		o.Window = 8 * time.Millisecond
+		o.Window = 10 * time.Millisecond
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
