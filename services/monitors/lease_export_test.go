@@ -10,3 +10,6 @@ func (s *Service) SetWall(wall func() time.Time) { s.clock = newGrantClock(wall)
 
 // Place brings a region up to date.
 func (s *Service) Place(ctx context.Context, region string) error { return s.place(ctx, region) }
+
+// Changed tells the service that somebody has written beside it.
+func (s *Service) Changed() { s.changed.fire() }

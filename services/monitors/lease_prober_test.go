@@ -80,7 +80,7 @@ func (p *process) run() {
 		open := p.opened && (p.sole || p.world.now() < p.until && !p.clock.now().After(p.label))
 		for id, epoch := range p.held {
 			if open {
-				p.world.take(p, id, max(epoch, p.epoch), p.sole)
+				p.world.take(p, id, max(epoch, p.epoch), p.sole, p.until)
 			}
 		}
 		p.mu.Unlock()

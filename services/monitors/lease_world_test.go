@@ -30,6 +30,7 @@ type world struct {
 	ttl    time.Duration
 	began  time.Time
 	region string
+	real   bool        // its clock is everybody's: what is to happen soon may happen late
 	calm   atomic.Bool // nothing goes wrong any more
 	frozen atomic.Bool // the store does not answer
 
@@ -337,10 +338,13 @@ func (w *world) committed(tx *observed, called time.Duration) {
 	}
 }
 
-// take is a slot that a prober runs. The fence is where the result comes to be judged.
-func (w *world) take(p *process, monitor uint32, epoch uint64, sole bool) {
+// take is a slot that a prober runs, if its lease, until until, still lasts. The fence is where the result comes to be judged.
+func (w *world) take(p *process, monitor uint32, epoch uint64, sole bool, until time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if !sole && w.now() >= until {
+		return
+	}
 	key, who := holdingKey{monitor, epoch}, p.id+"/"+p.session
 	if owner, known := w.owners[key]; known && owner != who {
 		w.broken = append(w.broken, fmt.Sprintf("%v: monitor %d has two owners under epoch %d: %s and %s", w.now(), monitor, epoch, owner, who))
