@@ -375,6 +375,8 @@ func TestRemoteProberWithAWrongClock(t *testing.T) {
 	s := newStation(t)
 	c := s.joinedConn("eu-west")
 	c.offset.Store(int64(-time.Hour))
+	told := 0
+	c.skewed = func(time.Duration) { told++ }
 	csr, err := certificateRequest(c.identity.Load().key)
 	if err != nil {
 		t.Fatal(err)
@@ -385,5 +387,8 @@ func TestRemoteProberWithAWrongClock(t *testing.T) {
 	}
 	if off := time.Duration(c.offset.Load()).Abs(); off > time.Minute {
 		t.Errorf("the clock is still taken to be wrong by %s", off)
+	}
+	if told != 1 {
+		t.Errorf("it was told %d times", told)
 	}
 }

@@ -46,6 +46,8 @@ type joinConn struct {
 	offset   atomic.Int64 // nanoseconds from this machine's clock to the server's, once the server has complained
 	removed  func()       // called when the server says that the prober is not known; may be nil
 
+	skewed func(offset time.Duration) // called when the server says that the clock is wrong; may be nil
+
 	mu     sync.Mutex
 	broken error // why the newest attempt to connect failed; nil after one that did not
 }
@@ -338,7 +340,11 @@ func (c *joinConn) learn(err error, trailer metadata.MD) bool {
 		if err != nil {
 			return false
 		}
-		c.offset.Store(int64(time.Until(time.UnixMilli(ms))))
+		offset := time.Until(time.UnixMilli(ms))
+		c.offset.Store(int64(offset))
+		if c.skewed != nil {
+			c.skewed(offset)
+		}
 		return true
 	case "PROBER_REMOVED":
 		if c.removed != nil {

@@ -37,6 +37,9 @@ func newMembership(c *joinConn, server string, log *slog.Logger) *membership {
 		default:
 		}
 	}
+	c.skewed = func(offset time.Duration) {
+		log.Warn("this machine's clock is wrong, and so are the times of results; set it, best with NTP", "server_is_ahead_by", offset.Round(time.Second).String())
+	}
 	return m
 }
 
