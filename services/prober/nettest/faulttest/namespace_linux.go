@@ -65,6 +65,38 @@ func OpenBlackHole() (io.Closer, error) {
 	return tun, nil
 }
 
+// Own makes the addresses of an IPv4 prefix this machine's, on the loopback device, under a number of its own. Closing it
+// takes them away, together with what was connected to them: what is sent there then goes where the routes lead.
+func Own(number int, prefix string) (io.Closer, error) {
+	device := fmt.Sprintf("lo:%d", number)
+	p, err := netip.ParsePrefix(prefix)
+	if err != nil {
+		return nil, fmt.Errorf("own %s: %w", prefix, err)
+	}
+	var mask [4]byte
+	binary.BigEndian.PutUint32(mask[:], ^uint32(0)<<(32-p.Bits()))
+	err = withSocket(func(s int) error {
+		if err := setAddress(s, syscall.SIOCSIFADDR, device, p.Addr().String()); err != nil {
+			return err
+		}
+		return setAddress(s, syscall.SIOCSIFNETMASK, device, netip.AddrFrom4(mask).String())
+	})
+	if err != nil {
+		return nil, fmt.Errorf("own %s: %w", prefix, err)
+	}
+	return alias(device), nil
+}
+
+// alias is an additional address of a device.
+type alias string
+
+// Close takes the address away.
+func (a alias) Close() error {
+	return withSocket(func(s int) error {
+		return ioctl(s, syscall.SIOCSIFFLAGS, unsafe.Pointer(newIfreq(string(a)))) // no flags: it is down, which an alias does not survive
+	})
+}
+
 // Reject makes connections to the IPv4 prefix fail at once, as unreachable.
 func Reject(prefix string) error {
 	return addRoute(prefix, "0.0.0.0", syscall.RTF_UP|syscall.RTF_REJECT)
