@@ -69,7 +69,7 @@ type theirs struct {
 	ended  sync.WaitGroup
 }
 
-const window = 8 * time.Millisecond
+const window = 10 * time.Millisecond
 
 func openTheirs(dir string) store {
 	l, err := wlog.NewSize(promslog.NewNopLogger(), prometheus.NewRegistry(), dir, 8<<20, compression.None)

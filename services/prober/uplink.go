@@ -97,7 +97,7 @@ func (u *uplink) liveFrom(ctx context.Context, now time.Time) (uint64, error) {
 		return first, nil
 	}
 	// Results are in the order in which their checks ended, which is nearly that of their times.
-	n := uint64(u.outbox.Pending()) // and more, if numbers are missing
+	n := max(uint64(u.outbox.Pending()), 1) // and more, if numbers are missing
 	for ready(u.outbox, first+n) {
 		n *= 2
 	}
