@@ -45,6 +45,21 @@ func (o *observer) noteResult(r *checkv1.CheckResult, now time.Time) {
 	o.note(nettest.ErrorType(r.GetErrorType()), r.GetErrorMessage(), now)
 }
 
+// disproved reports whether something seen after seen shows that a fault is over. The lock is held.
+func (o *observer) disproved(typ nettest.ErrorType, seen time.Time) bool {
+	switch typ {
+	case nettest.ErrResolverUnavailable:
+		return o.names != nil && o.names.AnsweredSince(seen)
+	case nettest.ErrObserverOffline:
+		for i := range o.families {
+			if fam := &o.families[i]; fam.here && !fam.silent.lasts() && fam.judged.After(seen) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // ailments are the faults that last now.
 func (o *observer) ailments(now time.Time) (list []*monitorsv1.ObserverFault) {
 	o.mu.Lock()
@@ -60,7 +75,7 @@ func (o *observer) ailments(now time.Time) (list []*monitorsv1.ObserverFault) {
 	}
 	for _, typ := range []nettest.ErrorType{nettest.ErrObserverOffline, nettest.ErrResolverUnavailable, nettest.ErrNoIPv6, nettest.ErrPermission, nettest.ErrOverload, nettest.ErrInternal} {
 		f := o.faults[typ]
-		if f == nil || now.Sub(f.seen) > linger[typ] || typ == nettest.ErrResolverUnavailable && o.names != nil && o.names.AnsweredSince(f.seen) {
+		if f == nil || now.Sub(f.seen) > linger[typ] || o.disproved(typ, f.seen) {
 			delete(o.faults, typ)
 			continue
 		}

@@ -442,3 +442,29 @@ func TestPlacesAreToldApart(t *testing.T) {
 		}
 	})
 }
+
+// A fault of ours is reported as long as it lasts, and not for minutes after the witnesses answer again.
+func TestAFaultThatIsOverIsNotReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{dead: map[string]bool{}}
+		b := startInWorld(t, Config{}, w, witnesses4...)
+		for id := range uint32(20) {
+			b.watch(id+1, fmt.Sprintf("203.%d.113.1", id), 1, time.Second)
+		}
+		pass(30 * time.Second)
+		if got := b.report().GetFaults(); len(got) != 0 {
+			t.Errorf("before: %v", got)
+		}
+		w.set(func(w *world) { w.cut = true })
+		pass(time.Minute)
+		if got := b.report().GetFaults(); len(got) != 1 || got[0].GetErrorType() != string(nettest.ErrObserverOffline) {
+			t.Errorf("during: %v", got)
+		}
+		w.set(func(w *world) { w.cut = false })
+		pass(45 * time.Second)
+		if got := b.report().GetFaults(); len(got) != 0 {
+			t.Errorf("45 s after: %v", got)
+		}
+		b.stopAndRead(t)
+	})
+}
