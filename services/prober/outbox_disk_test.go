@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -120,6 +121,13 @@ func TestDiskOutboxOutlivesItsProcess(t *testing.T) {
 
 // Whatever is appended, acknowledged and closed in between: what is read is what was appended, in order, and the figures are its.
 func TestDiskOutboxAgainstAList(t *testing.T) {
+	// Each of them syncs a real disk many times.
+	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
+		t.Cleanup(func() { _ = checks.Value.Set(checks.DefValue) })
+		if err := checks.Value.Set("15"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		dir, err := os.MkdirTemp(t.TempDir(), "spool")
 		if err != nil {
