@@ -85,7 +85,7 @@ func (s *shard) succeeded(f flight, t *nettest.TestResult, late time.Duration, e
 	s.late.add(late, ended)
 	f.entry.running--
 	s.flushMissed(f.entry, now)
-	changed, next := s.settle(f.entry, success, now)
+	changed, next := s.settle(f.entry, success, now, now)
 	s.row = f.plan.appendSuccess(s.row[:0], f.slot, next, late, t)
 	s.metrics.finished(checkv1.MonitorType_MONITOR_TYPE_TCP, success, ended.Sub(t.Timestamp))
 	traceparent := ""
@@ -168,10 +168,14 @@ func (s *shard) append(e *entry, r *checkv1.CheckResult, traceparent string) {
 }
 
 // settle folds the outcome of a check into its entry: changed says that it is another
-// one than before, and next is the entry's next slot for the row. The lock is held.
-func (s *shard) settle(e *entry, status checkv1.ResultStatus, now time.Time) (changed bool, next int64) {
+// one than before, and next is the entry's next slot for the row. The check ended at ended, which
+// may be a while before now. The lock is held.
+func (s *shard) settle(e *entry, status checkv1.ResultStatus, ended, now time.Time) (changed bool, next int64) {
 	before := e.confirmAt
-	changed = e.finished(status, now)
+	changed = e.finished(status, ended)
+	if ms := now.UnixMilli(); e.confirmAt != before && e.confirmAt != 0 && e.confirmAt <= ms {
+		e.confirmAt = ms + 1 // slots may have been taken since the one that it confirms
+	}
 	if e.removed || s.stopped {
 		return changed, 0
 	}

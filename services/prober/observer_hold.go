@@ -1,6 +1,7 @@
 package prober
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -179,8 +180,27 @@ func (s *shard) let(e *entry, h *heldRow) {
 
 // tell folds the outcome of a check into its entry, and hands its row to the outbox. The lock is held.
 func (s *shard) tell(e *entry, r *checkv1.CheckResult, began, ended time.Time) {
-	changed, next := s.settle(e, r.GetStatus(), ended.Add(s.observer.clock.skew()))
+	changed, next := s.settle(e, r.GetStatus(), ended.Add(s.observer.clock.skew()), s.now())
 	r.NextScheduledAt = stampOf(next)
 	s.metrics.finished(r.GetMonitorType(), r.GetStatus(), ended.Sub(began))
 	s.append(e, r, s.tracer.scheduled(r, ended, changed))
+}
+
+// weigh decides about a check by hand, which waits for it.
+func (g *engine) weigh(ctx context.Context, x ending) {
+	f, silent := findingOf(x.result, x.began, x.ended)
+	s := g.shardOf(x.result.GetMonitorId())
+	for silent && ctx.Err() == nil {
+		s.mu.Lock()
+		proof := s.proof[f.place]
+		s.mu.Unlock()
+		now := time.Now()
+		v := g.observer.judge(&f, proof, now)
+		if v.typ != "" {
+			g.observer.blame(x.result, v, now)
+		}
+		if !v.wait || !wait(ctx, heldEvery) {
+			return
+		}
+	}
 }

@@ -10,7 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pgregory.net/rapid"
+
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	proberv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/prober/v1"
 	"github.com/frogstats/uptime/services/prober/nettest"
 )
 
@@ -466,5 +469,79 @@ func TestAFaultThatIsOverIsNotReported(t *testing.T) {
 			t.Errorf("45 s after: %v", got)
 		}
 		b.stopAndRead(t)
+	})
+}
+
+// A check that somebody asked for is judged like the others, before it is answered.
+func TestChecksByHandAreWeighed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{dead: map[string]bool{"203.0.113.9": true}}
+		b := startInWorld(t, Config{}, w, witnesses4...)
+		s := &Service{engine: b.engine}
+		ask := func(host string) (*checkv1.CheckResult, time.Duration) {
+			began := time.Now()
+			resp, err := s.RunCheck(t.Context(), &proberv1.RunCheckRequest{Spec: &checkv1.CheckSpec{
+				MonitorType: checkv1.MonitorType_MONITOR_TYPE_TCP, TcpConfig: &checkv1.TcpConfig{Host: ptr(host), TimeoutMs: ptr(int32(1000))},
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return resp.GetResult(), time.Since(began)
+		}
+		pass(5 * time.Second)
+		if r, took := ask("203.0.113.9"); r.GetErrorType() != "connection_timeout" || took > 1500*time.Millisecond {
+			t.Errorf("of a dead target: %s after %v", r.GetErrorType(), took)
+		}
+		w.set(func(w *world) { w.cut = true })
+		if r, took := ask("203.0.113.1"); r.GetErrorType() != "observer_offline" || took > time.Second+holdFor {
+			t.Errorf("without a network: %s after %v", r.GetErrorType(), took)
+		}
+		b.stopAndRead(t)
+	})
+}
+
+// Whatever is cut off, dies, comes back and is stopped while results wait: every due slot has one row, the rows of a monitor
+// are in order, and nothing waits in the end.
+func TestHeldRowsKeepTheirPlace(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		hosts, monitors := rapid.IntRange(1, 12).Draw(rt, "hosts"), rapid.Uint32Range(1, 25).Draw(rt, "monitors")
+		intervals := rapid.SliceOfN(rapid.Uint32Range(1, 8), 25, 25).Draw(rt, "intervals")
+		timeouts := rapid.SliceOfN(rapid.IntRange(50, 4000), 25, 25).Draw(rt, "timeouts")
+		witnesses := rapid.SampledFrom([][]string{nil, witnesses4, witnesses4[:2], witnesses4[:1]}).Draw(rt, "witnesses")
+		steps := rapid.SliceOfN(rapid.IntRange(0, 4), 1, 12).Draw(rt, "steps")
+		lasts := rapid.SliceOfN(rapid.IntRange(0, 9000), 12, 12).Draw(rt, "lasts")
+		synctest.Test(t, func(t *testing.T) {
+			w := &world{dead: map[string]bool{}, refuse: map[string]bool{}}
+			b := startInWorld(t, Config{StopGrace: 5 * time.Second}, w, witnesses...)
+			for id := range monitors {
+				b.watch(id+1, fmt.Sprintf("203.%d.113.1", int(id)%hosts), intervals[id], time.Duration(timeouts[id])*time.Millisecond)
+			}
+			for i, step := range steps {
+				host := fmt.Sprintf("203.%d.113.1", i%hosts)
+				w.set(func(w *world) {
+					switch step {
+					case 0:
+						w.cut = !w.cut
+					case 1:
+						w.dead[host] = !w.dead[host]
+					case 2:
+						w.barred = !w.barred
+					case 3:
+						w.refuse[host] = !w.refuse[host]
+					}
+				})
+				if step == 4 {
+					b.remove(uint32(i) + 1)
+				}
+				pass(time.Duration(lasts[i]) * time.Millisecond)
+			}
+			rows := b.stopAndRead(t)
+			due := b.metrics.due.Load()
+			ran, missed := tally(rows)
+			if int64(ran+missed) != due || b.observer.held.Load() != 0 {
+				t.Errorf("%d ran + %d missed, due were %d; %d wait", ran, missed, due, b.observer.held.Load())
+			}
+			inOrder(t, rows)
+		})
 	})
 }

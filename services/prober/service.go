@@ -25,9 +25,11 @@ func (s *Service) RunCheck(ctx context.Context, req *proberv1.RunCheckRequest) (
 	defer release()
 	r := s.engine.newResult(req.GetSpec(), slot)
 	s.engine.metrics.running.Add(1)
+	began := time.Now()
 	chk.runDetailed(ctx, r)
 	s.engine.metrics.running.Add(-1)
 	ended := time.Now()
+	s.engine.weigh(ctx, ending{result: r, began: began, ended: ended})
 	traceparent := s.engine.tracer.within(ctx, r, ended)
 	if req.GetRecord() {
 		s.engine.record(r, ended, traceparent)
