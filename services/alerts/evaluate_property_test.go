@@ -123,7 +123,7 @@ func compareOutages(t *rapid.T, entries []Entry, m *memory) {
 // compareRule holds a rule to a model that keeps the last reading of everything.
 func compareRule(t *rapid.T, r Rule, entries []Entry, m *memory) {
 	failures, slowest, uptime := uint32(0), map[string]time.Duration{}, 100.0
-	triggered := false
+	triggered, failed := false, false
 	var want []string
 	for _, e := range entries {
 		switch {
@@ -137,11 +137,12 @@ func compareRule(t *rapid.T, r Rule, entries []Entry, m *memory) {
 				slowest[e.Observation.Region] = e.Observation.Slowest
 			}
 		case e.Transition.To == StatusPaused:
-			failures, slowest, uptime, triggered = 0, map[string]time.Duration{}, 100, false
+			failures, slowest, uptime, triggered, failed = 0, map[string]time.Duration{}, 100, false, false
 		case e.Transition.To == StatusUp || e.Transition.To == StatusDegraded || e.Transition.To == StatusDown:
 			failures = e.Transition.Failures
 		}
-		holds := r.Conditions.Failures > 0 && failures >= uint32(r.Conditions.Failures) || r.Conditions.Uptime > 0 && uptime < r.Conditions.Uptime
+		failed = failures > 0 && (failed || r.Conditions.Failures > 0 && failures >= uint32(r.Conditions.Failures))
+		holds := failed || r.Conditions.Uptime > 0 && uptime < r.Conditions.Uptime
 		for _, d := range slowest {
 			holds = holds || r.Conditions.ResponseTime > 0 && d > r.Conditions.ResponseTime
 		}

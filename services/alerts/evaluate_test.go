@@ -304,6 +304,11 @@ func TestRules(t *testing.T) {
 		{"uptime", all, []Entry{uptime(99), uptime(98.9), uptime(50), uptime(99)}, []string{TypeTriggered, TypeResolved}, conditionUptime},
 		{"paused: silence", all, []Entry{failing(0, 0, 3), transition(0, 0, StatusDown, StatusPaused), failing(0, 0, 3)}, []string{TypeTriggered, TypeTriggered}, conditionFailures},
 		{"unknown resolves nothing", all, []Entry{failing(0, 0, 3), transition(0, 0, StatusDown, StatusUnknown)}, []string{TypeTriggered}, conditionFailures},
+		{
+			"counting that begins anew is no recovery", all,
+			[]Entry{failing(0, 0, 3), transition(0, 0, StatusDown, StatusUnknown), failing(0, 0, 1), failing(0, 0, 2), failing(0, 0, 3), passing(0, 0, 0)},
+			[]string{TypeTriggered, TypeResolved}, conditionFailures,
+		},
 		{"no such condition", Conditions{Failures: 3}, []Entry{slow, uptime(1)}, nil, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -68,8 +68,10 @@ func (c Conditions) judge(before Holding, r reading, regions []string) (Holding,
 	after := Holding{Failures: before.Failures && c.Failures > 0, Uptime: before.Uptime && c.Uptime > 0}
 	var found []breach
 	if c.Failures > 0 && r.failures != nil {
-		after.Failures = *r.failures >= uint32(c.Failures)
-		if after.Failures {
+		reached := *r.failures >= uint32(c.Failures)
+		// Counting begins anew after a time in which nobody looked. That is no recovery: only a success is.
+		after.Failures = reached || before.Failures && *r.failures > 0
+		if reached {
 			found = append(found, breach{conditionFailures, float64(*r.failures), float64(c.Failures)})
 		}
 	}
