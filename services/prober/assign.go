@@ -110,6 +110,9 @@ func (s *shard) admit(e *entry, x arrival, now time.Time) {
 	if !x.handed {
 		e.schedule(now, x.known == nil, x.fresh, x.assignment.GetSpec().GetMonitorId())
 	}
+	if x.known != nil && e.confirmAt != 0 && milli(e.plan.schedule.Next(instant(e.confirmAt-1))) == e.confirmAt {
+		e.confirmAt++ // the slot of this very moment is accounted for
+	}
 }
 
 // renumber lets e go on under another lease. The lock is held.

@@ -202,8 +202,12 @@ func (f *follower) take(ctx context.Context, w *stream, steps []*monitorsv1.Watc
 	if f.keeper.over(w.opening) {
 		return errSessionEnded
 	}
-	before := f.lookUp(ctx, w, steps)
+	before, lost := f.lookUp(ctx, w, steps), takenOver(steps)
 	for _, step := range steps {
+		a := step.GetAssigned()
+		if id := a.GetSpec().GetMonitorId(); a != nil && lost[id] != 0 && lost[id] == a.GetEpoch() && f.describe(w, a) {
+			continue
+		}
 		f.step(w, step, before)
 	}
 	f.cache.hurry()
@@ -211,6 +215,39 @@ func (f *follower) take(ctx context.Context, w *stream, steps []*monitorsv1.Watc
 		f.past, f.was = nil, cached{} // from now on, what is stored may be newer than this prober's start
 	}
 	return nil
+}
+
+// takenOver are the epochs of holdings that were ended by others, by monitor.
+func takenOver(steps []*monitorsv1.WatchAssignmentsResponse) map[uint32]uint64 {
+	var lost map[uint32]uint64
+	for _, m := range steps {
+		if r := m.GetRemoval(); r.GetUntil() != nil {
+			if lost == nil {
+				lost = map[uint32]uint64{}
+			}
+			lost[r.GetMonitorId()] = r.GetEpoch()
+		}
+	}
+	return lost
+}
+
+// describe takes in a holding that is over already, of which this prober may never have heard: the removal that follows says
+// up to where it has to account for it. The lock is held.
+func (f *follower) describe(w *stream, a *monitorsv1.Assignment) bool {
+	id := a.GetSpec().GetMonitorId()
+	if epoch, held := f.engine.heldUnder(id); held && epoch >= a.GetEpoch() {
+		return false
+	}
+	if h := f.parked[id]; h != nil && h.plan.held >= a.GetEpoch() {
+		return true
+	}
+	h, err := f.engine.holdingOf(a, max(a.GetEpoch(), f.keeper.epoch()))
+	if err != nil || !w.leased {
+		return false
+	}
+	h.taken = max(h.from, f.done[id])
+	f.parked[id] = h
+	return true
 }
 
 func (f *follower) lease(w *stream, l *monitorsv1.Lease) {

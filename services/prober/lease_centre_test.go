@@ -54,7 +54,8 @@ type centreSession struct {
 	beat         time.Time
 	until        time.Time // the greatest valid_until granted
 	over, sole   bool
-	lost         map[uint32]*monitorsv1.Removal // to be told
+	lost         map[uint32]*monitorsv1.Removal    // to be told
+	was          map[uint32]*monitorsv1.Assignment // what is lost: the prober may never have heard of it
 	out          chan *monitorsv1.WatchAssignmentsResponse
 }
 
@@ -99,8 +100,11 @@ func (c *centre) end(s *centreSession, until time.Time) {
 		m.holder, m.from = "", time.Time{}
 		if s.durable {
 			r.Until, m.from = stamp(until), until
+			if from := m.assignment.GetAccountFrom(); from != nil { // which may lie ahead
+				m.from = later(m.from, from.AsTime())
+			}
 		}
-		s.lost[id] = r
+		s.lost[id], s.was[id] = r, m.assignment
 		s.send(removal(r))
 	}
 }
@@ -189,9 +193,9 @@ func (c *centre) enter(req *monitorsv1.WatchAssignmentsRequest) (*centreSession,
 		return nil, nil
 	}
 	c.epoch++
-	s := &centreSession{prober: req.GetProberId(), name: req.GetSession(), epoch: c.epoch, durable: req.GetDurable(), lost: map[uint32]*monitorsv1.Removal{}}
+	s := &centreSession{prober: req.GetProberId(), name: req.GetSession(), epoch: c.epoch, durable: req.GetDurable(), lost: map[uint32]*monitorsv1.Removal{}, was: map[uint32]*monitorsv1.Assignment{}}
 	if old != nil {
-		s.lost, s.until = old.lost, old.until
+		s.lost, s.was, s.until = old.lost, old.was, old.until
 		old.over = true
 	}
 	for _, id := range c.ids() {
@@ -225,6 +229,9 @@ func (c *centre) WatchAssignments(req *monitorsv1.WatchAssignmentsRequest, strea
 	s.out = out
 	s.send(&monitorsv1.WatchAssignmentsResponse{Step: &monitorsv1.WatchAssignmentsResponse_Lease{Lease: c.lease(s)}})
 	for id, r := range s.lost {
+		if r.GetUntil() != nil {
+			s.send(assigned(s.was[id]))
+		}
 		s.send(removal(r))
 		if m := c.monitors[id]; r.GetUntil() == nil && m.holder == s.prober {
 			delete(s.lost, id)
