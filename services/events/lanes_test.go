@@ -223,6 +223,19 @@ func TestProbersSpeakForThemselves(t *testing.T) {
 	if err != nil || len(some.GetSlots()) != 1 || some.GetSlots()[0].GetMonitorId() != 8 {
 		t.Errorf("of two that were asked for: %v, %v", some, err)
 	}
+	p.send(result(8, "o1", t0.Add(10*time.Second), ok), result(8, "o1", t0.Add(20*time.Second), ok))
+	p.sync()
+	for until, want := range map[time.Duration]time.Duration{25 * time.Second: 20 * time.Second, 20 * time.Second: 20 * time.Second, 19 * time.Second: 10 * time.Second} {
+		got, err := client.ListLastSlots(as(identity.KindProber, "p", "local"), &eventsv1.ListLastSlotsRequest{
+			Region: "local", MonitorIds: []uint32{8, 9}, Until: timestamppb.New(t0.Add(until)),
+		})
+		if err != nil || len(got.GetSlots()) != 1 || !got.GetSlots()[0].GetScheduledAt().AsTime().Equal(t0.Add(want)) {
+			t.Errorf("the last slot up to %v: %v, %v", until, got, err)
+		}
+	}
+	if _, err := client.ListLastSlots(as(identity.KindProber, "p", "local"), &eventsv1.ListLastSlotsRequest{Region: "local", Until: timestamppb.New(t0)}); status.Code(err) != codes.InvalidArgument {
+		t.Errorf("last slots up to a moment, of all monitors: %v", err)
+	}
 }
 
 // TestFencedResultsAreEvidence has a prober whose lease is over go on.

@@ -30,12 +30,14 @@ type follower struct {
 	learned     chan struct{} // closed when as much is known of before the start as will be
 	reached     chan struct{} // closed when the centre has said something
 	reachedOnce sync.Once
+	owing       chan struct{} // capacity 1: something is open
 
 	mu       sync.Mutex                      // of what follows
 	past     *past                           // of before this prober started; nil once the first snapshot is complete
 	synced   bool                            // a first snapshot of the session is complete
 	parked   map[uint32]*holding             // held no more, and not accounted for to the end
 	released map[uint32]*monitorsv1.Released // given up: the centre may ask again
+	open     map[uint32]openAccount          // of a former process, to be settled
 	done     map[uint32]int64                // up to where what was given up is accounted for, in milliseconds since 1970
 }
 
@@ -46,6 +48,7 @@ func newFollower(monitors, events grpc.ClientConnInterface, cfg Config, g *engin
 			ProberId: cfg.ProberID, Region: cfg.Region, Version: cfg.Version, Durable: cfg.Dir != "", Capacity: uint32(cfg.MaxChecks),
 		},
 		engine: g, log: log, learned: make(chan struct{}), reached: make(chan struct{}), past: &past{},
+		owing:  make(chan struct{}, 1),
 		parked: map[uint32]*holding{}, released: map[uint32]*monitorsv1.Released{}, done: map[uint32]int64{},
 	}
 	f.keeper = newKeeper(f.assignments, cfg, g, log)
@@ -58,6 +61,7 @@ func (f *follower) run(ctx context.Context) {
 	defer parts.Wait()
 	parts.Go(func() { f.keeper.run(ctx) })
 	parts.Go(func() { f.learn(ctx) })
+	parts.Go(func() { f.settleOpen(ctx) })
 	if f.cache != nil {
 		parts.Go(func() { f.cache.run(ctx, f.engine.progress) })
 	}
@@ -347,7 +351,7 @@ func (f *follower) removed(w *stream, r *monitorsv1.Removal) {
 	} else if r.GetRelease() {
 		f.keeper.confirm(f.again(r))
 	}
-	if !w.snapshot[id] {
+	if _, open := f.open[id]; !open && !w.snapshot[id] {
 		f.cache.drop(id)
 	}
 }
@@ -387,7 +391,11 @@ func (f *follower) again(r *monitorsv1.Removal) *monitorsv1.Released {
 func (f *follower) complete(w *stream) {
 	if w.snapshot != nil {
 		f.engine.retain(w.snapshot)
-		f.cache.retain(w.snapshot)
+		keep := w.snapshot
+		for id := range f.open {
+			keep[id] = true
+		}
+		f.cache.retain(keep)
 		clear(f.parked) // nobody asks for them
 	}
 	w.snapshot, f.synced = nil, true

@@ -76,6 +76,9 @@ func (s *shard) noteMissed(p *plan, since, until, next int64, now time.Time) {
 	if n == 0 {
 		return
 	}
+	if next == 0 { // somebody else's, but where this run ends
+		next = milli(p.schedule.Next(instant(until)))
+	}
 	s.metrics.due.Add(int64(n))
 	s.metrics.missed(n, missedOffline)
 	s.row = p.appendMissed(s.row[:0], milli(p.schedule.Next(instant(since))), uint32(n), missedOffline, next, now)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc"
@@ -112,11 +113,15 @@ func TestAfterALapseAssignmentsComeFirst(t *testing.T) {
 type lastSlots struct {
 	eventsv1.RecorderServiceClient
 	slots []*eventsv1.LastSlot
+	ended []*eventsv1.LastSlot // the answer to a question with until; nil where that is not known
 	asked [][]uint32
 }
 
 func (l *lastSlots) ListLastSlots(_ context.Context, req *eventsv1.ListLastSlotsRequest, _ ...grpc.CallOption) (*eventsv1.ListLastSlotsResponse, error) {
 	l.asked = append(l.asked, req.GetMonitorIds())
+	if req.GetUntil() != nil && l.ended != nil {
+		return &eventsv1.ListLastSlotsResponse{Slots: l.ended}, nil
+	}
 	return &eventsv1.ListLastSlotsResponse{Slots: l.slots}, nil
 }
 
@@ -128,14 +133,25 @@ func accountant(t *testing.T, b *bench, l *lastSlots) *follower {
 	return f
 }
 
-// A process that died, and whose monitor another one has taken over and run since, accounts for its own slots up to then: those
-// that may have rows one by one, the others together.
+// A process that died, and whose monitor another one has taken over and run since, accounts for its own slots up to then: from
+// its last stored one on. An old centre cannot tell which that was; then those that may have rows are told one by one, the others
+// together.
 func TestRemovalOfWhatTheFormerProcessHeld(t *testing.T) {
+	for name, knows := range map[string]bool{"a centre that knows": true, "an old centre": false} {
+		t.Run(name, func(t *testing.T) { testRemoval(t, knows) })
+	}
+}
+
+func testRemoval(t *testing.T, knows bool) {
 	inBubble(t, func(t *testing.T) {
 		b := startEngine(t, Config{}, success)
 		pass(time.Hour)
 		died := time.Now()
 		l := &lastSlots{slots: []*eventsv1.LastSlot{{MonitorId: 7, ScheduledAt: stamp(died.Add(2 * time.Minute))}}} // the other's
+		own := schedule.NewGrid(7, 10*time.Second).Last(died.Add(-time.Hour), died)
+		if knows {
+			l.ended = []*eventsv1.LastSlot{{MonitorId: 7, ScheduledAt: stamp(own)}}
+		}
 		f := accountant(t, b, l)
 		pass(3 * time.Minute)
 		a := assignment(7, 10)
@@ -149,13 +165,22 @@ func TestRemovalOfWhatTheFormerProcessHeld(t *testing.T) {
 		f.past.stored = stored
 		until := died.Add(time.Minute)
 		f.removed(&stream{}, &monitorsv1.Removal{MonitorId: 7, Epoch: 4, Until: stamp(until)})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { f.settleOpen(ctx); close(done) }()
+		synctest.Wait()
+		cancel()
+		<-done
 		grid := schedule.NewGrid(7, 10*time.Second)
 		next := grid.Next(died.Add(-time.Second - doubtBefore))
+		if knows {
+			next = grid.Next(own)
+		}
 		for _, r := range b.stopAndRead(t) {
 			if !r.GetScheduledAt().AsTime().Equal(next) || r.GetEpoch() != 6 || r.GetStatus() != checkv1.ResultStatus_RESULT_STATUS_MISSED {
 				t.Errorf("%d missed from %v under %d, want from %v under 6", r.GetMissedCount(), r.GetScheduledAt().AsTime(), r.GetEpoch(), next)
 			}
-			if certain := next.After(died.Add(doubtAfter)); r.GetMissedCount() > 1 && !certain {
+			if certain := knows || next.After(died.Add(doubtAfter)); r.GetMissedCount() > 1 && !certain {
 				t.Errorf("%d slots in a row of which some may have rows", r.GetMissedCount())
 			}
 			for range r.GetMissedCount() {

@@ -353,6 +353,9 @@ func (r *archive) ListLastSlots(_ context.Context, req *eventsv1.ListLastSlotsRe
 	newest := map[uint32]int64{}
 	for _, x := range r.rows {
 		if id := x.GetMonitorId(); len(req.GetMonitorIds()) == 0 || slices.Contains(req.GetMonitorIds(), id) {
+			if until := req.GetUntil(); until != nil && x.GetScheduledAt().AsTime().After(until.AsTime()) {
+				continue
+			}
 			covered := slotsOf(x)
 			newest[id] = max(newest[id], covered[len(covered)-1])
 		}

@@ -288,10 +288,14 @@ func (f *follower) account(id uint32, h *holding, until int64) {
 	if r, ok := f.past.recalled[id]; ok {
 		h.taken = max(h.taken, r.end(f.was.assignments[id]).UnixMilli())
 	}
-	if stored, ok := f.past.stored[id]; ok && stored.at.UnixMilli() <= until {
+	stored, ok := f.past.stored[id]
+	if f.past.stored == nil || ok && stored.at.UnixMilli() > until {
+		// The newest slot is another prober's, or not known. Which was the last of ours has to be asked for.
+		f.owe(openAccount{id: id, holding: h, until: until, progress: f.was.progress})
+		return
+	}
+	if ok {
 		h.taken = max(h.taken, stored.at.UnixMilli()) // which this prober wrote: nobody else had it yet
-	} else if progress := f.was.progress; !progress.IsZero() {
-		f.engine.settleDoubtful(id, h, progress, until)
 	}
 	f.engine.settleFor(id, h, until)
 }

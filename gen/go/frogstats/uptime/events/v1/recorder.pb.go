@@ -320,7 +320,10 @@ type ListLastSlotsRequest struct {
 	// Region.
 	Region string `protobuf:"bytes,1,opt,name=region,proto3" json:"region,omitempty"`
 	// Only these monitors, at most 10000; absent means all.
-	MonitorIds    []uint32 `protobuf:"varint,2,rep,packed,name=monitor_ids,json=monitorIds,proto3" json:"monitor_ids,omitempty"`
+	MonitorIds []uint32 `protobuf:"varint,2,rep,packed,name=monitor_ids,json=monitorIds,proto3" json:"monitor_ids,omitempty"`
+	// Of those monitors, the last slot at or before this moment; absent means the last of all. Consecutive failures are not told
+	// then.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -365,6 +368,13 @@ func (x *ListLastSlotsRequest) GetRegion() string {
 func (x *ListLastSlotsRequest) GetMonitorIds() []uint32 {
 	if x != nil {
 		return x.MonitorIds
+	}
+	return nil
+}
+
+func (x *ListLastSlotsRequest) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
 	}
 	return nil
 }
@@ -508,11 +518,12 @@ const file_frogstats_uptime_events_v1_recorder_proto_rawDesc = "" +
 	"\x0ebackfilled_seq\x18\x03 \x01(\x04R\rbackfilledSeq\x12 \n" +
 	"\trewind_to\x18\x04 \x01(\x04H\x00R\brewindTo\x88\x01\x01B\f\n" +
 	"\n" +
-	"_rewind_to\"e\n" +
+	"_rewind_to\"\x97\x01\n" +
 	"\x14ListLastSlotsRequest\x12!\n" +
 	"\x06region\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@R\x06region\x12*\n" +
 	"\vmonitor_ids\x18\x02 \x03(\rB\t\xbaH\x06\x92\x01\x03\x10\x90NR\n" +
-	"monitorIds\"S\n" +
+	"monitorIds\x120\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"S\n" +
 	"\x15ListLastSlotsResponse\x12:\n" +
 	"\x05slots\x18\x01 \x03(\v2$.frogstats.uptime.events.v1.LastSlotR\x05slots\"\x9b\x01\n" +
 	"\bLastSlot\x12\x1d\n" +
@@ -554,17 +565,18 @@ var file_frogstats_uptime_events_v1_recorder_proto_depIdxs = []int32{
 	2, // 1: frogstats.uptime.events.v1.RecordRequest.batch:type_name -> frogstats.uptime.events.v1.ResultBatch
 	8, // 2: frogstats.uptime.events.v1.ResultBatch.results:type_name -> frogstats.uptime.check.v1.CheckResult
 	7, // 3: frogstats.uptime.events.v1.ResultBatch.traceparents:type_name -> frogstats.uptime.events.v1.ResultBatch.TraceparentsEntry
-	6, // 4: frogstats.uptime.events.v1.ListLastSlotsResponse.slots:type_name -> frogstats.uptime.events.v1.LastSlot
-	9, // 5: frogstats.uptime.events.v1.LastSlot.scheduled_at:type_name -> google.protobuf.Timestamp
-	0, // 6: frogstats.uptime.events.v1.RecorderService.Record:input_type -> frogstats.uptime.events.v1.RecordRequest
-	4, // 7: frogstats.uptime.events.v1.RecorderService.ListLastSlots:input_type -> frogstats.uptime.events.v1.ListLastSlotsRequest
-	3, // 8: frogstats.uptime.events.v1.RecorderService.Record:output_type -> frogstats.uptime.events.v1.RecordResponse
-	5, // 9: frogstats.uptime.events.v1.RecorderService.ListLastSlots:output_type -> frogstats.uptime.events.v1.ListLastSlotsResponse
-	8, // [8:10] is the sub-list for method output_type
-	6, // [6:8] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	9, // 4: frogstats.uptime.events.v1.ListLastSlotsRequest.until:type_name -> google.protobuf.Timestamp
+	6, // 5: frogstats.uptime.events.v1.ListLastSlotsResponse.slots:type_name -> frogstats.uptime.events.v1.LastSlot
+	9, // 6: frogstats.uptime.events.v1.LastSlot.scheduled_at:type_name -> google.protobuf.Timestamp
+	0, // 7: frogstats.uptime.events.v1.RecorderService.Record:input_type -> frogstats.uptime.events.v1.RecordRequest
+	4, // 8: frogstats.uptime.events.v1.RecorderService.ListLastSlots:input_type -> frogstats.uptime.events.v1.ListLastSlotsRequest
+	3, // 9: frogstats.uptime.events.v1.RecorderService.Record:output_type -> frogstats.uptime.events.v1.RecordResponse
+	5, // 10: frogstats.uptime.events.v1.RecorderService.ListLastSlots:output_type -> frogstats.uptime.events.v1.ListLastSlotsResponse
+	9, // [9:11] is the sub-list for method output_type
+	7, // [7:9] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_events_v1_recorder_proto_init() }
