@@ -18,7 +18,13 @@ type problem struct {
 // refused checks that a monitor is refused because of one field, and that the answer says so.
 func (s *server) refused(monitor any, field, name string) {
 	s.t.Helper()
-	r := s.do("POST", "/api/uptime/monitors", monitor)
+	s.refusedAt("/api/uptime/monitors", monitor, field, name)
+}
+
+// refusedAt is refused for whatever is made by a POST to path.
+func (s *server) refusedAt(path string, body any, field, name string) {
+	s.t.Helper()
+	r := s.do("POST", path, body)
 	var p problem
 	if err := json.Unmarshal(r.body, &p); err != nil {
 		s.t.Errorf("%s: %d %s: %v", name, r.status, r.body, err)
@@ -67,6 +73,7 @@ func TestBadInput(t *testing.T) {
 		return web(obj{"http_config": c})
 	}
 	address := func(u string) obj { return config(obj{"url": u}) }
+	dns := func(servers ...string) obj { return web(obj{"dns_config": obj{"servers": servers}}) }
 	port := func(host string, port any) obj {
 		return tcpMonitor("x", 1, obj{"tcp_config": obj{"host": host, "port": port}})
 	}
@@ -128,6 +135,18 @@ func TestBadInput(t *testing.T) {
 		{"confirm_down 0", "confirm_down", web(obj{"confirm_down": 0})},
 		{"quorum of more regions than there are", "quorum", web(obj{"quorum": "2"})},
 		{"overlap unknown", "overlap", web(obj{"overlap": "queue"})},
+		{"name server is a name", "dns_config.servers[0]", dns("dns.example.com")},
+		{"name server is a URL", "dns_config.servers[0]", dns("https://192.0.2.53/")},
+		{"name server with port 0", "dns_config.servers[1]", dns("192.0.2.53", "192.0.2.54:0")},
+		{"name server with port 65536", "dns_config.servers[0]", dns("[2001:db8::53]:65536")},
+		{"name server with a zone", "dns_config.servers[0]", dns("fe80::1%eth0")},
+		{"name server of nobody", "dns_config.servers[0]", dns("0.0.0.0")},
+		{"name server empty", "dns_config.servers", dns("")},
+		{"name server twice", "dns_config.servers[1]", dns("192.0.2.53", "192.0.2.53:53")},
+		{"five name servers", "dns_config.servers", dns("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5")},
+		{"TTL negative", "dns_config.max_ttl_seconds", web(obj{"dns_config": obj{"max_ttl_seconds": -1}})},
+		{"TTL of more than a day", "dns_config.max_ttl_seconds", web(obj{"dns_config": obj{"max_ttl_seconds": 86401}})},
+		{"unknown field of DNS", "dns_config.server", web(obj{"dns_config": obj{"server": "192.0.2.53"}})},
 	} {
 		s.refusedNear(tt.monitor, tt.field, tt.name)
 	}
@@ -151,6 +170,55 @@ func TestBadInput(t *testing.T) {
 		t.Errorf("headers of 128 KiB: %d", r.status)
 	}
 	s.holdsNothing()
+}
+
+// Probers that cannot be, and channels that ask for what there is not, are refused with the field and the reason.
+func TestBadProbersAndChannels(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	const probers, channels = "/api/uptime/probers", "/api/uptime/notification-channels"
+	channel := func(events ...any) obj {
+		return obj{"type": "webhook", "name": "ops", "config": obj{"url": "https://hooks.example.com/"}, "trigger_events": events}
+	}
+	for _, tt := range []struct {
+		name, path, field string
+		body              any
+	}{
+		{"region absent", probers, "region", obj{}},
+		{"region empty", probers, "region", obj{"region": ""}},
+		{"region with a blank", probers, "region", obj{"region": "eu west"}},
+		{"region with a quote", probers, "region", obj{"region": "eu'; reboot; '"}},
+		{"region that ends in a dash", probers, "region", obj{"region": "eu-"}},
+		{"region too long", probers, "region", obj{"region": strings.Repeat("x", 65)}},
+		{"id empty", probers, "id", obj{"region": "eu", "id": ""}},
+		{"id with a slash", probers, "id", obj{"region": "eu", "id": "host/eu"}},
+		{"id too long", probers, "id", obj{"region": "eu", "id": strings.Repeat("x", 129)}},
+		{"token of less than a minute", probers, "valid_seconds", obj{"region": "eu", "valid_seconds": 59}},
+		{"token of more than a week", probers, "valid_seconds", obj{"region": "eu", "valid_seconds": 604801}},
+		{"unknown field of a prober", probers, "regions", obj{"regions": []string{"eu"}}},
+		{"event unknown", channels, "trigger_events[1]", channel("operator", "operators")},
+		{"event as a name of the schema", channels, "trigger_events[0]", channel("TRIGGER_EVENT_OPERATOR")},
+		{"event twice", channels, "trigger_events", channel("operator", "operator")},
+	} {
+		s.refusedAt(tt.path, tt.body, tt.field, tt.name)
+	}
+	for _, query := range []string{"limit=0", "limit=1001", "limit=many", "open=perhaps"} {
+		r := s.do("GET", "/api/uptime/notices?"+query, nil)
+		var p problem
+		field, _, _ := strings.Cut(query, "=")
+		if err := json.Unmarshal(r.body, &p); err != nil || r.status != http.StatusBadRequest || len(p.Details) != 1 || p.Details[0].Field != field {
+			t.Errorf("notices with %s: %d %s", query, r.status, r.body)
+		}
+	}
+	if r := s.do("GET", probers, nil); strings.Contains(string(r.body), `"eu"`) {
+		t.Errorf("a refused prober was stored: %s", r.body)
+	}
+	if r := s.do("GET", channels, nil); strings.Contains(string(r.body), "ops") {
+		t.Errorf("a refused channel was stored: %s", r.body)
+	}
+	if r := s.do("GET", "/api/uptime/audit", nil); strings.Contains(string(r.body), "prober.enrol") || strings.Contains(string(r.body), "channel.create") {
+		t.Errorf("a refusal is in the audit log: %s", r.body)
+	}
 }
 
 // refusedNear is refused, where the detail may name a part of the field: one header of

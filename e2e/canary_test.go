@@ -117,6 +117,9 @@ func TestCredentialsLeaveNoTrace(t *testing.T) {
 		c.add("API key without its name", parts[2])
 	}
 	ask("POST", "/api/organizations/members", obj{"email": "eve@example.com", "role": "viewer", "password": c.hatch("member password")})
+	enrolled := want[struct{ Token string }](s, 200, s.do("POST", "/api/uptime/probers", obj{"region": "eu"})) // tells it, once
+	c.add("token to join with", enrolled.Token)
+	c.add("token to join with, without its kind", strings.TrimPrefix(enrolled.Token, "upt_join_"))
 	s.do("GET", "/api/uptime/monitors", nil, "Authorization", "Bearer "+made.Key)
 	s.do("GET", "/api/uptime/monitors", nil, "Authorization", "Bearer "+c.hatch("wrong key"))
 	s.do("POST", "/api/auth/login", obj{"email": adminEmail, "password": c.hatch("wrong password")}, "Authorization", "")

@@ -53,7 +53,11 @@ func TestTypeScriptClient(t *testing.T) {
 		Status, Name      string
 		Code              *int
 		Milliseconds      *int
-		Field             string
+		Field, Health     string
+		Channel           []string
+		Token             bool
+		Removed, TTL      int
+		Notices           *int
 		Incidents         *int
 	}
 	if err := json.Unmarshal(out, &said); err != nil {
@@ -62,5 +66,9 @@ func TestTypeScriptClient(t *testing.T) {
 	if said.ID == 0 || said.Alert == 0 || said.Listed != 1 || said.Status != "success" || said.Name != "renamed" || said.Code == nil ||
 		*said.Code != 200 || said.Milliseconds == nil || said.Field != "name" || said.Incidents == nil {
 		t.Errorf("the client says %s", out)
+	}
+	if !said.Token || said.Removed != 204 || said.Health != "healthy" || said.TTL != 30 || said.Notices == nil || *said.Notices != 0 ||
+		len(said.Channel) != 1 || said.Channel[0] != "operator" {
+		t.Errorf("of probers, notices and resolvers the client says %s", out)
 	}
 }

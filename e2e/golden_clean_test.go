@@ -24,7 +24,7 @@ var (
 	dateText   = regexp.MustCompile(`[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT`)
 	tokenText  = regexp.MustCompile(`page_token=[^&>"]+`)
 	cookieText = regexp.MustCompile(`(frogup_session=)[^;]+`)
-	keyText    = regexp.MustCompile(`upt_[^"]*`)
+	keyText    = regexp.MustCompile(`upt_[^" ]*`) // of an API key, or to join with
 	secretText = regexp.MustCompile(`whsec_[A-Za-z0-9+/=]+`)
 	messageID  = regexp.MustCompile(`msg_[a-z0-9-]+`)
 )
@@ -122,6 +122,7 @@ var measured = map[string]string{
 	"transfer_time_us": "<us>", "duration_us": "<us>", "total_us": "<us>", "mean_response_time_us": "<us>", "max_response_time_us": "<us>",
 	"up_seconds": "<seconds>", "degraded_seconds": "<seconds>", "down_seconds": "<seconds>", "unknown_seconds": "<seconds>",
 	"current_uptime_seconds": "<seconds>", "coverage_percentage": "<percent>",
+	"clock_offset_ms": "<ms>", "lateness_p99_ms": "<ms>", "spool_age_ms": "<ms>", "spool_bytes": "<bytes>", "spool_results": "<results>", "checks_in_flight": "<checks>",
 	"seq": "<seq>", "head_seq": "<seq>", "transition_seq": "<seq>", "port": "<port>",
 }
 

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -50,7 +51,7 @@ func (s *server) setupToken() string {
 
 // goldenScript is one server's life, in order: every endpoint with every parameter.
 func goldenScript() []step {
-	return slices.Concat(accountSteps(), monitorSteps(), alertSteps(), outageSteps(), dataSteps(), ownSteps(), endSteps())
+	return slices.Concat(accountSteps(), monitorSteps(), proberSteps(), alertSteps(), outageSteps(), dataSteps(), ownSteps(), endSteps())
 }
 
 func accountSteps() []step {
@@ -147,9 +148,54 @@ func monitorSteps() []step {
 			"name": "deep", "monitor_type": "tls", "interval_seconds": 60, "tls_config": obj{"host": "https://example.com", "options": obj{"client_certificate": "x"}},
 			"validation_rules": []any{obj{"type": "cel", "value": "latency <"}, obj{"type": "status_code", "operator": "equals", "value": 200}},
 		}},
-		{name: "regions", op: "GET /api/uptime/regions"},
-		{name: "probers", op: "GET /api/uptime/probers"},
+		{name: "monitors_create_dns", op: "POST /api/uptime/monitors", hide: "status", body: obj{
+			"name": "resolved elsewhere", "monitor_type": "tcp", "interval_seconds": 3600, "enabled": false, "tcp_config": obj{"host": "example.com", "port": 443},
+			"dns_config": obj{"servers": []any{"192.0.2.53", "[2001:db8::53]:5353", "192.0.2.54:53"}, "max_ttl_seconds": 0},
+		}, keep: map[string]string{"resolved": "id"}},
+		{name: "monitors_create_dns_invalid", op: "POST /api/uptime/monitors", body: obj{
+			"name": "resolved nowhere", "monitor_type": "tcp", "interval_seconds": 3600, "tcp_config": obj{"host": "example.com", "port": 443},
+			"dns_config": obj{"servers": []any{"dns.example.com", "192.0.2.53:0", "192.0.2.54", "192.0.2.54:53"}},
+		}},
+		{name: "monitor_patch_dns", op: "PATCH /api/uptime/monitors/{id}", hide: "status", path: "/api/uptime/monitors/{resolved}", body: obj{"dns_config": obj{"max_ttl_seconds": 5}}},
+		{name: "monitor_patch_dns_null", op: "PATCH /api/uptime/monitors/{id}", hide: "status", path: "/api/uptime/monitors/{resolved}", body: obj{"dns_config": nil}},
 	}
+}
+
+// proberSteps let a remote prober be enrolled, and be removed before it joins.
+func proberSteps() []step {
+	const all, make, remove = "GET /api/uptime/probers", "POST /api/uptime/probers", "DELETE /api/uptime/probers/{id}"
+	return []step{
+		{name: "regions", op: "GET /api/uptime/regions", before: (*golden).placed},
+		{name: "probers", op: all, keep: map[string]string{"own_prober": "probers.0.id"}},
+		{name: "probers_enrol", op: make, body: obj{"region": "eu-west"}, keep: map[string]string{"prober": "id"}},
+		{name: "probers_enrol_named", op: make, body: obj{"id": "frog-1", "region": "eu-west", "valid_seconds": 60}},
+		{name: "probers_enrol_again", op: make, body: obj{"id": "frog-1", "region": "eu-north"}},
+		{name: "probers_enrol_invalid", op: make, body: obj{"id": "-", "region": "eu west", "valid_seconds": 59}},
+		{name: "probers_enrolled", op: all},
+		{name: "probers_remove", op: remove, path: "/api/uptime/probers/{prober}"},
+		{name: "probers_remove_own", op: remove, path: "/api/uptime/probers/{own_prober}", before: func(g *golden) {
+			g.vars["own_prober"] = url.PathEscape(fmt.Sprint(g.vars["own_prober"])) // it has a slash
+		}},
+		{name: "probers_remove_missing", op: remove, path: "/api/uptime/probers/{prober}"},
+	}
+}
+
+// placed waits until the prober is well and has the monitor that is enabled.
+func (g *golden) placed() {
+	g.t.Helper()
+	eventually(g.t, 30*time.Second, "a prober with its monitor", func() error {
+		p := want[struct {
+			Probers []struct {
+				Health   string
+				Monitors int
+				Report   obj
+			}
+		}](g.server, 200, g.get("/api/uptime/probers"))
+		if len(p.Probers) != 1 || p.Probers[0].Health != "healthy" || p.Probers[0].Monitors != 1 || p.Probers[0].Report == nil {
+			return fmt.Errorf("there are %+v", p.Probers)
+		}
+		return nil
+	})
 }
 
 // settled waits until a monitor has its results and the state that follows from them.

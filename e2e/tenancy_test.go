@@ -126,5 +126,19 @@ func TestRoles(t *testing.T) {
 		if r := s.do("GET", "/api/organizations/api-keys", nil, as...); r.status != tt.admin {
 			t.Errorf("%s lists keys: %d %s", tt.role, r.status, r.body)
 		}
+		if r := s.do("GET", "/api/uptime/notices", nil, as...); r.status != tt.admin {
+			t.Errorf("%s reads notices: %d %s", tt.role, r.status, r.body)
+		}
+		prober := obj{"id": "of-" + tt.role, "region": "eu"}
+		if r := s.do("POST", "/api/uptime/probers", prober, as...); r.status != tt.admin {
+			t.Errorf("%s enrols a prober: %d %s", tt.role, r.status, r.body)
+		}
+		removed := http.StatusNoContent
+		if tt.admin != http.StatusOK {
+			removed = tt.admin
+		}
+		if r := s.do("DELETE", "/api/uptime/probers/of-"+tt.role, nil, as...); r.status != removed {
+			t.Errorf("%s removes a prober: %d %s", tt.role, r.status, r.body)
+		}
 	}
 }

@@ -27,6 +27,7 @@ async function watch(url: string): Promise<Monitor> {
     http_config: { url, method: "GET", auth: { type: "bearer", credentials: { token: "t" } } },
     validation_rules: [{ type: "status_code", operator: "in", value: [200, 204] }],
     labels: { team: "web" },
+    dns_config: { max_ttl_seconds: 30 },
   };
   return must(
     await client.POST("/api/uptime/monitors", { body, params: { header: { "Idempotency-Key": "typescript-1" } } }),
@@ -72,6 +73,16 @@ async function main(): Promise<void> {
       body: { alert_type: "webhook", alert_config: { url: target }, conditions: { consecutive_failures: 3 } },
     }),
   );
+  const channel = must(
+    await client.POST("/api/uptime/notification-channels", {
+      body: { type: "webhook", name: "operators", config: { url: target }, trigger_events: ["operator"] },
+    }),
+  );
+  const enrolment = must(await client.POST("/api/uptime/probers", { body: { id: "typed", region: "eu", valid_seconds: 60 } }));
+  const removed = await client.DELETE("/api/uptime/probers/{id}", { params: { path: { id: enrolment.id ?? "" } } });
+  const probers = must(await client.GET("/api/uptime/probers", {})).probers ?? [];
+  const health: "healthy" | "impaired" | "offline" | "removed" | null | undefined = probers[0]?.health;
+  const notices = must(await client.GET("/api/uptime/notices", { params: { query: { open: true, limit: 10 } } })).notices ?? [];
   const refused = await client.POST("/api/uptime/monitors", { body: { name: "" } });
   const field: string | undefined = refused.error?.details?.[0]?.field;
   await client.DELETE("/api/uptime/monitors/{id}", { params: { path: { id } } });
@@ -79,7 +90,8 @@ async function main(): Promise<void> {
   console.log(
     JSON.stringify({
       id, status: event.status, code, milliseconds, listed: listed.length, p95: p95 ?? null, name: renamed.name,
-      alert: alert.id, field, incidents: must(await client.GET("/api/uptime/incidents", {})).incidents?.length,
+      alert: alert.id, channel: channel.trigger_events, token: enrolment.token?.startsWith("upt_join_"), removed: removed.response.status,
+      health, notices: notices.length, ttl: monitor.dns_config?.max_ttl_seconds, field, incidents: must(await client.GET("/api/uptime/incidents", {})).incidents?.length,
     }),
   );
 }
@@ -105,6 +117,12 @@ export async function mistakes(): Promise<void> {
   await client.GET("/api/uptime/incidents", { params: { query: { status: "forgiven" } } });
   // @ts-expect-error there is no such method
   await client.POST("/api/uptime/monitors", { body: { http_config: { method: "FETCH" } } });
+  // @ts-expect-error there is no such event
+  await client.POST("/api/uptime/notification-channels", { body: { trigger_events: ["operators"] } });
+  // @ts-expect-error a prober's identifier is a text
+  await client.DELETE("/api/uptime/probers/{id}", { params: { path: { id: 7 } } });
+  // @ts-expect-error that is not asked of notices
+  await client.GET("/api/uptime/notices", { params: { query: { open: "perhaps" } } });
   // @ts-expect-error there are months, but not for these buckets
   await client.GET("/api/uptime/monitors/{monitor_id}/buckets", { params: { path: { monitor_id: 1 }, query: { bucket: "month" } } });
 }
