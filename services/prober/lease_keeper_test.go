@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,10 +23,18 @@ type renewals struct {
 	monitorsv1.AssignmentsServiceClient
 	took   time.Duration
 	answer func(*monitorsv1.RenewLeaseRequest) (*monitorsv1.Lease, error)
+	away   atomic.Bool // every answer is an error
 
 	mu   sync.Mutex
 	at   []time.Time
 	asks []*monitorsv1.RenewLeaseRequest
+}
+
+// heard are the requests so far, and when they came.
+func (r *renewals) heard() (at []time.Time, asks []*monitorsv1.RenewLeaseRequest) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.at), slices.Clone(r.asks)
 }
 
 func (r *renewals) RenewLease(ctx context.Context, req *monitorsv1.RenewLeaseRequest, _ ...grpc.CallOption) (*monitorsv1.RenewLeaseResponse, error) {
@@ -36,6 +45,9 @@ func (r *renewals) RenewLease(ctx context.Context, req *monitorsv1.RenewLeaseReq
 	case <-time.After(r.took):
 	case <-ctx.Done():
 		return nil, status.FromContextError(ctx.Err()).Err()
+	}
+	if r.away.Load() {
+		return nil, status.Error(codes.Unavailable, "away")
 	}
 	l, err := r.answer(req)
 	return &monitorsv1.RenewLeaseResponse{Lease: l}, err
@@ -70,8 +82,8 @@ func TestRenewsEveryThird(t *testing.T) {
 		r := &renewals{took: 500 * time.Millisecond, answer: func(*monitorsv1.RenewLeaseRequest) (*monitorsv1.Lease, error) { return plainLease(), nil }}
 		startKeeper(t, r, plainLease())
 		pass(30*time.Second + 100*time.Millisecond)
-		if len(r.at) != 10 {
-			t.Errorf("%d renewals in 30 s, want 10: %v", len(r.at), r.at)
+		if at, _ := r.heard(); len(at) != 10 {
+			t.Errorf("%d renewals in 30 s, want 10: %v", len(at), at)
 		}
 	})
 }
@@ -80,16 +92,10 @@ func TestRenewsEveryThird(t *testing.T) {
 // and never outlasts a third.
 func TestTheFenceCountsFromTheRequest(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		fails := false
-		r := &renewals{took: 2 * time.Second, answer: func(*monitorsv1.RenewLeaseRequest) (*monitorsv1.Lease, error) {
-			if fails {
-				return nil, status.Error(codes.Unavailable, "away")
-			}
-			return plainLease(), nil
-		}}
+		r := &renewals{took: 2 * time.Second, answer: func(*monitorsv1.RenewLeaseRequest) (*monitorsv1.Lease, error) { return plainLease(), nil }}
 		k := startKeeper(t, r, plainLease())
 		pass(3*time.Second + 2*time.Second + time.Millisecond) // the first has been answered, which was sent after three seconds
-		fails = true
+		r.away.Store(true)
 		open := func() bool { _, open := k.engine.fence.limit(); return open }
 		pass(12*time.Second - 5*time.Second - 2*time.Millisecond)
 		if !open() {
@@ -99,8 +105,8 @@ func TestTheFenceCountsFromTheRequest(t *testing.T) {
 		if open() {
 			t.Error("the fence is open twelve seconds after the start, nine after the last request that was answered")
 		}
-		if n := len(r.at); n < 4 {
-			t.Errorf("%d attempts", n)
+		if at, _ := r.heard(); len(at) < 4 {
+			t.Errorf("%d attempts", len(at))
 		}
 	})
 }
@@ -123,22 +129,23 @@ func TestReleasesAreConfirmedAtOnce(t *testing.T) {
 		began := time.Now()
 		k.confirm(&monitorsv1.Released{MonitorId: 7, Epoch: 1})
 		pass(20 * time.Second)
-		if first := r.at[0].Sub(began); first > 10*time.Millisecond {
+		times, asks := r.heard()
+		if first := times[0].Sub(began); first > 10*time.Millisecond {
 			t.Errorf("confirmed after %v", first)
 		}
 		told := 0
-		for _, req := range r.asks {
+		for _, req := range asks {
 			told += len(req.GetReleased())
 		}
-		if told != 3 || len(r.asks[2].GetReleased()) != 1 {
+		if told != 3 || len(asks[2].GetReleased()) != 1 {
 			t.Errorf("told %d times, want until it was heard", told)
 		}
-		report := r.asks[len(r.asks)-1].GetReport()
+		report := asks[len(asks)-1].GetReport()
 		if offset := report.GetClockOffsetMs(); offset != 3000 {
 			t.Errorf("clock offset %v ms, want 3000", offset)
 		}
-		if at := report.GetAt().AsTime(); at.Sub(r.at[len(r.at)-1]) != -3*time.Second {
-			t.Errorf("report of %v by the centre's clock at %v", at, r.at[len(r.at)-1])
+		if at := report.GetAt().AsTime(); at.Sub(times[len(times)-1]) != -3*time.Second {
+			t.Errorf("report of %v by the centre's clock at %v", at, times[len(times)-1])
 		}
 	})
 }
@@ -152,8 +159,9 @@ func TestRenewalIsUnknown(t *testing.T) {
 		r.took = time.Millisecond
 		k := startKeeper(t, r, plainLease())
 		pass(time.Minute)
-		if _, open := k.engine.fence.limit(); !open || len(r.at) != 1 {
-			t.Errorf("open %v after %d renewals", open, len(r.at))
+		at, _ := r.heard()
+		if _, open := k.engine.fence.limit(); !open || len(at) != 1 {
+			t.Errorf("open %v after %d renewals", open, len(at))
 		}
 	})
 }
