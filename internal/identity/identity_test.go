@@ -25,7 +25,7 @@ func signer(t testing.TB, key []byte) *Signer {
 }
 
 func TestAllows(t *testing.T) {
-	all := []Access{AccessUnspecified, AccessPublic, AccessUser, AccessViewer, AccessEditor, AccessAdmin, AccessOwner, AccessService, 8, -1}
+	all := []Access{AccessUnspecified, AccessPublic, AccessUser, AccessViewer, AccessEditor, AccessAdmin, AccessOwner, AccessService, AccessProber, 9, -1}
 	member := func(k Kind, r Role) Principal {
 		return Principal{Kind: k, UserID: "u", KeyID: "k", OrganizationID: "o", Role: r}
 	}
@@ -44,9 +44,13 @@ func TestAllows(t *testing.T) {
 		"unknown role":               {member(KindUser, "root"), []Access{AccessPublic, AccessUser}},
 		"key of an editor":           {member(KindAPIKey, RoleEditor), []Access{AccessPublic, AccessUser, AccessViewer, AccessEditor}},
 		"key without id":             {Principal{Kind: KindAPIKey, OrganizationID: "o", Role: RoleOwner}, []Access{AccessPublic}},
-		"service":                    {Principal{Kind: KindService, Name: "events"}, []Access{AccessPublic, AccessService}},
-		"service in an owner's coat": {Principal{Kind: KindService, Name: "events", UserID: "u", OrganizationID: "o", Role: RoleOwner}, []Access{AccessPublic, AccessService}},
+		"service":                    {Principal{Kind: KindService, Name: "events"}, []Access{AccessPublic, AccessService, AccessProber}},
+		"service in an owner's coat": {Principal{Kind: KindService, Name: "events", UserID: "u", OrganizationID: "o", Role: RoleOwner}, []Access{AccessPublic, AccessService, AccessProber}},
 		"service without a name":     {Principal{Kind: KindService}, []Access{AccessPublic}},
+		"prober":                     {Principal{Kind: KindProber, Name: "eu-1", Region: "eu"}, []Access{AccessPublic, AccessProber}},
+		"prober without a region":    {Principal{Kind: KindProber, Name: "eu-1"}, []Access{AccessPublic}},
+		"prober without a name":      {Principal{Kind: KindProber, Region: "eu"}, []Access{AccessPublic}},
+		"prober in an owner's coat":  {Principal{Kind: KindProber, Name: "eu-1", Region: "eu", UserID: "u", OrganizationID: "o", Role: RoleOwner}, []Access{AccessPublic, AccessProber}},
 		"unknown kind":               {member("root", RoleOwner), []Access{AccessPublic}},
 	}
 	for name, tt := range tests {
