@@ -141,7 +141,7 @@ func (p *process) ended(session string) {
 
 func (p *process) call(req *monitorsv1.RenewLeaseRequest) (*monitorsv1.RenewLeaseResponse, error) {
 	w := p.world
-	ctx, cancel := context.WithTimeout(proberContext(p.ctx, p.id, w.region), w.ttl/2)
+	ctx, cancel := context.WithTimeout(handing(proberContext(p.ctx, p.id, w.region), req), w.ttl/2)
 	defer cancel()
 	if w.trouble(40) {
 		if err := sleep(ctx, w.upTo(w.ttl)); err != nil {
@@ -165,7 +165,9 @@ func (p *process) leave() {
 	clear(p.held)
 	session := p.session
 	p.mu.Unlock()
-	_, _ = p.call(&monitorsv1.RenewLeaseRequest{ProberId: p.id, Session: session, Leaving: true, LeftAt: timestamppb.New(p.clock.now())})
+	at := p.clock.now()
+	p.world.leaves(p.id, session, at)
+	_, _ = p.call(&monitorsv1.RenewLeaseRequest{ProberId: p.id, Session: session, Leaving: true, LeftAt: timestamppb.New(at)})
 	p.kill()
 }
 

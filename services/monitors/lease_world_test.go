@@ -46,6 +46,7 @@ type world struct {
 	rows    map[uint32][]grant      // holders of each monitor, in the order of their commits
 	lost    map[lossKey]time.Time   // what probers are to be told
 	given   map[lossKey][]time.Time // what probers have confirmed
+	ledger  *ledger
 	history []porcupine.Operation
 	faults  int
 	broken  []string // promises
@@ -65,7 +66,9 @@ type lossKey struct {
 // grant is an assignment as it was committed.
 type grant struct {
 	monitors.Assigned
-	at time.Duration
+	before monitors.Assigned // as the transaction found it
+	rev    int64             // of the region, before it
+	at     time.Duration
 }
 
 // trace says what happens, if somebody wants to know.
@@ -169,7 +172,7 @@ func newWorld(t testing.TB, seed uint64, ttl time.Duration, box *secret.Box, ope
 	w := &world{
 		t: t, seed: seed, ttl: ttl, began: time.Now(), region: "eu", rng: rand.New(rand.NewPCG(seed, 1)),
 		owners: map[holdingKey]string{}, judged: map[uint32]uint64{}, rows: map[uint32][]grant{}, lost: map[lossKey]time.Time{},
-		given: map[lossKey][]time.Time{},
+		given: map[lossKey][]time.Time{}, ledger: newLedger(),
 	}
 	for i := range 1 + w.pick(3) {
 		r := &replica{}
@@ -246,6 +249,7 @@ func fragile[T any](ctx context.Context, b *brittle, do func() (T, error)) (out 
 func (b *brittle) OpenSession(ctx context.Context, o monitors.Opening) (monitors.Session, error) {
 	return fragile(ctx, b, func() (monitors.Session, error) {
 		s, err := b.Store.OpenSession(ctx, o)
+		b.world.granted(s, o.ProberID, o.Name, o.ValidUntil, err)
 		b.world.trace("open %s/%s: %+v %v", o.ProberID, o.Name, s, err)
 		return s, err
 	})
@@ -254,6 +258,7 @@ func (b *brittle) OpenSession(ctx context.Context, o monitors.Opening) (monitors
 func (b *brittle) RenewSession(ctx context.Context, r monitors.Renewal) (monitors.Session, error) {
 	return fragile(ctx, b, func() (monitors.Session, error) {
 		s, err := b.Store.RenewSession(ctx, r)
+		b.world.granted(s, r.ProberID, r.Name, r.ValidUntil, err)
 		b.world.trace("renew %s/%s: %s beat %d sole %v %v", r.ProberID, r.Name, s.State, s.Beat, s.Sole, err)
 		return s, err
 	})
@@ -262,6 +267,7 @@ func (b *brittle) RenewSession(ctx context.Context, r monitors.Renewal) (monitor
 func (b *brittle) EndSession(ctx context.Context, e monitors.Ending) (bool, error) {
 	return fragile(ctx, b, func() (bool, error) {
 		ended, err := b.Store.EndSession(ctx, e)
+		b.world.hasLeft(e, ended, err)
 		b.world.trace("end %+v: %v %v", e, ended, err)
 		return ended, err
 	})
@@ -287,34 +293,23 @@ func (b *brittle) Placements(ctx context.Context) ([]monitors.Placement, error) 
 func (b *brittle) Place(ctx context.Context, region string, fn func(tx monitors.PlaceTx) error) error {
 	_, err := fragile(ctx, b, func() (bool, error) {
 		var tx *observed
-		called := b.world.now()
+		called, shown := b.world.now(), b.replica.service.GrantNow()
 		err := b.Store.Place(ctx, region, func(inner monitors.PlaceTx) error {
-			tx = &observed{PlaceTx: inner}
+			tx = newObserved(ctx, inner)
 			return fn(tx)
 		})
+		if tx == nil {
+			return true, err
+		}
+		tx.between = [2]time.Time{shown, b.replica.service.GrantNow()}
 		if err == nil {
 			b.world.committed(tx, called)
+		} else {
+			b.world.perhapsCommitted(tx)
 		}
 		return true, err
 	})
 	return err
-}
-
-// observed is a transaction of which it is noted what it does.
-type observed struct {
-	monitors.PlaceTx
-	assigned []monitors.Assigned
-	losses   []monitors.Loss
-}
-
-func (o *observed) Assign(ctx context.Context, as []monitors.Assigned) error {
-	o.assigned = append(o.assigned, as...)
-	return o.PlaceTx.Assign(ctx, as)
-}
-
-func (o *observed) Lose(ctx context.Context, ls []monitors.Loss) error {
-	o.losses = append(o.losses, ls...)
-	return o.PlaceTx.Lose(ctx, ls)
 }
 
 // committed notes what a placement has changed.
@@ -334,7 +329,8 @@ func (w *world) committed(tx *observed, called time.Duration) {
 				Call: int64(called), Return: int64(w.now()) + 1,
 			})
 		}
-		w.rows[a.MonitorID] = append(rows, grant{a, w.now()})
+		w.rows[a.MonitorID] = append(rows, grant{a, tx.before[a.MonitorID].Assigned, tx.Placement().Rev, w.now()})
+		w.begins(tx, a)
 	}
 }
 
