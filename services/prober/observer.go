@@ -139,9 +139,9 @@ var (
 	stands verdict
 )
 
-// judge decides about a finding; proof is when something answered at the same place last. It waits only before the finding's
+// judge decides about a finding; known is what has answered at the same place. It waits only before the finding's
 // time is over.
-func (o *observer) judge(f *finding, proof, now time.Time) verdict {
+func (o *observer) judge(f *finding, known proof, now time.Time) verdict {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if f.silent && o.memory.near {
@@ -151,13 +151,13 @@ func (o *observer) judge(f *finding, proof, now time.Time) verdict {
 		return verdict{typ: nettest.ErrObserverOffline, why: "The prober's machine slept while this check ran, so it says nothing about the target"}
 	}
 	for i := range o.families {
-		if fam := &o.families[i]; !proof.IsZero() && f.place != everywhere && f.place.public() && f.place.in(fam.version) {
+		if fam := &o.families[i]; !known.last.IsZero() && f.place != everywhere && f.place.public() && f.place.in(fam.version) {
 			fam.seen = true
 		}
 	}
 	w := o.window.Load()
 	tripped := w != nil && w.tripped.Load()
-	proven := !f.naming && !tripped && !proof.IsZero() && f.ended.Sub(proof) <= min(f.ended.Sub(f.began)/2, proofAge)
+	proven := !f.naming && !tripped && known.covers(f)
 	v := o.network(f, proven, w)
 	if f.naming && v.typ == "" && o.names != nil && o.names.Unavailable() {
 		return verdict{typ: nettest.ErrResolverUnavailable, why: "No name has been resolved of late, whatever its zone: check the prober's resolver"}

@@ -12,12 +12,32 @@ import (
 
 // watched is what a shard keeps for the observer; its lock guards it.
 type watched struct {
-	proof   [places]time.Time // when something there answered last
+	proof   [places]proof
 	held    map[*entry]*heldRows
 	settled bool // the prober stops: nothing waits any more
 	late    lateRing
 	jump    int       // of the slots' clock, the last that was seen
 	looked  time.Time // when the shard looked for what is due last
+}
+
+// proof is that the network reaches a place: something there has answered, again and again, from since to last.
+type proof struct{ since, last time.Time }
+
+// proofGap is how far apart two answers may be for the time between them to count.
+const proofGap = 3 * time.Second
+
+// add takes in an answer.
+func (p *proof) add(at time.Time) {
+	if at.Sub(p.last) > proofGap {
+		p.since = at
+	}
+	p.last = at
+}
+
+// covers reports whether the network was well while a check ran: from its beginning, whose packets it may have waited for to the
+// end, and lately when it ended. What has answered after that says nothing of it.
+func (p proof) covers(f *finding) bool {
+	return !p.last.IsZero() && !p.since.After(f.began) && !p.last.After(f.ended) && f.ended.Sub(p.last) <= min(f.ended.Sub(f.began)/2, proofAge)
 }
 
 // heldRow is a row that waits for its turn: for the observer's word, or behind one that does.
@@ -86,7 +106,7 @@ func (s *shard) doubt(e *entry, x ending, f *finding) (wait bool) {
 
 // answered notes that e's host answered a check in whatever way. The lock is held.
 func (s *shard) answered(e *entry, p place, began, now time.Time) {
-	s.proof[p] = now
+	s.proof[p].add(now)
 	host := e.plan.host
 	if host.silent.Load() {
 		host.silent.Store(false)
@@ -192,10 +212,10 @@ func (g *engine) weigh(ctx context.Context, x ending) {
 	s := g.shardOf(x.result.GetMonitorId())
 	for silent && ctx.Err() == nil {
 		s.mu.Lock()
-		proof := s.proof[f.place]
+		known := s.proof[f.place]
 		s.mu.Unlock()
 		now := time.Now()
-		v := g.observer.judge(&f, proof, now)
+		v := g.observer.judge(&f, known, now)
 		if v.typ != "" {
 			g.observer.blame(x.result, v, now)
 		}

@@ -446,6 +446,33 @@ func TestPlacesAreToldApart(t *testing.T) {
 	})
 }
 
+// On a private network of ours too: what answers once the network is back proves nothing of the checks that began before.
+func TestAnOutageOfAPrivateNetworkIsNoTargetsFault(t *testing.T) {
+	for name, witnesses := range map[string][]string{"witnesses there": {"10.9.0.1", "10.9.0.2", "10.9.0.3"}, "witnesses in the world": witnesses4} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{dead: map[string]bool{}}
+				b := startInWorld(t, Config{}, w, witnesses...)
+				for id := range uint32(60) {
+					b.watch(id+1, "10.8.0.1", 1, 800*time.Millisecond)
+				}
+				pass(10 * time.Second)
+				for i := range 20 {
+					w.set(func(w *world) { w.cut = true })
+					pass(7*time.Second + time.Duration(i)*50*time.Millisecond)
+					w.set(func(w *world) { w.cut = false })
+					pass(10 * time.Second)
+				}
+				rows := b.stopAndRead(t)
+				if got := count(rows); got["timeout connection_timeout"] != 0 || got["error observer_offline"] < 1000 {
+					t.Errorf("got %v", got)
+				}
+				inOrder(t, rows)
+			})
+		})
+	}
+}
+
 // A fault of ours is reported as long as it lasts, and not for minutes after the witnesses answer again.
 func TestAFaultThatIsOverIsNotReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
