@@ -52,7 +52,7 @@ test: $(BIN)/testreport engines ## run the tests of every module, with the race 
 
 # Scenarios that the suite form does not repeat: those with network namespaces, in which its stores could not be reached, and
 # those that start a suite of their own in any form.
-SOLO_ONLY := TestBlackHole|TestMachineWithoutNetwork|TestResolverFails|TestSuite.*
+SOLO_ONLY := TestBlackHole|TestMachineWithoutNetwork|TestProberIsCutOff|TestResolverFails|TestSuite.*
 
 # Tests of how exactly phases are measured. They run alone and without the race detector, which makes handshakes ten times
 # slower on both sides.
@@ -66,6 +66,20 @@ engines:
 .PHONY: e2e
 e2e: engines ## run the end-to-end scenarios alone, with their output; FORM=suite on separate services
 	FROGUP_E2E_FORM=$(FORM) $(GO) test $(RACE) -v -count=1 -timeout 30m $(TESTFLAGS) ./e2e/...
+
+FAULTS ?= 200
+MONITORS ?= 1000
+SEED ?=
+
+.PHONY: torture
+torture: engines ## an hour and more of faults: FAULTS of them on MONITORS, replayed by SEED; then frozen stores, cut networks, the spool, leases
+	FROGUP_E2E_LONG=1 FROGUP_E2E_TORTURE_FAULTS=$(FAULTS) FROGUP_E2E_TORTURE_MONITORS=$(MONITORS) FROGUP_E2E_TORTURE_SEED=$(SEED) \
+	  $(GO) test -v -count=1 -timeout 6h -run '^TestSuiteTorture$$' $(TESTFLAGS) ./e2e
+	FROGUP_E2E_LONG=1 $(GO) test -v -count=1 -timeout 3h -run '^($(TROUBLES))$$' $(TESTFLAGS) ./e2e
+	FROGUP_TORTURE=1 $(GO) test -v -count=1 -timeout 1h -run 'Torture' $(TESTFLAGS) ./services/prober/spool ./services/monitors/...
+
+# Scenarios of one long trouble each.
+TROUBLES := TestSuiteDatabaseStandsStill|TestSuiteHistoryIsAway|TestProberIsCutOff|TestSuiteRegions
 
 .PHONY: compose-e2e
 compose-e2e: ## bring docker-compose.yml up for real, use it, kill its containers

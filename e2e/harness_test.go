@@ -120,10 +120,24 @@ func start(t testing.TB, opts ...option) *server {
 		}
 		if t.Failed() {
 			t.Logf("server output:\n%s", tail(s.remarks(), 8<<10))
+			s.keep(os.Getenv("FROGUP_E2E_LOGS"))
 		}
 	})
 	s.run()
 	return s
+}
+
+// keep writes the whole output to a file in folder, if there is one.
+func (s *server) keep(folder string) {
+	if folder == "" {
+		return
+	}
+	path := filepath.Join(folder, strings.ReplaceAll(s.t.Name(), "/", "-")+".log")
+	if err := os.WriteFile(path, []byte(s.remarks()), 0o600); err != nil {
+		s.t.Errorf("keep the output: %v", err)
+		return
+	}
+	s.t.Logf("the whole of it: %s", path)
 }
 
 // run starts the processes and waits until the REST surface is ready.
@@ -193,7 +207,7 @@ func (s *server) signal(sig syscall.Signal) {
 func (s *server) process(service string) *process {
 	s.t.Helper()
 	for _, p := range s.processes {
-		if p.name == service || p.name == "serve" {
+		if p.as() == service || p.name == "serve" {
 			return p
 		}
 	}

@@ -70,10 +70,13 @@ type flaky struct {
 	outages int
 }
 
-func newFlock(t *testing.T, s *server, k *sink) *flock {
+func newFlock(t *testing.T, s *server, k *sink) *flock { return newFlockOf(t, s, k, 40) }
+
+// newFlockOf has so many monitors that are fine.
+func newFlockOf(t *testing.T, s *server, k *sink, fine int) *flock {
 	f := &flock{t: t, s: s, k: k, shown: map[string]event{}}
 	steady := newSite(t, nil)
-	for i := range 40 {
+	for i := range fine {
 		f.steady = append(f.steady, s.create(tcpMonitor("127.0.0.1", steady.port(), obj{"name": fmt.Sprint("steady ", i), "confirm_down": 1})))
 	}
 	for i := range 4 {

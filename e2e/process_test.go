@@ -15,12 +15,13 @@ import (
 
 // process is one running frogup.
 type process struct {
-	t    testing.TB
-	name string // its verb
-	args []string
-	env  []string
-	wrap []string
-	log  *server // takes the output
+	t     testing.TB
+	name  string // its verb
+	label string // tells it from others of that verb; "" is the verb
+	args  []string
+	env   []string
+	wrap  []string
+	log   *server // takes the output
 
 	cmd    *exec.Cmd
 	base   chan string // URL that it says it listens on
@@ -74,6 +75,14 @@ func (p *process) listening() string {
 		p.t.Fatalf("frogup %s was not ready within 60 s\n%s", p.name, p.log.output())
 	}
 	return ""
+}
+
+// as is what the process is called in a test.
+func (p *process) as() string {
+	if p.label != "" {
+		return p.label
+	}
+	return p.name
 }
 
 func (p *process) pid() int { return p.cmd.Process.Pid }

@@ -76,10 +76,18 @@ type sink struct {
 	answer   func(d delivery) int
 }
 
-func newSink(t testing.TB) *sink {
+func newSink(t testing.TB) *sink { return newSinkOn(t, localListener) }
+
+// newSinkOn listens with listen, such as in a namespace.
+func newSinkOn(t testing.TB, listen listener) *sink {
 	t.Helper()
 	k := &sink{secrets: map[string]string{}, answer: func(delivery) int { return http.StatusOK }}
-	k.server = httptest.NewServer(k)
+	l, err := listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.server = &httptest.Server{Listener: l, Config: &http.Server{Handler: k}}
+	k.server.Start()
 	t.Cleanup(func() {
 		k.server.CloseClientConnections()
 		k.server.Close()

@@ -89,6 +89,9 @@ func targetRule(text string) error {
 		if _, endpoint, ok = strings.Cut(rest, "/"); !ok {
 			return errors.New("must be host:port, or dns:///host:port with three slashes")
 		}
+		if strings.Contains(endpoint, ",") {
+			return errors.New("of several addresses each is host:port, without dns:///")
+		}
 	}
 	for one := range strings.SplitSeq(endpoint, ",") {
 		host, _, err := net.SplitHostPort(strings.TrimSpace(one))
