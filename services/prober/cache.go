@@ -20,13 +20,17 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/secret"
 )
 
 // The folder of a prober holds, beside the spool, what the next process needs of this one: the name of the session, the
-// assignments with their credentials, for which the files are their owner's alone, and how far slots were taken.
+// assignments, and how far slots were taken. Assignments have credentials: they are sealed with a key of this folder alone,
+// so that a copy of the one file, or a search through it, tells none. Whoever has the whole folder has them; its files are
+// their owner's alone.
 const (
 	sessionFile     = "session"
 	assignmentsFile = "assignments"
+	cacheKeyFile    = "assignments.key"
 	progressFile    = "progress"
 
 	// cacheEvery is how often changes are written at least.
@@ -40,6 +44,9 @@ const (
 	// maxRecord bounds a record that is read: a specification is at most a few MiB.
 	maxRecord = 16 << 20
 )
+
+// cacheName is what records are sealed for.
+var cacheName = secret.AAD("prober", "assignments")
 
 var cacheTable = crc32.MakeTable(crc32.Castagnoli)
 
@@ -58,6 +65,7 @@ type cached struct {
 // fails is tried again.
 type cache struct {
 	dir string
+	box *secret.Box
 	log *slog.Logger
 
 	mu      sync.Mutex
@@ -81,7 +89,11 @@ func openCache(dir string, log *slog.Logger) (*cache, cached, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, cached{}, fmt.Errorf("folder of the prober: %w", err)
 	}
-	c := &cache{dir: dir, log: log, marks: map[uint32]uint32{}, soon: make(chan struct{}, 1)}
+	box, err := cacheKey(filepath.Join(dir, cacheKeyFile), log)
+	if err != nil {
+		return nil, cached{}, fmt.Errorf("key of the prober's folder: %w", err)
+	}
+	c := &cache{dir: dir, box: box, log: log, marks: map[uint32]uint32{}, soon: make(chan struct{}, 1)}
 	was := cached{assignments: map[uint32]*monitorsv1.Assignment{}}
 	session, err := os.ReadFile(c.path(sessionFile))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -99,6 +111,20 @@ func openCache(dir string, log *slog.Logger) (*cache, cached, error) {
 	return c, was, nil
 }
 
+// cacheKey reads the key, or makes one. What was sealed with a key that cannot be read is lost, and monitors has it.
+func cacheKey(path string, log *slog.Logger) (*secret.Box, error) {
+	_ = os.Chmod(path, 0o600) // volumes are given to groups; who could read it could read what is sealed as well
+	box, err := secret.LoadOrCreate(path)
+	if err == nil {
+		return box, nil
+	}
+	log.Warn("the key of cached assignments cannot be read and is made anew", "error", err)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	return secret.LoadOrCreate(path)
+}
+
 func (c *cache) path(name string) string { return filepath.Join(c.dir, name) }
 
 // read replays the log up to its end, or to where it is torn.
@@ -113,15 +139,19 @@ func (c *cache) read(was *cached) error {
 	defer f.Close()
 	r := bufio.NewReader(f)
 	for {
-		body, err := readRecord(r)
+		sealed, err := readRecord(r)
 		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		var body []byte
+		if err == nil {
+			body, err = c.box.Open(sealed, cacheName)
 		}
 		if err != nil {
 			c.log.Warn("cached assignments are read in part", "error", err, "records", c.records)
 			return nil
 		}
-		c.size += int64(len(body)) + recordHead
+		c.size += int64(len(sealed)) + recordHead
 		c.records++
 		c.replay(body, was)
 	}
@@ -264,7 +294,12 @@ func (c *cache) hurry() {
 
 // add appends a record to what is to be written. The lock is held.
 func (c *cache) add(body []byte) {
-	c.pending = appendRecord(c.pending, body)
+	sealed, err := c.box.Seal(body, cacheName)
+	if err != nil {
+		c.log.Error("an assignment cannot be sealed", "error", err)
+		return
+	}
+	c.pending = appendRecord(c.pending, sealed)
 	c.adds++
 }
 
@@ -382,7 +417,7 @@ func (c *cache) write(records []byte) error {
 // compact writes the log anew with what is live in it.
 func (c *cache) compact() error {
 	was := cached{assignments: map[uint32]*monitorsv1.Assignment{}}
-	again := &cache{dir: c.dir, log: c.log, marks: map[uint32]uint32{}}
+	again := &cache{dir: c.dir, box: c.box, log: c.log, marks: map[uint32]uint32{}}
 	if err := again.read(&was); err != nil {
 		return err
 	}

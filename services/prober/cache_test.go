@@ -54,12 +54,59 @@ func TestCacheOutlivesTheProcess(t *testing.T) {
 		t.Errorf("assignments %v, want the second as it was last", was.assignments)
 	}
 	files, err := os.ReadDir(dir)
-	if err != nil || len(files) != 3 {
+	if err != nil || len(files) != 4 { // and the key
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 	for _, f := range files {
 		if info, err := f.Info(); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s has mode %v, %v", f.Name(), info.Mode(), err)
+		}
+	}
+}
+
+// No credential stands in the clear, neither before nor after the log was written anew; and without its key the log says
+// nothing, and takes what comes.
+func TestCacheIsSealed(t *testing.T) {
+	const password = "correct horse battery"
+	dir := t.TempDir()
+	sealed := func() {
+		t.Helper()
+		raw, err := os.ReadFile(filepath.Join(dir, assignmentsFile))
+		if err != nil || len(raw) < 50 || bytes.Contains(raw, []byte(password)) {
+			t.Errorf("of %d bytes one is of the password: %v", len(raw), err)
+		}
+	}
+	c, _ := reopen(t, dir)
+	a := assignment(1, 10)
+	a.Spec.Name = password
+	c.put(a)
+	if err := c.flush(); err != nil {
+		t.Fatal(err)
+	}
+	sealed()
+	if err := c.compact(); err != nil {
+		t.Fatal(err)
+	}
+	sealed()
+	if _, was := reopen(t, dir); was.assignments[1].GetSpec().GetName() != password {
+		t.Errorf("read %v", was.assignments)
+	}
+	for name, spoil := range map[string]func(path string) error{
+		"lost": os.Remove, "damaged": func(path string) error { return os.WriteFile(path, []byte("{"), 0o600) },
+	} {
+		if err := spoil(filepath.Join(dir, cacheKeyFile)); err != nil {
+			t.Fatal(err)
+		}
+		c, was := reopen(t, dir)
+		if len(was.assignments) != 0 {
+			t.Errorf("with a key that is %s: %v", name, was.assignments)
+		}
+		c.put(assignment(2, 10))
+		if err := c.flush(); err != nil {
+			t.Fatal(err)
+		}
+		if _, was := reopen(t, dir); len(was.assignments) != 1 || was.assignments[2] == nil {
+			t.Errorf("after a key that was %s: %v", name, was.assignments)
 		}
 	}
 }
