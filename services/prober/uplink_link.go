@@ -49,16 +49,13 @@ func before(seq uint64) uint64 { return seq - min(seq, 1) }
 func (l *link) send(ctx context.Context) error {
 	linger := time.NewTimer(time.Hour)
 	defer linger.Stop()
-	lingering := false
+	var grown <-chan time.Time // receives once a small batch has waited, and on until it is sent; nil if none waits
 	for {
 		if l.rewound() {
-			lingering = false
+			grown = nil
 		}
 		var more, room <-chan struct{}
-		var grown <-chan time.Time
-		if lingering {
-			grown = linger.C
-		} else {
+		if grown == nil {
 			from, _ := l.open(l.live)
 			more = l.outbox.Ready(from)
 		}
@@ -70,7 +67,7 @@ func (l *link) send(ctx context.Context) error {
 		case <-more:
 			room = nil
 		case <-grown:
-			room, grown = nil, always
+			room, grown = nil, always // the timer says so once only, and something else may come first below
 		default:
 		}
 		select {
@@ -83,14 +80,14 @@ func (l *link) send(ctx context.Context) error {
 			case b.Count < batchResults/2 && len(b.Frames) < batchBytes/2:
 				// A little patience makes far fewer messages of a trickle.
 				linger.Reset(batchLinger)
-				lingering = true
+				grown = linger.C
 			default:
 				if err := l.sendLive(b); err != nil {
 					return err
 				}
 			}
 		case <-grown:
-			lingering = false
+			grown = nil
 			b, err := l.read(ctx, l.live, 0)
 			if err == nil && b.Count > 0 {
 				err = l.sendLive(b)
