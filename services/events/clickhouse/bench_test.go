@@ -17,11 +17,11 @@ import (
 
 // noise fills monitor_events with results made on the server: of %[1]d monitors from number %[2]d on, %[3]d slots each, one every %[4]d ms
 // from %[5]d (Unix ms). Six of ten are HTTPS checks, the rest TCP; one check of ten fails, in
-// outages of twenty checks; latencies are log-normal.
+// outages of twenty checks; latencies are log-normal; every hour each monitor changes hands.
 const noise = `
 INSERT INTO monitor_events (organization_id, monitor_id, timestamp, region, status, late_ms, response_rest_us, dns_time_us, tcp_time_us, tls_time_us,
   ttfb_us, transfer_time_us, response_size_bytes, status_code, headers, error_type, error_message, failed_phase, attempt, prober_id, resolved_ip,
-  ip_family, tls_version, cert_expires_ms, config_version, check_kind, monitor_url, monitor_name, port)
+  ip_family, tls_version, cert_expires_ms, config_version, check_kind, monitor_url, monitor_name, port, epoch)
 WITH toUInt32(%[2]d + number %% %[1]d) AS id, intDiv(number, %[1]d) AS n, (id * 7) %% 10 < 6 AS https, cityHash64(id, intDiv(n, 20)) %% 10 < 9 AS ok
 SELECT '0192f3c4-0000-7000-8000-' || leftPad(toString(id %% 100), 12, '0'), id,
   fromUnixTimestamp64Milli(toInt64(%[5]d + n * %[4]d + cityHash64(id) %% %[4]d), 'UTC'), 'local',
@@ -35,7 +35,7 @@ SELECT '0192f3c4-0000-7000-8000-' || leftPad(toString(id %% 100), 12, '0'), id,
   if(https, '{"Cache-Control":"no-cache","Content-Type":"application/json","Server":"nginx/1.' || toString(id %% 9) || '"}', ''),
   if(ok, '', if(https, 'validation_failed', 'connection_refused')), if(ok, '', 'The check did not end well.'), if(ok, 0, 3), 1, 'local-1', '192.0.2.' || toString(id %% 250),
   1, if(https, '1.3', ''), if(https, 1790000000000, 0), 1, if(https, 1, 2),
-  if(https, 'https://host-' || toString(id) || '.example.com/health', 'tcp://host-' || toString(id) || '.example.com:443'), 'host ' || toString(id), if(https, 0, 443)
+  if(https, 'https://host-' || toString(id) || '.example.com/health', 'tcp://host-' || toString(id) || '.example.com:443'), 'host ' || toString(id), if(https, 0, 443), 40000 + id + intDiv(n * %[4]d, 3600000) * 7
 FROM numbers(%[1]d * %[3]d) SETTINGS max_insert_threads = 1, max_block_size = 65536, min_insert_block_size_rows = 60000, max_execution_time = 600`
 
 func run(b testing.TB, dsn, query string) {

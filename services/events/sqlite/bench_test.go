@@ -15,6 +15,9 @@ import (
 	"github.com/frogstats/uptime/services/events/sqlite"
 )
 
+// epoch is of a monitor that changes hands every four hours, in a region where others do.
+func epoch(id uint32, slot time.Time) uint64 { return uint64(40_000 + int64(id) + slot.Unix()/14400*7) }
+
 // fleet makes plain successes of many monitors: of each, one per interval, in the order of time.
 func fleet(monitors, rounds int, interval time.Duration, kind func(id uint32, slot time.Time) events.Result) [][]events.Result {
 	start := time.Date(2026, 3, 10, 0, 0, 0, 0, time.UTC)
@@ -34,7 +37,7 @@ func tcp(id uint32, slot time.Time) events.Result {
 		MonitorID: id, OrganizationID: "0192f3c4-0000-7000-8000-000000000001", Region: "local", ScheduledAt: slot, StartedAt: slot.Add(n * time.Millisecond / 100),
 		Outcome: events.Success, ResponseTime: (18_000 + 12*n) * time.Microsecond, DNS: (300 + n) * time.Microsecond, TCP: (17_700 + 11*n) * time.Microsecond,
 		TLS: events.Absent, TTFB: events.Absent, Transfer: events.Absent, Size: events.Absent, Attempt: 1, ProberID: "local-1",
-		ResolvedIP: "192.0.2.10", Family: 1, ConfigVersion: 1, Kind: 2, URL: fmt.Sprintf("tcp://host-%d.example.com:443", id), Name: fmt.Sprint("host ", id), Port: 443,
+		ResolvedIP: "192.0.2.10", Family: 1, ConfigVersion: 1, Epoch: epoch(id, slot), Kind: 2, URL: fmt.Sprintf("tcp://host-%d.example.com:443", id), Name: fmt.Sprint("host ", id), Port: 443,
 	}
 }
 
