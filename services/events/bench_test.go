@@ -94,7 +94,7 @@ func newLoad(b *testing.B, state events.StateStore, results events.ResultStore, 
 	if l.stream, err = eventsv1.NewRecorderServiceClient(server).Record(rpctest.AsService(b.Context())); err != nil {
 		b.Fatal(err)
 	}
-	hello := &eventsv1.RecordHello{ProberId: "p", Region: "local"}
+	hello := &eventsv1.RecordHello{ProberId: "p", Region: "local", LiveFrom: 1} // of the present, though they are a day old
 	if err := l.stream.Send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Hello{Hello: hello}}); err != nil {
 		b.Fatal(err)
 	}
