@@ -225,15 +225,17 @@ func (e *entry) schedule(now time.Time, unchecked, fresh bool, id uint32) {
 	}
 }
 
-// remove stops a monitor. A check in flight still ends as its row.
-func (g *engine) remove(id uint32) {
+// remove stops a monitor and says how far it came; nil if it is not run. A check in flight still ends as its row.
+func (g *engine) remove(id uint32) *holding {
 	s := g.shardOf(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := s.entries[id]; e != nil {
-		s.drop(e, g.now())
-		delete(s.entries, id)
+	e := s.entries[id]
+	if e == nil {
+		return nil
 	}
+	delete(s.entries, id)
+	return s.drop(e, g.now())
 }
 
 // drop ends e, and says what it was and how far it came. The lock is held.

@@ -27,6 +27,7 @@ type follower struct {
 	alone       bool   // nobody else could take over from it
 	log         *slog.Logger
 
+	sessions    int           // that had ended when the newest stream was opened; of run alone
 	learned     chan struct{} // closed when as much is known of before the start as will be
 	reached     chan struct{} // closed when the centre has said something
 	reachedOnce sync.Once
@@ -95,6 +96,10 @@ func (f *follower) watch(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	w := &stream{opening: f.keeper.open(cancel), snapshot: map[uint32]bool{}}
+	if w.ended != f.sessions { // a renewal was told, and there was no stream to end
+		f.sessions = w.ended
+		f.abandon()
+	}
 	watching, err := f.assignments.WatchAssignments(ctx, f.hello(w.opening))
 	if err != nil {
 		return f.lost(ctx, w, err)
@@ -240,7 +245,7 @@ func takenOver(steps []*monitorsv1.WatchAssignmentsResponse) map[uint32]uint64 {
 func (f *follower) describe(w *stream, a *monitorsv1.Assignment) bool {
 	id := a.GetSpec().GetMonitorId()
 	if epoch, held := f.engine.heldUnder(id); held && epoch >= a.GetEpoch() {
-		return false
+		return epoch > a.GetEpoch() // it came back to us, and the removal is about before
 	}
 	if h := f.parked[id]; h != nil && h.plan.held >= a.GetEpoch() {
 		return true
@@ -313,7 +318,7 @@ func (f *follower) history(a *monitorsv1.Assignment, before map[uint32]lastSlot)
 	if last, ok := before[id]; ok {
 		known = &last
 	}
-	if last := f.past.before(id, a); last != nil {
+	if last := f.past.before(id, a); last != nil && (known == nil || last.at.After(known.at)) {
 		known = last
 	}
 	if done, ok := f.done[id]; ok && (known == nil || done > known.at.UnixMilli()) {
@@ -369,7 +374,7 @@ func (f *follower) giveUp(r *monitorsv1.Removal) {
 		f.engine.end(id, until)
 		f.done[id] = until
 	default:
-		f.engine.remove(id)
+		f.came(id, f.engine.remove(id))
 	}
 }
 

@@ -104,7 +104,11 @@ func (g *engine) release(id uint32) (until int64, held bool) {
 	s.accountTo(e, horizon, missedOffline, now)
 	s.drop(e, now)
 	delete(s.entries, id)
-	return min(horizon, e.taken()), true
+	until = min(horizon, e.taken())
+	if e.gridAt != 0 && e.taken() > until { // who held it before may have come farther than our own lease goes
+		until = max(until, milli(e.plan.schedule.Last(instant(until), instant(e.taken()))))
+	}
+	return until, true
 }
 
 // end stops a monitor that another prober has taken over, and accounts for what was due until then.

@@ -25,8 +25,12 @@ const (
 	newFor = time.Second
 )
 
+// staleAfter is how old what is stored may be when the lease comes, which may wait for an older session to be over.
+const staleAfter = 500 * time.Millisecond
+
 // past is what is known of the time before this prober started.
 type past struct {
+	asked    time.Time           // before stored was; zero if it is not known
 	stored   map[uint32]lastSlot // by the centre
 	recalled map[uint32]Recalled // by the outbox: on the way to the centre
 	owed     map[uint32]int64    // monitors that began with nothing known, and when, in milliseconds since 1970
@@ -194,6 +198,7 @@ func (f *follower) learn(ctx context.Context) {
 		}
 	}()
 	retry(ctx, func() bool {
+		asked := time.Now()
 		stored, err := f.ask(ctx, nil)
 		if err != nil {
 			if ctx.Err() == nil {
@@ -203,7 +208,7 @@ func (f *follower) learn(ctx context.Context) {
 		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.past.stored = stored
+		f.past.stored, f.past.asked = stored, asked
 		f.payOwed()
 		cancel()
 		return true
@@ -225,7 +230,7 @@ func (f *follower) ask(ctx context.Context, ids []uint32) (map[uint32]lastSlot, 
 
 // lookUp asks for the last slots of monitors that come after the start with nothing said of who held them. The lock is held.
 func (f *follower) lookUp(ctx context.Context, w *stream, steps []*monitorsv1.WatchAssignmentsResponse) map[uint32]lastSlot {
-	if f.past != nil || !w.leased {
+	if !w.leased || f.past != nil && (f.request.GetDurable() || f.past.asked.IsZero() || time.Since(f.past.asked) < staleAfter) {
 		return nil
 	}
 	var ids []uint32
@@ -236,7 +241,7 @@ func (f *follower) lookUp(ctx context.Context, w *stream, steps []*monitorsv1.Wa
 		if r := m.GetRemoval(); r != nil {
 			gone[r.GetMonitorId()] = true // which may come back in the same breath
 		}
-		if a == nil || a.GetAccountFrom() != nil || f.parked[id] != nil || f.engine.now().Sub(a.GetActiveSince().AsTime()) < newFor {
+		if a == nil || a.GetAccountFrom() != nil || f.parked[id] != nil && !gone[id] || f.engine.now().Sub(a.GetActiveSince().AsTime()) < newFor {
 			continue
 		}
 		if _, held := f.engine.heldUnder(id); !held || gone[id] {
@@ -275,6 +280,16 @@ func (f *follower) settle(id uint32, h *holding, r *monitorsv1.Removal) {
 		f.confirm(r, max(until, h.taken))
 	case r.GetUntil() != nil:
 		f.account(id, h, r.GetUntil().AsTime().UnixMilli())
+	default:
+		f.came(id, h)
+	}
+}
+
+// came remembers how far a holding came of which nothing was said but that it is over: it may come back before the centre has
+// the last rows. The lock is held.
+func (f *follower) came(id uint32, h *holding) {
+	if h != nil && h.taken != 0 && h.taken != endless {
+		f.done[id] = max(f.done[id], h.taken)
 	}
 }
 

@@ -28,8 +28,13 @@ type leaseStory struct {
 }
 
 func drawStory(rt *rapid.T) leaseStory {
-	s := leaseStory{durable: true, revives: rapid.Bool().Draw(rt, "revives")}
+	s := leaseStory{durable: rapid.Bool().Draw(rt, "durable"), revives: rapid.Bool().Draw(rt, "revives")}
 	whats := []string{"cut", "heal", "lose answers", "stop", "start", "crash", "crash", "start"}
+	if !s.durable {
+		// Who keeps nothing is succeeded by what is stored. One that is cut off from the centre alone has results on their way when
+		// its successor asks: that account may be wrong by the slots of an instant.
+		whats = []string{"stop", "start", "crash", "start"}
+	}
 	for range rapid.IntRange(0, 12).Draw(rt, "steps") {
 		after := rapid.OneOf(rapid.IntRange(0, 400), rapid.IntRange(0, 15_000), rapid.IntRange(0, 60_000)).Draw(rt, "after")
 		s.steps = append(s.steps, leaseStep{
