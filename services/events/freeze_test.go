@@ -136,11 +136,11 @@ func transitionsAfter(t *testing.T, r *running, after uint64) []*eventsv1.FeedEn
 	ctx, cancel := context.WithCancel(rpctest.AsService(t.Context()))
 	defer cancel()
 	var out []*eventsv1.FeedEntry
+	stream, err := eventsv1.NewFeedServiceClient(r.conn).ReadFeed(ctx, &eventsv1.ReadFeedRequest{AfterSeq: after})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for head := feedHead(t, r); after < head; {
-		stream, err := eventsv1.NewFeedServiceClient(r.conn).ReadFeed(ctx, &eventsv1.ReadFeedRequest{AfterSeq: after})
-		if err != nil {
-			t.Fatal(err)
-		}
 		resp, err := stream.Recv()
 		if err != nil {
 			t.Fatal(err)
