@@ -18,10 +18,9 @@ type lastSlot struct {
 	failures uint32
 }
 
-// firstSpread is the time over which the first checks of monitors that were never
-// checked are spread at start, so that a start is not a burst. Those that are due
-// within it anyway are checked then: grids spread by themselves.
-const firstSpread = 5 * time.Second
+// firstRate is how many first checks a second, over all shards, monitors that were never checked have beside those of their
+// grids: a few are checked at once, and the start of many is no burst. What its grid makes due sooner waits for that.
+const firstRate = 500
 
 // digest tells configurations apart without keeping them.
 type digest [16]byte
@@ -92,7 +91,7 @@ func (g *engine) hold(x arrival) (former *holding) {
 		s.retire(e, now)
 		e.plan = s.planOf(a, x.epoch, mark)
 		e.gridAt = milli(e.plan.schedule.Next(instant(s.horizon(now))))
-		e.schedule(now, true, x.fresh, id)
+		s.schedule(e, now, true, x.fresh)
 	}
 	s.place(e)
 	return former
@@ -108,7 +107,7 @@ func (s *shard) admit(e *entry, x arrival, now time.Time) {
 		s.resume(e, x.assignment, x.known.at, x.handed, now)
 	}
 	if !x.handed {
-		e.schedule(now, x.known == nil, x.fresh, x.assignment.GetSpec().GetMonitorId())
+		s.schedule(e, now, x.known == nil, x.fresh)
 	}
 	if x.known != nil && e.confirmAt != 0 && milli(e.plan.schedule.Next(instant(e.confirmAt-1))) == e.confirmAt {
 		e.confirmAt++ // the slot of this very moment is accounted for
@@ -211,18 +210,30 @@ func (s *shard) preparePlain(p *plan, spec *checkv1.CheckSpec) {
 	p.judged = len(spec.GetValidationRules())+len(spec.GetAssertions()) > 0
 }
 
-// schedule sets e's slot besides those of its grid: at once for a monitor that is new or was changed while we watch.
-func (e *entry) schedule(now time.Time, unchecked, fresh bool, id uint32) {
+// schedule sets e's slot besides those of its grid: at once for a monitor that is new or was changed while we watch. The lock
+// is held.
+func (s *shard) schedule(e *entry, now time.Time, unchecked, fresh bool) {
 	e.confirmAt = 0
 	switch {
 	case fresh && e.running == 0: // a check in flight would only turn this slot into an overlap
 		e.confirmAt = now.UnixMilli()
-	case unchecked && (e.gridAt == 0 || e.gridAt-now.UnixMilli() > firstSpread.Milliseconds()):
-		e.confirmAt = now.Add(time.Duration(schedule.Mix(uint64(id)) % uint64(firstSpread))).UnixMilli()
+	case unchecked:
+		e.confirmAt = s.firstCheck(e.gridAt, now)
 	}
 	if e.gridAt == e.confirmAt {
 		e.confirmAt = 0
 	}
+}
+
+// firstCheck is when a monitor whose next slot is at gridAt has its turn among those that were never checked; 0 if that slot
+// comes before. The lock is held.
+func (s *shard) firstCheck(gridAt int64, now time.Time) int64 {
+	at := max(s.firstAt, now.UnixMilli())
+	if gridAt != 0 && gridAt <= at {
+		return 0
+	}
+	s.firstAt = at + max(int64(len(s.shards))*1000/firstRate, 1)
+	return at
 }
 
 // remove stops a monitor and says how far it came; nil if it is not run. A check in flight still ends as its row.

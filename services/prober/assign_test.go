@@ -10,34 +10,42 @@ import (
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
 )
 
-// Ten thousand monitors that were never checked are checked once within their interval or five seconds, whichever is less,
-// in no burst; and short intervals get no checks besides those of their grid.
+// Monitors that were never checked are checked once by their grids, or by turns beside them: a few at once, many without a
+// burst; and short intervals get no checks besides those of their grid.
 func TestFirstChecksAreSpread(t *testing.T) {
-	for _, interval := range []uint32{1, 3, 60, 86400} {
-		t.Run(fmt.Sprint(interval, "s"), func(t *testing.T) {
+	for _, c := range []struct {
+		monitors, interval uint32
+		within             time.Duration
+		most               int // in a tenth of a second
+	}{
+		{monitors: 100, interval: 86400, within: 200 * time.Millisecond, most: 55},
+		{monitors: 10_000, interval: 1, within: time.Second, most: 1150},
+		{monitors: 10_000, interval: 3, within: 3 * time.Second, most: 450},
+		{monitors: 10_000, interval: 86400, within: 21 * time.Second, most: 55},
+		{monitors: 100_000, interval: 60, within: time.Minute, most: 280}, // the mean is 167
+	} {
+		t.Run(fmt.Sprint(c.monitors, " every ", c.interval, "s"), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := startEngine(t, Config{}, func(uint32) (time.Duration, checkv1.ResultStatus) {
 					return 0, checkv1.ResultStatus_RESULT_STATUS_SUCCESS
 				})
-				const monitors = 10_000
 				began := time.Now()
-				for id := range uint32(monitors) {
-					b.assign(assignment(id+1, interval), nil, false)
+				for id := range c.monitors {
+					b.assign(assignment(id+1, c.interval), nil, false)
 				}
-				spread := min(time.Duration(interval)*time.Second, firstSpread)
-				pass(spread + tick)
+				pass(c.within + 2*tick)
 				synctest.Wait()
 				first := map[uint32]bool{}
-				tenths := make([]int, spread/(100*time.Millisecond)+1)
+				tenths := make([]int, c.within/(100*time.Millisecond)+1)
 				for _, r := range b.stopAndRead(t) {
 					first[r.GetMonitorId()] = true
 					tenths[r.GetStartedAt().AsTime().Sub(began)/(100*time.Millisecond)]++
 				}
-				if len(first) != monitors {
-					t.Errorf("%d of %d monitors were checked within %v", len(first), monitors, spread)
+				if len(first) != int(c.monitors) {
+					t.Errorf("%d of %d monitors were checked within %v", len(first), c.monitors, c.within)
 				}
-				if mean := monitors / len(tenths); slices.Max(tenths) > mean*3/2 {
-					t.Errorf("%d checks in a tenth of a second, want about %d", slices.Max(tenths), mean)
+				if slices.Max(tenths) > c.most {
+					t.Errorf("%d checks in a tenth of a second, want %d at most", slices.Max(tenths), c.most)
 				}
 			})
 		})

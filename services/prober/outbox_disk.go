@@ -222,6 +222,25 @@ func (d *diskOutbox) Dropped() uint64 {
 	return s.Dropped + s.Refused
 }
 
+const (
+	// diskPatience is how long the disk may refuse before that is more than a moment's.
+	diskPatience = 5 * time.Second
+	// writePatience is how long one write may take that comes back in the end, or does not.
+	writePatience = 10 * time.Second
+)
+
+// Err says why new results cannot be kept: the disk refuses, or does not answer. They are in memory, as long as there is room.
+func (d *diskOutbox) Err() error {
+	s := d.log.Stats()
+	if s.Err != nil && time.Since(s.ErrSince) > diskPatience {
+		return fmt.Errorf("the disk has refused since %s: %w", s.ErrSince.UTC().Format(time.RFC3339), s.Err)
+	}
+	if !s.Writing.IsZero() && time.Since(s.Writing) > writePatience {
+		return fmt.Errorf("the disk has not answered since %s", s.Writing.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
 // watchSpool counts what only an outbox on disk has: nothing in memory.
 func watchSpool(set *observe.Set, o Outbox) {
 	figures := func() (s spool.Stats) {

@@ -46,6 +46,7 @@ type shard struct {
 	waiting waitlist
 	wakeAt  int64 // when the shard looks again; 0 while it looks
 	stopped bool
+	firstAt int64 // when the next monitor that was never checked has its turn
 	// paused says that slots may be due which the fence keeps back. Those up to pausedTo went by so: they are told from
 	// those that the shard was late for.
 	paused   bool

@@ -131,7 +131,9 @@ type Stats struct {
 	Damaged  uint64 // runs of bytes that are no records and were passed over at the start, torn ends included
 	Refusals uint64 // times that the disk refused to write or to sync
 	Syncs    uint64
-	Err      error // why the last commit failed; nil if it did not
+	Err      error     // why the last commit failed; nil if it did not
+	ErrSince time.Time // of the first of the commits that have failed since the last that did not; zero without Err
+	Writing  time.Time // when the commit began that is under way; zero if none is
 }
 
 // ErrClosed is returned when a log is used after its end.

@@ -100,6 +100,8 @@ func (l *Log) write() {
 func (l *Log) commit() error {
 	l.mu.Lock()
 	l.awake = false
+	began := time.Now()
+	l.stats.Writing = began
 	t := l.waiting
 	l.waiting = nil
 	rest := l.extents[:0]
@@ -123,11 +125,12 @@ func (l *Log) commit() error {
 	}
 	l.extents = rest[:0]
 	if err == nil {
-		l.durable = upto
+		l.durable, l.stats.ErrSince = upto, time.Time{}
 	} else if l.stats.Err == nil {
+		l.stats.ErrSince = began
 		l.opts.Log.Error("spool: the disk refuses; results stay in memory", "error", err)
 	}
-	l.stats.Err = err
+	l.stats.Err, l.stats.Writing = err, time.Time{}
 	l.trim()
 	if l.readable < upto {
 		l.readable = upto
