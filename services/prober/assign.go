@@ -236,17 +236,15 @@ func (s *shard) firstCheck(gridAt int64, now time.Time) int64 {
 	return at
 }
 
-// remove stops a monitor and says how far it came; nil if it is not run. A check in flight still ends as its row.
-func (g *engine) remove(id uint32) *holding {
+// remove stops a monitor. A check in flight still ends as its row.
+func (g *engine) remove(id uint32) {
 	s := g.shardOf(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.entries[id]
-	if e == nil {
-		return nil
+	if e := s.entries[id]; e != nil {
+		s.drop(e, g.now())
+		delete(s.entries, id)
 	}
-	delete(s.entries, id)
-	return s.drop(e, g.now())
 }
 
 // drop ends e, and says what it was and how far it came. The lock is held.

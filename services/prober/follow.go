@@ -374,7 +374,7 @@ func (f *follower) giveUp(r *monitorsv1.Removal) {
 		f.engine.end(id, until)
 		f.done[id] = until
 	default:
-		f.came(id, f.engine.remove(id))
+		f.engine.remove(id)
 	}
 }
 

@@ -288,7 +288,7 @@ func (f *follower) settle(id uint32, h *holding, r *monitorsv1.Removal) {
 // came remembers how far a holding came of which nothing was said but that it is over: it may come back before the centre has
 // the last rows. The lock is held.
 func (f *follower) came(id uint32, h *holding) {
-	if h != nil && h.taken != 0 && h.taken != endless {
+	if h.taken != 0 && h.taken != endless {
 		f.done[id] = max(f.done[id], h.taken)
 	}
 }
