@@ -293,6 +293,9 @@ func (f *follower) unleased(w *stream) {
 // assigned takes a monitor that is new, has changed, or is told again. The lock is held.
 func (f *follower) assigned(w *stream, a *monitorsv1.Assignment, before map[uint32]lastSlot) {
 	id := a.GetSpec().GetMonitorId()
+	if done := f.released[id]; done != nil && a.GetEpoch() != 0 && a.GetEpoch() <= done.GetEpoch() {
+		return // it was on its way when this holding was given up, which is for good
+	}
 	if w.snapshot != nil {
 		w.snapshot[id] = true
 	}

@@ -247,3 +247,42 @@ func TestCacheHurries(t *testing.T) {
 		writing.Wait()
 	})
 }
+
+// What was given up is not taken up again because word of it was on its way; a new holding is another matter.
+func TestWhatWasGivenUpStaysSo(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := startEngine(t, Config{}, success)
+		f := accountant(t, b, &lastSlots{})
+		f.past, f.synced = nil, true
+		close(f.learned)
+		w := &stream{opening: f.keeper.open(func(error) {}), leased: true, told: true, snapshot: map[uint32]bool{}}
+		one := assignment(7, 10)
+		one.Epoch, one.AccountFrom, one.ActiveSince = 3, stamp(time.Now()), stamp(time.Now())
+		held := func() bool { _, held := b.heldUnder(7); return held }
+		for i, step := range []struct {
+			message *monitorsv1.WatchAssignmentsResponse
+			held    bool
+		}{
+			{assigned(one), true},
+			{removal(&monitorsv1.Removal{MonitorId: 7, Epoch: 3, Release: true}), false},
+			{assigned(one), false},
+			{removal(&monitorsv1.Removal{MonitorId: 7, Epoch: 3, Release: true}), false},
+		} {
+			if err := f.take(t.Context(), w, []*monitorsv1.WatchAssignmentsResponse{step.message}); err != nil {
+				t.Fatal(err)
+			}
+			if held() != step.held || w.snapshot[7] != step.held {
+				t.Errorf("step %d: held %v, in the snapshot %v", i, held(), w.snapshot[7])
+			}
+		}
+		next := assignment(7, 10)
+		next.Epoch, next.AccountFrom, next.ActiveSince = 5, stamp(time.Now()), stamp(time.Now())
+		if err := f.take(t.Context(), w, []*monitorsv1.WatchAssignmentsResponse{assigned(next)}); err != nil {
+			t.Fatal(err)
+		}
+		if !held() {
+			t.Error("a new holding is not taken")
+		}
+		b.stopAndRead(t)
+	})
+}
