@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -89,6 +90,20 @@ type stream struct {
 	leased   bool
 	told     bool            // whether it is leased is known
 	snapshot map[uint32]bool // nil once the snapshot is complete
+	held     []*monitorsv1.WatchAssignmentsResponse
+}
+
+// hold puts before steps what was held back of those before, and holds back the last if it is of a snapshot and assigns a monitor:
+// the next may say that this is over, and they have to be taken together.
+func (w *stream) hold(steps []*monitorsv1.WatchAssignmentsResponse) []*monitorsv1.WatchAssignmentsResponse {
+	steps = append(w.held, steps...)
+	w.held = nil
+	complete := func(m *monitorsv1.WatchAssignmentsResponse) bool { return m.GetSnapshotComplete() != nil }
+	if last := len(steps) - 1; last >= 0 && w.snapshot != nil && steps[last].GetAssigned() != nil && !slices.ContainsFunc(steps, complete) {
+		w.held = steps[last:]
+		steps = steps[:last:last]
+	}
+	return steps
 }
 
 // watch follows one stream until it breaks.
@@ -112,11 +127,11 @@ func (f *follower) watch(ctx context.Context) error {
 	for {
 		select {
 		case step := <-steps:
-			if err := f.take(ctx, w, gather(step, steps)); err != nil {
+			if err := f.take(ctx, w, w.hold(gather(step, steps))); err != nil {
 				return f.lost(ctx, w, err)
 			}
 		case err := <-failed:
-			if err := f.take(ctx, w, gather(nil, steps)); err != nil {
+			if err := f.take(ctx, w, append(w.held, gather(nil, steps)...)); err != nil {
 				return f.lost(ctx, w, err)
 			}
 			return f.lost(ctx, w, err)

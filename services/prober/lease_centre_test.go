@@ -198,12 +198,6 @@ func (c *centre) enter(req *monitorsv1.WatchAssignmentsRequest) (*centreSession,
 		s.lost, s.was, s.until = old.lost, old.was, old.until
 		old.over = true
 	}
-	for _, id := range c.ids() {
-		if m := c.monitors[id]; m.holder == s.prober { // it goes on where the process before it stopped
-			m.assignment = proto3(m.assignment)
-			m.assignment.AccountFrom = nil
-		}
-	}
 	c.sessions[s.prober] = s
 	return s, nil
 }
@@ -498,6 +492,7 @@ type leaseSite struct {
 	archive  *archive
 	monitors grpc.ClientConnInterface
 	events   grpc.ClientConnInterface
+	away     bool // a process that starts reaches nobody
 }
 
 func newSite(t *testing.T, c *centre) *leaseSite {
@@ -580,6 +575,8 @@ func (s *leaseSite) start(id, dir string, rows []*checkv1.CheckResult) *process 
 	svc.engine.prepare = func(spec *checkv1.CheckSpec) (check, error) {
 		return fakeCheck{"h", func() (time.Duration, checkv1.ResultStatus) { return success(0) }}, nil
 	}
+	p.monitors.set(s.away, false)
+	p.events.set(s.away, false)
 	var ctx context.Context
 	ctx, p.cancel = context.WithCancel(s.t.Context())
 	go func() { p.ended <- svc.Run(ctx) }()

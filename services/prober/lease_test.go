@@ -17,17 +17,18 @@ import (
 // an effect.
 func (p *process) crash(t *testing.T, dir string) (rows []*checkv1.CheckResult) {
 	t.Helper()
-	p.box.mu.Lock()
-	p.box.dead = true
-	p.box.mu.Unlock()
-	p.monitors.set(true, false)
-	p.events.set(true, false)
+	synctest.Wait() // what it is about to do is done, and nothing more while the picture is taken
 	rows = p.pending()
 	if dir != "" {
 		if err := os.CopyFS(dir, os.DirFS(p.dir)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	p.box.mu.Lock()
+	p.box.dead = true
+	p.box.mu.Unlock()
+	p.monitors.set(true, false)
+	p.events.set(true, false)
 	p.cancel()
 	<-p.ended
 	return rows
@@ -200,9 +201,8 @@ func TestStartFromTheCache(t *testing.T) {
 				rows := p.crash(t, dir)
 				pass(5 * time.Second)
 
+				s.away = true
 				again := s.start("p1", dir, rows)
-				again.monitors.set(true, false)
-				again.events.set(true, false)
 				pass(20 * time.Second)
 				if ran := again.Stats().Finished > 0; ran != sole {
 					t.Errorf("%+v: ran %v, want %v", again.Stats(), ran, sole)
