@@ -76,7 +76,9 @@ torture: engines ## an hour and more of faults: FAULTS of them on MONITORS, repl
 	FROGUP_E2E_LONG=1 FROGUP_E2E_TORTURE_FAULTS=$(FAULTS) FROGUP_E2E_TORTURE_MONITORS=$(MONITORS) FROGUP_E2E_TORTURE_SEED=$(SEED) \
 	  $(GO) test -v -count=1 -timeout 6h -run '^TestSuiteTorture$$' $(TESTFLAGS) ./e2e
 	FROGUP_E2E_LONG=1 $(GO) test -v -count=1 -timeout 3h -run '^($(TROUBLES))$$' $(TESTFLAGS) ./e2e
-	FROGUP_TORTURE=1 $(GO) test -v -count=1 -timeout 1h -run 'Torture' $(TESTFLAGS) ./services/prober/spool ./services/monitors/...
+	FROGUP_TORTURE=1 $(GO) test -v -count=1 -timeout 1h -run 'Killed|Torn|Bit' $(TESTFLAGS) ./services/prober/spool
+	FROGUP_TORTURE=1 $(GO) test -v -count=1 -timeout 1h -run 'TestLeases' $(TESTFLAGS) ./services/prober
+	$(GO) test -v -count=1 -timeout 2h -run 'TestLeaseHistories' $(TESTFLAGS) ./services/monitors -histories 1000
 
 # Scenarios of one long trouble each.
 TROUBLES := TestSuiteDatabaseStandsStill|TestSuiteHistoryIsAway|TestProberIsCutOff|TestSuiteRegions

@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	histories = flag.Int("histories", 30, "random histories of leases")
+	histories = flag.Int("histories", 12, "random histories of leases")
 	traced    = flag.Bool("history-trace", false, "tell what happens in histories")
 	firstSeed = flag.Uint64("history-seed", 1, "seed of the first history")
 )
