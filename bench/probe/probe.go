@@ -19,6 +19,7 @@ import (
 	"github.com/frogstats/uptime/bench/control"
 	"github.com/frogstats/uptime/bench/measure"
 	"github.com/frogstats/uptime/internal/egress"
+	"github.com/frogstats/uptime/internal/gcpace"
 	"github.com/frogstats/uptime/internal/telemetry"
 	"github.com/frogstats/uptime/services/prober"
 )
@@ -40,6 +41,9 @@ type Memory struct {
 // Serve runs a prober against the sink at a unix socket, with the metrics that the
 // product has, until it is told to stop or in ends.
 func Serve(ctx context.Context, socket string, in io.Reader, out, complaints io.Writer) error {
+	if _, set := os.LookupEnv("GOGC"); !set {
+		defer gcpace.Keep(32 << 20)() // as cmd/frogup has it
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p, err := build(ctx, socket, complaints)
