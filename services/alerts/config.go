@@ -10,6 +10,7 @@ import (
 
 	"github.com/frogstats/uptime/internal/fault"
 	"github.com/frogstats/uptime/internal/secret"
+	"github.com/frogstats/uptime/services/alerts/notify"
 )
 
 // place is what a sealed configuration is bound to: in another row, or another organization's, it does not open.
@@ -62,7 +63,7 @@ func (s *Service) oldSettings(organization string, t Target, c Config) Settings 
 // shown is the readable form of a configuration, and what was just made beside it.
 func shown(via string, c Config, made map[string]any) *structpb.Struct {
 	values := map[string]any{}
-	if n, ok := notifiers[via]; ok {
+	if n, ok := notify.All[via]; ok {
 		values = n.Show(c.Public)
 	}
 	maps.Copy(values, made)

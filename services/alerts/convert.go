@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -57,7 +58,11 @@ func conditionsFrom(in *alertsv1.Conditions) Conditions {
 
 func triggerProto(t Trigger) (*alertsv1.AlertHistoryEntry, error) {
 	data := &structpb.Struct{}
-	if err := protojson.Unmarshal(encode(t.Data), data); err != nil {
+	raw, err := json.Marshal(t.Data)
+	if err == nil {
+		err = protojson.Unmarshal(raw, data)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("alert data of %d: %w", t.ID, err)
 	}
 	return &alertsv1.AlertHistoryEntry{

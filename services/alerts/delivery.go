@@ -40,15 +40,6 @@ type Claim struct {
 	Config Config
 }
 
-// Result is what came of one attempt.
-type Result struct {
-	OK         bool
-	StatusCode int           // 0 when the receiver did not answer
-	Error      string        // for people of the organization; "" when OK
-	Refused    bool          // trying again will not help
-	RetryAfter time.Duration // how long the receiver asks to be left alone; 0 means that it does not
-}
-
 // Attempt is one row of delivery_attempt.
 type Attempt struct {
 	At         time.Time

@@ -155,16 +155,21 @@ var noticeTexts = map[NoticeKind]string{
 	NoticeUnplaced:       "monitors without a prober in %s",
 }
 
+// noticeText says in a few words what is wrong.
+func noticeText(kind NoticeKind, subject, key string) string {
+	form, ok := noticeTexts[kind]
+	switch {
+	case !ok:
+		return key
+	case subject == "":
+		subject = key
+	}
+	return fmt.Sprintf(form, subject)
+}
+
 // Summary says in a line what is, or was, wrong and when.
 func (n Notice) Summary() string {
-	subject := n.Subject
-	if subject == "" {
-		subject = n.Key
-	}
-	text := n.Key
-	if form, ok := noticeTexts[n.Kind]; ok {
-		text = fmt.Sprintf(form, subject)
-	}
+	text := noticeText(n.Kind, n.Subject, n.Key)
 	from := n.StartedAt.UTC().Format(time.RFC3339)
 	if n.Open() {
 		return text + " since " + from

@@ -11,6 +11,7 @@ import (
 
 	alertsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1"
 	"github.com/frogstats/uptime/internal/fault"
+	"github.com/frogstats/uptime/services/alerts/notify"
 )
 
 // send makes one attempt at a message.
@@ -25,7 +26,7 @@ func (s *Service) send(ctx context.Context, c Claim, at time.Time) Result {
 }
 
 func (s *Service) sendMessage(ctx context.Context, m Message, via string, c Config, at time.Time) Result {
-	n, ok := notifiers[via]
+	n, ok := notify.All[via]
 	if !ok {
 		return Result{Error: "this version cannot send through " + via, Refused: true}
 	}
@@ -40,7 +41,7 @@ func (s *Service) sendMessage(ctx context.Context, m Message, via string, c Conf
 		s.log.ErrorContext(ctx, "message cannot be written", "message_id", m.ID, "error", err.Error())
 		return Result{Error: "the message could not be written"}
 	}
-	return n.Send(ctx, s.client, set, Parcel{ID: m.ID, At: at, Body: body})
+	return n.Send(ctx, s.client, set, notify.Parcel{ID: m.ID, At: at, Body: body, Words: m.words(at, s.publicURL)})
 }
 
 // sendTest sends a test message at once, past the outbox: whoever asked is waiting to hear how it goes.

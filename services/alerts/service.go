@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -49,6 +50,8 @@ type Deps struct {
 	Shared bool
 	// NoticeQuiet is how long a trouble of this installation has to be gone for its end to be told; 0 means DefaultNoticeQuiet.
 	NoticeQuiet time.Duration
+	// PublicURL is where people reach the gateway, for the links in messages; "" if unknown, and then there are none.
+	PublicURL string
 
 	TracerProvider trace.TracerProvider // nil means the global one
 	MeterProvider  metric.MeterProvider // nil means the global one
@@ -62,12 +65,14 @@ type Service struct {
 	pages    *page.Codec
 	monitors monitorsv1.MonitorsServiceClient
 	client   *http.Client
-	tests    *testLimits
-	feed     *feedFollower
-	catalog  *catalogFollower
-	uptime   *uptimeAsker
-	courier  *courier
-	notices  *noticeKeeper
+	// publicURL is Deps.PublicURL without a slash at its end.
+	publicURL string
+	tests     *testLimits
+	feed      *feedFollower
+	catalog   *catalogFollower
+	uptime    *uptimeAsker
+	courier   *courier
+	notices   *noticeKeeper
 }
 
 // New makes a service. It fails if something is missing. Nothing runs before Run.
@@ -84,7 +89,8 @@ func New(d Deps) (*Service, error) {
 	s := &Service{
 		store: d.Store, log: log, box: d.Secrets, pages: page.NewCodec(d.PageKey),
 		monitors: monitorsv1.NewMonitorsServiceClient(d.Monitors), tests: newTestLimits(),
-		client: policy.HTTPClient(egress.HTTPOptions{Timeout: SendTimeout, DialTimeout: SendTimeout}),
+		client:    policy.HTTPClient(egress.HTTPOptions{Timeout: SendTimeout, DialTimeout: SendTimeout}),
+		publicURL: strings.TrimRight(d.PublicURL, "/"),
 	}
 	status := eventsv1.NewStatusServiceClient(d.Events)
 	s.courier = newCourier(d.Store, log, figures, s.send)
