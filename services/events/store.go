@@ -34,7 +34,8 @@ type ResultStore interface {
 	MeanResponses(ctx context.Context, monitorIDs []uint32, since time.Time) (map[uint32]Mean, error)
 
 	// Replay calls fn with a monitor's results whose slot is after that of its region in after, in the order of their
-	// slots; regions that are not in after are left out. An error of fn ends it and is returned.
+	// slots; regions that are not in after are left out. An error of fn ends it and is returned. The result is fn's only until
+	// it returns, and what its maps and slices hold is shared with other results.
 	Replay(ctx context.Context, monitorID uint32, after map[string]time.Time, fn func(*Result) error) error
 
 	// LastSlots returns, for each monitor with a result from the region in the last two months that have any, the LastSlot

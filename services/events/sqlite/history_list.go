@@ -223,9 +223,6 @@ func (v *view) readFresh(ctx context.Context, places []place, out []events.Resul
 	if len(byVariant) == 0 {
 		return nil
 	}
-	const from = `
-(SELECT value AS id, 0 AS outcome, value AS variant_id, 0 AS late_ms, 0 AS response_us, NULL AS dns_us, NULL AS tcp_us, NULL AS tls_us,
-        NULL AS ttfb_us, NULL AS transfer_us, NULL AS size_bytes FROM json_each(?)) AS r`
 	return v.eachResult(ctx, func(variant int64, r *events.Result) error {
 		for _, i := range byVariant[variant] {
 			x := *r
@@ -235,8 +232,13 @@ func (v *view) readFresh(ctx context.Context, places []place, out []events.Resul
 			out[i] = x
 		}
 		return nil
-	}, from, jsonList(slices.Collect(maps.Keys(byVariant))))
+	}, ofVariants, jsonList(slices.Collect(maps.Keys(byVariant))))
 }
+
+// ofVariants makes a result of each of the variants in a list, by their numbers, of which nothing was measured.
+const ofVariants = `
+(SELECT value AS id, 0 AS outcome, value AS variant_id, 0 AS late_ms, 0 AS response_us, NULL AS dns_us, NULL AS tcp_us, NULL AS tls_us,
+        NULL AS ttfb_us, NULL AS transfer_us, NULL AS size_bytes FROM json_each(?)) AS r`
 
 // eachResult reads whole results from a FROM clause that names its table r. What it hands to fn still has to be located.
 func (v *view) eachResult(ctx context.Context, fn func(id int64, r *events.Result) error, from string, args ...any) error {

@@ -1,11 +1,14 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/frogstats/uptime/internal/sqlite"
 	"github.com/frogstats/uptime/services/events"
 )
 
@@ -38,13 +41,14 @@ func (m *month) replay(ctx context.Context, monitorID uint32, after map[string]t
 	if !from.IsZero() {
 		lo = max(lo, m.moment(from))
 	}
+	say := variants{}
 	for {
 		next, err := m.nextMoment(ctx, monitorID, after, lo)
 		if err != nil || next < 0 {
 			return err
 		}
 		lo = next + replayWindow.Milliseconds()
-		part, err := m.window(ctx, monitorID, after, span{next, min(lo, m.length())})
+		part, err := m.window(ctx, monitorID, after, say, span{next, min(lo, m.length())})
 		if err != nil {
 			return err
 		}
@@ -96,13 +100,13 @@ func (m *month) nextMoment(ctx context.Context, monitorID uint32, after map[stri
 }
 
 // window reads the results of a stretch of time that are wanted, in their order.
-func (m *month) window(ctx context.Context, monitorID uint32, after map[string]time.Time, s span) ([]events.Result, error) {
+func (m *month) window(ctx context.Context, monitorID uint32, after map[string]time.Time, say variants, s span) ([]events.Result, error) {
 	v, err := m.view(ctx, ofMonitor(monitorID, ""), s.lo, s.hi)
 	if err != nil {
 		return nil, err
 	}
 	defer v.done()
-	var out []events.Result
+	var all []placed
 	for i, series := range v.series {
 		last, ok := after[series.region]
 		if !ok {
@@ -112,39 +116,92 @@ func (m *month) window(ctx context.Context, monitorID uint32, after map[string]t
 		if !last.IsZero() {
 			lo = max(lo, m.moment(last)+1)
 		}
-		part, err := v.stretch(ctx, i, span{lo, s.hi})
-		if err != nil {
+		if all, err = v.stretch(ctx, i, span{lo, s.hi}, all); err != nil {
 			return nil, err
 		}
-		out = append(out, part...)
 	}
-	slices.SortStableFunc(out, func(a, b events.Result) int { return a.ScheduledAt.Compare(b.ScheduledAt) })
+	if err := v.explain(ctx, say, all); err != nil {
+		return nil, fmt.Errorf("read variants: %w", err)
+	}
+	slices.SortStableFunc(all, func(a, b placed) int { return cmp.Compare(a.moment, b.moment) })
+	out := make([]events.Result, len(all))
+	for i := range all {
+		p := &all[i]
+		out[i] = *say[p.variant]
+		p.fill(&out[i])
+		locate(&out[i], v.series[p.series].seriesKey, v.at(p.moment))
+	}
 	return out, nil
 }
 
-// stretch reads the results of one series, the fresh ones last.
-func (v *view) stretch(ctx context.Context, i int, s span) ([]events.Result, error) {
+// placed is what was measured, and where it lies.
+type placed struct {
+	moment int64
+	series int // index in the view
+	measured
+}
+
+// variants is what many results have in common, by number. Most results of a monitor share one, so what is not measured is read,
+// and its texts are decoded, once for all of them.
+type variants map[int64]*events.Result
+
+// stretch adds what was measured in one series, the fresh results last.
+func (v *view) stretch(ctx context.Context, i int, s span, to []placed) ([]placed, error) {
 	series := v.series[i]
-	var out []events.Result
 	if s.lo >= s.hi {
-		return nil, nil
+		return to, nil
 	}
-	err := v.eachResult(ctx, func(id int64, r *events.Result) error {
-		locate(r, series.seriesKey, v.at(id&(1<<resultShift-1)))
-		out = append(out, *r)
-		return nil
-	}, `result r WHERE r.id >= ? AND r.id < ?`, resultID(series.id, s.lo), resultID(series.id, s.hi))
+	const query = `
+SELECT r.id, r.outcome, r.variant_id, r.late_ms, r.response_us, r.dns_us, r.tcp_us, r.tls_us, r.ttfb_us, r.transfer_us, r.size_bytes
+FROM result r WHERE r.id >= ? AND r.id < ?`
+	p, id := placed{series: i}, int64(0)
+	targets := append([]any{&id}, p.targets()...)
+	err := rows(ctx, v.tx, func(row *sql.Rows) error {
+		err := row.Scan(targets...)
+		p.moment = id & (1<<resultShift - 1)
+		to = append(to, p)
+		return err
+	}, query, resultID(series.id, s.lo), resultID(series.id, s.hi))
 	if err != nil {
 		return nil, fmt.Errorf("read settled results: %w", err)
 	}
-	var places []place
 	for _, f := range series.fresh {
 		if at := int64(f.moment); at >= s.lo && at < s.hi {
-			places = append(places, place{at, i, true})
+			to = append(to, placed{at, i, series.at(f)})
 		}
 	}
-	fresh, err := v.read(ctx, places)
-	return append(out, fresh...), err
+	return to, nil
+}
+
+// explain reads the variants that are not known yet.
+func (v *view) explain(ctx context.Context, say variants, all []placed) error {
+	if len(say) > maxRemembered {
+		clear(say)
+	}
+	var missing []int64
+	for i := range all {
+		id := all[i].variant
+		if _, ok := say[id]; !ok {
+			say[id] = nil
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	err := v.eachResult(ctx, func(id int64, r *events.Result) error {
+		say[id] = r
+		return nil
+	}, ofVariants, jsonList(missing))
+	if err != nil {
+		return err
+	}
+	for _, id := range missing {
+		if say[id] == nil {
+			return fmt.Errorf("%w: variant %d is not there", sqlite.ErrCorrupt, id)
+		}
+	}
+	return nil
 }
 
 // LastSlots looks at the two newest months: a series that is silent for longer than that is not merely late.
