@@ -2241,10 +2241,14 @@ type RenewLeaseRequest struct {
 	Released []*Released `protobuf:"bytes,3,rep,name=released,proto3" json:"released,omitempty"`
 	// What it says of itself; absent means as before.
 	Report *ProberReport `protobuf:"bytes,4,opt,name=report,proto3" json:"report,omitempty"`
-	// The process is about to end: it takes no more slots, and everything that it held is free. released is not needed.
+	// The process is about to end: it takes no more slots, and everything that it held is free. released comes first: what was
+	// given up before has its own last moment.
 	Leaving bool `protobuf:"varint,5,opt,name=leaving,proto3" json:"leaving,omitempty"`
 	// With leaving: the last moment whose slots it has accounted for.
-	LeftAt        *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=left_at,json=leftAt,proto3" json:"left_at,omitempty"`
+	LeftAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=left_at,json=leftAt,proto3" json:"left_at,omitempty"`
+	// With leaving: the greatest epoch that it has heard of, its session's included. Of what it was given under a greater one it
+	// knows nothing: who holds that next accounts from where this holding's account was to begin. 0: there is nothing of that kind.
+	HeardEpoch    uint64 `protobuf:"varint,7,opt,name=heard_epoch,json=heardEpoch,proto3" json:"heard_epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2319,6 +2323,13 @@ func (x *RenewLeaseRequest) GetLeftAt() *timestamppb.Timestamp {
 		return x.LeftAt
 	}
 	return nil
+}
+
+func (x *RenewLeaseRequest) GetHeardEpoch() uint64 {
+	if x != nil {
+		return x.HeardEpoch
+	}
+	return 0
 }
 
 // Released is one monitor that a prober has given up.
@@ -3442,7 +3453,7 @@ const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"\vvalid_until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"validUntil\x12\x12\n" +
 	"\x04sole\x18\x04 \x01(\bR\x04sole\x12,\n" +
-	"\x03now\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x03now\"\xc3\x02\n" +
+	"\x03now\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x03now\"\xe4\x02\n" +
 	"\x11RenewLeaseRequest\x12'\n" +
 	"\tprober_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\x80\x01R\bproberId\x12#\n" +
@@ -3450,7 +3461,9 @@ const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"\breleased\x18\x03 \x03(\v2&.frogstats.uptime.monitors.v1.ReleasedB\t\xbaH\x06\x92\x01\x03\x10\x90NR\breleased\x12B\n" +
 	"\x06report\x18\x04 \x01(\v2*.frogstats.uptime.monitors.v1.ProberReportR\x06report\x12\x18\n" +
 	"\aleaving\x18\x05 \x01(\bR\aleaving\x123\n" +
-	"\aleft_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x06leftAt\"q\n" +
+	"\aleft_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x06leftAt\x12\x1f\n" +
+	"\vheard_epoch\x18\a \x01(\x04R\n" +
+	"heardEpoch\"q\n" +
 	"\bReleased\x12\x1d\n" +
 	"\n" +
 	"monitor_id\x18\x01 \x01(\rR\tmonitorId\x12\x14\n" +

@@ -548,9 +548,13 @@ const (
 // takes only slots that lie within its lease. It renews the lease about every third of its time; if it cannot, it stops taking
 // slots when the time is over by its own monotonic clock, which is before anybody else may start.
 type AssignmentsServiceClient interface {
-	// WatchAssignments opens a session: it sends the lease, then the monitors that the prober holds and those that it held and
-	// lost meanwhile, then snapshot_complete, then each change. The lease is sent once an older session of the same prober is
-	// known to be over. A prober that names no session is served as by version 1: the stream is its lease.
+	// WatchAssignments opens a session: it sends the lease, then what the prober held and lost meanwhile, then the monitors that
+	// it holds, then snapshot_complete, then each change. The lease is sent once an older session of the same prober is known to
+	// be over. A prober that names no session is served as by version 1: the stream is its lease.
+	//
+	// What was lost is sent as assigned, as it was held, with a removal right behind it: the prober may have died before it heard
+	// of the holding, and its slots are to be accounted for all the same. Holdings are sent in the order of their epochs, so that
+	// who has heard of one has heard of all before it.
 	WatchAssignments(ctx context.Context, in *WatchAssignmentsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchAssignmentsResponse], error)
 	// RenewLease extends the session, confirms what was given up, and reports the prober's health. ABORTED with the reason
 	// SESSION_ENDED: another session has begun, or the prober was removed; it holds nothing any more.
@@ -605,9 +609,13 @@ func (c *assignmentsServiceClient) RenewLease(ctx context.Context, in *RenewLeas
 // takes only slots that lie within its lease. It renews the lease about every third of its time; if it cannot, it stops taking
 // slots when the time is over by its own monotonic clock, which is before anybody else may start.
 type AssignmentsServiceServer interface {
-	// WatchAssignments opens a session: it sends the lease, then the monitors that the prober holds and those that it held and
-	// lost meanwhile, then snapshot_complete, then each change. The lease is sent once an older session of the same prober is
-	// known to be over. A prober that names no session is served as by version 1: the stream is its lease.
+	// WatchAssignments opens a session: it sends the lease, then what the prober held and lost meanwhile, then the monitors that
+	// it holds, then snapshot_complete, then each change. The lease is sent once an older session of the same prober is known to
+	// be over. A prober that names no session is served as by version 1: the stream is its lease.
+	//
+	// What was lost is sent as assigned, as it was held, with a removal right behind it: the prober may have died before it heard
+	// of the holding, and its slots are to be accounted for all the same. Holdings are sent in the order of their epochs, so that
+	// who has heard of one has heard of all before it.
 	WatchAssignments(*WatchAssignmentsRequest, grpc.ServerStreamingServer[WatchAssignmentsResponse]) error
 	// RenewLease extends the session, confirms what was given up, and reports the prober's health. ABORTED with the reason
 	// SESSION_ENDED: another session has begun, or the prober was removed; it holds nothing any more.
