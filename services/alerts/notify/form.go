@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -42,6 +43,7 @@ type field struct {
 	// destination is a setting that says where secrets are sent. With a new one they have to be given anew, so that whoever may
 	// change a target but does not know its secrets cannot have them sent to an address of their own.
 	destination bool
+	numeric     bool                     // a text that may be given as a number
 	fallback    any                      // what holds when nothing is given; nil for nothing
 	oneOf       []string                 // the only texts there are
 	low, high   int                      // bounds of a number, ends included; both 0 for none
@@ -252,9 +254,15 @@ func (fd field) read(value any) (any, bool) {
 		}
 		return out, ok
 	}
+	if n, ok := value.(float64); ok && fd.numeric && n == math.Trunc(n) && math.Abs(n) <= maxExact {
+		return strconv.FormatInt(int64(n), 10), true
+	}
 	s, ok := value.(string)
 	return s, ok
 }
+
+// maxExact is the greatest number up to which JSON's numbers are exact.
+const maxExact = 1 << 53
 
 // take reads what a caller gave; nil without a problem takes the setting away.
 func (fd field) take(given any) (value any, problem string) {

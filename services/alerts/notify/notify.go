@@ -51,5 +51,7 @@ type Result struct {
 
 // All are the kinds of targets there are, by the name that alerts and channels give in their type.
 var All = map[string]Notifier{
+	"discord": discord.notifier(),
+	"slack":   slack.notifier(),
 	"webhook": {Merge: mergeWebhook, Show: showWebhook, Send: sendWebhook},
 }

@@ -43,6 +43,16 @@ func checkURL(text string) string {
 	return ""
 }
 
+// atMost is the check of a text that a provider cuts, or refuses, beyond a number of characters.
+func atMost(limit int) func(string) string {
+	return func(text string) string {
+		if units(text) > limit {
+			return "must have at most " + strconv.Itoa(limit) + " characters"
+		}
+		return ""
+	}
+}
+
 // reservedHeaders are set by the sender or belong to the connection.
 var reservedHeaders = []string{
 	"Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host", "Keep-Alive", "Proxy-Connection", "Te", "Trailer",
