@@ -68,12 +68,13 @@ e2e: engines ## run the end-to-end scenarios alone, with their output; FORM=suit
 	FROGUP_E2E_FORM=$(FORM) $(GO) test $(RACE) -v -count=1 -timeout 30m $(TESTFLAGS) ./e2e/...
 
 FAULTS ?= 200
+MINUTES ?= 60
 MONITORS ?= 1000
 SEED ?=
 
 .PHONY: torture
-torture: engines ## an hour and more of faults: FAULTS of them on MONITORS, replayed by SEED; then frozen stores, cut networks, the spool, leases
-	FROGUP_E2E_LONG=1 FROGUP_E2E_TORTURE_FAULTS=$(FAULTS) FROGUP_E2E_TORTURE_MONITORS=$(MONITORS) FROGUP_E2E_TORTURE_SEED=$(SEED) \
+torture: engines ## MINUTES of faults, FAULTS of them at least, on MONITORS, replayed by SEED; then frozen stores, cut networks, the spool, leases
+	FROGUP_E2E_LONG=1 FROGUP_E2E_TORTURE_FAULTS=$(FAULTS) FROGUP_E2E_TORTURE_MINUTES=$(MINUTES) FROGUP_E2E_TORTURE_MONITORS=$(MONITORS) FROGUP_E2E_TORTURE_SEED=$(SEED) \
 	  $(GO) test -v -count=1 -timeout 6h -run '^TestSuiteTorture$$' $(TESTFLAGS) ./e2e
 	FROGUP_E2E_LONG=1 $(GO) test -v -count=1 -timeout 3h -run '^($(TROUBLES))$$' $(TESTFLAGS) ./e2e
 	FROGUP_TORTURE=1 $(GO) test -v -count=1 -timeout 1h -run 'Killed|Torn|Bit' $(TESTFLAGS) ./services/prober/spool
@@ -81,7 +82,7 @@ torture: engines ## an hour and more of faults: FAULTS of them on MONITORS, repl
 	$(GO) test -v -count=1 -timeout 2h -run 'TestLeaseHistories' $(TESTFLAGS) ./services/monitors -histories 1000
 
 # Scenarios of one long trouble each.
-TROUBLES := TestSuiteDatabaseStandsStill|TestSuiteHistoryIsAway|TestProberIsCutOff|TestSuiteRegions
+TROUBLES := TestSuiteDatabaseStandsStill|TestSuiteHistoryIsAway|TestProberIsCutOff|TestSuiteRegions|TestSuiteProberLosesPackets
 
 .PHONY: compose-e2e
 compose-e2e: ## bring docker-compose.yml up for real, use it, kill its containers

@@ -133,14 +133,16 @@ func (s *server) statsAgree(ids []int) {
 	for _, id := range ids {
 		eventually(s.t, 20*time.Second, fmt.Sprint("statistics of monitor ", id), func() error {
 			var stored figures
+			hours := 1
 			for _, e := range s.events(id, "") {
+				hours = max(hours, int(time.Since(e.ScheduledAt).Hours())+1)
 				stored.Missed += e.MissedCount
 				stored.Total += map[bool]int{true: 1}[e.Status != "missed"]
 				*map[string]*int{
 					"success": &stored.Success, "failure": &stored.Failed, "timeout": &stored.Timeout, "error": &stored.Error, "missed": new(int),
 				}[e.Status]++
 			}
-			counted := want[figures](s, 200, s.do("GET", fmt.Sprintf("/api/uptime/monitors/%d/stats?hours=1", id), nil))
+			counted := want[figures](s, 200, s.do("GET", fmt.Sprintf("/api/uptime/monitors/%d/stats?hours=%d", id, hours), nil))
 			if counted != stored {
 				return fmt.Errorf("they say %+v, stored are %+v", counted, stored)
 			}

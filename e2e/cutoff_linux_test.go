@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"os/exec"
 	"testing"
 	"time"
 )
@@ -10,15 +9,7 @@ import (
 // wired joins two namespaces by a cable: 10.98.0.1 in n, 10.98.0.2 to .5 in other.
 func (n *namespace) wired(other *namespace) {
 	n.t.Helper()
-	if out, err := exec.Command("ip", "link", "add", "cable0", "netns", n.name, "type", "veth", "peer", "name", "cable0", "netns", other.name).CombinedOutput(); err != nil {
-		n.t.Skipf("may not make a veth device: %v: %s", err, out)
-	}
-	n.inside("addr", "add", "10.98.0.1/24", "dev", "cable0")
-	for i := 2; i <= 5; i++ {
-		other.inside("addr", "add", fmt.Sprintf("10.98.0.%d/24", i), "dev", "cable0")
-	}
-	n.inside("link", "set", "cable0", "up")
-	other.inside("link", "set", "cable0", "up")
+	n.cable(other, "cable0", "10.98.0.", 4)
 }
 
 // accept listens on an address within until the test ends, and hangs up on whoever connects.

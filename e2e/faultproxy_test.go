@@ -12,6 +12,7 @@ import (
 // over it, without the rights that a real one would take.
 type link struct {
 	target string
+	name   string // of the host that it listens on, as those know it who talk over it
 	l      net.Listener
 
 	mu      sync.Mutex
@@ -39,11 +40,17 @@ func (m linkMode) String() string {
 // newLink leads to target until the test ends.
 func newLink(t testing.TB, target string) *link {
 	t.Helper()
-	l, err := net.Listen("tcp", freeAddress(t))
+	return newLinkOn(t, localListener, freeAddress(t), "localhost", target)
+}
+
+// newLinkOn listens elsewhere, such as in a namespace.
+func newLinkOn(t testing.TB, listen listener, address, name, target string) *link {
+	t.Helper()
+	l, err := listen(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &link{target: target, l: l, changed: make(chan struct{}), open: map[net.Conn]bool{}}
+	k := &link{target: target, name: name, l: l, changed: make(chan struct{}), open: map[net.Conn]bool{}}
 	k.carries.Go(k.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
@@ -54,6 +61,12 @@ func newLink(t testing.TB, target string) *link {
 }
 
 func (k *link) address() string { return k.l.Addr().String() }
+
+// named is the address by the host's name.
+func (k *link) named() string {
+	_, port, _ := net.SplitHostPort(k.address())
+	return "dns:///" + net.JoinHostPort(k.name, port)
+}
 
 // set switches to a mode. A cut ends what is open.
 func (k *link) set(m linkMode, delay time.Duration) {

@@ -113,10 +113,21 @@ func (n *namespace) client() *http.Client {
 	return &http.Client{Transport: transport, Timeout: restClient.Timeout, CheckRedirect: restClient.CheckRedirect}
 }
 
+// command is what others are run under to be in the namespace.
+func (n *namespace) command() []string {
+	n.t.Helper()
+	for _, name := range []string{"nsenter", "unshare"} {
+		if _, err := exec.LookPath(name); err != nil {
+			n.t.Skipf("needs the command %s (util-linux)", name)
+		}
+	}
+	return []string{"nsenter", "--net=" + n.path()}
+}
+
 // within runs the server in the namespace; resolvConf, if not "", is its /etc/resolv.conf.
 func (n *namespace) within(resolvConf string) option {
 	n.t.Helper()
-	command := []string{"nsenter", "--net=" + n.path()}
+	command := n.command()
 	if resolvConf != "" {
 		file := filepath.Join(n.t.TempDir(), "resolv.conf")
 		if err := os.WriteFile(file, []byte(resolvConf), 0o644); err != nil {
@@ -124,11 +135,6 @@ func (n *namespace) within(resolvConf string) option {
 		}
 		command = append(command, "unshare", "--mount", "--propagation", "private",
 			"sh", "-c", `mount --bind "$0" /etc/resolv.conf && exec "$@"`, file)
-	}
-	for _, name := range []string{"nsenter", "unshare"} {
-		if _, err := exec.LookPath(name); err != nil {
-			n.t.Skipf("needs the command %s (util-linux)", name)
-		}
 	}
 	return func(s *server) { s.wrap, s.rest = command, n.client() }
 }

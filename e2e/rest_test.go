@@ -38,6 +38,7 @@ func want[T any](s *server, status int, r reply) T {
 type event struct {
 	EventID          string    `json:"event_id"`
 	MonitorID        int       `json:"monitor_id"`
+	Region           string    `json:"region"`
 	Timestamp        time.Time `json:"timestamp"`
 	ScheduledAt      time.Time `json:"scheduled_at"`
 	Status           string    `json:"status"`

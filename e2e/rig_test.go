@@ -76,10 +76,6 @@ func (r *rig) over(dsn, link string) string {
 	return u.String()
 }
 
-func local(address string) string {
-	return "dns:///" + strings.Replace(address, "127.0.0.1", "localhost", 1)
-}
-
 // processes are those of the suite, with the second monitors beside the first and the probers in place of the one.
 func (r *rig) processes(s *server) []*process {
 	var all []*process
@@ -103,8 +99,8 @@ func (r *rig) processes(s *server) []*process {
 					one.args = slices.Clone(p.args)
 				}
 				one.args = append(one.args, "--data", r.folders[name], "--prober-id", name, "--spool-mib", "64",
-					"--monitors", local(r.links["prober "+name+" to monitors"].address()),
-					"--events", local(r.links["prober "+name+" to events"].address()))
+					"--monitors", r.links["prober "+name+" to monitors"].named(),
+					"--events", r.links["prober "+name+" to events"].named())
 				one.wrap = r.wraps[name]
 				if region := r.regions[name]; region != "" {
 					one.args = append(one.args, "--region", region)

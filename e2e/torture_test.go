@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Settings of the long form: FROGUP_E2E_TORTURE_FAULTS and FROGUP_E2E_TORTURE_MONITORS say how much, FROGUP_E2E_TORTURE_SEED replays the
-// faults of a run.
+// Settings of the long form: FROGUP_E2E_TORTURE_FAULTS and FROGUP_E2E_TORTURE_MONITORS say how much, FROGUP_E2E_TORTURE_MINUTES for how
+// long at least, FROGUP_E2E_TORTURE_SEED replays the faults of a run.
 func tortureSetting(t testing.TB, name string, otherwise int) int {
 	t.Helper()
 	text := os.Getenv("FROGUP_E2E_TORTURE_" + name)
@@ -148,6 +148,7 @@ func smallDisk(t testing.TB, folder string) string {
 func TestSuiteTorture(t *testing.T) {
 	t.Parallel()
 	faults, monitors := tortureSetting(t, "FAULTS", 12), tortureSetting(t, "MONITORS", 40)
+	least := time.Duration(tortureSetting(t, "MINUTES", 0)) * time.Minute
 	seed := uint64(tortureSetting(t, "SEED", int(time.Now().UnixNano()&0x7fffffff)))
 	t.Logf("FROGUP_E2E_TORTURE_SEED=%d", seed)
 	var r *rig
@@ -167,8 +168,10 @@ func TestSuiteTorture(t *testing.T) {
 	k := newSink(t)
 	s.channel(k, "ops")
 	f := newFlockOf(t, s, k, monitors)
+	d := keepDiary(t, r.folders, f.some(40))
 	begun := time.Now()
-	for n := range faults {
+	n := 0
+	for ; n < faults || time.Since(begun) < least; n++ {
 		all := []fault{m.draw()}
 		if m.rng.IntN(4) == 0 { // troubles come in company
 			if other := m.draw(); !strings.HasPrefix(other.what, strings.Fields(all[0].what)[0]) {
@@ -190,8 +193,31 @@ func TestSuiteTorture(t *testing.T) {
 		}
 	}
 	f.finish()
-	f.stillThere(faults)
+	f.stillThere(n)
 	m.accounts(f)
+	d.close()
+	d.stored(s)
+	s.inOrder(f.all())
+}
+
+// all are the monitors of a flock.
+func (f *flock) all() []int {
+	ids := slices.Clone(f.steady)
+	for _, one := range f.flaky {
+		ids = append(ids, one.id)
+	}
+	return ids
+}
+
+// some are about n of those whose targets are well, and all others.
+func (f *flock) some(n int) (ids []int) {
+	every := max(len(f.steady)/n, 1)
+	for i, id := range f.all() {
+		if i%every == 0 || i >= len(f.steady) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // accounts holds every monitor whose target was well to its grid.
