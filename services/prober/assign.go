@@ -18,10 +18,6 @@ type lastSlot struct {
 	failures uint32
 }
 
-// firstRate is how many first checks a second, over all shards, monitors that were never checked have beside those of their
-// grids: a few are checked at once, and the start of many is no burst. What its grid makes due sooner waits for that.
-const firstRate = 500
-
 // digest tells configurations apart without keeping them.
 type digest [16]byte
 
@@ -90,8 +86,8 @@ func (g *engine) hold(x arrival) (former *holding) {
 		s.accountTo(e, s.horizon(now), missedOverload, now)
 		s.retire(e, now)
 		e.plan = s.planOf(a, x.epoch, mark)
-		e.gridAt = milli(e.plan.schedule.Next(instant(s.horizon(now))))
-		s.schedule(e, now, true, x.fresh)
+		e.gridAt, e.confirmAt = milli(e.plan.schedule.Next(instant(s.horizon(now)))), 0
+		s.wantFirst(e, x.fresh, now)
 	}
 	s.place(e)
 	return former
@@ -106,11 +102,8 @@ func (s *shard) admit(e *entry, x arrival, now time.Time) {
 		e.failures = x.known.failures
 		s.resume(e, x.assignment, x.known.at, x.handed, now)
 	}
-	if !x.handed {
-		s.schedule(e, now, x.known == nil, x.fresh)
-	}
-	if x.known != nil && e.confirmAt != 0 && milli(e.plan.schedule.Next(instant(e.confirmAt-1))) == e.confirmAt {
-		e.confirmAt++ // the slot of this very moment is accounted for
+	if !x.handed && (x.fresh || x.known == nil) {
+		s.wantFirst(e, x.fresh, now)
 	}
 }
 
@@ -137,6 +130,7 @@ func (s *shard) retire(e *entry, now time.Time) {
 	}
 	s.flushMissed(e, now)
 	s.limits.leave(e.plan.host)
+	s.firsts.daily -= e.plan.perDay()
 }
 
 // planOf prepares a check and its schedule. What cannot be run is not dropped: its
@@ -166,6 +160,7 @@ func (s *shard) planOf(a *monitorsv1.Assignment, epoch uint64, mark digest) *pla
 		s.preparePlain(p, spec)
 	}
 	p.host = s.limits.enter(host)
+	s.firsts.daily += p.perDay()
 	return p
 }
 
@@ -208,32 +203,6 @@ func (s *shard) preparePlain(p *plan, spec *checkv1.CheckSpec) {
 	}
 	p.plain, p.port = prepared, uint16(spec.GetTcpConfig().GetPort())
 	p.judged = len(spec.GetValidationRules())+len(spec.GetAssertions()) > 0
-}
-
-// schedule sets e's slot besides those of its grid: at once for a monitor that is new or was changed while we watch. The lock
-// is held.
-func (s *shard) schedule(e *entry, now time.Time, unchecked, fresh bool) {
-	e.confirmAt = 0
-	switch {
-	case fresh && e.running == 0: // a check in flight would only turn this slot into an overlap
-		e.confirmAt = now.UnixMilli()
-	case unchecked:
-		e.confirmAt = s.firstCheck(e.gridAt, now)
-	}
-	if e.gridAt == e.confirmAt {
-		e.confirmAt = 0
-	}
-}
-
-// firstCheck is when a monitor whose next slot is at gridAt has its turn among those that were never checked; 0 if that slot
-// comes before. The lock is held.
-func (s *shard) firstCheck(gridAt int64, now time.Time) int64 {
-	at := max(s.firstAt, now.UnixMilli())
-	if gridAt != 0 && gridAt <= at {
-		return 0
-	}
-	s.firstAt = at + max(int64(len(s.shards))*1000/firstRate, 1)
-	return at
 }
 
 // remove stops a monitor. A check in flight still ends as its row.

@@ -65,6 +65,7 @@ type entry struct {
 	failures uint32 // consecutive target faults, as far as this prober knows
 	removed  bool
 	holding  bool // rows of it wait for the observer; see heldRow
+	first    bool // it waits for its first check, unless a slot comes before; see firsts
 
 	missedCount uint32
 	missedFrom  int64 // first slot of the held run
@@ -86,9 +87,10 @@ func (e *entry) take(now int64) (slot, skippedFrom int64, skipped int) {
 	slot = e.due()
 	if slot == e.confirmAt {
 		e.confirmAt = 0
-		if slot != e.gridAt {
+		if e.gridAt == 0 || e.gridAt > now {
 			return slot, 0, 0
 		}
+		slot = e.gridAt // two at once would be one too many
 	}
 	if every := e.plan.every; every > 0 {
 		// The slot is on the grid, so the rest is counting.
@@ -124,6 +126,9 @@ func (e *entry) finished(status checkv1.ResultStatus, now time.Time) (changed bo
 		changed = e.failures == 1
 		if e.failures < e.plan.confirmDown {
 			e.confirmAt = now.Add(e.plan.retryInterval).UnixMilli()
+			if wait := e.gridAt - e.confirmAt; e.gridAt != 0 && wait >= 0 && wait <= soon.Milliseconds() {
+				e.confirmAt = 0 // that slot confirms as well, and must not find this check running
+			}
 		}
 	}
 	return changed

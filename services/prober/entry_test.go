@@ -32,3 +32,23 @@ func TestTakeFollowsTheSchedule(t *testing.T) {
 		}
 	})
 }
+
+// When a shard is so late that both are due, the slot of the grid confirms.
+func TestTakeOneOfTwo(t *testing.T) {
+	grid := schedule.NewGrid(7, time.Minute)
+	at := milli(grid.Next(time.UnixMilli(1e12)))
+	for _, tt := range []struct{ now, slot, gridAt, confirmAt int64 }{
+		{at - 1400, at - 1500, at, 0},
+		{at - 1, at - 1500, at, 0},
+		{at, at, at + 60_000, 0},
+		{at + 500, at, at + 60_000, 0},
+		{at + 60_500, at + 60_000, at + 120_000, 0},
+	} {
+		p := &plan{schedule: grid}
+		p.onGrid(grid)
+		e := &entry{plan: p, gridAt: at, confirmAt: at - 1500}
+		if slot, _, _ := e.take(tt.now); slot != tt.slot || e.gridAt != tt.gridAt || e.confirmAt != tt.confirmAt {
+			t.Errorf("%d ms after the grid's slot: took %d, then %d and %d; want %d, then %d and %d", tt.now-at, slot-at, e.gridAt-at, e.confirmAt, tt.slot-at, tt.gridAt-at, tt.confirmAt)
+		}
+	}
+}

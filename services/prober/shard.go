@@ -46,7 +46,7 @@ type shard struct {
 	waiting waitlist
 	wakeAt  int64 // when the shard looks again; 0 while it looks
 	stopped bool
-	firstAt int64 // when the next monitor that was never checked has its turn
+	firsts  firsts
 	// paused says that slots may be due which the fence keeps back. Those up to pausedTo went by so: they are told from
 	// those that the shard was late for.
 	paused   bool
@@ -149,6 +149,7 @@ func (s *shard) collect(now time.Time) time.Duration {
 	// else a monitor would be early by a tick now and then.
 	ended := min(tickOf(now), limit)
 	s.startWaiting(now)
+	s.startFirsts(now, limit)
 	for !s.burstFull() {
 		e := s.takeDue(ended)
 		if e == nil {
@@ -199,6 +200,9 @@ func (s *shard) sleep(now time.Time, newest int64) time.Duration {
 	if !s.waiting.empty() {
 		s.wakeAt = min(s.wakeAt, now.UnixMilli()+1+rand.Int64N(permitPause.Milliseconds()))
 	}
+	if !s.firsts.empty() && now.UnixMilli() <= newest {
+		s.wakeAt = min(s.wakeAt, tickOf(later(s.firsts.next, now))+ms)
+	}
 	return instant(s.wakeAt).Sub(now)
 }
 
@@ -235,6 +239,7 @@ func tickOf(now time.Time) int64 {
 // fire handles e's due slot; upTo is the newest that may be taken, in milliseconds since 1970. The lock is held.
 func (s *shard) fire(e *entry, now time.Time, upTo int64) {
 	slot, skippedFrom, skipped := e.take(upTo)
+	e.first = false
 	s.metrics.due.Add(1 + int64(skipped))
 	if skipped > 0 {
 		why := missedOverload
