@@ -72,7 +72,8 @@ func cases(o options) []benchCase {
 			figures: []figure{atMost("lateness p99", "ms", 2, 250, 10), told("lateness p99.9", "ms", 2), told("lateness max", "ms", 1),
 				atMost("load off its mean", "% in any second", 1, 20, 15), atMost("burst at start", "× the mean, in 1 s", 2, 3, 1.5),
 				atMost("phases moved", "by a restart, 0 or 1", 0, 0, 0), atMost("not run", "slots", 0, 0, 0), atMost("RSS", "MiB", 0, 400, 200),
-				told("RSS, each", "KiB/monitor", 2), told("heap", "KiB/monitor", 2), told("core", "% of the prober's", 1)}},
+				told("RSS, each", "KiB/monitor", 2), told("heap", "KiB/monitor", 2), told("core", "% of the prober's", 1),
+				told("first checks", "besides grids, at the start", 0), told("besides grids", "checks, after it", 0)}},
 		durable("tcp-durable-2k", 2000, timesFloor(none, none)), durable("tcp-durable", 10_000, timesFloor(3.0, 2.2)),
 	}
 	return append(list, peerCases(o.peers)...)

@@ -60,9 +60,12 @@ func (l *lab) footprint(ctx context.Context, n int) (footprint, error) {
 	return f, err
 }
 
+// checkedWithin bounds the wait for the first checks of a prober: those of idle monitors take turns, 500 a second.
+const checkedWithin = 5 * time.Minute
+
 // checkedOnce waits until the sink has a row for every monitor, and then for idle timers to pass.
 func (s *subject) checkedOnce(ctx context.Context, n int) error {
-	for until := time.Now().Add(90 * time.Second); time.Now().Before(until); {
+	for until := time.Now().Add(checkedWithin); time.Now().Before(until); {
 		c, err := s.counts()
 		if err != nil {
 			return err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/frogstats/uptime/bench/measure"
@@ -46,6 +48,8 @@ func runScale(ctx context.Context, l *lab) (sample, error) {
 		moved = 1
 		l.note("scale: phases of %d monitors, and of %d after the restart", p.Monitors, again.pace.Monitors)
 	}
+	l.tellMissed("scale", once.counts)
+	l.tellMissed("scale, after the restart", again.counts)
 	mean := float64(scaleMonitors) / scaleInterval
 	return sample{
 		"lateness p99": milliseconds(p.LateP99), "lateness p99.9": milliseconds(p.LateP999), "lateness max": milliseconds(p.LateMax),
@@ -53,9 +57,20 @@ func runScale(ctx context.Context, l *lab) (sample, error) {
 		"burst at start":    float64(once.first.Most) / mean,
 		"phases moved":      moved, "not run": float64(once.counts.Lost() + again.counts.Lost()),
 		"RSS": float64(once.rss) / (1 << 20), "RSS, each": kibPer(once.rss-base.rss, scaleMonitors),
-		"heap": kibPer(int64(once.memory.HeapInuse)-int64(base.HeapInuse), scaleMonitors),
-		"core": 100 * once.cpu.Seconds() / once.wall.Seconds(),
+		"heap":         kibPer(int64(once.memory.HeapInuse)-int64(base.HeapInuse), scaleMonitors),
+		"core":         100 * once.cpu.Seconds() / once.wall.Seconds(),
+		"first checks": float64(once.first.Moved), "besides grids": float64(p.Moved),
 	}, nil
+}
+
+// tellMissed notes why slots did not run, and why a check failed.
+func (l *lab) tellMissed(what string, c sink.Counts) {
+	for _, why := range slices.Sorted(maps.Keys(c.Missed)) {
+		l.note("%s: %d slots did not run: %s", what, c.Missed[why], why)
+	}
+	if c.Example != "" {
+		l.note("%s: %s", what, c.Example)
+	}
 }
 
 // scale runs the monitors for two intervals, and measures the second.

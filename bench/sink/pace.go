@@ -22,6 +22,7 @@ type Pace struct {
 	Mean     int    `json:"mean"`
 	Phases   string `json:"phases"` // digest of every monitor's place in its interval
 	Monitors int    `json:"monitors"`
+	Moved    int    `json:"moved"` // checks at another place in the interval than the one of their monitor before
 }
 
 // pace collects it.
@@ -30,6 +31,7 @@ type pace struct {
 	late     []int64
 	seconds  map[int64]int
 	phases   map[uint32]int64
+	moved    int
 }
 
 func newPace(interval int64) *pace {
@@ -42,11 +44,15 @@ func (p *pace) add(r row) {
 	}
 	p.late = append(p.late, int64(r.late))
 	p.seconds[(r.at+int64(r.late)/1_000_000)/1000]++
-	p.phases[r.monitor] = r.at % p.interval
+	phase := r.at % p.interval
+	if was, ok := p.phases[r.monitor]; ok && was != phase {
+		p.moved++
+	}
+	p.phases[r.monitor] = phase
 }
 
 func (p *pace) report() Pace {
-	out := Pace{Checks: len(p.late), Monitors: len(p.phases), Phases: p.digest()}
+	out := Pace{Checks: len(p.late), Monitors: len(p.phases), Phases: p.digest(), Moved: p.moved}
 	slices.Sort(p.late)
 	out.LateP50, out.LateP99 = measure.Quantile(p.late, .5), measure.Quantile(p.late, .99)
 	out.LateP999, out.LateMax = measure.Quantile(p.late, .999), measure.Quantile(p.late, 1)

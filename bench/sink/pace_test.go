@@ -21,6 +21,9 @@ func TestPace(t *testing.T) {
 	if got.Checks != 100 || got.Monitors != 100 || got.Seconds != 8 || got.Least != 0 || got.Most != 20 || got.Mean != 10 {
 		t.Errorf("pace %+v", got)
 	}
+	if got.Moved != 0 {
+		t.Errorf("%d checks besides grids, want none", got.Moved)
+	}
 	if got.LateMax != 990_000 || got.LateP50 < 480_000 || got.LateP50 > 500_000 {
 		t.Errorf("lateness %+v", got)
 	}
@@ -38,5 +41,8 @@ func TestPace(t *testing.T) {
 	other.add(row{monitor: 3, at: 301, status: success})
 	if other.report().Phases == got.Phases {
 		t.Error("another phase is not noticed")
+	}
+	if moved := other.report().Moved; moved != 1 {
+		t.Errorf("%d checks were moved, want 1", moved)
 	}
 }
