@@ -16,7 +16,7 @@ const (
 // had they come in time, for it is about now. Nothing is announced of what is over. deadlines says whether they count now.
 func (j *Judge) adopt(d *draft, now time.Time, deadlines bool) adoption {
 	s := j.subjects[d.monitor.ID]
-	if s == nil || s.monitor.Deleted || s.edits != d.edits {
+	if s == nil || s.monitor.Deleted || s.edits != d.version {
 		return stale
 	}
 	for i := range s.journal {

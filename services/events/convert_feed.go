@@ -62,12 +62,19 @@ func transitionOut(t *Transition) *eventsv1.Transition {
 }
 
 func observationOut(o *Observation) *eventsv1.Observation {
+	out := sightingOut(o)
+	out.ScheduledAt, out.NextScheduledAt = timestamp(o.Result.ScheduledAt), timestamp(o.Result.NextScheduledAt)
+	return out
+}
+
+// sightingOut is an observation without its slots.
+func sightingOut(o *Observation) *eventsv1.Observation {
 	r := &o.Result
 	return &eventsv1.Observation{
 		Region: r.Region, Status: checkv1.ResultStatus(r.Outcome), ResponseTimeUs: microseconds(r.ResponseTime), StatusCode: positive(r.StatusCode),
 		ErrorType: text(r.ErrorType), ErrorMessage: text(r.ErrorMessage), ConsecutiveFailures: o.ConsecutiveFailures,
 		CurrentStatus: statusOut(o.Status), Successes: o.Successes, MeanResponseTimeUs: microseconds(o.MeanResponse),
-		MaxResponseTimeUs: microseconds(o.MaxResponse), ScheduledAt: timestamp(r.ScheduledAt), NextScheduledAt: timestamp(r.NextScheduledAt),
+		MaxResponseTimeUs: microseconds(o.MaxResponse),
 	}
 }
 

@@ -42,13 +42,14 @@ type arrival struct {
 type draft struct {
 	monitor Monitor  // as it is now
 	regions []string // that ever watched
-	edits   int      // of the monitor, when it was begun
+	version int      // of the monitor: its edits, when it was begun
 	from    time.Time
 
 	at    time.Time               // what was certain then stands
 	kept  map[string]Transition   // newest interval of each timeline at that moment, by region; "" is the monitor's
 	stood map[string][]Transition // those after it, as they were stored
 	began map[string]time.Time    // first slot that counts were taken from
+	edits []edit                  // after that moment, still to be done again
 	judge *Judge
 }
 
@@ -67,7 +68,7 @@ func (j *Judge) draft(id uint32, from time.Time) *draft {
 	}
 	s.journal, s.noting = nil, true
 	d := &draft{
-		monitor: s.monitor, edits: s.edits, from: from, kept: map[string]Transition{}, stood: map[string][]Transition{}, began: map[string]time.Time{},
+		monitor: s.monitor, version: s.edits, from: from, kept: map[string]Transition{}, stood: map[string][]Transition{}, began: map[string]time.Time{},
 	}
 	for _, r := range s.all {
 		d.regions = append(d.regions, r.Region)
@@ -84,13 +85,30 @@ func (j *Judge) drop(d *draft) {
 
 // derive judges the past again. What was judged by the time of Judge.draft must be stored, here and there.
 func (d *draft) derive(ctx context.Context, judged chronicle, seen evidence) error {
+	if err := d.begin(ctx, judged, seen); err != nil {
+		return err
+	}
+	err := d.play(ctx, seen, func(x *Result) error {
+		d.take(x)
+		d.judge.changes.Feed = d.judge.changes.Feed[:0] // nobody is told
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	d.editUntil(time.Time{})
+	return nil
+}
+
+// begin makes the judge that goes on from what was certain.
+func (d *draft) begin(ctx context.Context, judged chronicle, seen evidence) error {
 	if err := d.readIntervals(ctx, judged); err != nil {
 		return fmt.Errorf("read timelines: %w", err)
 	}
-	edits := d.readEdits()
+	d.edits = d.readEdits()
 	m := d.monitor
 	m.Enabled, m.Regions = d.kept[""].Status != Paused, slices.Clone(m.Regions)
-	for _, e := range edits {
+	for _, e := range d.edits {
 		if e.reason == ReasonRegionRemoved && !m.watches(e.region) {
 			m.Regions = append(m.Regions, e.region)
 		}
@@ -99,32 +117,41 @@ func (d *draft) derive(ctx context.Context, judged chronicle, seen evidence) err
 		Monitors: []Monitor{m},
 		States:   []MonitorState{{MonitorID: m.ID, OrganizationID: m.OrganizationID, Timeline: d.kept[""].Timeline}},
 	}
-	after := map[string]time.Time{}
 	for _, name := range d.regions {
 		r, err := d.recall(ctx, seen, name)
 		if err != nil {
 			return fmt.Errorf("recall results: %w", err)
 		}
 		start.Regions = append(start.Regions, r)
-		after[name] = d.at
 	}
 	d.judge = NewJudge(start)
-	err := seen.Replay(ctx, m.ID, after, func(x *Result) error {
-		for len(edits) > 0 && !edits[0].at.After(x.ScheduledAt) {
-			d.edit(edits[0])
-			edits = edits[1:]
-		}
-		d.judge.Result(x.StartedAt, x)
-		d.judge.changes.Feed = d.judge.changes.Feed[:0] // nobody is told
-		return nil
-	})
-	if err != nil {
+	return nil
+}
+
+// play hands over the results of the history from there on. An error of each ends it and is returned as part of another.
+func (d *draft) play(ctx context.Context, seen evidence, each func(*Result) error) error {
+	after := map[string]time.Time{}
+	for _, name := range d.regions {
+		after[name] = d.at
+	}
+	if err := seen.Replay(ctx, d.monitor.ID, after, each); err != nil {
 		return fmt.Errorf("replay results: %w", err)
 	}
-	for _, e := range edits {
-		d.edit(e)
-	}
 	return nil
+}
+
+// take judges a result, after it has done the edits again that were made by then.
+func (d *draft) take(x *Result) {
+	d.editUntil(x.ScheduledAt)
+	d.judge.Result(x.StartedAt, x)
+}
+
+// editUntil does the edits again that were made by a moment; by the zero time, all.
+func (d *draft) editUntil(at time.Time) {
+	for len(d.edits) > 0 && (at.IsZero() || !d.edits[0].at.After(at)) {
+		d.edit(d.edits[0])
+		d.edits = d.edits[1:]
+	}
 }
 
 // readIntervals finds the moment before d.from that parts causes from causes on all timelines, and what stood on both sides.
@@ -199,8 +226,9 @@ func (d *draft) readEdits() []edit {
 	return out
 }
 
-// edit does again what was done to the monitor.
+// edit does again what was done to the monitor. Whoever had fallen silent by then had done so before.
 func (d *draft) edit(e edit) {
+	d.judge.Tick(e.at)
 	s := d.judge.subjects[d.monitor.ID]
 	c := cause{at: e.at, now: e.at, reason: e.reason}
 	switch e.reason {

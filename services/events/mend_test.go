@@ -110,6 +110,7 @@ func TestMending(t *testing.T) {
 		{"observer faults", nil, "S0 T100 S300", "E30 E60 E90 S120 S150 S180 S210 S240 S270", "unknown@-10 up@0 unknown@30 up@120", "up@0 unknown@70 up@300"},
 		{"a pause stays one", nil, "S0 D100 T101 A200 S210", "S30 S60 S80", "unknown@-10 up@0 paused@100 unknown@200 up@210",
 			"up@0 unknown@70 paused@100 unknown@200 up@210"},
+		{"a silence before a pause stays one", nil, "S0 T100 D500 T501", "S30", "unknown@-10 up@0 unknown@100 paused@500", "up@0 unknown@70 paused@500"},
 		{"nothing new", nil, "S0 S30 S60 S90", "S30", "unknown@-10 up@0", "up@0"},
 	}
 	for _, tt := range tests {

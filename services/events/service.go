@@ -111,6 +111,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	eventsv1.RegisterFeedServiceServer(r, s)
 	eventsv1.RegisterStatusServiceServer(r, s)
 	eventsv1.RegisterEventsServiceServer(r, s)
+	eventsv1.RegisterReplayServiceServer(r, replayServer{Service: s})
 }
 
 // Run judges what was stored before, then follows the catalogue, commits, stores and maintains until ctx ends; what was taken
