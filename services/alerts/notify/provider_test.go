@@ -51,9 +51,15 @@ const canary = "s3cr3t-canary-0815"
 
 // trials are by type.
 var trials = map[string]trial{
-	"discord": discordTrial,
-	"slack":   slackTrial,
-	"webhook": webhookTrial,
+	"discord":    discordTrial,
+	"gotify":     gotifyTrial,
+	"ntfy":       ntfyTrial,
+	"opsgenie":   opsgenieTrial,
+	"pagerduty":  pagerdutyTrial,
+	"pushover":   pushoverTrial,
+	"slack":      slackTrial,
+	"twilio_sms": twilioTrial,
+	"webhook":    webhookTrial,
 }
 
 var webhookTrial = trial{
