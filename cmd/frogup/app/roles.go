@@ -97,6 +97,7 @@ var roles = []role{
 		c.grpcServer(s, "alerts")
 		c.store(s, "alerts")
 		c.keyset(s)
+		c.public(s)
 		c.dialling(s)
 		c.notices(s)
 		c.member(s, peersOf("alerts"))

@@ -140,6 +140,7 @@ func (h *house) alerts(ctx context.Context) (room, error) {
 		return nil, err
 	}
 	deps := h.alertsDeps(address)
+	deps.PublicURL = h.cfg.publicURL
 	deps.Store, deps.Events, deps.Monitors, deps.Egress = store, toEvents, toMonitors, *policy
 	deps.NoticeQuiet = h.cfg.noticeQuiet
 	s, err := alerts.New(deps)
