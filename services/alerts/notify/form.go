@@ -63,6 +63,7 @@ type values map[string]any
 func (v values) text(name string) string   { s, _ := v[name].(string); return s }
 func (v values) number(name string) int    { n, _ := v[name].(int); return n }
 func (v values) boolean(name string) bool  { b, _ := v[name].(bool); return b }
+func (v values) server(name string) string { return strings.TrimRight(v.text(name), "/") }
 func (v values) list(name string) []string { l, _ := v[name].([]string); return l }
 
 // formPublic is the half of the settings that everybody may read.

@@ -154,6 +154,15 @@ func (r Result) after(seconds float64) Result {
 	return r
 }
 
+// secondsOf reads a duration as Go and Protocol Buffers write it; 0 means that it is none.
+func secondsOf(text string) float64 {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0
+	}
+	return d.Seconds()
+}
+
 const maxAfterSeconds = 7 * 24 * 3600 // the service caps it much lower; this keeps it a duration
 
 var errUnguarded = errors.New("this installation has no guarded way out for this type")

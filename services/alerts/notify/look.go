@@ -88,3 +88,6 @@ func marked(characters string) map[rune]string {
 
 // angles are what HTML and what is like it is made of.
 var angles = map[rune]string{'&': "&amp;", '<': "&lt;", '>': "&gt;"}
+
+// attribute is angles for a text between quotes.
+var attribute = map[rune]string{'&': "&amp;", '<': "&lt;", '>': "&gt;", '"': "&quot;"}

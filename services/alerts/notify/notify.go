@@ -51,13 +51,18 @@ type Result struct {
 
 // All are the kinds of targets there are, by the name that alerts and channels give in their type.
 var All = map[string]Notifier{
-	"discord":    discord.notifier(),
-	"gotify":     gotify.notifier(),
-	"ntfy":       ntfy.notifier(),
-	"opsgenie":   opsgenie.notifier(),
-	"pagerduty":  pagerduty.notifier(),
-	"pushover":   pushover.notifier(),
-	"slack":      slack.notifier(),
-	"twilio_sms": twilioSMS.notifier(),
-	"webhook":    {Merge: mergeWebhook, Show: showWebhook, Send: sendWebhook},
+	"discord":     discord.notifier(),
+	"google_chat": googleChat.notifier(),
+	"gotify":      gotify.notifier(),
+	"matrix":      matrix.notifier(),
+	"mattermost":  mattermost.notifier(),
+	"msteams":     msteams.notifier(),
+	"ntfy":        ntfy.notifier(),
+	"opsgenie":    opsgenie.notifier(),
+	"pagerduty":   pagerduty.notifier(),
+	"pushover":    pushover.notifier(),
+	"slack":       slack.notifier(),
+	"telegram":    telegram.notifier(),
+	"twilio_sms":  twilioSMS.notifier(),
+	"webhook":     {Merge: mergeWebhook, Show: showWebhook, Send: sendWebhook},
 }

@@ -51,15 +51,20 @@ const canary = "s3cr3t-canary-0815"
 
 // trials are by type.
 var trials = map[string]trial{
-	"discord":    discordTrial,
-	"gotify":     gotifyTrial,
-	"ntfy":       ntfyTrial,
-	"opsgenie":   opsgenieTrial,
-	"pagerduty":  pagerdutyTrial,
-	"pushover":   pushoverTrial,
-	"slack":      slackTrial,
-	"twilio_sms": twilioTrial,
-	"webhook":    webhookTrial,
+	"discord":     discordTrial,
+	"google_chat": googleChatTrial,
+	"matrix":      matrixTrial,
+	"mattermost":  mattermostTrial,
+	"msteams":     teamsTrial,
+	"telegram":    telegramTrial,
+	"gotify":      gotifyTrial,
+	"ntfy":        ntfyTrial,
+	"opsgenie":    opsgenieTrial,
+	"pagerduty":   pagerdutyTrial,
+	"pushover":    pushoverTrial,
+	"slack":       slackTrial,
+	"twilio_sms":  twilioTrial,
+	"webhook":     webhookTrial,
 }
 
 var webhookTrial = trial{
