@@ -152,6 +152,24 @@ func (a *archive) stalled() time.Time {
 	return a.since
 }
 
+// pause notes that nothing can be appended since a moment, whether something waits or not.
+func (a *archive) pause(since time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.since.IsZero() {
+		a.since = since
+	}
+}
+
+// resume ends that; what waits by now has waited since.
+func (a *archive) resume() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.waiting == 0 {
+		a.since = time.Time{}
+	}
+}
+
 // due is how long the results that wait can wait on, 0 or less if they cannot; false if none wait.
 func (a *archive) due() (time.Duration, bool) {
 	a.mu.Lock()

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -18,7 +19,8 @@ const (
 // whether it is back, at most every asidePause; all others go without at once. So an outage costs few callers time, and each
 // of them asideWait at most.
 type aside struct {
-	log *slog.Logger
+	log  *slog.Logger
+	wait time.Duration // in place of asideWait, if it is not 0
 
 	mu     sync.Mutex
 	failed time.Time // when the last question failed; zero while the store answers
@@ -32,7 +34,7 @@ func (a *aside) ask(ctx context.Context, what string, fn func(context.Context) e
 	if !may {
 		return false
 	}
-	limited, cancel := context.WithTimeout(ctx, asideWait)
+	limited, cancel := context.WithTimeout(ctx, cmp.Or(a.wait, asideWait))
 	defer cancel()
 	err := fn(limited)
 	gaveUp := ctx.Err() != nil

@@ -131,9 +131,12 @@ func (s *Service) watchCatalog(ctx context.Context) error {
 		switch step := resp.GetStep().(type) {
 		case *monitorsv1.WatchCatalogResponse_Upserted:
 			m := monitorIn(step.Upserted)
-			stored := s.recall(ctx, m)
+			stored, unread := s.recall(ctx, m)
 			s.court.upsert(m, stored)
 			s.known.put(m)
+			if unread != nil && !s.unread.note(m.ID, unread) {
+				s.mender.submit(past{m.ID: s.owedFrom(m.ID, recallFrom(m))}, func() {})
+			}
 			if seen != nil {
 				seen[m.ID] = true
 			}
@@ -155,24 +158,31 @@ func (s *Service) watchCatalog(ctx context.Context) error {
 const recallWithin = 24 * time.Hour
 
 // recall returns the stored results of a monitor that was not known so far. Usually there are none; but a process may have
-// died after it stored the first result and before it learned of the monitor, or have lost its states.
-func (s *Service) recall(ctx context.Context, m Monitor) []Result {
+// died after it stored the first result and before it learned of the monitor, or have lost its states. If they cannot be read,
+// it returns by region after which slot they would be.
+func (s *Service) recall(ctx context.Context, m Monitor) (stored []Result, unread map[string]time.Time) {
 	if _, ok := s.known.get(m.ID); ok {
-		return nil
+		return nil, nil
 	}
-	after := map[string]time.Time{}
+	after, from := map[string]time.Time{}, recallFrom(m)
 	for _, region := range m.Regions {
-		after[region] = later(m.CreatedAt.Add(-time.Millisecond), time.Now().UTC().Add(-recallWithin))
+		after[region] = from
 	}
 	var out []Result
-	err := s.results.Replay(ctx, m.ID, after, func(r *Result) error {
-		out = append(out, *r)
-		return nil
-	})
-	if err != nil {
-		s.log.Error("stored results of a new monitor cannot be read", "monitor_id", m.ID, "error", err)
+	if s.recalls.ask(ctx, "stored results of a new monitor", func(ctx context.Context) error {
+		return s.results.Replay(ctx, m.ID, after, func(r *Result) error {
+			out = append(out, *r)
+			return nil
+		})
+	}) {
+		return out, nil
 	}
-	return out
+	return nil, after
+}
+
+// recallFrom is the moment after which the slots of a monitor that is new to us are looked at.
+func recallFrom(m Monitor) time.Time {
+	return later(m.CreatedAt.Add(-time.Millisecond), time.Now().UTC().Add(-recallWithin))
 }
 
 func (s *Service) forget(id uint32) {

@@ -43,13 +43,13 @@ func (s *Service) ListEvents(ctx context.Context, req *eventsv1.ListEventsReques
 	}
 	total, err := s.results.Count(ctx, q)
 	if err != nil {
-		return nil, err
+		return nil, delayed(err)
 	}
 	limit := q.Limit
 	q.Limit++ // one more tells whether there is a next page
 	results, err := s.results.List(ctx, q)
 	if err != nil {
-		return nil, err
+		return nil, delayed(err)
 	}
 	resp := &eventsv1.ListEventsResponse{Pagination: &eventsv1.Pagination{
 		Total: count(total), Limit: uint32(limit), Offset: uint32(q.Offset),

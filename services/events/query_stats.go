@@ -41,7 +41,7 @@ func (s *Service) GetStats(ctx context.Context, req *eventsv1.GetStatsRequest) (
 	}
 	parts, err := s.results.Summarize(ctx, m.ID, req.GetRegion(), buckets.Edges)
 	if err != nil {
-		return nil, err
+		return nil, delayed(err)
 	}
 	tallies, err := s.tallies(ctx, m.ID, req.GetRegion(), []time.Time{r.from, r.passed(now)})
 	if err != nil {

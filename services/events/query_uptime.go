@@ -141,7 +141,7 @@ func (s *Service) ListBuckets(ctx context.Context, req *eventsv1.ListBucketsRequ
 	}
 	parts, err := s.results.Summarize(ctx, m.ID, "", buckets.Edges)
 	if err != nil {
-		return nil, err
+		return nil, delayed(err)
 	}
 	moments := slices.Clone(buckets.Edges)
 	for i := range moments {

@@ -59,7 +59,9 @@ type Service struct {
 	court   *court
 	archive *archive
 	mender  *mender
-	aside   aside // to results
+	aside   aside  // to results
+	recalls aside  // to results, for the catalogue
+	unread  unread // of results, because they were away
 	known   knownMonitors
 	ready   chan struct{} // closed when what was stored is judged
 	open    sync.Once
@@ -87,7 +89,7 @@ func New(d Deps) (*Service, error) {
 		state: d.State, results: d.Results, log: log, pages: page.NewCodec(d.PageKey), retention: d.Retention,
 		catalog: monitorsv1.NewCatalogServiceClient(d.Monitors), monitors: monitorsv1.NewMonitorsServiceClient(d.Monitors),
 		metrics: m, tracer: t, court: newCourt(d.State, log, m, t), archive: newArchive(d.Results, log, m, t), aside: aside{log: log},
-		ready: make(chan struct{}),
+		recalls: aside{log: log, wait: recallWait}, ready: make(chan struct{}),
 	}
 	s.mender = newMender(s.court, s.archive, d.State, d.Results, log, m)
 	if err := m.watch(s.court, s.archive, s.mender); err != nil {
@@ -111,11 +113,11 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	eventsv1.RegisterFeedServiceServer(r, s)
 	eventsv1.RegisterStatusServiceServer(r, s)
 	eventsv1.RegisterEventsServiceServer(r, s)
-	eventsv1.RegisterReplayServiceServer(r, replayServer{Service: s})
 }
 
 // Run judges what was stored before, then follows the catalogue, commits, stores and maintains until ctx ends; what was taken
-// in by then is committed and stored before it returns.
+// in by then is committed and stored before it returns. It needs the state store to begin, and the history to store results and
+// to answer what is asked of them.
 func (s *Service) Run(ctx context.Context) error {
 	if err := s.restore(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -128,7 +130,12 @@ func (s *Service) Run(ctx context.Context) error {
 	defer closeQueues()
 	var last errgroup.Group
 	last.Go(func() error { return s.court.run(queues) })
-	last.Go(func() error { return s.archive.run(queues) })
+	last.Go(func() error {
+		if !s.catchUp(queues) {
+			return nil // nothing was taken: the probers still have all
+		}
+		return s.archive.run(queues)
+	})
 	s.open.Do(func() { close(s.ready) })
 
 	work, ctx := errgroup.WithContext(ctx)
@@ -171,7 +178,7 @@ func (s *Service) restore(ctx context.Context) error {
 		}
 		judged[r.MonitorID][r.Region] = r.LastSlot
 	}
-	ahead, err := s.ahead(ctx, judged)
+	ahead, known, err := s.aheadAtOnce(ctx, judged)
 	if err != nil {
 		return err
 	}
@@ -179,7 +186,10 @@ func (s *Service) restore(ctx context.Context) error {
 	replayed := 0
 	for m := range judge.Monitors {
 		s.known.put(m)
-		if !ahead[m.ID] {
+		if !known {
+			s.unread.note(m.ID, judged[m.ID])
+		}
+		if _, more := ahead[m.ID]; !more || !known {
 			continue
 		}
 		before, told := judge.standing(m.ID)
@@ -188,7 +198,11 @@ func (s *Service) restore(ctx context.Context) error {
 			judge.Result(r.StartedAt, r) // as if it had arrived then: nobody has been heard since
 			return nil
 		})
-		if err != nil {
+		if away(ctx, ctx, err) { // in the midst of it: the rest is judged when it is back
+			s.log.WarnContext(ctx, "the history went away", "error", err)
+			known = false
+			s.unread.note(m.ID, judged[m.ID])
+		} else if err != nil {
 			return fmt.Errorf("replay monitor %d: %w", m.ID, err)
 		}
 		judge.hush(time.Now(), m.ID, before, told)
@@ -199,16 +213,17 @@ func (s *Service) restore(ctx context.Context) error {
 	return nil
 }
 
-// ahead finds the monitors of which more is stored than was judged, by a question per region: one per monitor would keep a
-// fleet of thousands waiting for minutes. What was stored more than two months ago is not looked for; its time has passed.
-func (s *Service) ahead(ctx context.Context, judged map[uint32]map[string]time.Time) (map[uint32]bool, error) {
+// ahead finds the monitors of which more is stored than was judged, and up to which slot they are judged, by a question per
+// region: one per monitor would keep a fleet of thousands waiting for minutes. What was stored more than two months ago is not
+// looked for; its time has passed.
+func (s *Service) ahead(ctx context.Context, judged map[uint32]map[string]time.Time) (past, error) {
 	regions := map[string]bool{}
 	for _, slots := range judged {
 		for region := range slots {
 			regions[region] = true
 		}
 	}
-	out := map[uint32]bool{}
+	out := past{}
 	for region := range regions {
 		newest, err := s.results.LastSlots(ctx, region)
 		if err != nil {
@@ -216,7 +231,7 @@ func (s *Service) ahead(ctx context.Context, judged map[uint32]map[string]time.T
 		}
 		for id, slot := range newest {
 			if at, ok := judged[id][region]; ok && slot.After(at) {
-				out[id] = true
+				out = out.with(&Result{MonitorID: id, ScheduledAt: at})
 			}
 		}
 	}

@@ -84,6 +84,9 @@ func OpenResults(ctx context.Context, dsn string, opts Options) (*Results, error
 // Close closes the connections. Nothing may be using them.
 func (s *Results) Close() error { return s.db.Close() }
 
+// Ping asks whether the server answers.
+func (s *Results) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
+
 func (s *Results) prepare(ctx context.Context) error {
 	fsys, err := fs.Sub(migrations, "migrations")
 	if err != nil {
