@@ -43,6 +43,7 @@ type readiness struct {
 	peers  map[string]*grpc.ClientConn
 	needed map[string]bool // peers without which nothing works
 	parts  map[string]*component
+	spared map[string]func(context.Context) error
 }
 
 type storeCheck struct {
@@ -53,7 +54,7 @@ type storeCheck struct {
 func newReadiness() *readiness {
 	return &readiness{
 		phase: errStarting, set: map[string]func(bool){}, peers: map[string]*grpc.ClientConn{}, needed: map[string]bool{},
-		parts: map[string]*component{},
+		parts: map[string]*component{}, spared: map[string]func(context.Context) error{},
 	}
 }
 
@@ -62,6 +63,27 @@ func (r *readiness) add(service string, ask func(context.Context) error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stores = append(r.stores, storeCheck{service, ask})
+}
+
+// spare shows a store that this process goes on without.
+func (r *readiness) spare(name string, ask func(context.Context) error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.spared[name] = ask
+}
+
+// sparedNow asks the stores that this process goes on without, all at once.
+func (r *readiness) sparedNow(ctx context.Context) map[string]error {
+	r.mu.Lock()
+	spared := maps.Clone(r.spared)
+	r.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	found := gather[error]{}
+	for name, ask := range spared {
+		found.Go(name, func() error { return ask(ctx) })
+	}
+	return found.wait()
 }
 
 func (r *readiness) watch(service string, set func(bool)) {
@@ -200,6 +222,7 @@ type report struct {
 const (
 	readyText    = "ready"
 	notReadyText = "not ready"
+	delayedText  = "delayed" // what this process goes on without
 )
 
 // look asks everything that this process consists of and depends on. Peers are shown, but only those count without which this
@@ -229,6 +252,12 @@ func (r *readiness) look(ctx context.Context, version string) report {
 	for name, err := range r.storesOf(ctx, "") {
 		out.Stores[name] = word(err, true)
 	}
+	for name, err := range r.sparedNow(ctx) {
+		out.Stores[name] = readyText
+		if err != nil {
+			out.Stores[name] = delayedText
+		}
+	}
 	for name, err := range r.peersNow(ctx) {
 		out.Peers[name] = word(err, needed[name])
 	}
@@ -249,7 +278,13 @@ func (r *readiness) answer(version string) http.HandlerFunc {
 		send(w, req, status, out, func(w io.Writer) {
 			fmt.Fprintln(w, out.Status)
 			lines(w, "", out.Components)
-			lines(w, "", out.Stores)
+			stores := maps.Clone(out.Stores)
+			for name, said := range stores {
+				if said == delayedText {
+					stores[name] += "; this process goes on without it"
+				}
+			}
+			lines(w, "", stores)
 			peers := maps.Clone(out.Peers)
 			for name, said := range peers {
 				if said != readyText && !needed[name] {

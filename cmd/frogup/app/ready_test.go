@@ -146,6 +146,32 @@ func TestReadyzByPart(t *testing.T) {
 	expect(200, "ready\nscheduling           ready\nstoring              ready\nevents database      ready")
 }
 
+// A store that the process goes on without is shown, and keeps nothing from being ready.
+func TestReadyzWithoutHistory(t *testing.T) {
+	r := newReadiness()
+	var bad error
+	r.add("events", func(context.Context) error { return nil })
+	r.spare("events history", func(context.Context) error { return bad })
+	r.begin()
+	expect := func(text, doc string) {
+		t.Helper()
+		if status, got := ask(r.answer("v1"), "/readyz"); status != 200 || got != text {
+			t.Errorf("%d\n%s\nwant 200\n%s", status, got, text)
+		}
+		if status, got := ask(r.answer("v1"), "/readyz?format=json"); status != 200 || got != doc {
+			t.Errorf("%d %s, want 200 %s", status, got, doc)
+		}
+		if err := r.ailment(t.Context()); err != nil {
+			t.Errorf("the process should be believed: %v", err)
+		}
+	}
+	expect("ready\nevents database      ready\nevents history       ready",
+		`{"status":"ready","version":"v1","stores":{"events database":"ready","events history":"ready"}}`)
+	bad = errors.New("dial clickhouse://secret")
+	expect("ready\nevents database      ready\nevents history       delayed; this process goes on without it",
+		`{"status":"ready","version":"v1","stores":{"events database":"ready","events history":"delayed"}}`)
+}
+
 // Being alive is told at once, whatever the parts do; what is wrong, and that it is over, is logged once.
 func TestPartsAreFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -116,6 +116,7 @@ func (h *house) events(ctx context.Context) (room, error) {
 	if err != nil {
 		return nil, err
 	}
+	h.watchHistory(s, history)
 	h.group.Add("events", s.Run)
 	return s, nil
 }

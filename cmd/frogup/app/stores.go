@@ -109,7 +109,8 @@ func openState(ctx context.Context, h *house, address string) (eventsState, erro
 }
 
 func openResults(ctx context.Context, h *house, address string) (eventsHistory, error) {
-	return eventsclickhouse.OpenResults(ctx, address, eventsclickhouse.Options{
+	// Judging does not wait for the history, so neither does a start.
+	return eventsclickhouse.OpenLate(ctx, address, eventsclickhouse.Options{
 		Cluster: h.cfg.clickhouseCluster, Retention: h.cfg.retention, LowMemory: h.cfg.lowMemory, Log: h.logOf("events"),
 	})
 }
@@ -261,7 +262,21 @@ func (h *house) watchAlerts(store alertsStore) {
 	})
 }
 
-// watchState leaves the history out: while it is away, judging and announcing go on, and probers keep their results.
+// watchHistory shows whether results are stored and the history's server answers. Nothing depends on it: while it is away,
+// judging and announcing go on, and probers keep their results.
+func (h *house) watchHistory(s *events.Service, store eventsHistory) {
+	h.ready.spare("events history", func(ctx context.Context) error {
+		if err := s.History(ctx); err != nil {
+			return err
+		}
+		if p, ok := store.(pingable); ok {
+			return p.Ping(ctx)
+		}
+		return nil
+	})
+}
+
+// watchState leaves the history out; see watchHistory.
 func (h *house) watchState(store eventsState) {
 	h.watchStore("events", store, func(ctx context.Context) error {
 		_, err := store.Statuses(ctx, []uint32{math.MaxUint32})

@@ -147,7 +147,7 @@ func TestServicesAlone(t *testing.T) {
 			t.Errorf("%s: %d %s %v", path, status, body, err)
 		}
 	}
-	if _, body, _ := get(s.up["events"].line("metrics on ") + "/readyz?format=json"); !strings.Contains(body, `"stores":{"events database":"ready"}`) {
+	if _, body, _ := get(s.up["events"].line("metrics on ") + "/readyz?format=json"); !strings.Contains(body, `"stores":{"events database":"ready","events history":"ready"}`) {
 		t.Errorf("readyz of events: %s", body)
 	}
 
