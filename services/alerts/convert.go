@@ -57,11 +57,7 @@ func conditionsFrom(in *alertsv1.Conditions) Conditions {
 }
 
 func triggerProto(t Trigger) (*alertsv1.AlertHistoryEntry, error) {
-	data := &structpb.Struct{}
-	raw, err := json.Marshal(t.Data)
-	if err == nil {
-		err = protojson.Unmarshal(raw, data)
-	}
+	data, err := t.Data.proto()
 	if err != nil {
 		return nil, fmt.Errorf("alert data of %d: %w", t.ID, err)
 	}
@@ -69,6 +65,15 @@ func triggerProto(t Trigger) (*alertsv1.AlertHistoryEntry, error) {
 		Id: t.ID, AlertId: t.RuleID, MonitorId: t.MonitorID, TriggeredAt: stamp(t.TriggeredAt), ResolvedAt: stamp(t.ResolvedAt),
 		AlertData: data,
 	}, nil
+}
+
+func (d TriggerData) proto() (*structpb.Struct, error) {
+	raw, err := json.Marshal(d)
+	if err != nil {
+		return nil, err
+	}
+	out := &structpb.Struct{}
+	return out, protojson.Unmarshal(raw, out)
 }
 
 var incidentStatuses = map[IncidentStatus]alertsv1.IncidentStatus{

@@ -2,6 +2,7 @@ package alerts
 
 import (
 	"maps"
+	"os"
 	"reflect"
 	"slices"
 	"testing"
@@ -65,22 +66,59 @@ func anyState(t *rapid.T) State {
 	return s
 }
 
+// stepsInEarnest is how many entries the machines are held to their models for with FROGUP_TORTURE=1; in passing, some thousands.
+const stepsInEarnest = 1_000_000
+
 // The machines against models that remember everything and do everything at once.
 func TestEvaluateAgainstModel(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		entries, start := anyFeed(t), anyState(t)
-		m := newMemory(start)
-		for rest := entries; len(rest) > 0; {
-			n := rapid.IntRange(1, len(rest)).Draw(t, "batch")
-			m.feed(rest[:n]...)
-			rest = rest[n:]
+	steps, rounds := 0, 0
+	for ok := true; ok; {
+		rapid.Check(t, func(t *rapid.T) {
+			entries, start := anyFeed(t), anyState(t)
+			steps += len(entries)
+			m := newMemory(start)
+			for rest := entries; len(rest) > 0; {
+				n := rapid.IntRange(1, len(rest)).Draw(t, "batch")
+				m.feed(rest[:n]...)
+				rest = rest[n:]
+			}
+			compareOutages(t, entries, m)
+			for _, r := range start.Rules {
+				compareRule(t, r.Rule, entries, m)
+			}
+			compareMessages(t, start, m)
+			compareBacktest(t, start, entries, m)
+		})
+		rounds++
+		ok = os.Getenv("FROGUP_TORTURE") != "" && steps < stepsInEarnest && !t.Failed()
+	}
+	t.Logf("%d steps in %d rounds", steps, rounds)
+}
+
+// compareBacktest replays the entries through the rules: they trigger and resolve as they did live, for the same reasons.
+func compareBacktest(t *rapid.T, start State, entries []Entry, m *memory) {
+	var rules []Rule
+	for _, r := range start.Rules {
+		rules = append(rules, r.Rule)
+	}
+	b := newBacktest(m.state.Monitor, rules...)
+	for _, e := range entries {
+		b.take(e)
+	}
+	for _, r := range rules {
+		var want []firing
+		for _, id := range slices.Sorted(maps.Keys(m.triggers)) {
+			if tr := m.triggers[id]; tr.RuleID == r.ID {
+				want = append(want, firing{tr.TriggeredAt, tr.ResolvedAt, tr.Data})
+			}
 		}
-		compareOutages(t, entries, m)
-		for _, r := range start.Rules {
-			compareRule(t, r.Rule, entries, m)
+		if diff := cmp.Diff(want, b.fired[r.ID].first, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("rule %+v, live and replayed (-want +got):\n%s", r.Conditions, diff)
 		}
-		compareMessages(t, start, m)
-	})
+		if got := len(b.fired[r.ID].all); got != len(want) {
+			t.Errorf("rule %+v: %d times, want %d", r.Conditions, got, len(want))
+		}
+	}
 }
 
 // outage is what the model says of an incident.

@@ -233,7 +233,9 @@ func (r *receiver) all() []received {
 type fakeEvents struct {
 	eventsv1.UnimplementedFeedServiceServer
 	eventsv1.UnimplementedStatusServiceServer
+	eventsv1.UnimplementedReplayServiceServer
 
+	replay   func(context.Context, *eventsv1.ReplayFeedRequest) ([]*eventsv1.ReplayFeedResponse, error)
 	mu       sync.Mutex
 	entries  []*eventsv1.FeedEntry
 	head     uint64
@@ -255,6 +257,7 @@ func newFakeEvents() *fakeEvents {
 func (f *fakeEvents) register(r grpc.ServiceRegistrar) {
 	eventsv1.RegisterFeedServiceServer(r, f)
 	eventsv1.RegisterStatusServiceServer(r, f)
+	eventsv1.RegisterReplayServiceServer(r, f)
 }
 
 // change runs fn under the lock and wakes the streams.

@@ -73,6 +73,9 @@ type Service struct {
 	uptime    *uptimeAsker
 	courier   *courier
 	notices   *noticeKeeper
+
+	replays   eventsv1.ReplayServiceClient
+	backtests backtestSlots
 }
 
 // New makes a service. It fails if something is missing. Nothing runs before Run.
@@ -93,6 +96,7 @@ func New(d Deps) (*Service, error) {
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
 	}
 	status := eventsv1.NewStatusServiceClient(d.Events)
+	s.replays = eventsv1.NewReplayServiceClient(d.Events)
 	s.courier = newCourier(d.Store, log, figures, s.send)
 	s.courier.tracer = newTracer(d.TracerProvider)
 	if d.Shared {
@@ -113,6 +117,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	alertsv1.RegisterAlertsServiceServer(r, &alertsServer{Service: s})
 	alertsv1.RegisterIncidentsServiceServer(r, &incidentsServer{Service: s})
 	alertsv1.RegisterNoticesServiceServer(r, &noticesServer{Service: s})
+	alertsv1.RegisterBacktestsServiceServer(r, &backtestsServer{Service: s})
 	alertsv1.RegisterChannelsServiceServer(r, &channelsServer{Service: s})
 	auditv1.RegisterAuditServiceServer(r, &auditServer{Service: s})
 }
