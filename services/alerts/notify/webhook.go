@@ -7,9 +7,12 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"mime"
 	"net/http"
 	"slices"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/frogstats/uptime/internal/fault"
 )
@@ -25,7 +28,18 @@ const (
 type webhookPublic struct {
 	URL     string   `json:"url"`
 	Headers []string `json:"headers"` // names; their values may be credentials
+	// Format is "" for the standard one; Template and ContentType are those of formatTemplate.
+	Format      string `json:"format,omitempty"`
+	Template    string `json:"template,omitempty"`
+	ContentType string `json:"content_type,omitempty"`
 }
+
+// The formats of the body.
+const (
+	formatStandard    = "standard"
+	formatWebstatuspi = "webstatuspi"
+	formatTemplate    = "template"
+)
 
 type webhookSecret struct {
 	Secret  string            `json:"secret"`
@@ -58,10 +72,17 @@ func mergeWebhook(old Settings, given map[string]any) (Settings, map[string]any,
 			var found []fault.Field
 			sec.Headers, found = mergeHeaders(sec.Headers, value)
 			bad = append(bad, found...)
+		case "format", "template", "content_type":
+			if problem := pub.setFormat(name, value); problem != "" {
+				note(name, problem)
+			}
 		case "has_secret": // what a read showed, given back
 		default:
-			note(name, "is not a field of a webhook; known are: url, secret, headers")
+			note(name, "is not a field of a webhook; known are: url, secret, headers, format, template, content_type")
 		}
+	}
+	if len(bad) == 0 {
+		bad = pub.checkFormat(given)
 	}
 	if problem := checkURL(pub.URL); problem != "" {
 		note("url", problem)
@@ -87,7 +108,79 @@ func showWebhook(public json.RawMessage) map[string]any {
 	for _, name := range pub.Headers {
 		headers[name] = hiddenValue
 	}
-	return map[string]any{"url": pub.URL, "has_secret": true, "headers": headers}
+	out := map[string]any{"url": pub.URL, "has_secret": true, "headers": headers}
+	for name, value := range map[string]string{"format": pub.Format, "template": pub.Template, "content_type": pub.ContentType} {
+		if value != "" {
+			out[name] = value
+		}
+	}
+	return out
+}
+
+// setFormat takes one of the settings of the body as a caller gave it; null takes it away.
+func (pub *webhookPublic) setFormat(name string, value any) (problem string) {
+	text, isText := value.(string)
+	if value != nil && !isText {
+		return "must be a text"
+	}
+	switch name {
+	case "format":
+		if text == formatStandard {
+			text = ""
+		}
+		pub.Format = text
+		if text != "" && text != formatWebstatuspi && text != formatTemplate {
+			return "must be one of " + formatStandard + ", " + formatWebstatuspi + ", " + formatTemplate
+		}
+	case "template":
+		pub.Template = text
+	case "content_type":
+		pub.ContentType = text
+		if _, _, err := mime.ParseMediaType(text); text != "" && (err != nil || !httpguts.ValidHeaderFieldValue(text)) {
+			return "must be a media type such as text/plain"
+		}
+	}
+	return ""
+}
+
+// checkFormat judges the settings of the body together, and drops those that mean nothing any more.
+func (pub *webhookPublic) checkFormat(given map[string]any) (bad []fault.Field) {
+	if pub.Format == formatTemplate {
+		if pub.Template == "" {
+			return []fault.Field{{Name: "template", Message: "is required with format " + formatTemplate}}
+		}
+		if problem := checkTemplate(pub.Template, pub.media()); problem != "" {
+			return []fault.Field{{Name: "template", Message: problem}}
+		}
+		return nil
+	}
+	for _, name := range []string{"template", "content_type"} {
+		if text, _ := given[name].(string); text != "" {
+			bad = append(bad, fault.Field{Name: name, Message: "needs format " + formatTemplate})
+		}
+	}
+	pub.Template, pub.ContentType = "", ""
+	return bad
+}
+
+func (pub *webhookPublic) media() string {
+	if pub.ContentType == "" {
+		return jsonMedia
+	}
+	return pub.ContentType
+}
+
+// body is the message in the format of the webhook.
+func (pub *webhookPublic) body(p Parcel) ([]byte, error) {
+	switch pub.Format {
+	case "":
+		return p.Body, nil
+	case formatWebstatuspi:
+		return webstatuspi(p)
+	case formatTemplate:
+		return rendered(pub.Template, pub.media(), p)
+	}
+	return nil, errors.New("has a format that this version does not know")
 }
 
 func sendWebhook(ctx context.Context, client *http.Client, s Settings, p Parcel) Result {
@@ -100,7 +193,11 @@ func sendWebhook(ctx context.Context, client *http.Client, s Settings, p Parcel)
 	if err != nil {
 		return Result{Error: "the stored secret cannot be used; set a new one", Refused: true}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, pub.URL, bytes.NewReader(p.Body))
+	body, err := pub.body(p)
+	if err != nil {
+		return Result{Error: "the " + pub.Format + " of the webhook " + err.Error(), Refused: !errors.Is(err, errTooSlow)}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, pub.URL, bytes.NewReader(body))
 	if err != nil {
 		return Result{Error: "the stored URL cannot be used", Refused: true}
 	}
@@ -108,10 +205,10 @@ func sendWebhook(ctx context.Context, client *http.Client, s Settings, p Parcel)
 	for name, value := range sec.Headers {
 		req.Header.Set(name, value)
 	}
-	req.Header.Set("Content-Type", jsonMedia)
+	req.Header.Set("Content-Type", pub.media())
 	req.Header.Set(headerWebhookID, p.ID)
 	req.Header.Set(headerWebhookTime, unixSeconds(p.At))
-	req.Header.Set(headerWebhookSign, sign(key, p.ID, p.At, p.Body))
+	req.Header.Set(headerWebhookSign, sign(key, p.ID, p.At, body))
 	resp, err := client.Do(req)
 	if err != nil {
 		return transportFault(err)
