@@ -89,7 +89,24 @@ func (s *Service) RenewLease(ctx context.Context, req *monitorsv1.RenewLeaseRequ
 			return nil, err
 		}
 	}
+	if req.GetHeardEpoch() >= uint64(session.Epoch) {
+		s.lossesHeard(ctx, session)
+	}
 	return &monitorsv1.RenewLeaseResponse{Lease: s.lease(session)}, nil
+}
+
+// lossesHeard notes that a session has heard what its prober lost before it: a message that was sent may not have come. All of
+// that was lost under smaller epochs. If it cannot be noted it will be with a later renewal, and is told again until then.
+func (s *Service) lossesHeard(ctx context.Context, session Session) {
+	if noted, _ := s.heard.Load(session.ProberID); noted == session.Name {
+		return
+	}
+	at := now()
+	if err := s.store.TellLosses(ctx, session.Region, session.ProberID, session.Name, session.Epoch, at, at.Add(-lossesKept)); err != nil {
+		s.log.WarnContext(ctx, "it is not noted what a prober has heard", "prober_id", session.ProberID, "error", err.Error())
+		return
+	}
+	s.heard.Store(session.ProberID, session.Name)
 }
 
 func (s *Service) renewal(req *monitorsv1.RenewLeaseRequest) (Renewal, error) {
@@ -108,9 +125,15 @@ func (s *Service) renewal(req *monitorsv1.RenewLeaseRequest) (Renewal, error) {
 	return r, nil
 }
 
-// leave frees at once what a prober held. Repeating it does no harm.
+// leave frees at once what a prober held. Repeating it does no harm. What it has given up before ends where it said then: that
+// is stored first, because a session that has left confirms nothing.
 func (s *Service) leave(ctx context.Context, req *monitorsv1.RenewLeaseRequest) (*monitorsv1.RenewLeaseResponse, error) {
-	end := Ending{ProberID: req.GetProberId(), Name: req.GetSession(), State: SessionLeft}
+	if len(req.GetReleased()) > 0 {
+		if err := s.lastReleases(ctx, req); err != nil {
+			return nil, err
+		}
+	}
+	end := Ending{ProberID: req.GetProberId(), Name: req.GetSession(), State: SessionLeft, Heard: int64(req.GetHeardEpoch())}
 	at := s.clock.now()
 	if left := req.GetLeftAt(); left != nil {
 		end.Until = sane(left.AsTime(), at, s.ttl)
@@ -124,6 +147,22 @@ func (s *Service) leave(ctx context.Context, req *monitorsv1.RenewLeaseRequest) 
 		s.changed.fire() // those who watch place
 	}
 	return &monitorsv1.RenewLeaseResponse{Lease: &monitorsv1.Lease{Now: timestamppb.New(at)}}, nil
+}
+
+// lastReleases hands over what a prober that leaves has given up before. One whose session has ended has nothing to hand over.
+func (s *Service) lastReleases(ctx context.Context, req *monitorsv1.RenewLeaseRequest) error {
+	r, err := s.renewal(req)
+	if err != nil {
+		return err
+	}
+	session, err := s.store.RenewSession(ctx, r) // it may be over, and confirms only if it lives
+	if err == nil {
+		err = s.release(ctx, session, req.GetReleased())
+	}
+	if isEnded(err) {
+		return nil
+	}
+	return err
 }
 
 // sane is a moment that a party told, or now if that party's clock, or ours, must be wrong.

@@ -232,6 +232,9 @@ func (w *world) ends(tx *observed, b monitors.Assigned, holder monitors.Session)
 	if holder.State != monitors.SessionLeft && (holder.Name == "" || !holder.Durable || holder.State == monitors.SessionRemoved || holder.Marked) {
 		return moments{} // with everything that it had: the next one accounts for all
 	}
+	if holder.State == monitors.SessionLeft && holder.Heard != 0 && b.Epoch > holder.Heard {
+		return moments{b.AccountFrom, b.AccountFrom} // it never knew
+	}
 	w.ledger.went = append(w.ledger.went, claim{holder, b.MonitorID})
 	want := tx.from(holder.ValidUntil, b.AccountFrom, w.ttl)
 	if holder.State != monitors.SessionLeft && holder.Sole { // it went on

@@ -33,8 +33,12 @@ type process struct {
 	epoch    uint64
 	opened   bool // a lease has come on the newest stream
 	held     map[uint32]uint64
+	gone     map[uint32]uint64 // epochs under which monitors were given up, which is for good
+	synced   bool              // a snapshot of the session is complete
+	heard    uint64            // greatest epoch of the session's snapshot, and of what was told after it
 	pausedTo time.Duration
 	releases map[uint32]*monitorsv1.Released
+	deaf     bool // it has left
 	reopen   context.CancelFunc
 }
 
@@ -42,7 +46,7 @@ func (w *world) start(id, session, previous string, durable bool) *process {
 	ctx, kill := context.WithCancel(context.Background())
 	p := &process{
 		world: w, number: len(w.probers), id: id, session: session, previous: previous, durable: durable, ctx: ctx, kill: kill,
-		held: map[uint32]uint64{}, releases: map[uint32]*monitorsv1.Released{}, reopen: func() {},
+		held: map[uint32]uint64{}, gone: map[uint32]uint64{}, releases: map[uint32]*monitorsv1.Released{}, reopen: func() {},
 	}
 	w.probers = append(w.probers, p)
 	w.all.Go(p.follow)
@@ -95,6 +99,9 @@ func (p *process) renew() {
 		for _, r := range p.releases {
 			req.Released = append(req.Released, r)
 		}
+		if p.synced {
+			req.HeardEpoch = max(p.heard, p.epoch)
+		}
 		opened := p.opened
 		p.mu.Unlock()
 		if !opened {
@@ -133,8 +140,9 @@ func (p *process) ended(session string) {
 	if p.durable {
 		p.previous = session
 	}
-	p.opened, p.sole, p.until = false, false, 0
+	p.opened, p.sole, p.until, p.synced, p.heard = false, false, 0, false, 0
 	clear(p.held)
+	clear(p.gone)
 	clear(p.releases)
 	p.reopen()
 }
@@ -158,17 +166,45 @@ func (p *process) call(req *monitorsv1.RenewLeaseRequest) (*monitorsv1.RenewLeas
 	return resp, err
 }
 
-// leave is an orderly end.
+// leave is an orderly end. Who has not heard yet what it held before has nothing to say about it, and goes in silence.
 func (p *process) leave() {
 	p.mu.Lock()
-	p.opened, p.sole, p.until = false, false, 0
-	clear(p.held)
-	session := p.session
-	p.mu.Unlock()
 	at := p.clock.now()
-	p.world.leaves(p.id, session, at)
-	_, _ = p.call(&monitorsv1.RenewLeaseRequest{ProberId: p.id, Session: session, Leaving: true, LeftAt: timestamppb.New(at)})
+	req := &monitorsv1.RenewLeaseRequest{ProberId: p.id, Session: p.session, Leaving: true, LeftAt: timestamppb.New(at), HeardEpoch: max(p.heard, p.epoch)}
+	for _, r := range p.releases {
+		req.Released = append(req.Released, r)
+	}
+	synced := p.synced && !p.deaf
+	if synced {
+		p.world.knows(p, req.GetHeardEpoch())
+	}
+	p.deaf, p.opened, p.sole, p.until = true, false, false, 0
+	clear(p.held)
+	p.mu.Unlock()
+	if synced {
+		p.world.leaves(p.id, req.GetSession(), at)
+		_, _ = p.call(req)
+	}
 	p.kill()
+}
+
+// knows wants a prober that has heard of an epoch to have heard of all that it was given before, and of nothing later.
+func (w *world) knows(p *process, heard uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.newest[p.id] != p.session {
+		return // another process has its name
+	}
+	for id, rows := range w.rows {
+		last := rows[len(rows)-1]
+		if last.Holder != p.id || !last.Wanted || w.ledger.blind[id] {
+			continue
+		}
+		epoch := uint64(last.Epoch)
+		if knows := p.held[id] == epoch || p.gone[id] >= epoch; knows != (epoch <= heard) {
+			w.broken = append(w.broken, fmt.Sprintf("%v: %s/%s has heard up to %d, and knows of monitor %d under %d: %v", w.now(), p.id, p.session, heard, id, epoch, knows))
+		}
+	}
 }
 
 // follow keeps a stream open.
@@ -201,6 +237,7 @@ type downlink struct {
 	session  string
 	asked    time.Duration
 	complete bool
+	waits    *monitorsv1.Assignment // of the snapshot: the next message may say that it is over
 	snapshot map[uint32]bool
 	queue    chan *monitorsv1.WatchAssignmentsResponse
 }
@@ -244,20 +281,27 @@ func (p *process) hear(d *downlink, r *monitorsv1.WatchAssignmentsResponse) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.world.trace("%s/%s hears %v", p.id, p.session, r)
-	if d.session != p.session {
+	if d.session != p.session || p.deaf {
 		return
+	}
+	if a := d.waits; a != nil {
+		d.waits = nil
+		if x := r.GetRemoval(); x.GetMonitorId() == a.GetSpec().GetMonitorId() && x.GetEpoch() == a.GetEpoch() && x.GetUntil() != nil {
+			p.removed(x)
+			return
+		}
+		p.assigned(d, a)
 	}
 	switch s := r.GetStep().(type) {
 	case *monitorsv1.WatchAssignmentsResponse_Lease:
 		p.until, p.label = d.asked+p.world.ttl, s.Lease.GetValidUntil().AsTime()
 		p.sole, p.epoch, p.opened = s.Lease.GetSole(), s.Lease.GetEpoch(), true
 	case *monitorsv1.WatchAssignmentsResponse_Assigned:
-		id, epoch := s.Assigned.GetSpec().GetMonitorId(), s.Assigned.GetEpoch()
-		d.snapshot[id] = true
-		if was := p.releases[id]; was != nil && was.GetEpoch() == epoch {
-			return // it is given up
+		if !d.complete {
+			d.waits = s.Assigned
+			return
 		}
-		p.held[id] = epoch
+		p.assigned(d, s.Assigned)
 	case *monitorsv1.WatchAssignmentsResponse_Removal:
 		p.removed(s.Removal)
 	case *monitorsv1.WatchAssignmentsResponse_SnapshotComplete:
@@ -266,7 +310,19 @@ func (p *process) hear(d *downlink, r *monitorsv1.WatchAssignmentsResponse) {
 				delete(p.held, id)
 			}
 		}
+		d.complete, p.synced = true, true
 	}
+}
+
+// assigned takes a monitor up. The lock is held.
+func (p *process) assigned(d *downlink, a *monitorsv1.Assignment) {
+	id, epoch := a.GetSpec().GetMonitorId(), a.GetEpoch()
+	d.snapshot[id] = true
+	if epoch <= p.gone[id] {
+		return // it was on its way when this was given up
+	}
+	p.held[id] = epoch
+	p.heard = max(p.heard, epoch)
 }
 
 // removed takes a monitor away. The lock is held.
@@ -277,11 +333,12 @@ func (p *process) removed(r *monitorsv1.Removal) {
 	}
 	if r.GetRelease() && p.releases[id] == nil {
 		until := p.clock.now().UTC().Truncate(time.Millisecond)
+		p.gone[id] = max(p.gone[id], r.GetEpoch())
 		p.releases[id] = &monitorsv1.Released{MonitorId: id, Epoch: r.GetEpoch(), Until: timestamppb.New(until)}
 		p.world.confirm(p.id, id, r.GetEpoch(), until)
 	}
 	if r.GetUntil() != nil {
-		p.world.told(p.id, id, r.GetEpoch(), r.GetUntil().AsTime())
+		p.world.told(p, id, r.GetEpoch(), r.GetUntil().AsTime())
 	}
 }
 
@@ -293,10 +350,12 @@ func (w *world) confirm(id string, monitor uint32, epoch uint64, until time.Time
 }
 
 // told compares what a prober was told with what was decided.
-func (w *world) told(id string, monitor uint32, epoch uint64, until time.Time) {
+func (w *world) told(p *process, monitor uint32, epoch uint64, until time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if want, known := w.lost[lossKey{id, monitor, int64(epoch)}]; !known || !want.Equal(until) {
-		w.broken = append(w.broken, fmt.Sprintf("%s is told to account for monitor %d under %d until %v, decided was %v", id, monitor, epoch, until, want))
+	key := lossKey{p.id, monitor, int64(epoch)}
+	if want, known := w.lost[key]; !known || !want.Equal(until) {
+		w.broken = append(w.broken, fmt.Sprintf("%s is told to account for monitor %d under %d until %v, decided was %v", p.id, monitor, epoch, until, want))
 	}
+	w.heard[heardKey{key, p.session}] = true
 }

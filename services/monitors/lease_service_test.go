@@ -288,10 +288,115 @@ func TestTakeOver(t *testing.T) {
 		}
 		again := c.open(holder, "t", func(r *monitorsv1.WatchAssignmentsRequest) { r.PreviousSession = "s" })
 		until := lease.GetValidUntil().AsTime().Format("04:05.000")
-		if got := again.words(); !strings.HasPrefix(got, "lease ") || !strings.Contains(got, fmt.Sprintf("removal %d/3 until %s, complete", id, until)) {
+		if got := again.words(); !strings.HasPrefix(got, "lease ") || !strings.Contains(got, fmt.Sprintf("assigned %d/3, removal %d/3 until %s, complete", id, id, until)) {
 			t.Errorf("back: %q, want until %s", got, until)
 		}
 	})
+}
+
+// TestTakeOverOfWhatWasNeverHeard takes a monitor from one who was given it and died: it is told what it is, and from where to
+// account for it, for it may never have heard.
+func TestTakeOverOfWhatWasNeverHeard(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *centre) {
+		a := c.open("a", "s")
+		for range 8 {
+			c.monitor()
+		}
+		a.words()
+		b := c.open("b", "s")
+		id, epoch := asked(t, a)
+		b.words()
+		until := c.release("a", id, epoch)
+		b.want(t, "given", fmt.Sprintf("assigned %d/11 from %s", id, until))
+		lease, err := c.renew("b", "s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.keep(2*testTTL, "a")
+		again := c.open("b", "t", func(r *monitorsv1.WatchAssignmentsRequest) { r.PreviousSession = "s" })
+		want := fmt.Sprintf("assigned %d/11 from %s, removal %d/11 until %s, complete", id, until, id, lease.GetValidUntil().AsTime().Format("04:05.000"))
+		for range 2 { // what was sent may not have come
+			if got := again.words(); !strings.Contains(got, want) {
+				t.Errorf("back: %q, want %s", got, want)
+			}
+			again.cancel()
+			again = c.open("b", "t")
+		}
+		if _, err := c.renew("b", "t", func(r *monitorsv1.RenewLeaseRequest) { r.HeardEpoch = 1000 }); err != nil {
+			t.Fatal(err)
+		}
+		again.cancel()
+		if got := c.open("b", "t").words(); strings.Contains(got, "until") {
+			t.Errorf("once it has heard: %q", got)
+		}
+		ms, err := c.store.MonitorsByID(t.Context(), []uint32{id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ms[0].Config.Enabled = false // it has no slots any more
+		c.put(ms[0])
+		third := c.open("b", "u", func(r *monitorsv1.WatchAssignmentsRequest) { r.PreviousSession = "t" })
+		if got := third.words(); strings.Contains(got, "assigned") || !strings.Contains(got, fmt.Sprintf("removal %d/11 until", id)) {
+			t.Errorf("back, when the monitor is disabled: %q", got)
+		}
+	})
+}
+
+// TestLeaveWithWhatIsNotSaidYet lets a prober go with a monitor that it has given up, which is another's from the moment that
+// it gave it up; and with one that it was given and has not heard of, which is another's from where its account was to begin.
+func TestLeaveWithWhatIsNotSaidYet(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *centre) {
+		a := c.open("a", "s")
+		for range 8 {
+			c.monitor()
+		}
+		a.words()
+		b := c.open("b", "s")
+		id, epoch := asked(t, a)
+		b.words()
+		until := c.release("a", id, epoch)
+		b.want(t, "given", fmt.Sprintf("assigned %d/11 from %s", id, until))
+		time.Sleep(time.Second)
+		if _, err := c.renew("b", "s", leaving, func(r *monitorsv1.RenewLeaseRequest) { r.HeardEpoch = 10 }); err != nil {
+			t.Fatal(err)
+		}
+		a.want(t, "back, as never run", fmt.Sprintf("assigned %d/12 from %s", id, until))
+		b = c.open("b", "t")
+		id, epoch = asked(t, a)
+		b.words()
+		at := time.Now().UTC().Truncate(time.Millisecond)
+		time.Sleep(time.Second)
+		if _, err := c.renew("a", "s", leaving, func(r *monitorsv1.RenewLeaseRequest) {
+			r.Released = []*monitorsv1.Released{{MonitorId: id, Epoch: epoch, Until: timestamppb.New(at)}}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := b.words(), fmt.Sprintf("assigned %d/14 from %s", id, at.Format("04:05.000")); !strings.Contains(got, want) {
+			t.Errorf("with the leave: %q, want %s", got, want)
+		}
+	})
+}
+
+// asked is the first monitor that a prober is asked to give up.
+func asked(t *testing.T, a *link) (id uint32, epoch uint64) {
+	t.Helper()
+	words := a.words()
+	if _, err := fmt.Sscanf(words, "removal %d/%d release", &id, &epoch); err != nil {
+		t.Fatalf("asked %q, %v", words, err)
+	}
+	return id, epoch
+}
+
+// release gives a monitor up now, and says when that was.
+func (c *centre) release(prober string, id uint32, epoch uint64) (until string) {
+	c.t.Helper()
+	at := time.Now().UTC().Truncate(time.Millisecond)
+	if _, err := c.renew(prober, "s", func(r *monitorsv1.RenewLeaseRequest) {
+		r.Released = []*monitorsv1.Released{{MonitorId: id, Epoch: epoch, Until: timestamppb.New(at)}}
+	}); err != nil {
+		c.t.Fatal(err)
+	}
+	return at.Format("04:05.000")
 }
 
 // TestSecondProcessWaits opens a session while another process of the same name lives.
@@ -507,6 +612,7 @@ type notices struct {
 	mu   sync.Mutex
 	away bool
 	open map[string]string
+	kind map[string]alertsv1.NoticeKind // of those that were open
 	n    int
 }
 
@@ -520,6 +626,9 @@ func (n *notices) Invoke(_ context.Context, _ string, args, reply any, _ ...grpc
 	switch r := args.(type) {
 	case *alertsv1.RaiseNoticeRequest:
 		n.open[r.GetKey()] = r.GetMessage()
+		if n.kind != nil {
+			n.kind[r.GetKey()] = r.GetKind()
+		}
 	case *alertsv1.ClearNoticeRequest:
 		delete(n.open, r.GetKey())
 	}
@@ -535,7 +644,7 @@ func (n *notices) keys() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var out []string
-	for _, k := range []string{"prober/a/offline", "prober/a/fault", "region/eu/unplaced"} {
+	for _, k := range []string{"prober/a/offline", "prober/a/fault", "prober/a/overload", "region/eu/unplaced"} {
 		if n.open[k] != "" {
 			out = append(out, k)
 		}
@@ -598,6 +707,41 @@ func TestOperatorIsTold(t *testing.T) {
 		time.Sleep(4 * testTTL)
 		if got := alerts.keys(); got != "1 [region/eu/unplaced]" {
 			t.Errorf("left: %s", got)
+		}
+	}, func(d *monitors.Deps) { d.Alerts = alerts })
+}
+
+// Want of capacity has a notice of its own, one for each prober, whatever else the prober reports.
+func TestOperatorIsToldOfOverload(t *testing.T) {
+	alerts := &notices{open: map[string]string{}, kind: map[string]alertsv1.NoticeKind{}}
+	inBubble(t, func(t *testing.T, c *centre) {
+		c.open("a", "s")
+		c.monitor()
+		report := func(faults ...*monitorsv1.ObserverFault) string {
+			t.Helper()
+			if _, err := c.renew("a", "s", func(r *monitorsv1.RenewLeaseRequest) { r.Report = &monitorsv1.ProberReport{Faults: faults} }); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(testTTL / 2)
+			return alerts.keys()
+		}
+		missed := &monitorsv1.ObserverFault{ErrorType: "overload", Message: "60 of 600 slots of the last minute were missed."}
+		disk := &monitorsv1.ObserverFault{ErrorType: "internal_error", Message: "Results cannot be kept on disk."}
+		if got := report(); got != "0 []" {
+			t.Errorf("healthy: %s", got)
+		}
+		if got := report(missed); got != "1 [prober/a/overload]" || alerts.kind["prober/a/overload"] != alertsv1.NoticeKind_NOTICE_KIND_OVERLOAD {
+			t.Errorf("slots are missed: %s %v", got, alerts.kind)
+		}
+		if got := report(disk, missed); got != "2 [prober/a/fault prober/a/overload]" ||
+			!strings.Contains(alerts.open["prober/a/fault"], "on disk") || strings.Contains(alerts.open["prober/a/fault"], "missed") {
+			t.Errorf("and the disk fails: %s %v", got, alerts.open)
+		}
+		if got := report(disk); got != "1 [prober/a/fault]" {
+			t.Errorf("capacity is enough: %s", got)
+		}
+		if got := report(); got != "0 []" {
+			t.Errorf("all is well: %s", got)
 		}
 	}, func(d *monitors.Deps) { d.Alerts = alerts })
 }

@@ -1,6 +1,7 @@
 package monitors
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -127,47 +128,50 @@ func (a *assigner) snapshot(ctx context.Context) error {
 	if i := slices.IndexFunc(all, func(p Placement) bool { return p.Region == region }); i >= 0 {
 		a.rev, a.seen = all[i].Rev, all[i].MonitorsRev
 	}
-	told, err := a.losses(ctx)
-	if err != nil {
+	if err := a.losses(ctx); err != nil {
 		return err
 	}
-	for rev := int64(0); ; {
-		as, err := s.store.Assignments(ctx, region, a.session.ProberID, rev, assignmentsPerPage)
-		if err != nil {
-			return err
-		}
-		if err := a.take(ctx, as); err != nil {
-			return err
-		}
-		if len(as) < assignmentsPerPage {
-			break
-		}
-		rev = as[len(as)-1].Rev
+	if _, err := a.follow(ctx, a.session.ProberID, 0); err != nil {
+		return err
 	}
 	complete := &monitorsv1.WatchAssignmentsResponse_SnapshotComplete{SnapshotComplete: &monitorsv1.SnapshotComplete{}}
-	if err := a.send(&monitorsv1.WatchAssignmentsResponse{Step: complete}); err != nil || told == 0 {
-		return err
-	}
-	at := now()
-	return s.store.TellLosses(ctx, region, a.session.ProberID, a.session.Name, told, at, at.Add(-lossesKept))
+	return a.send(&monitorsv1.WatchAssignmentsResponse{Step: complete})
 }
 
-// losses sends what the prober lost, and returns the greatest epoch of that; 0 if there is none.
-func (a *assigner) losses(ctx context.Context) (told int64, err error) {
+// losses sends what the prober lost, on each stream of a session until it has heard.
+func (a *assigner) losses(ctx context.Context) error {
 	if a.session.Stream {
-		return 0, nil
+		return nil
 	}
 	lost, err := a.service.store.Losses(ctx, a.session.Region, a.session.ProberID, a.session.Name)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	for _, l := range lost {
-		if err := a.removal(&monitorsv1.Removal{MonitorId: l.MonitorID, Epoch: uint64(l.Epoch), Until: timestamppb.New(l.Until)}); err != nil {
-			return 0, err
+	for page := range slices.Chunk(lost, assignmentsPerPage) {
+		was, err := monitorsOf(ctx, a.service, page, func(l Loss) uint32 { return l.MonitorID })
+		if err != nil {
+			return err
 		}
-		told = max(told, l.Epoch)
+		for _, l := range page {
+			if err := a.loss(l, was[l.MonitorID]); err != nil {
+				return err
+			}
+		}
 	}
-	return told, nil
+	return nil
+}
+
+// loss sends what the prober is to account for: as it was held, because it may have died before it heard of that, and that it is
+// held no more. A monitor that is not checked any more has no slots to account for.
+func (a *assigner) loss(l Loss, m Monitor) error {
+	if l.Until.UnixMilli() > 0 && a.checks(m) {
+		if secrets, err := open(a.service.box, m); err == nil { // else it was never assigned either
+			if err := a.assigned(m, secrets, l.Epoch, l.From); err != nil {
+				return err
+			}
+		}
+	}
+	return a.removal(&monitorsv1.Removal{MonitorId: l.MonitorID, Epoch: uint64(l.Epoch), Until: timestamppb.New(l.Until)})
 }
 
 func (a *assigner) removal(r *monitorsv1.Removal) error {
@@ -178,21 +182,9 @@ func (a *assigner) removal(r *monitorsv1.Removal) error {
 }
 
 // changes sends what has changed.
-func (a *assigner) changes(ctx context.Context) error {
-	for {
-		as, err := a.service.store.Assignments(ctx, a.session.Region, "", a.rev, assignmentsPerPage)
-		if err != nil {
-			return err
-		}
-		if err := a.take(ctx, as); err != nil {
-			return err
-		}
-		if n := len(as); n > 0 {
-			a.rev = as[n-1].Rev
-		}
-		if len(as) < assignmentsPerPage {
-			break
-		}
+func (a *assigner) changes(ctx context.Context) (err error) {
+	if a.rev, err = a.follow(ctx, "", a.rev); err != nil {
+		return err
 	}
 	for {
 		ms, err := a.service.store.Changes(ctx, a.seen, changesPerPage)
@@ -211,37 +203,67 @@ func (a *assigner) changes(ctx context.Context) error {
 	}
 }
 
-// take follows changes of assignments.
-func (a *assigner) take(ctx context.Context, as []Assigned) error {
-	var gained []uint32
-	for _, x := range as {
-		h, mine := a.held[x.MonitorID]
-		if x.Wanted && x.Holder == a.session.ProberID {
-			if !mine || h.Epoch != x.Epoch {
-				gained = append(gained, x.MonitorID)
-				h = held{}
+// follow sends what has changed of assignments after rev, of one holder or of all, and returns how far it came.
+//
+// What the prober gains is sent in the order of epochs, which is that of the grants but not of their last changes: all of them
+// are looked at before the first is sent. Who has heard of one epoch has then heard of all before it.
+func (a *assigner) follow(ctx context.Context, holder string, rev int64) (int64, error) {
+	var gained, releasing []Assigned
+	for {
+		as, err := a.service.store.Assignments(ctx, a.session.Region, holder, rev, assignmentsPerPage)
+		if err != nil {
+			return 0, err
+		}
+		for _, x := range as {
+			switch h, mine := a.held[x.MonitorID]; {
+			case x.Wanted && x.Holder == a.session.ProberID:
+				if !mine || h.Epoch != x.Epoch {
+					gained = append(gained, x)
+					h = held{}
+				}
+				a.held[x.MonitorID] = held{Assigned: x, sent: h.sent}
+				if x.Releasing {
+					releasing = append(releasing, x)
+				}
+			case mine:
+				if err := a.lost(h, x); err != nil {
+					return 0, err
+				}
 			}
-			a.held[x.MonitorID] = held{Assigned: x, sent: h.sent}
-		} else if mine {
-			if err := a.lost(h, x); err != nil {
-				return err
-			}
+			rev = x.Rev
+		}
+		if len(as) < assignmentsPerPage {
+			break
 		}
 	}
-	if len(gained) > 0 {
-		ms, err := a.service.store.MonitorsByID(ctx, gained)
+	slices.SortFunc(gained, func(x, y Assigned) int { return cmp.Compare(x.Epoch, y.Epoch) })
+	if err := a.gain(ctx, gained); err != nil {
+		return 0, err
+	}
+	for _, x := range releasing { // a holder has to know what it is to give up, for it accounts for the slots so far
+		if h, mine := a.held[x.MonitorID]; !mine || h.Epoch != x.Epoch {
+			continue
+		}
+		if err := a.removal(&monitorsv1.Removal{MonitorId: x.MonitorID, Epoch: uint64(x.Epoch), Release: true}); err != nil {
+			return 0, err
+		}
+	}
+	return rev, nil
+}
+
+// gain sends what the prober has got, in that order.
+func (a *assigner) gain(ctx context.Context, gained []Assigned) error {
+	for page := range slices.Chunk(gained, assignmentsPerPage) {
+		ms, err := monitorsOf(ctx, a.service, page, func(x Assigned) uint32 { return x.MonitorID })
 		if err != nil {
 			return err
 		}
-		for _, m := range ms {
-			if err := a.tell(m); err != nil {
-				return err
+		for _, x := range page {
+			m, known := ms[x.MonitorID]
+			if !known || a.held[x.MonitorID].Epoch != x.Epoch {
+				continue
 			}
-		}
-	}
-	for _, x := range as { // a holder has to know what it is to give up, for it accounts for the slots so far
-		if x.Releasing && x.Wanted && x.Holder == a.session.ProberID {
-			if err := a.removal(&monitorsv1.Removal{MonitorId: x.MonitorID, Epoch: uint64(x.Epoch), Release: true}); err != nil {
+			if err := a.tell(m); err != nil {
 				return err
 			}
 		}
@@ -264,7 +286,7 @@ func (a *assigner) lost(h held, now Assigned) error {
 // tell sends a monitor, if the prober holds it and has not been sent it as it is.
 func (a *assigner) tell(m Monitor) error {
 	h, mine := a.held[m.ID]
-	if !mine || m.Rev <= h.sent || m.Deleted() || !m.Config.Enabled || !slices.Contains(m.Config.Regions, a.session.Region) {
+	if !mine || m.Rev <= h.sent || !a.checks(m) {
 		return nil // if it holds it no more, that comes as a change of the assignment
 	}
 	secrets, err := open(a.service.box, m)
@@ -280,12 +302,39 @@ func (a *assigner) tell(m Monitor) error {
 	}
 	h.sent = m.Rev
 	a.held[m.ID] = h
+	return a.assigned(m, secrets, h.Epoch, h.AccountFrom)
+}
+
+// assigned sends a monitor as it is held, or was.
+func (a *assigner) assigned(m Monitor, secrets Secrets, epoch int64, from time.Time) error {
 	out := assignmentOf(m, secrets)
 	if !a.session.Stream {
-		out.Epoch = uint64(h.Epoch)
-		if !h.AccountFrom.IsZero() {
-			out.AccountFrom = timestamppb.New(h.AccountFrom)
+		out.Epoch = uint64(epoch)
+		if !from.IsZero() {
+			out.AccountFrom = timestamppb.New(from)
 		}
 	}
 	return a.send(&monitorsv1.WatchAssignmentsResponse{Step: &monitorsv1.WatchAssignmentsResponse_Assigned{Assigned: out}})
+}
+
+// checks reports whether m is to be checked in the prober's region.
+func (a *assigner) checks(m Monitor) bool {
+	return m.ID != 0 && !m.Deleted() && m.Config.Enabled && slices.Contains(m.Config.Regions, a.session.Region)
+}
+
+// monitorsOf are the monitors of a page of something.
+func monitorsOf[T any](ctx context.Context, s *Service, page []T, id func(T) uint32) (map[uint32]Monitor, error) {
+	ids := make([]uint32, len(page))
+	for i, x := range page {
+		ids[i] = id(x)
+	}
+	ms, err := s.store.MonitorsByID(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	by := make(map[uint32]Monitor, len(ms))
+	for _, m := range ms {
+		by[m.ID] = m
+	}
+	return by, nil
 }

@@ -46,6 +46,8 @@ type world struct {
 	rows    map[uint32][]grant      // holders of each monitor, in the order of their commits
 	lost    map[lossKey]time.Time   // what probers are to be told
 	given   map[lossKey][]time.Time // what probers have confirmed
+	newest  map[string]string       // session of each prober
+	heard   map[heardKey]bool       // what probers have heard that they lost
 	ledger  *ledger
 	history []porcupine.Operation
 	faults  int
@@ -61,6 +63,11 @@ type lossKey struct {
 	prober  string
 	monitor uint32
 	epoch   int64
+}
+
+type heardKey struct {
+	lossKey
+	session string
 }
 
 // grant is an assignment as it was committed.
@@ -172,7 +179,7 @@ func newWorld(t testing.TB, seed uint64, ttl time.Duration, box *secret.Box, ope
 	w := &world{
 		t: t, seed: seed, ttl: ttl, began: time.Now(), region: "eu", rng: rand.New(rand.NewPCG(seed, 1)),
 		owners: map[holdingKey]string{}, judged: map[uint32]uint64{}, rows: map[uint32][]grant{}, lost: map[lossKey]time.Time{},
-		given: map[lossKey][]time.Time{}, ledger: newLedger(),
+		given: map[lossKey][]time.Time{}, ledger: newLedger(), newest: map[string]string{}, heard: map[heardKey]bool{},
 	}
 	for i := range 1 + w.pick(3) {
 		r := &replica{}
@@ -250,6 +257,11 @@ func (b *brittle) OpenSession(ctx context.Context, o monitors.Opening) (monitors
 	return fragile(ctx, b, func() (monitors.Session, error) {
 		s, err := b.Store.OpenSession(ctx, o)
 		b.world.granted(s, o.ProberID, o.Name, o.ValidUntil, err)
+		if err == nil {
+			b.world.mu.Lock()
+			b.world.newest[o.ProberID] = o.Name
+			b.world.mu.Unlock()
+		}
 		b.world.trace("open %s/%s: %+v %v", o.ProberID, o.Name, s, err)
 		return s, err
 	})
@@ -284,6 +296,24 @@ func (b *brittle) Probe(ctx context.Context) error {
 
 func (b *brittle) Assignments(ctx context.Context, region, holder string, rev int64, limit int) ([]monitors.Assigned, error) {
 	return fragile(ctx, b, func() ([]monitors.Assigned, error) { return b.Store.Assignments(ctx, region, holder, rev, limit) })
+}
+
+func (b *brittle) TellLosses(ctx context.Context, region, prober, session string, epoch int64, at, forget time.Time) error {
+	_, err := fragile(ctx, b, func() (bool, error) {
+		losses, err := b.Store.Losses(ctx, region, prober, session)
+		for _, l := range losses {
+			if w := b.world; l.Epoch <= epoch {
+				w.mu.Lock()
+				heard := w.heard[heardKey{lossKey{prober, l.MonitorID, l.Epoch}, session}]
+				w.mu.Unlock()
+				if !heard {
+					w.breach("%s/%s has not heard of %+v", prober, session, l)
+				}
+			}
+		}
+		return true, errors.Join(err, b.Store.TellLosses(ctx, region, prober, session, epoch, at, forget))
+	})
+	return err
 }
 
 func (b *brittle) Placements(ctx context.Context) ([]monitors.Placement, error) {

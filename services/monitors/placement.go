@@ -359,7 +359,7 @@ func (p *plan) takeOver(a Assigned, holder Session, to string) {
 		if told.IsZero() {
 			told = time.UnixMilli(0).UTC()
 		}
-		p.losses = append(p.losses, Loss{ProberID: a.Holder, MonitorID: a.MonitorID, Epoch: a.Epoch, Until: told})
+		p.losses = append(p.losses, Loss{ProberID: a.Holder, MonitorID: a.MonitorID, Epoch: a.Epoch, From: a.AccountFrom, Until: told})
 		p.ended[a.Holder] = p.ended[a.Holder] || holder.State == SessionOver
 	}
 	p.give(a, to, until)
@@ -371,6 +371,9 @@ func (p *plan) accounted(a Assigned, holder Session) time.Time {
 	until := holder.ValidUntil
 	switch {
 	case holder.State == SessionLeft:
+		if holder.Heard != 0 && a.Epoch > holder.Heard {
+			return a.AccountFrom // it has run none of its slots
+		}
 	case holder.Name == "" || holder.Stream || !holder.Durable || holder.State == SessionRemoved || holder.Marked:
 		return time.Time{}
 	case holder.Sole && p.now.After(until): // it went on, until now

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -64,6 +65,7 @@ type Service struct {
 	clock    *grantClock
 	placers  placers
 	sessions sessionView
+	heard    sync.Map                      // by prober, the session of which it is noted that it heard what was lost
 	notices  alertsv1.NoticesServiceClient // nil: none
 
 	publicURL        string

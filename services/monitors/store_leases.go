@@ -119,6 +119,7 @@ type Session struct {
 	Stream       bool     // of version 1: a stream, for which its server renews
 	Marked       bool     // the prober is marked as removed, which its state may not show yet
 	Report       []byte   // the last ProberReport, as it was sent; nil: none
+	Heard        int64    // once it has left, the greatest epoch that it had heard of; 0: all
 }
 
 // Live reports whether s may hold monitors.
@@ -183,6 +184,7 @@ type Ending struct {
 	Beat           int64 // 0: any
 	State          SessionState
 	Until          time.Time // zero: as granted
+	Heard          int64     // as in Session
 }
 
 // Placement is how far a region is placed.
@@ -230,6 +232,7 @@ type Loss struct {
 	ProberID  string
 	MonitorID uint32
 	Epoch     int64
+	From      time.Time // it accounts for slots after this; zero: after the last that is stored or its own
 	Until     time.Time // it accounts for slots up to this
 }
 

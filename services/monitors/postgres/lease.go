@@ -10,7 +10,7 @@ import (
 	"github.com/frogstats/uptime/services/monitors"
 )
 
-const sessionColumns = `prober_id, region, name, epoch, beat, state, valid_until, renewed_at, capacity, capabilities, durable, sole, stream, report,
+const sessionColumns = `prober_id, region, name, epoch, beat, state, valid_until, renewed_at, capacity, capabilities, durable, sole, stream, report, heard,
     ` + marked
 
 // marked asks whether a session's prober is marked as removed.
@@ -18,7 +18,7 @@ const marked = `EXISTS (SELECT FROM prober r WHERE r.id = prober_id AND r.remove
 
 func scanSession(s interface{ Scan(dest ...any) error }) (p monitors.Session, err error) {
 	err = s.Scan(&p.ProberID, &p.Region, &p.Name, &p.Epoch, &p.Beat, (*string)(&p.State), &p.ValidUntil, &p.RenewedAt, &p.Capacity,
-		&p.Capabilities, &p.Durable, &p.Sole, &p.Stream, &p.Report, &p.Marked)
+		&p.Capabilities, &p.Durable, &p.Sole, &p.Stream, &p.Report, &p.Heard, &p.Marked)
 	return p, err
 }
 
@@ -70,7 +70,7 @@ ON CONFLICT (prober_id) DO UPDATE SET
     region = excluded.region, name = excluded.name, epoch = excluded.epoch, beat = excluded.beat, state = excluded.state,
     valid_until = excluded.valid_until, renewed_at = excluded.renewed_at, capacity = excluded.capacity,
     capabilities = excluded.capabilities, durable = excluded.durable, sole = excluded.sole, stream = excluded.stream,
-    report = excluded.report
+    report = excluded.report, heard = 0
 RETURNING ` + sessionColumns
 )
 
@@ -184,7 +184,7 @@ WHERE region = (SELECT p.region FROM prober_session p WHERE p.prober_id = $1)
 FOR UPDATE`
 	endSession = `
 UPDATE prober_session
-SET state = $1, beat = beat + 1, valid_until = coalesce($2, valid_until)
+SET state = $1, beat = beat + 1, valid_until = coalesce($2, valid_until), heard = $6
 WHERE prober_id = $3 AND name = $4 AND (beat = $5 OR 0 = $5) AND state IN ('live', 'over')
 RETURNING region`
 )
@@ -197,7 +197,7 @@ func (s *Store) EndSession(ctx context.Context, e monitors.Ending) (ended bool, 
 			return err
 		}
 		var region string
-		err := t.QueryRow(ctx, endSession, string(e.State), orNull(e.Until), e.ProberID, e.Name, e.Beat).Scan(&region)
+		err := t.QueryRow(ctx, endSession, string(e.State), orNull(e.Until), e.ProberID, e.Name, e.Beat, e.Heard).Scan(&region)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}

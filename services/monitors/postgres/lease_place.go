@@ -173,19 +173,19 @@ func (t *placeTx) Assign(ctx context.Context, as []monitors.Assigned) error {
 }
 
 const insertLosses = `
-INSERT INTO assignment_loss (region, prober_id, monitor_id, epoch, until, told_to)
-SELECT $1, n.prober_id, n.monitor_id, n.epoch, n.until, ''
-FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[]) AS n (prober_id, monitor_id, epoch, until)
+INSERT INTO assignment_loss (region, prober_id, monitor_id, epoch, account_from, until, told_to)
+SELECT $1, n.prober_id, n.monitor_id, n.epoch, n.account_from, n.until, ''
+FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::timestamptz[]) AS n (prober_id, monitor_id, epoch, account_from, until)
 ON CONFLICT DO NOTHING`
 
 // Lose implements monitors.PlaceTx.
 func (t *placeTx) Lose(ctx context.Context, ls []monitors.Loss) error {
 	n := len(ls)
-	probers, ids, epochs, until := make([]string, n), make([]int64, n), make([]int64, n), make([]time.Time, n)
+	probers, ids, epochs, from, until := make([]string, n), make([]int64, n), make([]int64, n), make([]*time.Time, n), make([]time.Time, n)
 	for i, l := range ls {
-		probers[i], ids[i], epochs[i], until[i] = l.ProberID, int64(l.MonitorID), l.Epoch, millis(l.Until)
+		probers[i], ids[i], epochs[i], from[i], until[i] = l.ProberID, int64(l.MonitorID), l.Epoch, orNull(l.From), millis(l.Until)
 	}
-	if _, err := t.Exec(ctx, insertLosses, t.at.Region, probers, ids, epochs, until); err != nil {
+	if _, err := t.Exec(ctx, insertLosses, t.at.Region, probers, ids, epochs, from, until); err != nil {
 		return fmt.Errorf("note losses: %w", err)
 	}
 	return nil
@@ -263,7 +263,7 @@ func (s *Store) MonitorsByID(ctx context.Context, ids []uint32) ([]monitors.Moni
 }
 
 const selectLosses = `
-SELECT monitor_id, epoch, until
+SELECT monitor_id, epoch, account_from, until
 FROM assignment_loss
 WHERE region = $1 AND prober_id = $2 AND told_to <> $3
 ORDER BY monitor_id, epoch`
@@ -271,8 +271,9 @@ ORDER BY monitor_id, epoch`
 // Losses implements monitors.Placements.
 func (s *Store) Losses(ctx context.Context, region, proberID, session string) ([]monitors.Loss, error) {
 	all, err := collect(ctx, s.db, func(row pgx.CollectableRow) (monitors.Loss, error) {
-		l := monitors.Loss{ProberID: proberID}
-		err := row.Scan(&l.MonitorID, &l.Epoch, &l.Until)
+		l, from := monitors.Loss{ProberID: proberID}, pgtype.Timestamptz{}
+		err := row.Scan(&l.MonitorID, &l.Epoch, &from, &l.Until)
+		l.From = from.Time
 		return l, err
 	}, selectLosses, region, proberID, session)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/frogstats/uptime/services/monitors"
 )
 
-const sessionColumns = `prober_id, region, name, epoch, beat, state, valid_until, renewed_at, capacity, capabilities, durable, sole, stream, report,
+const sessionColumns = `prober_id, region, name, epoch, beat, state, valid_until, renewed_at, capacity, capabilities, durable, sole, stream, report, heard,
     ` + marked
 
 // marked asks whether a session's prober is marked as removed.
@@ -21,7 +21,7 @@ func scanSession(s interface{ Scan(dest ...any) error }) (p monitors.Session, er
 	var until, renewed int64
 	var capabilities string
 	err = s.Scan(&p.ProberID, &p.Region, &p.Name, &p.Epoch, &p.Beat, &p.State, &until, &renewed, &p.Capacity, &capabilities,
-		&p.Durable, &p.Sole, &p.Stream, &p.Report, &p.Marked)
+		&p.Durable, &p.Sole, &p.Stream, &p.Report, &p.Heard, &p.Marked)
 	if err != nil {
 		return monitors.Session{}, err
 	}
@@ -87,7 +87,7 @@ ON CONFLICT (prober_id) DO UPDATE SET
     region = excluded.region, name = excluded.name, epoch = excluded.epoch, beat = excluded.beat, state = excluded.state,
     valid_until = excluded.valid_until, renewed_at = excluded.renewed_at, capacity = excluded.capacity,
     capabilities = excluded.capabilities, durable = excluded.durable, sole = excluded.sole, stream = excluded.stream,
-    report = excluded.report
+    report = excluded.report, heard = 0
 RETURNING ` + sessionColumns
 	// others asks whether another prober lives in a region.
 	others = `EXISTS (SELECT 1 FROM prober_session o WHERE o.region = ? AND o.prober_id <> ? AND o.state = 'live')`
@@ -181,7 +181,7 @@ func (s *Store) RenewSession(ctx context.Context, r monitors.Renewal) (renewed m
 
 const endSession = `
 UPDATE prober_session
-SET state = ?, beat = beat + 1, valid_until = coalesce(?, valid_until)
+SET state = ?, beat = beat + 1, valid_until = coalesce(?, valid_until), heard = ?
 WHERE prober_id = ? AND name = ? AND (beat = ? OR 0 = ?) AND state IN ('live', 'over')
 RETURNING region`
 
@@ -189,7 +189,7 @@ RETURNING region`
 func (s *Store) EndSession(ctx context.Context, e monitors.Ending) (ended bool, err error) {
 	err = s.db.Write(ctx, func(t *sql.Tx) error {
 		var region string
-		err := t.QueryRowContext(ctx, endSession, string(e.State), millisOrNull(e.Until), e.ProberID, e.Name, e.Beat, e.Beat).Scan(&region)
+		err := t.QueryRowContext(ctx, endSession, string(e.State), millisOrNull(e.Until), e.Heard, e.ProberID, e.Name, e.Beat, e.Beat).Scan(&region)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}

@@ -167,14 +167,14 @@ func (t *placeTx) Assign(ctx context.Context, as []monitors.Assigned) error {
 }
 
 const insertLoss = `
-INSERT INTO assignment_loss (region, prober_id, monitor_id, epoch, until, told_to, told_at)
-VALUES (?, ?, ?, ?, ?, '', NULL)
+INSERT INTO assignment_loss (region, prober_id, monitor_id, epoch, account_from, until, told_to, told_at)
+VALUES (?, ?, ?, ?, ?, ?, '', NULL)
 ON CONFLICT DO NOTHING`
 
 // Lose implements monitors.PlaceTx.
 func (t *placeTx) Lose(ctx context.Context, ls []monitors.Loss) error {
 	err := t.each(ctx, insertLoss, len(ls), func(i int) []any {
-		return []any{t.at.Region, ls[i].ProberID, ls[i].MonitorID, ls[i].Epoch, ls[i].Until.UnixMilli()}
+		return []any{t.at.Region, ls[i].ProberID, ls[i].MonitorID, ls[i].Epoch, millisOrNull(ls[i].From), ls[i].Until.UnixMilli()}
 	})
 	if err != nil {
 		return fmt.Errorf("note losses: %w", err)
@@ -278,7 +278,7 @@ func (s *Store) MonitorsByID(ctx context.Context, ids []uint32) ([]monitors.Moni
 }
 
 const selectLosses = `
-SELECT monitor_id, epoch, until
+SELECT monitor_id, epoch, account_from, until
 FROM assignment_loss
 WHERE region = ? AND prober_id = ? AND told_to <> ?
 ORDER BY monitor_id, epoch`
@@ -292,11 +292,12 @@ func (s *Store) Losses(ctx context.Context, region, proberID, session string) (a
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		l := monitors.Loss{ProberID: proberID}
+		var from sql.NullInt64
 		var until int64
-		if err := rows.Scan(&l.MonitorID, &l.Epoch, &until); err != nil {
+		if err := rows.Scan(&l.MonitorID, &l.Epoch, &from, &until); err != nil {
 			return nil, fmt.Errorf("list losses: %w", err)
 		}
-		l.Until = fromMillis(until)
+		l.From, l.Until = orZero(from), fromMillis(until)
 		all = append(all, l)
 	}
 	return all, rows.Err()

@@ -161,9 +161,9 @@ func testRenewSession(t testing.TB, s monitors.Store) {
 		t.Errorf("a session that was over, and lost nothing: %+v, %v", got, err)
 	}
 	left := at.Add(3 * time.Second)
-	end(t, s, monitors.Ending{ProberID: "p", Name: "a", State: monitors.SessionLeft, Until: left}, true)
+	end(t, s, monitors.Ending{ProberID: "p", Name: "a", State: monitors.SessionLeft, Until: left, Heard: 7}, true)
 	end(t, s, monitors.Ending{ProberID: "p", Name: "a", State: monitors.SessionLeft, Until: left}, false)
-	if all, err := s.Sessions(t.Context()); err != nil || all[0].State != monitors.SessionLeft || !all[0].ValidUntil.Equal(left) {
+	if all, err := s.Sessions(t.Context()); err != nil || all[0].State != monitors.SessionLeft || !all[0].ValidUntil.Equal(left) || all[0].Heard != 7 {
 		t.Errorf("left: %+v, %v", all, err)
 	}
 	if _, err := renew(t, s, "p", "a"); !errors.Is(err, monitors.ErrSessionEnded) {
@@ -172,7 +172,7 @@ func testRenewSession(t testing.TB, s monitors.Store) {
 	if _, err := s.OpenSession(t.Context(), opening("p", "a")); !errors.Is(err, monitors.ErrSessionEnded) {
 		t.Errorf("opened after it left: %v", err)
 	}
-	if got := open(t, s, opening("p", "b")); got.Epoch != 2 {
+	if got := open(t, s, opening("p", "b")); got.Epoch != 2 || got.Heard != 0 {
 		t.Errorf("another after it left: %+v", got)
 	}
 	if err := s.Probe(t.Context()); err != nil {
@@ -497,7 +497,7 @@ func testPlaceFails(t testing.TB, s monitors.Store) {
 
 func testLosses(t testing.TB, s monitors.Store) {
 	open(t, s, opening("p", "a"))
-	lost := []monitors.Loss{{ProberID: "p", MonitorID: 2, Epoch: 4, Until: at}, {ProberID: "p", MonitorID: 2, Epoch: 6, Until: at.Add(time.Second)}}
+	lost := []monitors.Loss{{ProberID: "p", MonitorID: 2, Epoch: 4, From: at.Add(-time.Second), Until: at}, {ProberID: "p", MonitorID: 2, Epoch: 6, Until: at.Add(time.Second)}}
 	if err := s.Place(t.Context(), "eu", func(tx monitors.PlaceTx) error {
 		return tx.Lose(t.Context(), append([]monitors.Loss{{ProberID: "q", MonitorID: 2, Epoch: 5, Until: at}}, lost...))
 	}); err != nil {

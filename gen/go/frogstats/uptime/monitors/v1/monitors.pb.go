@@ -2246,8 +2246,9 @@ type RenewLeaseRequest struct {
 	Leaving bool `protobuf:"varint,5,opt,name=leaving,proto3" json:"leaving,omitempty"`
 	// With leaving: the last moment whose slots it has accounted for.
 	LeftAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=left_at,json=leftAt,proto3" json:"left_at,omitempty"`
-	// With leaving: the greatest epoch that it has heard of, its session's included. Of what it was given under a greater one it
-	// knows nothing: who holds that next accounts from where this holding's account was to begin. 0: there is nothing of that kind.
+	// The greatest epoch that it has heard of, its session's included, once it has heard a whole snapshot of the session: so it
+	// has heard what it lost before. 0: not yet, or it does not say. With leaving: of what it was given under a greater one it
+	// knows nothing, and who holds that next accounts from where this holding's account was to begin; with 0 it knows everything.
 	HeardEpoch    uint64 `protobuf:"varint,7,opt,name=heard_epoch,json=heardEpoch,proto3" json:"heard_epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
