@@ -13,7 +13,7 @@ BIN := $(CURDIR)/.bin
 # because a dependency that only its tests need is not to be had, and tools/lint
 # would need the tests of all linters.
 MODULES := . gen internal $(wildcard services/*)
-TOOL_MODULES := tools/plugins tools/testreport tools/chengine
+TOOL_MODULES := tools/plugins tools/testreport tools/chengine tools/slowdisk
 
 VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # The race detector needs a C compiler, which a bare machine may not have.
@@ -50,9 +50,9 @@ test: $(BIN)/testreport engines ## run the tests of every module, with the race 
 	   for m in $(TOOL_MODULES); do GOWORK=off $(GO) -C $$m test -json -count=1 -timeout 8m $(TESTFLAGS) ./... || rc=1; done; \
 	   exit $$rc ) | $(BIN)/testreport
 
-# Scenarios that the suite form does not repeat: those with network namespaces, in which its stores could not be reached, and
-# those that start a suite of their own in any form.
-SOLO_ONLY := TestBlackHole|TestMachineWithoutNetwork|TestProberIsCutOff|TestResolverFails|TestSuite.*
+# Scenarios that the suite form does not repeat: those with network namespaces, in which its stores could not be reached, that on a
+# slow disk, which its stores are not on, and those that start a suite of their own in any form.
+SOLO_ONLY := TestBlackHole|TestMachineWithoutNetwork|TestProberIsCutOff|TestResolverFails|TestSlowDisk|TestSuite.*
 
 # Tests of how exactly phases are measured. They run alone and without the race detector, which makes handshakes ten times
 # slower on both sides.
@@ -82,7 +82,7 @@ torture: engines ## MINUTES of faults, FAULTS of them at least, on MONITORS, rep
 	$(GO) test -v -count=1 -timeout 2h -run 'TestLeaseHistories' $(TESTFLAGS) ./services/monitors -histories 1000
 
 # Scenarios of one long trouble each.
-TROUBLES := TestSuiteDatabaseStandsStill|TestSuiteHistoryIsAway|TestProberIsCutOff|TestSuiteRegions|TestSuiteProberLosesPackets
+TROUBLES := TestSuiteDatabaseStandsStill|TestSuiteHistoryIsAway|TestProberIsCutOff|TestSuiteRegions|TestSuiteProberLosesPackets|TestSlowDisk
 
 .PHONY: compose-e2e
 compose-e2e: ## bring docker-compose.yml up for real, use it, kill its containers

@@ -25,7 +25,8 @@ type rig struct {
 	probers    []string
 	regions    map[string]string   // of a prober; "" is local
 	wraps      map[string][]string // commands that probers are run under
-	disk       string              // folder of a prober that is a small disk of its own; "" if there is none
+	disk       string              // small disk that a prober's folder lies on; "" if there is none
+	slow       *slowDisk           // that a prober's folder is on; nil if there is none
 }
 
 // leaseTTL of the rig: shorter than the default, so that a test sees many leases end.

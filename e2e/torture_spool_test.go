@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -152,24 +153,41 @@ func (d *diary) note(record []byte) {
 }
 
 // stored checks that every result that a prober had on disk is in the history as it was, whether its prober was told so or not.
+// The last ones may be on their way still.
 func (d *diary) stored(s *server) {
 	d.t.Helper()
 	if len(d.seen) == 0 {
 		d.t.Error("no result was seen on the disks of the probers")
 	}
 	there := map[slot]string{}
-	for id := range d.of {
+	look := func(id int) {
 		for _, e := range s.events(id, "") {
 			if e.Status != "missed" {
 				there[slot{id, e.ScheduledAt.UnixMilli()}] = e.Status
 			}
 		}
 	}
-	for at, outcomes := range d.seen {
-		if got := there[at]; !slices.Contains(outcomes, got) {
-			d.t.Errorf("monitor %d: the slot at %v was %v on a prober's disk and is %q in the history", at.monitor, time.UnixMilli(at.at).UTC(), outcomes, got)
-		}
+	for id := range d.of {
+		look(id)
 	}
+	eventually(d.t, 30*time.Second, "what was on disks to be in the history", func() error {
+		again := map[int]bool{}
+		var lacking []string
+		for at, outcomes := range d.seen {
+			if got := there[at]; !slices.Contains(outcomes, got) {
+				again[at.monitor] = true
+				lacking = append(lacking, fmt.Sprintf("monitor %d: the slot at %v was %v on a prober's disk and is %q in the history",
+					at.monitor, time.UnixMilli(at.at).UTC(), outcomes, got))
+			}
+		}
+		for id := range again {
+			look(id)
+		}
+		if len(lacking) > 0 {
+			return errors.New(strings.Join(lacking[:min(len(lacking), 20)], "\n"))
+		}
+		return nil
+	})
 	d.t.Logf("%d results of %d monitors were seen on disks (%d looks), %d are in the history", len(d.seen), len(d.of), d.reads, len(there))
 }
 

@@ -83,6 +83,13 @@ func (m *tormentor) draw() fault {
 				func() { empty = full(m.s.t, m.r.disk) }, func() { empty() }}
 		})
 	}
+	if m.r.slow != nil {
+		kinds = append(kinds, func() fault {
+			each := 200*time.Millisecond + time.Duration(m.rng.Int64N(int64(1800*time.Millisecond)))
+			return fault{fmt.Sprintf("the disk of a prober takes %v to sync", each.Round(time.Millisecond)), m.between(time.Second, 12*time.Second),
+				func() { m.r.slow.syncsTake(each) }, func() { m.r.slow.syncsTake(0) }}
+		})
+	}
 	return kinds[m.rng.IntN(len(kinds))]()
 }
 
@@ -155,7 +162,11 @@ func TestSuiteTorture(t *testing.T) {
 	s := start(t, func(s *server) {
 		s.make = func(s *server) form {
 			r = newRig(s, "a", "b")
-			r.disk = smallDisk(t, r.folders["b"])
+			below := r.folders["b"] + " below"
+			r.disk = smallDisk(t, below)
+			if r.slow = newSlowDisk(t, below, r.folders["b"]); r.slow == nil {
+				r.disk = smallDisk(t, r.folders["b"])
+			}
 			return r
 		}
 	})
