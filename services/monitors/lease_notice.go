@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	alertsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1"
+	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
 	"github.com/frogstats/uptime/internal/rpc"
 )
 
@@ -92,8 +93,8 @@ func (n *noticer) tell(ctx context.Context, key string, notice *alertsv1.RaiseNo
 
 // ofSession says what is to be told of a prober; a key without a notice is over.
 func (n *noticer) ofSession(wanted map[string]*alertsv1.RaiseNoticeRequest, s Session) {
-	offline, trouble := "prober/"+s.ProberID+"/offline", "prober/"+s.ProberID+"/fault"
-	wanted[offline], wanted[trouble] = nil, nil
+	offline, trouble, overload := "prober/"+s.ProberID+"/offline", "prober/"+s.ProberID+"/fault", "prober/"+s.ProberID+"/overload"
+	wanted[offline], wanted[trouble], wanted[overload] = nil, nil, nil
 	if s.Marked || s.State == SessionRemoved || s.State == SessionLeft {
 		return
 	}
@@ -104,18 +105,38 @@ func (n *noticer) ofSession(wanted map[string]*alertsv1.RaiseNoticeRequest, s Se
 				"installation; what it ran is taken over by other probers of the region, if there are any.", s.ProberID, s.Region),
 		}
 	}
-	faults := reportOf(s).GetFaults()
+	var own, lacking []*monitorsv1.ObserverFault
+	for _, f := range reportOf(s).GetFaults() {
+		if f.GetErrorType() == overloadFault {
+			lacking = append(lacking, f)
+		} else {
+			own = append(own, f)
+		}
+	}
+	wanted[trouble] = noticeOf(s, alertsv1.NoticeKind_NOTICE_KIND_OBSERVER_FAULT, "reports trouble of its own, for which no target is blamed:", own)
+	wanted[overload] = noticeOf(s, alertsv1.NoticeKind_NOTICE_KIND_OVERLOAD, "has too little capacity for what it is to check:", lacking)
+}
+
+// overloadFault is the type of the faults that are a want of capacity. They have a notice of their own, because what is to be
+// done is another thing.
+const overloadFault = "overload"
+
+// noticeOf tells of faults that a prober reports; nil of none.
+func noticeOf(s Session, kind alertsv1.NoticeKind, what string, faults []*monitorsv1.ObserverFault) *alertsv1.RaiseNoticeRequest {
 	if len(faults) == 0 {
-		return
+		return nil
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "Prober %s of region %s reports trouble of its own, for which no target is blamed:", s.ProberID, s.Region)
+	fmt.Fprintf(&text, "Prober %s of region %s %s", s.ProberID, s.Region, what)
+	began := faults[0].GetSince()
 	for _, f := range faults {
 		fmt.Fprintf(&text, " %s (%s)", f.GetMessage(), f.GetErrorType())
+		if f.GetSince().AsTime().Before(began.AsTime()) {
+			began = f.GetSince()
+		}
 	}
-	wanted[trouble] = &alertsv1.RaiseNoticeRequest{
-		Kind: alertsv1.NoticeKind_NOTICE_KIND_OBSERVER_FAULT, Subject: s.ProberID, StartedAt: faults[0].GetSince(),
-		Message: strings.ToValidUTF8(text.String()[:min(text.Len(), noticeMessage)], ""),
+	return &alertsv1.RaiseNoticeRequest{
+		Kind: kind, Subject: s.ProberID, StartedAt: began, Message: strings.ToValidUTF8(text.String()[:min(text.Len(), noticeMessage)], ""),
 	}
 }
 

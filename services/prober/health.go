@@ -22,10 +22,8 @@ func (s *Service) Check(ctx context.Context) error {
 			return fmt.Errorf("scheduler %d of %d: %w", i+1, len(s.engine.shards), err)
 		}
 	}
-	if box, ok := s.engine.outbox.(interface{ Err() error }); ok {
-		if err := box.Err(); err != nil {
-			return fmt.Errorf("results cannot be kept: %w", err)
-		}
+	if err := s.engine.keeps(); err != nil {
+		return fmt.Errorf("results cannot be kept: %w", err)
 	}
 	return nil
 }
@@ -76,6 +74,6 @@ func (g *engine) report() *monitorsv1.ProberReport {
 		SpoolResults: uint64(max(g.outbox.Pending(), 0)), SpoolBytes: uint64(max(g.outbox.Bytes(), 0)),
 		SpoolAgeMs: uint64(ageOf(g.outbox.Oldest()) * 1000), SpoolDropped: g.outbox.Dropped(),
 		LatenessP99Ms: late.quantile(0.99), ChecksInFlight: uint32(max(g.metrics.running.Load(), 0)),
-		Faults: g.observer.ailments(now),
+		Faults: g.faults(now),
 	}
 }

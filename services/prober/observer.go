@@ -40,6 +40,7 @@ type observer struct {
 	names  *nettest.ResolverHealth // nil: nothing is known about names
 	share  float64                 // of hosts that fail together; negative: the breaker is off
 	memory memoryWatch
+	load   loadWatch
 
 	window  atomic.Pointer[window] // nil: nothing is suspected
 	held    atomic.Int64

@@ -2,6 +2,7 @@ package prober
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/bits"
@@ -229,14 +230,29 @@ const (
 	writePatience = 10 * time.Second
 )
 
-// Err says why new results cannot be kept: the disk refuses, or does not answer. They are in memory, as long as there is room.
+// diskFault is what is wrong with the disk, and since when.
+type diskFault struct {
+	since time.Time
+	err   error
+}
+
+var errNoAnswer = errors.New("a write has not come back")
+
+func (f *diskFault) Error() string {
+	return fmt.Sprintf("the disk does not take results since %s: %v", f.since.UTC().Format(time.RFC3339), f.err)
+}
+
+func (f *diskFault) Unwrap() error { return f.err }
+
+// Err says why new results cannot be kept, as a *diskFault: the disk refuses, or does not answer. They are in memory, as long
+// as there is room.
 func (d *diskOutbox) Err() error {
 	s := d.log.Stats()
 	if s.Err != nil && time.Since(s.ErrSince) > diskPatience {
-		return fmt.Errorf("the disk has refused since %s: %w", s.ErrSince.UTC().Format(time.RFC3339), s.Err)
+		return &diskFault{s.ErrSince, s.Err}
 	}
 	if !s.Writing.IsZero() && time.Since(s.Writing) > writePatience {
-		return fmt.Errorf("the disk has not answered since %s", s.Writing.UTC().Format(time.RFC3339))
+		return &diskFault{s.Writing, errNoAnswer}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -142,6 +143,14 @@ func TestDiskOutboxSaysWhatIsWrong(t *testing.T) {
 			t.Helper()
 			if err := s.Check(t.Context()); (err != nil) != failing || cause != nil && !errors.Is(err, cause) {
 				t.Errorf("%s: %v", what, err)
+			}
+			faults := s.Report().GetFaults() // which the centre tells the operator of
+			switch {
+			case len(faults) == 0 && !failing:
+			case !failing || len(faults) != 1 || faults[0].GetErrorType() != "internal_error" || !strings.Contains(faults[0].GetMessage(), "data folder"):
+				t.Errorf("%s: the centre is told %v", what, faults)
+			case !faults[0].GetSince().AsTime().Before(time.Now().Add(-diskPatience)):
+				t.Errorf("%s: it began %v", what, faults[0].GetSince().AsTime())
 			}
 		}
 		row := &checkv1.CheckResult{MonitorId: 1, Status: checkv1.ResultStatus_RESULT_STATUS_SUCCESS}
