@@ -113,6 +113,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	eventsv1.RegisterFeedServiceServer(r, s)
 	eventsv1.RegisterStatusServiceServer(r, s)
 	eventsv1.RegisterEventsServiceServer(r, s)
+	eventsv1.RegisterReplayServiceServer(r, replayServer{Service: s})
 }
 
 // Run judges what was stored before, then follows the catalogue, commits, stores and maintains until ctx ends; what was taken
@@ -225,7 +226,7 @@ func (s *Service) ahead(ctx context.Context, judged map[uint32]map[string]time.T
 	}
 	out := past{}
 	for region := range regions {
-		newest, err := s.results.LastSlots(ctx, region)
+		newest, err := s.results.LastSlots(ctx, SlotQuery{Region: region})
 		if err != nil {
 			return nil, fmt.Errorf("read last slots of %s: %w", region, err)
 		}
