@@ -24,7 +24,8 @@ const lateTold = 2 * time.Minute
 // words are the message for people, as it is sent at time now. publicURL is where the client is; "" if nobody knows.
 func (m Message) words(now time.Time, publicURL string) notify.Words {
 	w := sheet{m: m, now: now}
-	w.Type, w.Thread, w.Link, w.Severity = m.Type, m.dedupKey(), m.link(publicURL), notify.Informational
+	w.Type, w.Thread, w.Link = m.Type, m.dedupKey(), m.link(publicURL)
+	w.Severity, w.Action = notify.Informational, notify.Info
 	switch m.Type {
 	case TypeDown:
 		w.down()
@@ -36,8 +37,11 @@ func (m Message) words(now time.Time, publicURL string) notify.Words {
 		w.rule()
 	case TypeNoticeRaised, TypeNoticeCleared:
 		w.notice()
-	default:
+	case TypeTest:
 		w.test()
+	default: // of a newer version, which wrote it to the outbox that this one works off
+		w.Title = w.what() + ": " + m.Type
+		w.about()
 	}
 	if late := now.Sub(m.OccurredAt); late > lateTold && m.Type != TypeTest {
 		w.line("Told late: " + lasting(late) + " after it happened.")
@@ -204,8 +208,7 @@ func (w *sheet) notice() {
 }
 
 func (w *sheet) test() {
-	w.Action, w.Test = notify.Info, true
-	w.Title = "Test message"
+	w.Test, w.Title = true, "Test message"
 	w.line("Somebody asked for it to see whether messages arrive here. Nothing is wrong.")
 	if w.m.MonitorID != 0 {
 		w.about()
