@@ -130,7 +130,7 @@ func (s *shard) retire(e *entry, now time.Time) {
 	}
 	s.flushMissed(e, now)
 	s.limits.leave(e.plan.host)
-	s.firsts.daily -= e.plan.perDay()
+	s.turns.plan(e.plan, -1)
 }
 
 // planOf prepares a check and its schedule. What cannot be run is not dropped: its
@@ -160,7 +160,7 @@ func (s *shard) planOf(a *monitorsv1.Assignment, epoch uint64, mark digest) *pla
 		s.preparePlain(p, spec)
 	}
 	p.host = s.limits.enter(host)
-	s.firsts.daily += p.perDay()
+	s.turns.plan(p, 1)
 	return p
 }
 

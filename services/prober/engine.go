@@ -31,6 +31,7 @@ type engine struct {
 	guard    guard
 
 	fence  fence
+	turns  turns
 	shards []*shard
 	pool   *pool[job]
 	checks sync.WaitGroup // in flight

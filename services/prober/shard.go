@@ -200,8 +200,8 @@ func (s *shard) sleep(now time.Time, newest int64) time.Duration {
 	if !s.waiting.empty() {
 		s.wakeAt = min(s.wakeAt, now.UnixMilli()+1+rand.Int64N(permitPause.Milliseconds()))
 	}
-	if !s.firsts.empty() && now.UnixMilli() <= newest {
-		s.wakeAt = min(s.wakeAt, tickOf(later(s.firsts.next, now))+ms)
+	if !s.firsts.empty() && now.UnixMilli() < newest {
+		s.wakeAt = min(s.wakeAt, tickOf(s.nextFirst(now))+ms)
 	}
 	return instant(s.wakeAt).Sub(now)
 }
