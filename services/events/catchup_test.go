@@ -83,11 +83,11 @@ func (a *absent) Replay(ctx context.Context, id uint32, after map[string]time.Ti
 	return a.ResultStore.Replay(ctx, id, after, fn)
 }
 
-func (a *absent) LastSlots(ctx context.Context, region string) (map[uint32]time.Time, error) {
+func (a *absent) LastSlots(ctx context.Context, q events.SlotQuery) (map[uint32]time.Time, error) {
 	if err := a.away(); err != nil {
 		return nil, err
 	}
-	return a.ResultStore.LastSlots(ctx, region)
+	return a.ResultStore.LastSlots(ctx, q)
 }
 
 // asksForResults are the calls that only the history can answer.

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
@@ -157,7 +155,7 @@ func (s *Service) ListLastSlots(ctx context.Context, req *eventsv1.ListLastSlots
 	if req.GetUntil() != nil {
 		return s.lastSlotsUntil(ctx, req)
 	}
-	slots, err := s.results.LastSlots(ctx, req.GetRegion())
+	slots, err := s.results.LastSlots(ctx, SlotQuery{Region: req.GetRegion()})
 	if err != nil {
 		return nil, err
 	}
@@ -176,33 +174,21 @@ func (s *Service) ListLastSlots(ctx context.Context, req *eventsv1.ListLastSlots
 	return resp, nil
 }
 
-// atOnce is how many monitors are looked up at a time.
-const atOnce = 16
-
 // lastSlotsUntil tells the last slots up to a moment, of monitors that are named: a prober that comes back after another has
 // taken over has to know which of its own was the last to be stored.
 func (s *Service) lastSlotsUntil(ctx context.Context, req *eventsv1.ListLastSlotsRequest) (*eventsv1.ListLastSlotsResponse, error) {
 	if len(req.GetMonitorIds()) == 0 {
 		return nil, fault.Invalid("", fault.Field{Name: "monitor_ids", Message: "must name monitors if until is given"})
 	}
-	found := make([]*eventsv1.LastSlot, len(req.GetMonitorIds()))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce)
-	for i, id := range req.GetMonitorIds() {
-		g.Go(func() error {
-			rows, err := s.results.List(ctx, ResultQuery{
-				MonitorID: id, Region: req.GetRegion(), To: req.GetUntil().AsTime().Add(time.Millisecond), Limit: 1,
-			})
-			if err == nil && len(rows) > 0 {
-				found[i] = &eventsv1.LastSlot{MonitorId: id, ScheduledAt: timestamppb.New(rows[0].LastSlot())}
-			}
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	slots, err := s.results.LastSlots(ctx, SlotQuery{Region: req.GetRegion(), Until: req.GetUntil().AsTime(), MonitorIDs: req.GetMonitorIds()})
+	if err != nil {
 		return nil, err
 	}
-	return &eventsv1.ListLastSlotsResponse{Slots: slices.DeleteFunc(found, func(l *eventsv1.LastSlot) bool { return l == nil })}, nil
+	resp := &eventsv1.ListLastSlotsResponse{}
+	for id, at := range slots {
+		resp.Slots = append(resp.Slots, &eventsv1.LastSlot{MonitorId: id, ScheduledAt: timestamppb.New(at)})
+	}
+	return resp, nil
 }
 
 // speaksFor refuses a caller that is neither the prober that it says it is nor one of our own services.

@@ -226,7 +226,7 @@ func (s *Service) ahead(ctx context.Context, judged map[uint32]map[string]time.T
 	}
 	out := past{}
 	for region := range regions {
-		newest, err := s.results.LastSlots(ctx, region)
+		newest, err := s.results.LastSlots(ctx, SlotQuery{Region: region})
 		if err != nil {
 			return nil, fmt.Errorf("read last slots of %s: %w", region, err)
 		}

@@ -39,8 +39,9 @@ type ResultStore interface {
 	Replay(ctx context.Context, monitorID uint32, after map[string]time.Time, fn func(*Result) error) error
 
 	// LastSlots returns, for each monitor with a result from the region in the last two months that have any, the LastSlot
-	// of its newest.
-	LastSlots(ctx context.Context, region string) (map[uint32]time.Time, error)
+	// of its newest. With Until it is of the monitors named, however old: the LastSlot of the newest of which the slot is not
+	// after that. The number of queries to a server does not depend on the number of monitors.
+	LastSlots(ctx context.Context, q SlotQuery) (map[uint32]time.Time, error)
 
 	// Maintain does the store's own work that is due, such as roll-ups; with all, also what is not due yet. It never changes
 	// what the other methods answer.
@@ -57,6 +58,13 @@ type Batching interface {
 
 	// BatchDelay is how long results should wait for so many. What is acknowledged waits as long.
 	BatchDelay() time.Duration
+}
+
+// SlotQuery says whose last slots.
+type SlotQuery struct {
+	Region     string
+	Until      time.Time // zero: whatever there is
+	MonitorIDs []uint32  // with Until alone
 }
 
 // ResultQuery says which results. Zero fields do not restrict.

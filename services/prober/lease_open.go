@@ -22,7 +22,7 @@ const (
 	// settleWait bounds one question.
 	settleWait = 10 * time.Second
 	// maxAsked is how many monitors one question may be about.
-	maxAsked = 5000
+	maxAsked = 1000
 )
 
 // owe notes an account that is open. The lock is held.

@@ -138,7 +138,7 @@ func TestLowMemoryCarriesBlocks(t *testing.T) {
 	if err != nil || sums[0].Checks() != 30 {
 		t.Fatalf("%d checks: %v", sums[0].Checks(), err)
 	}
-	if _, err := s.LastSlots(t.Context(), "local"); err != nil {
+	if _, err := s.LastSlots(t.Context(), events.SlotQuery{Region: "local"}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -240,7 +240,7 @@ func TestQueriesPerCall(t *testing.T) {
 		},
 		"a list":         func() error { _, err := s.List(t.Context(), events.ResultQuery{MonitorID: 1, Limit: 100}); return err },
 		"10000 means":    func() error { _, err := s.MeanResponses(t.Context(), ids, month.Add(time.Second)); return err },
-		"the last slots": func() error { _, err := s.LastSlots(t.Context(), "local"); return err },
+		"the last slots": func() error { _, err := s.LastSlots(t.Context(), events.SlotQuery{Region: "local"}); return err },
 	} {
 		if n := queries(fn); n != 1 {
 			t.Errorf("%s: %d queries", name, n)

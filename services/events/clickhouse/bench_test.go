@@ -152,7 +152,7 @@ func BenchmarkQueries(b *testing.B) {
 			return err
 		}},
 		{"last slots", func(ctx context.Context) error {
-			_, err := s.LastSlots(ctx, "local")
+			_, err := s.LastSlots(ctx, events.SlotQuery{Region: "local"})
 			return err
 		}},
 		{"mean of a day", func(ctx context.Context) error {

@@ -109,8 +109,8 @@ func (b *brokenResults) MeanResponses(ctx context.Context, ids []uint32, since t
 	return b.ResultStore.MeanResponses(ctx, ids, since)
 }
 
-func (b *brokenResults) LastSlots(ctx context.Context, region string) (map[uint32]time.Time, error) {
-	out, err := b.ResultStore.LastSlots(ctx, region)
+func (b *brokenResults) LastSlots(ctx context.Context, q events.SlotQuery) (map[uint32]time.Time, error) {
+	out, err := b.ResultStore.LastSlots(ctx, q)
 	if b.what == "last slots are first" {
 		for id := range out {
 			out[id] = out[id].Add(-time.Second)

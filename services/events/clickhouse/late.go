@@ -185,12 +185,12 @@ func (l *Late) Replay(ctx context.Context, monitorID uint32, after map[string]ti
 }
 
 // LastSlots reads the newest slots of a region.
-func (l *Late) LastSlots(ctx context.Context, region string) (map[uint32]time.Time, error) {
+func (l *Late) LastSlots(ctx context.Context, q events.SlotQuery) (map[uint32]time.Time, error) {
 	s, err := l.opened()
 	if err != nil {
 		return nil, err
 	}
-	return s.LastSlots(ctx, region)
+	return s.LastSlots(ctx, q)
 }
 
 // Maintain does nothing, as in Results.

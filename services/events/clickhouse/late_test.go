@@ -48,7 +48,7 @@ func TestLate(t *testing.T) {
 	}
 	replayed := 0
 	err = s.Replay(t.Context(), first.MonitorID, map[string]time.Time{first.Region: {}}, func(*events.Result) error { replayed++; return nil })
-	if slots, lastErr := s.LastSlots(t.Context(), first.Region); err != nil || lastErr != nil || replayed == 0 || slots == nil {
+	if slots, lastErr := s.LastSlots(t.Context(), events.SlotQuery{Region: first.Region}); err != nil || lastErr != nil || replayed == 0 || slots == nil {
 		t.Errorf("%d replayed, last slots %v, %v, %v", replayed, slots, err, lastErr)
 	}
 	if err := errors.Join(s.Ping(t.Context()), s.Maintain(t.Context(), true), s.Prune(t.Context(), month.AddDate(-1, 0, 0))); err != nil {
@@ -69,7 +69,7 @@ func TestLateWithoutServer(t *testing.T) {
 		"replay": func() error {
 			return s.Replay(t.Context(), 1, map[string]time.Time{"local": month}, func(*events.Result) error { return nil })
 		},
-		"last slots": func() error { _, err := s.LastSlots(t.Context(), "local"); return err },
+		"last slots": func() error { _, err := s.LastSlots(t.Context(), events.SlotQuery{Region: "local"}); return err },
 		"prune":      func() error { return s.Prune(t.Context(), month) },
 		"ping":       func() error { return s.Ping(t.Context()) },
 	} {

@@ -156,27 +156,6 @@ func earliest(after map[string]time.Time) time.Time {
 	return out
 }
 
-// LastSlots reads the newest slot of each series from the two newest months.
-func (s *Results) LastSlots(ctx context.Context, region string) (map[uint32]time.Time, error) {
-	const query = `
-SELECT monitor_id, argMax(last_slot_ms, timestamp) FROM monitor_events
-WHERE region = ? AND toYYYYMM(timestamp) IN (
-  SELECT toYYYYMM(timestamp) AS month FROM monitor_events GROUP BY month ORDER BY month DESC LIMIT 2)
-GROUP BY monitor_id SETTINGS preferred_optimize_projection_name = 'series'`
-	out := map[uint32]time.Time{}
-	err := s.each(ctx, func(rows driver.Rows) error {
-		var id uint32
-		var last int64
-		err := rows.Scan(&id, &last)
-		out[id] = moment(last)
-		return err
-	}, query, region)
-	if err != nil {
-		return nil, fmt.Errorf("read last slots: %w", err)
-	}
-	return out, nil
-}
-
 // Prune drops the months that have ended before before.
 func (s *Results) Prune(ctx context.Context, before time.Time) error {
 	const months = `

@@ -29,7 +29,7 @@ func TestServerAway(t *testing.T) {
 			return err
 		},
 		"means":      func() error { _, err := s.MeanResponses(t.Context(), []uint32{1}, month); return err },
-		"last slots": func() error { _, err := s.LastSlots(t.Context(), "local"); return err },
+		"last slots": func() error { _, err := s.LastSlots(t.Context(), events.SlotQuery{Region: "local"}); return err },
 		"replay": func() error {
 			return s.Replay(t.Context(), 1, map[string]time.Time{"local": month}, func(*events.Result) error { return nil })
 		},

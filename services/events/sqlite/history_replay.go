@@ -205,13 +205,31 @@ func (v *view) explain(ctx context.Context, say variants, all []placed) error {
 }
 
 // LastSlots looks at the two newest months: a series that is silent for longer than that is not merely late.
-func (h *History) LastSlots(ctx context.Context, region string) (map[uint32]time.Time, error) {
-	out := map[uint32]time.Time{}
+func (h *History) LastSlots(ctx context.Context, q events.SlotQuery) (map[uint32]time.Time, error) {
+	if !q.Until.IsZero() {
+		return h.lastSlotsUntil(ctx, q)
+	}
+	region, out := q.Region, map[uint32]time.Time{}
 	all := h.between(time.Time{}, time.Time{})
 	for _, s := range all[max(len(all)-2, 0):] {
 		err := h.with(ctx, s, func(m *month) error { return m.lastSlots(ctx, region, out) })
 		if err != nil {
 			return nil, fmt.Errorf("read last slots: %w", err)
+		}
+	}
+	return out, nil
+}
+
+// lastSlotsUntil looks up one after the other, which costs no more than together where there is no server.
+func (h *History) lastSlotsUntil(ctx context.Context, q events.SlotQuery) (map[uint32]time.Time, error) {
+	out := map[uint32]time.Time{}
+	for _, id := range q.MonitorIDs {
+		rows, err := h.List(ctx, events.ResultQuery{MonitorID: id, Region: q.Region, To: q.Until.Add(time.Millisecond), Limit: 1})
+		if err != nil {
+			return nil, fmt.Errorf("read last slots: %w", err)
+		}
+		if len(rows) > 0 {
+			out[id] = rows[0].LastSlot()
 		}
 	}
 	return out, nil

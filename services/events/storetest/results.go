@@ -110,7 +110,7 @@ func emptyResults(t *testing.T, s events.ResultStore) {
 	}
 	means, err := s.MeanResponses(ctx, []uint32{1}, at(0))
 	must(t, err)
-	slots, err := s.LastSlots(ctx, "eu")
+	slots, err := s.LastSlots(ctx, events.SlotQuery{Region: "eu"})
 	must(t, err)
 	if len(means)+len(slots) != 0 {
 		t.Errorf("means %v, slots %v", means, slots)

@@ -237,13 +237,24 @@ func resultLastSlots(t *testing.T, s events.ResultStore) {
 		success(2, "eu", at(0)), missed(2, "eu", at(30), 3, at(120)),
 		missed(3, "eu", at(30), 1, time.Time{}),
 		success(4, "us", at(30)),
-		success(5, "eu", t0.AddDate(0, -1, 0)), success(6, "eu", t0.AddDate(0, -1, 0)), success(6, "eu", at(10)))
+		success(5, "eu", t0.AddDate(0, -1, 0)), success(6, "eu", t0.AddDate(0, -1, 0)), success(6, "eu", at(10)),
+		success(7, "eu", t0.AddDate(-1, 0, 0)))
 	settled(t, s, func() {
-		got, err := s.LastSlots(t.Context(), "eu")
+		got, err := s.LastSlots(t.Context(), events.SlotQuery{Region: "eu"})
 		must(t, err)
 		same(t, map[uint32]time.Time{
 			1: at(30), 2: at(120).Add(-time.Millisecond), 3: at(30), 5: t0.AddDate(0, -1, 0), 6: at(10),
 		}, got)
+		for until, want := range map[time.Time]map[uint32]time.Time{
+			at(30):                    {1: at(30), 2: at(120).Add(-time.Millisecond), 3: at(30), 6: at(10), 7: t0.AddDate(-1, 0, 0)},
+			at(29):                    {1: at(0), 2: at(0), 6: at(10), 7: t0.AddDate(-1, 0, 0)},
+			t0.Add(-time.Millisecond): {6: t0.AddDate(0, -1, 0), 7: t0.AddDate(-1, 0, 0)},
+			t0.AddDate(-2, 0, 0):      {},
+		} {
+			got, err := s.LastSlots(t.Context(), events.SlotQuery{Region: "eu", Until: until, MonitorIDs: []uint32{1, 2, 3, 4, 6, 7, 8}})
+			must(t, err)
+			same(t, want, got)
+		}
 	})
 }
 
