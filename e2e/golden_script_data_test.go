@@ -8,6 +8,7 @@ import (
 const (
 	historyOp  = "GET /api/uptime/monitors/{monitor_id}/alerts/history"
 	alertsOp   = "/api/uptime/monitors/{monitor_id}/alerts"
+	backtestOp = "POST /api/uptime/alerts:backtest"
 	alertOp    = "/api/uptime/monitors/{monitor_id}/alerts/{alert_id}"
 	channelsOp = "/api/uptime/notification-channels"
 	channelOp  = "/api/uptime/notification-channels/{id}"
@@ -25,6 +26,9 @@ func alertSteps() []step {
 		{name: "alerts_update", op: "PUT " + alertOp, path: "/api/uptime/monitors/{broken}/alerts/{second_rule}", body: obj{"conditions": obj{"consecutive_failures": 2}, "enabled": true}},
 		{name: "alerts", op: "GET " + alertsOp, path: "/api/uptime/monitors/{broken}/alerts"},
 		{name: "alerts_test", op: "POST " + alertOp + "/test", path: "/api/uptime/monitors/{broken}/alerts/{rule}/test"},
+		{name: "alerts_backtest", op: backtestOp, body: obj{"monitor_id": "{broken}", "conditions": obj{"consecutive_failures": 3}, "start_date": "2026-01-01T00:00:00Z", "end_date": "2026-01-31T00:00:00Z"}},
+		{name: "alerts_backtest_one", op: backtestOp, body: obj{"monitor_id": "{broken}", "alert_id": "{rule}", "confirm_down": 3, "start_date": "2026-01-01T00:00:00Z", "end_date": "2026-01-31T00:00:00Z"}},
+		{name: "alerts_backtest_invalid", op: backtestOp, body: obj{"monitor_id": "{broken}", "conditions": obj{}, "start_date": "2026-01-01T00:00:00Z"}},
 		{name: "channels_create", op: "POST " + channelsOp, body: obj{"type": "webhook", "name": "ops", "config": obj{"url": "{hook}"}}, keep: map[string]string{"channel": "id"}},
 		{name: "channels_create_for_some", op: "POST " + channelsOp, body: obj{"type": "webhook", "name": "web only", "config": obj{"url": "{hook}", "secret": secret}, "monitor_ids": []any{"{web}"}, "trigger_events": []any{"down"}}, keep: map[string]string{"web_channel": "id"}},
 		{name: "channels_create_for_operators", op: "POST " + channelsOp, keep: map[string]string{"operators": "id"},
