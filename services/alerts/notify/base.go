@@ -50,6 +50,15 @@ func basic(user, password string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
+// redact takes the credentials of the header Authorization out of a text. In the form in which they are sent there they are no
+// setting.
+func (c call) redact(line string) string {
+	if _, credentials, ok := strings.Cut(c.header["Authorization"], " "); ok && credentials != "" {
+		line = strings.ReplaceAll(line, credentials, hiddenValue)
+	}
+	return line
+}
+
 // details are the facts by name, and what else a program on the other side might sort by.
 func (w Words) details(limit int) map[string]string {
 	out := map[string]string{}

@@ -344,6 +344,9 @@ func secretParts(secret string) []string {
 	out := []string{secret, url.QueryEscape(secret), url.PathEscape(secret)}
 	u, err := url.Parse(secret)
 	if err != nil || u.Host == "" {
+		if _, half, ok := strings.Cut(secret, ":"); ok && len(half) >= leastSecret { // in the tokens of Telegram it is the half that counts
+			out = append(out, half)
+		}
 		return out
 	}
 	add := func(part string) {

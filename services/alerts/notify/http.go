@@ -93,7 +93,7 @@ func (p provider) send(ctx context.Context, client *http.Client, s Settings, par
 		judge = judgeStatus
 	}
 	r := judge(a)
-	r.Error = p.redact(v, r.Error)
+	r.Error = OneLine(c.redact(p.redact(v, r.Error)), maxError) // in this order: half a secret would not be found
 	return r
 }
 
@@ -133,12 +133,16 @@ func (a answer) into(v any) {
 	_ = json.Unmarshal(a.body, v)
 }
 
-// maxReason is how much of a provider's own words is repeated.
-const maxReason = 200
+// How much of a provider's own words is repeated, and how much is said in all, in characters.
+const (
+	maxReason = 200
+	maxError  = maxReason + 100
+)
 
-// because adds the provider's own words, from a field of its answer that is meant for people.
+// because adds the provider's own words, from a field of its answer that is meant for people. They are cut when secrets have
+// been taken out of them.
 func (r Result) because(words string) Result {
-	if words = OneLine(words, maxReason); words != "" && !r.OK {
+	if words = OneLine(words, maxAnswerBytes); words != "" && !r.OK {
 		r.Error += ": " + words
 	}
 	return r

@@ -1,8 +1,8 @@
 // Package notify is the ways to tell somebody: webhooks, chats and the like, one file each.
 //
 // It knows nothing of monitors or incidents. A message comes as a Parcel, which holds it twice: as the JSON that programs
-// read, and as Words for people. All that goes out goes through the *http.Client that is passed in, which is guarded; nothing
-// here dials by itself or follows a redirect.
+// read, and as Words for people. All that goes out goes through the *http.Client that is passed in, which is guarded, or, where
+// it is not HTTP, through the dialer of that client; nothing here dials by itself or follows a redirect.
 package notify
 
 import (
@@ -44,7 +44,7 @@ type Parcel struct {
 type Result struct {
 	OK         bool
 	StatusCode int           // 0 when the receiver did not answer
-	Error      string        // for people of the organization; "" when OK
+	Error      string        // for people of the organization; when OK, who did not get it all the same, and "" otherwise
 	Refused    bool          // trying again will not help
 	RetryAfter time.Duration // how long the receiver asks to be left alone; 0 means that it does not
 }
@@ -52,6 +52,7 @@ type Result struct {
 // All are the kinds of targets there are, by the name that alerts and channels give in their type.
 var All = map[string]Notifier{
 	"discord":     discord.notifier(),
+	"email":       email,
 	"google_chat": googleChat.notifier(),
 	"gotify":      gotify.notifier(),
 	"matrix":      matrix.notifier(),
