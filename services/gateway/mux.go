@@ -104,7 +104,6 @@ func (g *Gateway) newMux() (*runtime.ServeMux, routes, error) {
 		runtime.WithDisablePathLengthFallback(),
 		runtime.WithDisableHTTPMethodOverride(),
 		runtime.WithWriteContentLength(),
-		runtime.WithMiddlewares(ownParameters),
 	)
 	var all routes
 	for _, s := range surface() {
@@ -118,14 +117,6 @@ func (g *Gateway) newMux() (*runtime.ServeMux, routes, error) {
 		all = append(all, rs...)
 	}
 	return mux, all, nil
-}
-
-// ownParameters hands methods the path's parameters as the edge has read them. The mux would split a path after it has unescaped
-// it, or leave escaped what it has split; so it is given none to read, see route.path.
-func ownParameters(next runtime.HandlerFunc) runtime.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request, _ map[string]string) {
-		next(w, r, requestOf(r.Context()).params)
-	}
 }
 
 // answer turns what a service says beside its message into the head of the HTTP answer.
