@@ -31,7 +31,7 @@ func (g *Gateway) dispatch(w http.ResponseWriter, r *http.Request) {
 	if verb == http.MethodHead {
 		verb = http.MethodGet // net/http leaves out the body
 	}
-	rt, params, allowed := g.routes.find(verb, r.URL.Path)
+	rt, params, allowed := g.routes.find(verb, r.URL.EscapedPath())
 	switch {
 	case rt != nil:
 	case len(allowed) > 0 || strings.HasPrefix(r.URL.Path, "/api/") || r.URL.Path == "/api":
@@ -131,6 +131,7 @@ func (g *Gateway) call(w http.ResponseWriter, r *http.Request, q *request, verb 
 	// The service gets what we know, not what the client claims: no credentials, no addresses, no deadlines of its own.
 	inner := r.WithContext(r.Context())
 	inner.Method, inner.Host, inner.RemoteAddr = verb, q.client.host, ""
+	inner.URL, q.params = &url.URL{Path: rt.path, RawQuery: r.URL.RawQuery}, params
 	inner.Header = http.Header{"Content-Type": {"application/json"}}
 	if q.client.ip != "" {
 		inner.RemoteAddr = net.JoinHostPort(q.client.ip, "0")

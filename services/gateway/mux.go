@@ -46,7 +46,6 @@ func surface() []exposed {
 	events := eventsv1.File_frogstats_uptime_events_v1_events_proto.Services()
 	alerts := alertsv1.File_frogstats_uptime_alerts_v1_alerts_proto.Services()
 	notices := alertsv1.File_frogstats_uptime_alerts_v1_notice_proto.Services()
-	backtests := alertsv1.File_frogstats_uptime_alerts_v1_backtest_proto.Services()
 	return []exposed{
 		{"accounts", accounts.ByName("AuthService"), register(accountsv1.NewAuthServiceClient, accountsv1.RegisterAuthServiceHandlerClient)},
 		{"accounts", accounts.ByName("OrganizationsService"), register(accountsv1.NewOrganizationsServiceClient, accountsv1.RegisterOrganizationsServiceHandlerClient)},
@@ -56,7 +55,6 @@ func surface() []exposed {
 		{"alerts", alerts.ByName("IncidentsService"), register(alertsv1.NewIncidentsServiceClient, alertsv1.RegisterIncidentsServiceHandlerClient)},
 		{"alerts", alerts.ByName("ChannelsService"), register(alertsv1.NewChannelsServiceClient, alertsv1.RegisterChannelsServiceHandlerClient)},
 		{"alerts", notices.ByName("NoticesService"), register(alertsv1.NewNoticesServiceClient, alertsv1.RegisterNoticesServiceHandlerClient)},
-		{"alerts", backtests.ByName("BacktestsService"), register(alertsv1.NewBacktestsServiceClient, alertsv1.RegisterBacktestsServiceHandlerClient)},
 	}
 }
 
@@ -104,6 +102,7 @@ func (g *Gateway) newMux() (*runtime.ServeMux, routes, error) {
 		runtime.WithDisablePathLengthFallback(),
 		runtime.WithDisableHTTPMethodOverride(),
 		runtime.WithWriteContentLength(),
+		runtime.WithMiddlewares(ownParameters),
 	)
 	var all routes
 	for _, s := range surface() {
@@ -117,6 +116,14 @@ func (g *Gateway) newMux() (*runtime.ServeMux, routes, error) {
 		all = append(all, rs...)
 	}
 	return mux, all, nil
+}
+
+// ownParameters hands methods the path's parameters as the edge has read them. The mux would split a path after it has unescaped
+// it, or leave escaped what it has split; so it is given none to read, see route.path.
+func ownParameters(next runtime.HandlerFunc) runtime.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request, _ map[string]string) {
+		next(w, r, requestOf(r.Context()).params)
+	}
 }
 
 // answer turns what a service says beside its message into the head of the HTTP answer.

@@ -26,10 +26,11 @@ type request struct {
 	principal identity.Principal
 	secret    credential
 
-	meta    metadata.MD // for the service
-	form    url.Values  // query parameters, and the field mask once the body is read
-	refused *wire.Error // what is wrong with the body
-	cause   error       // of an answer that tells less than the log may
+	params  map[string]string // of the path
+	meta    metadata.MD       // for the service
+	form    url.Values        // query parameters, and the field mask once the body is read
+	refused *wire.Error       // what is wrong with the body
+	cause   error             // of an answer that tells less than the log may
 }
 
 type requestKey struct{}

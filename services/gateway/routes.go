@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -28,7 +29,8 @@ type route struct {
 	verb     string
 	pattern  string // "/api/uptime/monitors/{id}"
 	segments []segment
-	public   bool // needs no credentials
+	path     string // that the gateway's mux matches: with a dash for each parameter
+	public   bool   // needs no credentials
 	timeout  time.Duration
 	stream   bool // stays open: neither compressed nor bounded in time
 
@@ -51,9 +53,11 @@ func (rt *route) setPattern(pattern string) {
 	for part := range strings.SplitSeq(pattern[1:], "/") {
 		if name, ok := strings.CutPrefix(part, "{"); ok {
 			rt.segments = append(rt.segments, segment{param: strings.TrimSuffix(name, "}")})
+			part = "-"
 		} else {
 			rt.segments = append(rt.segments, segment{literal: part})
 		}
+		rt.path += "/" + part
 	}
 }
 
@@ -85,13 +89,20 @@ func (rt *route) match(parts []string) (map[string]string, bool) {
 // them without credentials, what a path allows, and which query parameters there are.
 type routes []*route
 
-// find returns the route for a verb and path. If there is none, allowed lists the verbs that the path has; an empty list
-// means that there is no such path.
+// find returns the route for a verb and an escaped path. A slash that is escaped is part of a parameter: names of probers have
+// some. If there is no route, allowed lists the verbs that the path has; an empty list means that there is no such path.
 func (rs routes) find(verb, path string) (rt *route, params map[string]string, allowed []string) {
 	if !strings.HasPrefix(path, "/") {
 		return nil, nil, nil
 	}
 	parts := strings.Split(path[1:], "/")
+	for i := range parts {
+		part, err := url.PathUnescape(parts[i])
+		if err != nil {
+			return nil, nil, nil
+		}
+		parts[i] = part
+	}
 	for _, r := range rs {
 		p, ok := r.match(parts)
 		if !ok {
