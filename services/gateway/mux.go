@@ -46,6 +46,7 @@ func surface() []exposed {
 	events := eventsv1.File_frogstats_uptime_events_v1_events_proto.Services()
 	alerts := alertsv1.File_frogstats_uptime_alerts_v1_alerts_proto.Services()
 	notices := alertsv1.File_frogstats_uptime_alerts_v1_notice_proto.Services()
+	backtests := alertsv1.File_frogstats_uptime_alerts_v1_backtest_proto.Services()
 	return []exposed{
 		{"accounts", accounts.ByName("AuthService"), register(accountsv1.NewAuthServiceClient, accountsv1.RegisterAuthServiceHandlerClient)},
 		{"accounts", accounts.ByName("OrganizationsService"), register(accountsv1.NewOrganizationsServiceClient, accountsv1.RegisterOrganizationsServiceHandlerClient)},
@@ -55,6 +56,7 @@ func surface() []exposed {
 		{"alerts", alerts.ByName("IncidentsService"), register(alertsv1.NewIncidentsServiceClient, alertsv1.RegisterIncidentsServiceHandlerClient)},
 		{"alerts", alerts.ByName("ChannelsService"), register(alertsv1.NewChannelsServiceClient, alertsv1.RegisterChannelsServiceHandlerClient)},
 		{"alerts", notices.ByName("NoticesService"), register(alertsv1.NewNoticesServiceClient, alertsv1.RegisterNoticesServiceHandlerClient)},
+		{"alerts", backtests.ByName("BacktestsService"), register(alertsv1.NewBacktestsServiceClient, alertsv1.RegisterBacktestsServiceHandlerClient)},
 	}
 }
 
