@@ -112,7 +112,7 @@ func mailPage(w Words) (string, error) {
 	var b strings.Builder
 	err := mailLayout.Execute(&b, map[string]any{
 		"Title": OneLine(w.Title, mailText), "Text": fit(w.Text, mailText, inUnits), "Facts": facts, "Link": w.Link,
-		"Colour": template.CSS(fmt.Sprintf("#%06x", w.look().colour)), //nolint:gosec // a number
+		"Colour": template.CSS(fmt.Sprintf("#%06x", w.look().colour)),
 	})
 	if err != nil {
 		return "", fmt.Errorf("page: %w", err)

@@ -10,7 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"io"
-	"log"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -58,7 +58,7 @@ func (o *postOffice) open(t *testing.T, tlsFirst, withTLS bool) {
 	certificate, o.roots = selfMade(t)
 	srv := smtp.NewServer(o)
 	srv.Domain, srv.AllowInsecureAuth, srv.EnableSMTPUTF8 = "mx.example.com", true, true
-	srv.ErrorLog = log.New(io.Discard, "", 0)
+	srv.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	if withTLS || tlsFirst {
 		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}}
 	}

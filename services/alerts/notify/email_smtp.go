@@ -107,7 +107,7 @@ func (m mailer) open(ctx context.Context, conn net.Conn, v values, l letter) (*s
 		}
 		return nil, errNoSTARTTLS
 	}
-	trust.InsecureSkipVerify = security == mailOpportunistic //nolint:gosec // whoever takes clear text takes any certificate
+	trust.InsecureSkipVerify = security == mailOpportunistic // whoever takes clear text takes any certificate
 	return c, c.StartTLS(trust)
 }
 
