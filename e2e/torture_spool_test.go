@@ -26,6 +26,7 @@ type diary struct {
 	folders map[string]string // of each prober
 	of      map[int]bool      // monitors that are remembered
 	seen    map[slot][]string // the outcomes of each
+	missed  map[slot]int      // how many slots a row of missed ones stands for, by the first
 	reads   int
 
 	stop    chan struct{}
@@ -40,7 +41,7 @@ type slot struct {
 
 // keepDiary looks into the folders of probers every few seconds until close.
 func keepDiary(t testing.TB, folders map[string]string, monitors []int) *diary {
-	d := &diary{t: t, folders: folders, of: map[int]bool{}, seen: map[slot][]string{}, stop: make(chan struct{})}
+	d := &diary{t: t, folders: folders, of: map[int]bool{}, seen: map[slot][]string{}, missed: map[slot]int{}, stop: make(chan struct{})}
 	for _, id := range monitors {
 		d.of[id] = true
 	}
@@ -142,9 +143,11 @@ func (d *diary) note(record []byte) {
 		if proto.Unmarshal(value, &r) != nil || !d.of[int(r.GetMonitorId())] {
 			continue
 		}
-		// Rows of missed slots may grow until they are stored; the accounts hold them.
+		at := slot{int(r.GetMonitorId()), r.GetScheduledAt().AsTime().UnixMilli()}
+		if r.GetStatus() == checkv1.ResultStatus_RESULT_STATUS_MISSED {
+			d.missed[at] = max(d.missed[at], int(r.GetMissedCount()))
+		}
 		if outcome := outcomes[r.GetStatus()]; outcome != "" {
-			at := slot{int(r.GetMonitorId()), r.GetScheduledAt().AsTime().UnixMilli()}
 			if !slices.Contains(d.seen[at], outcome) {
 				d.seen[at] = append(d.seen[at], outcome)
 			}
@@ -153,17 +156,24 @@ func (d *diary) note(record []byte) {
 }
 
 // stored checks that every result that a prober had on disk is in the history as it was, whether its prober was told so or not.
-// The last ones may be on their way still.
-func (d *diary) stored(s *server) {
+// Of those in steady, which are due each second, missed slots have to have a row too. The last ones may be on their way still.
+func (d *diary) stored(s *server, steady []int) {
 	d.t.Helper()
 	if len(d.seen) == 0 {
 		d.t.Error("no result was seen on the disks of the probers")
 	}
-	there := map[slot]string{}
+	there, covered, phase := map[slot]string{}, map[slot]bool{}, map[int]int64{}
 	look := func(id int) {
-		for _, e := range s.events(id, "") {
+		for i, e := range s.events(id, "") {
+			at := e.ScheduledAt.UnixMilli()
 			if e.Status != "missed" {
-				there[slot{id, e.ScheduledAt.UnixMilli()}] = e.Status
+				there[slot{id, at}] = e.Status
+			}
+			if i == 0 && slices.Contains(steady, id) {
+				phase[id] = at % 1000
+			}
+			for k := range max(e.MissedCount, 1) {
+				covered[slot{id, at + int64(k)*1000}] = true
 			}
 		}
 	}
@@ -180,6 +190,18 @@ func (d *diary) stored(s *server) {
 					at.monitor, time.UnixMilli(at.at).UTC(), outcomes, got))
 			}
 		}
+		for from, n := range d.missed {
+			if p, ok := phase[from.monitor]; !ok || from.at%1000 != p {
+				continue // the check at once after creation has a slot of its own
+			}
+			for k := range n {
+				if at := (slot{from.monitor, from.at + int64(k)*1000}); !covered[at] {
+					again[at.monitor] = true
+					lacking = append(lacking, fmt.Sprintf("monitor %d: the slot at %v was missed, by a row on a prober's disk for %d slots from %v on, and has no row in the history",
+						at.monitor, time.UnixMilli(at.at).UTC(), n, time.UnixMilli(from.at).UTC()))
+				}
+			}
+		}
 		for id := range again {
 			look(id)
 		}
@@ -188,7 +210,8 @@ func (d *diary) stored(s *server) {
 		}
 		return nil
 	})
-	d.t.Logf("%d results of %d monitors were seen on disks (%d looks), %d are in the history", len(d.seen), len(d.of), d.reads, len(there))
+	d.t.Logf("%d results and %d rows of missed slots of %d monitors were seen on disks (%d looks), %d results are in the history",
+		len(d.seen), len(d.missed), len(d.of), d.reads, len(there))
 }
 
 // inOrder checks what readers are given of monitors: per region the newest slot first, none twice.

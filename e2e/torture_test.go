@@ -207,7 +207,7 @@ func TestSuiteTorture(t *testing.T) {
 	f.stillThere(n)
 	m.accounts(f)
 	d.close()
-	d.stored(s)
+	d.stored(s, f.steady)
 	s.inOrder(f.all())
 }
 
