@@ -132,8 +132,6 @@ func logIn(c *smtp.Client, v values) error {
 		way = smtp.PlainAuth("", user, password, host, false)
 	case slices.Contains(ways, "LOGIN"):
 		way = smtp.LoginAuth(user, password, host, false)
-	case slices.Contains(ways, "SCRAM-SHA-256"):
-		way = smtp.ScramSHA256Auth(user, password)
 	case slices.Contains(ways, "CRAM-MD5"):
 		way = smtp.CRAMMD5Auth(user, password)
 	default:

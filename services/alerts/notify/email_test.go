@@ -42,6 +42,7 @@ func TestEmailArrives(t *testing.T) {
 		"STARTTLS":                     {nil, false, true, "", true},
 		"STARTTLS, PLAIN":              {[]string{"LOGIN", "PLAIN"}, false, true, "starttls", true},
 		"STARTTLS, LOGIN":              {[]string{"LOGIN"}, false, true, "starttls", true},
+		"STARTTLS, CRAM-MD5":           {[]string{"CRAM-MD5"}, false, true, "starttls", true},
 		"TLS, PLAIN":                   {[]string{"PLAIN"}, true, false, "tls", true},
 		"TLS":                          {nil, true, false, "tls", true},
 		"opportunistic with STARTTLS":  {nil, false, true, "opportunistic", true},
