@@ -71,11 +71,11 @@ frogup accounts, monitors, prober, events, alerts and gateway.`,
 	}
 	root.SetVersionTemplate("frogup {{.Version}}\n")
 	for _, r := range roles {
-		if r.name != "monitors" { // a verb that is a service too
+		if r.name != "monitors" && r.name != "alerts" { // verbs that are services too
 			root.AddCommand(newRole(p, r))
 		}
 	}
-	root.AddCommand(newCheck(p), newValidate(p), newRun(p), newMonitors(p), newProbers(p), newRegions(p), newNotices(p), newHealth(p), newConfig(p), newCerts(p), newSetup(p), newVersion(p))
+	root.AddCommand(newCheck(p), newValidate(p), newRun(p), newMonitors(p), newAlerts(p), newProbers(p), newRegions(p), newNotices(p), newHealth(p), newConfig(p), newCerts(p), newSetup(p), newVersion(p))
 	explainArgs(root)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())

@@ -84,8 +84,12 @@ announcing go on, and probers keep what is not stored.
 ` + memberHelp + `
 ` + settingsHelp
 
-const alertsHelp = `Alerts follows the announcements of the events service, opens and settles incidents, and
-gets notifications through. Any number of replicas may share a database.
+const alertsHelp = `Two things. With a command, alerts speaks to a running server over its REST surface; see
+frogup alerts backtest --help.
+
+Without one, alerts runs the alerts service: it follows the announcements of the events
+service, opens and settles incidents, and gets notifications through. Any number of
+replicas may share a database.
 ` + egressHelp + `
 ` + databaseHelp + `
 ` + memberHelp + `

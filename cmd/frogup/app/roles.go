@@ -93,7 +93,7 @@ var roles = []role{
 		c.deadmanSwitch(s)
 		c.common(s, ":9090", 0) // the next one should take over soon
 	}},
-	{"alerts", "Run the alerts service alone: rules, incidents, notifications", alertsHelp, func(c *settings, s *config.Set) {
+	{"alerts", "", alertsHelp, func(c *settings, s *config.Set) { // see newAlerts
 		c.grpcServer(s, "alerts")
 		c.store(s, "alerts")
 		c.keyset(s)

@@ -1,0 +1,180 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func newAlerts(p Process) *cobra.Command {
+	r := &remote{process: p}
+	c := &cobra.Command{
+		Use:     "alerts",
+		Aliases: []string{"alert"},
+		Short:   "Try alert rules on the past of a running server; or run the alerts service alone",
+		Example: `  frogup alerts backtest 7 --failures 3
+  frogup alerts backtest 7 --slower-than 800ms --days 90
+
+  frogup alerts --config /etc/frogup.yaml`,
+		Args: cobra.NoArgs,
+	}
+	service, err := findRole("alerts")
+	if err != nil {
+		panic(err)
+	}
+	service.into(p, c)
+	f := c.PersistentFlags()
+	f.StringVar(&r.server, "server", "", "of the commands: URL of the server (env FROGUP_SERVER, default "+defaultServer+")")
+	f.StringVar(&r.key, "api-key", "", "of the commands: API key (env FROGUP_API_KEY or FROGUP_API_KEY_FILE)")
+	sub := newAlertsBacktest(r)
+	sub.Long += remoteHelp
+	c.AddCommand(sub)
+	return c
+}
+
+// backtestPlan is what frogup alerts backtest is asked.
+type backtestPlan struct {
+	failures     int
+	slowerThan   time.Duration
+	uptimeBelow  float64
+	alert        uint32
+	down, up     uint32
+	days         int
+	from, to     string
+	asJSON, long bool
+}
+
+func newAlertsBacktest(r *remote) *cobra.Command {
+	var plan backtestPlan
+	c := &cobra.Command{
+		Use:   "backtest MONITOR",
+		Short: "Replay a monitor's history through a rule that is not saved yet",
+		Long: `Backtest says when a rule would have triggered, for how long and why, and what it would
+have done otherwise than the rules that the monitor has. Any one of its conditions is
+enough, as in a saved rule. The history goes through the code that evaluates live
+checks; nothing is saved or sent.
+
+With --alert the proposal replaces that rule: without conditions of its own it has those
+of that rule, and it is compared with that rule only. With --confirm-down or
+--confirm-up the history is also judged as if the monitor confirmed so often.
+
+ADDED are times that only the proposed rule triggers, DROPPED those that only the other
+does, and SOONER is by how much the proposed one tells of what both tell of. A rule is
+silent about time of which nothing is known: COVERAGE says how much is.`,
+		Example: `  frogup alerts backtest 7 --failures 3
+  frogup alerts backtest 7 --slower-than 800ms --uptime-below 99.5 --days 90
+  frogup alerts backtest 7 --alert 12 --confirm-down 3
+  frogup alerts backtest 7 --failures 2 --json | jq .proposed.times`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: r.completeIDs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			id, err := parseID(args[0])
+			if err != nil {
+				return err
+			}
+			body, err := plan.body(id, c.Flags().Changed, time.Now())
+			if err != nil {
+				return err
+			}
+			return r.backtest(c.Context(), id, body, plan)
+		},
+	}
+	f := c.Flags()
+	f.IntVar(&plan.failures, "failures", 0, "condition: so many checks in a row fail, 1 to 100")
+	f.DurationVar(&plan.slowerThan, "slower-than", 0, "condition: a success takes longer, such as 800ms")
+	f.Float64Var(&plan.uptimeBelow, "uptime-below", 0, "condition: uptime of the last 24 hours is below, in percent")
+	f.Uint32Var(&plan.alert, "alert", 0, "the rule that the proposal would replace")
+	f.Uint32Var(&plan.down, "confirm-down", 0, "as if the monitor needed so many failures in a row to be down, 1 to 100")
+	f.Uint32Var(&plan.up, "confirm-up", 0, "as if the monitor needed so many successes in a row to be up, 1 to 100")
+	f.IntVar(&plan.days, "days", 30, "days back from the end, 1 to 90")
+	f.StringVar(&plan.from, "from", "", "first moment in place of --days, such as 2026-11-01 or 2026-11-01T08:00:00Z")
+	f.StringVar(&plan.to, "to", "", "end, exclusive; absent means now")
+	f.BoolVar(&plan.long, "all", false, "list every time that the proposed rule triggers, not the last ten")
+	f.BoolVar(&plan.asJSON, "json", false, "print the JSON as the server has it")
+	c.MarkFlagsMutuallyExclusive("days", "from")
+	return c
+}
+
+// body is the request. Whether values are in bounds is the server's to say.
+func (p *backtestPlan) body(id uint32, given func(string) bool, now time.Time) ([]byte, error) {
+	conditions := map[string]any{}
+	if given("failures") {
+		conditions["consecutive_failures"] = p.failures
+	}
+	if given("slower-than") {
+		if p.slowerThan < time.Millisecond {
+			return nil, fmt.Errorf("--slower-than %v: must be a millisecond at least", p.slowerThan)
+		}
+		conditions["response_time_threshold_ms"] = p.slowerThan.Milliseconds()
+	}
+	if given("uptime-below") {
+		conditions["uptime_percentage_threshold"] = p.uptimeBelow
+	}
+	body := map[string]any{"monitor_id": id}
+	switch {
+	case len(conditions) > 0:
+		body["conditions"] = conditions
+	case !given("alert"):
+		return nil, errors.New("say when the rule triggers, such as --failures 3, or --alert for the conditions of a rule that there is")
+	}
+	for name, value := range map[string]uint32{"alert": p.alert, "confirm-down": p.down, "confirm-up": p.up} {
+		if given(name) {
+			body[map[string]string{"alert": "alert_id", "confirm-down": "confirm_down", "confirm-up": "confirm_up"}[name]] = value
+		}
+	}
+	end, err := parseMoment("--to", p.to, now)
+	if err != nil {
+		return nil, err
+	}
+	start, err := parseMoment("--from", p.from, end.AddDate(0, 0, -p.days))
+	if err != nil {
+		return nil, err
+	}
+	body["start_date"], body["end_date"] = start.UTC().Format(time.RFC3339Nano), end.UTC().Format(time.RFC3339Nano)
+	return json.Marshal(body)
+}
+
+// parseMoment reads a date, which begins in UTC, or a time; without a text it is absent.
+func parseMoment(flag, text string, absent time.Time) (time.Time, error) {
+	if text == "" {
+		return absent, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%s %q: must be a date such as 2026-11-01 or a time such as 2026-11-01T08:00:00Z", flag, text)
+}
+
+func (r *remote) backtest(ctx context.Context, id uint32, body []byte, plan backtestPlan) error {
+	cl, err := r.client()
+	if err != nil {
+		return err
+	}
+	stop := r.process.spin("replaying the history of monitor " + fmt.Sprint(id))
+	doc, _, err := cl.do(ctx, http.MethodPost, "alerts:backtest", nil, body)
+	stop()
+	if notFound(err) {
+		fmt.Fprintf(r.process.Stderr, "frogup: there is no monitor %d%s\n", id, pick(plan.alert != 0, fmt.Sprintf(" with an alert %d", plan.alert), ""))
+		return exitCode(exitNo)
+	}
+	if err != nil {
+		return err
+	}
+	out := r.process.terminal()
+	if plan.asJSON {
+		return printJSON(out, json.RawMessage(doc))
+	}
+	var v backtestView
+	if err := json.Unmarshal(doc, &v); err != nil {
+		return fmt.Errorf("read the backtest: %w", err)
+	}
+	out.backtest(&v, plan.long, isTerminal(r.process.Stdout))
+	return nil
+}
