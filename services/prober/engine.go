@@ -39,6 +39,7 @@ type engine struct {
 	base   context.Context
 	cancel context.CancelFunc
 	left   chan time.Time // capacity 1: after a stop, the moment up to which every slot is accounted for
+	closes func()         // called before that is decided: from then on nothing is taken up or given up; may be nil
 }
 
 const (
@@ -76,6 +77,9 @@ func (g *engine) run(ctx context.Context, grace time.Duration) {
 		running.Go(func() { s.run(ctx) })
 	}
 	running.Wait()
+	if g.closes != nil {
+		g.closes()
+	}
 	now := g.now()
 	for _, s := range g.shards {
 		s.halt(now)

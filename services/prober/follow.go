@@ -39,7 +39,10 @@ type follower struct {
 	synced   bool                            // a first snapshot of the session is complete
 	parked   map[uint32]*holding             // held no more, and not accounted for to the end
 	released map[uint32]*monitorsv1.Released // given up: the centre may ask again
-	open     map[uint32]openAccount          // of a former process, to be settled
+	open     map[holdingKey]openAccount      // of a former process, to be settled
+	settled  map[holdingKey]bool             // taken over by others, and accounted for as far as this process can
+	spooled  uint64                          // the last that a former process left in the spool
+	closed   bool                            // nothing is taken up or given up any more
 	done     map[uint32]int64                // up to where what was given up is accounted for, in milliseconds since 1970
 }
 
@@ -50,10 +53,11 @@ func newFollower(monitors, events grpc.ClientConnInterface, cfg Config, g *engin
 			ProberId: cfg.ProberID, Region: cfg.Region, Version: cfg.Version, Durable: cfg.Dir != "", Capacity: uint32(cfg.MaxChecks),
 		},
 		engine: g, log: log, learned: make(chan struct{}), reached: make(chan struct{}), past: &past{},
-		owing:  make(chan struct{}, 1),
-		parked: map[uint32]*holding{}, released: map[uint32]*monitorsv1.Released{}, done: map[uint32]int64{},
+		owing:   make(chan struct{}, 1),
+		settled: map[holdingKey]bool{}, parked: map[uint32]*holding{}, released: map[uint32]*monitorsv1.Released{}, done: map[uint32]int64{},
 	}
 	f.keeper = newKeeper(f.assignments, cfg, g, log)
+	g.closes = f.close
 	return f
 }
 
@@ -223,16 +227,22 @@ func (f *follower) take(ctx context.Context, w *stream, steps []*monitorsv1.Watc
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.closed {
+		return errClosed
+	}
 	if f.keeper.over(w.opening) {
 		return errSessionEnded
 	}
-	before, lost := f.lookUp(ctx, w, steps), takenOver(steps)
-	for _, step := range steps {
+	before := f.lookUp(ctx, w, steps)
+	for i, step := range steps {
 		a := step.GetAssigned()
-		if id := a.GetSpec().GetMonitorId(); a != nil && lost[id] != 0 && lost[id] == a.GetEpoch() && f.describe(w, a) {
-			continue
+		switch {
+		case isLoss(a, steps[i+1:]): // the removal tells
+		case i > 0 && isLoss(steps[i-1].GetAssigned(), steps[i:]):
+			f.lose(w, steps[i-1].GetAssigned(), step.GetRemoval())
+		default:
+			f.step(w, step, before)
 		}
-		f.step(w, step, before)
 	}
 	f.cache.hurry()
 	if f.synced {
@@ -241,37 +251,14 @@ func (f *follower) take(ctx context.Context, w *stream, steps []*monitorsv1.Watc
 	return nil
 }
 
-// takenOver are the epochs of holdings that were ended by others, by monitor.
-func takenOver(steps []*monitorsv1.WatchAssignmentsResponse) map[uint32]uint64 {
-	var lost map[uint32]uint64
-	for _, m := range steps {
-		if r := m.GetRemoval(); r.GetUntil() != nil {
-			if lost == nil {
-				lost = map[uint32]uint64{}
-			}
-			lost[r.GetMonitorId()] = r.GetEpoch()
-		}
-	}
-	return lost
-}
+// errClosed ends a stream of a process that takes no more slots.
+var errClosed = errors.New("the prober stops")
 
-// describe takes in a holding that is over already, of which this prober may never have heard: the removal that follows says
-// up to where it has to account for it. The lock is held.
-func (f *follower) describe(w *stream, a *monitorsv1.Assignment) bool {
-	id := a.GetSpec().GetMonitorId()
-	if epoch, held := f.engine.heldUnder(id); held && epoch >= a.GetEpoch() {
-		return epoch > a.GetEpoch() // it came back to us, and the removal is about before
-	}
-	if h := f.parked[id]; h != nil && h.plan.held >= a.GetEpoch() {
-		return true
-	}
-	h, err := f.engine.holdingOf(a, max(a.GetEpoch(), f.keeper.epoch()))
-	if err != nil || !w.leased {
-		return false
-	}
-	h.taken = max(h.from, f.done[id])
-	f.parked[id] = h
-	return true
+// close ends what streams can do: the account of what is held is about to be made, and what is told from now on is not heard.
+func (f *follower) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
 }
 
 func (f *follower) lease(w *stream, l *monitorsv1.Lease) {
@@ -324,6 +311,7 @@ func (f *follower) assigned(w *stream, a *monitorsv1.Assignment, before map[uint
 	if former := f.engine.hold(x); former != nil {
 		f.parked[id] = former
 	}
+	f.keeper.hear(a.GetEpoch())
 	delete(f.released, id)
 	f.cache.put(a)
 }
@@ -361,6 +349,9 @@ func (f *follower) history(a *monitorsv1.Assignment, before map[uint32]lastSlot)
 // removed gives a monitor up. The lock is held.
 func (f *follower) removed(w *stream, r *monitorsv1.Removal) {
 	id := r.GetMonitorId()
+	if r.GetUntil() != nil {
+		f.settled[holdingKey{id, r.GetEpoch()}] = true
+	}
 	if epoch, held := f.engine.heldUnder(id); held && (r.GetEpoch() == 0 || r.GetEpoch() >= epoch) {
 		f.giveUp(r)
 		delete(w.snapshot, id)
@@ -368,13 +359,13 @@ func (f *follower) removed(w *stream, r *monitorsv1.Removal) {
 		f.cache.drop(id)
 		return
 	}
-	if h := f.parked[id]; h != nil {
+	if h := f.parked[id]; h != nil && (r.GetEpoch() == 0 || r.GetEpoch() >= h.plan.held) {
 		delete(f.parked, id)
 		f.settle(id, h, r)
 	} else if r.GetRelease() {
 		f.keeper.confirm(f.again(r))
 	}
-	if _, open := f.open[id]; !open && !w.snapshot[id] {
+	if !w.snapshot[id] && f.parked[id] == nil {
 		f.cache.drop(id)
 	}
 }
@@ -414,11 +405,7 @@ func (f *follower) again(r *monitorsv1.Removal) *monitorsv1.Released {
 func (f *follower) complete(w *stream) {
 	if w.snapshot != nil {
 		f.engine.retain(w.snapshot)
-		keep := w.snapshot
-		for id := range f.open {
-			keep[id] = true
-		}
-		f.cache.retain(keep)
+		f.cache.retain(w.snapshot)
 		clear(f.parked) // nobody asks for them
 	}
 	w.snapshot, f.synced = nil, true

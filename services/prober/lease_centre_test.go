@@ -31,7 +31,7 @@ const centreTTL = 10 * time.Second
 type centre struct {
 	monitorsv1.UnimplementedAssignmentsServiceServer
 
-	revives bool // a session that is over is taken up again when it renews
+	revives bool // a session that is over loses nothing before somebody else is there to take it, and is taken up again until then
 	sole    bool // a lone prober is told so
 
 	mu       sync.Mutex
@@ -54,9 +54,17 @@ type centreSession struct {
 	beat         time.Time
 	until        time.Time // the greatest valid_until granted
 	over, sole   bool
-	lost         map[uint32]*monitorsv1.Removal    // to be told
-	was          map[uint32]*monitorsv1.Assignment // what is lost: the prober may never have heard of it
+	ended        bool          // it is over, and has lost what it held, or has left
+	heard        uint64        // greatest epoch that it had heard of when it left; 0: all
+	lost         []*centreLoss // by its prober, in this session and before
 	out          chan *monitorsv1.WatchAssignmentsResponse
+}
+
+// centreLoss is told to each session until that has heard of it: the prober may never have heard of the holding either.
+type centreLoss struct {
+	was     *monitorsv1.Assignment
+	removal *monitorsv1.Removal
+	heard   string // by that session
 }
 
 func newCentre(monitors ...*monitorsv1.Assignment) *centre {
@@ -77,7 +85,9 @@ func (c *centre) watchOver(ctx context.Context) {
 			c.mu.Lock()
 			for _, s := range c.sessions {
 				if !s.over && !s.sole && time.Since(s.beat) >= centreTTL {
-					c.end(s, s.until)
+					if s.over = true; !c.revives {
+						c.end(s)
+					}
 				}
 			}
 			c.place()
@@ -88,25 +98,52 @@ func (c *centre) watchOver(ctx context.Context) {
 	}
 }
 
-// end takes everything from a session. The lock is held.
-func (c *centre) end(s *centreSession, until time.Time) {
-	s.over = true
+// end takes everything from a session that is over. The lock is held.
+func (c *centre) end(s *centreSession) {
 	for _, id := range c.ids() {
-		m := c.monitors[id]
-		if m.holder != s.prober {
-			continue
+		if m := c.monitors[id]; m.holder == s.prober {
+			c.lose(s, m)
 		}
-		r := &monitorsv1.Removal{MonitorId: id, Epoch: m.assignment.GetEpoch()}
-		m.holder, m.from = "", time.Time{}
-		if s.durable {
-			r.Until, m.from = stamp(until), until
-			if from := m.assignment.GetAccountFrom(); from != nil { // which may lie ahead
-				m.from = later(m.from, from.AsTime())
-			}
-		}
-		s.lost[id], s.was[id] = r, m.assignment
-		s.send(removal(r))
 	}
+	s.over, s.ended = true, true
+}
+
+// lose takes a monitor from a session that is over. The lock is held.
+func (c *centre) lose(s *centreSession, m *centreMonitor) {
+	a := m.assignment
+	r := &monitorsv1.Removal{MonitorId: a.GetSpec().GetMonitorId(), Epoch: a.GetEpoch(), Until: stamp(time.UnixMilli(0))}
+	m.holder, m.from = "", time.Time{}
+	if s.durable {
+		m.from = latestOf(s.until, a)
+		r.Until = stamp(m.from)
+	}
+	s.ended = true
+	s.lost = append(s.lost, &centreLoss{was: a, removal: r})
+	s.send(removal(r))
+}
+
+// latestOf is where an account ends: where it begins, if that lies ahead.
+func latestOf(until time.Time, a *monitorsv1.Assignment) time.Time {
+	if from := a.GetAccountFrom(); from != nil {
+		return later(until, from.AsTime())
+	}
+	return until
+}
+
+// left frees what a session held that has left. What it never heard of has no rows. The lock is held.
+func (c *centre) left(s *centreSession, at time.Time) {
+	for _, m := range c.monitors {
+		switch a := m.assignment; {
+		case m.holder != s.prober:
+		case a.GetEpoch() <= s.heard || s.heard == 0:
+			m.holder, m.from = "", latestOf(at, a)
+		case a.GetAccountFrom() == nil:
+			m.holder, m.from = "", time.Time{}
+		default:
+			m.holder, m.from = "", a.GetAccountFrom().AsTime()
+		}
+	}
+	s.over, s.ended = true, true
 }
 
 func (c *centre) ids() []uint32 { return slices.Sorted(maps.Keys(c.monitors)) }
@@ -149,6 +186,9 @@ func (c *centre) place() {
 	}
 	for _, id := range c.ids() {
 		m, best := c.monitors[id], c.best(id)
+		if h := c.sessions[m.holder]; best != nil && h != nil && h.over {
+			c.lose(h, m)
+		}
 		switch {
 		case best == nil || m.holder == best.prober:
 		case m.holder != "":
@@ -184,7 +224,7 @@ func (c *centre) enter(req *monitorsv1.WatchAssignmentsRequest) (*centreSession,
 	old := c.sessions[req.GetProberId()]
 	switch {
 	case old != nil && old.name == req.GetSession():
-		if old.over && !c.revives {
+		if old.ended {
 			return nil, errEnded
 		}
 		old.over = false
@@ -193,10 +233,10 @@ func (c *centre) enter(req *monitorsv1.WatchAssignmentsRequest) (*centreSession,
 		return nil, nil
 	}
 	c.epoch++
-	s := &centreSession{prober: req.GetProberId(), name: req.GetSession(), epoch: c.epoch, durable: req.GetDurable(), lost: map[uint32]*monitorsv1.Removal{}, was: map[uint32]*monitorsv1.Assignment{}}
+	s := &centreSession{prober: req.GetProberId(), name: req.GetSession(), epoch: c.epoch, durable: req.GetDurable()}
 	if old != nil {
-		s.lost, s.was, s.until = old.lost, old.was, old.until
-		old.over = true
+		s.lost = old.lost
+		old.over, old.ended = true, true
 	}
 	c.sessions[s.prober] = s
 	return s, nil
@@ -222,19 +262,24 @@ func (c *centre) WatchAssignments(req *monitorsv1.WatchAssignmentsRequest, strea
 	out := make(chan *monitorsv1.WatchAssignmentsResponse, 100_000)
 	s.out = out
 	s.send(&monitorsv1.WatchAssignmentsResponse{Step: &monitorsv1.WatchAssignmentsResponse_Lease{Lease: c.lease(s)}})
-	for id, r := range s.lost {
-		if r.GetUntil() != nil {
-			s.send(assigned(s.was[id]))
+	for _, l := range s.lost {
+		if l.heard == s.name {
+			continue
 		}
-		s.send(removal(r))
-		if m := c.monitors[id]; r.GetUntil() == nil && m.holder == s.prober {
-			delete(s.lost, id)
+		if l.removal.GetUntil().AsTime().UnixMilli() > 0 {
+			s.send(assigned(l.was))
+		}
+		s.send(removal(l.removal))
+	}
+	var held []*monitorsv1.Assignment
+	for _, m := range c.monitors {
+		if m.holder == s.prober {
+			held = append(held, m.assignment)
 		}
 	}
-	for _, id := range c.ids() {
-		if m := c.monitors[id]; m.holder == s.prober {
-			s.send(assigned(m.assignment))
-		}
+	slices.SortFunc(held, func(a, b *monitorsv1.Assignment) int { return cmp.Compare(a.GetEpoch(), b.GetEpoch()) })
+	for _, a := range held {
+		s.send(assigned(a))
 	}
 	s.send(complete)
 	c.place()
@@ -255,7 +300,7 @@ func (c *centre) RenewLease(_ context.Context, req *monitorsv1.RenewLeaseRequest
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.sessions[req.GetProberId()]
-	if s == nil || s.name != req.GetSession() || s.over && !c.revives {
+	if s == nil || s.name != req.GetSession() || s.ended {
 		return nil, errEnded
 	}
 	s.over = false
@@ -264,23 +309,19 @@ func (c *centre) RenewLease(_ context.Context, req *monitorsv1.RenewLeaseRequest
 			if r.GetUntil() == nil {
 				c.faults = append(c.faults, "a release without a word of when")
 			}
-			m.holder, m.from = "", r.GetUntil().AsTime()
+			m.holder, m.from = "", latestOf(r.GetUntil().AsTime(), m.assignment)
 		}
 	}
 	if req.GetLeaving() {
-		s.sole = false
-		at := req.GetLeftAt().AsTime()
-		c.end(s, at)
-		clear(s.lost) // it has accounted for everything
-		if !s.durable {
-			for _, m := range c.monitors {
-				if m.holder == "" && m.from.IsZero() {
-					m.from = at
-				}
-			}
-		}
+		s.sole, s.heard = false, req.GetHeardEpoch()
+		c.left(s, req.GetLeftAt().AsTime())
 		c.place()
 		return &monitorsv1.RenewLeaseResponse{Lease: &monitorsv1.Lease{}}, nil
+	}
+	for _, l := range s.lost {
+		if req.GetHeardEpoch() >= s.epoch {
+			l.heard = s.name
+		}
 	}
 	lease := c.lease(s)
 	c.place()

@@ -17,9 +17,6 @@ import (
 )
 
 const (
-	// releaseLinger is how long a confirmation waits for others: what moves to a new prober moves by the hundred.
-	releaseLinger = 5 * time.Millisecond
-	maxReleased   = 10_000 // in one renewal
 	// minPause bounds how often a renewal that fails is tried again.
 	minPause = 100 * time.Millisecond
 	// leaveWait bounds the last word of a process that ends.
@@ -61,13 +58,17 @@ type keeper struct {
 	cancel   context.CancelCauseFunc
 	next     time.Time // when to renew
 	released map[uint32]*monitorsv1.Released
-	offset   time.Duration // our clock minus the centre's
+	unripe   map[uint32]ripening // of those
+	whole    bool                // a snapshot of the session was complete
+	newest   uint64              // greatest epoch of a holding that was taken up
+	first    uint64              // epoch of the first session of this process
+	offset   time.Duration       // our clock minus the centre's
 }
 
 func newKeeper(client monitorsv1.AssignmentsServiceClient, cfg Config, g *engine, log *slog.Logger) *keeper {
 	k := &keeper{
 		client: client, engine: g, log: log, id: cfg.ProberID, durable: cfg.Dir != "", session: rand.Text(), look: make(chan struct{}, 1),
-		released: map[uint32]*monitorsv1.Released{}, opened: func(string, *monitorsv1.Lease) {},
+		released: map[uint32]*monitorsv1.Released{}, unripe: map[uint32]ripening{}, opened: func(string, *monitorsv1.Lease) {},
 	}
 	g.allow(nothing)
 	return k
@@ -118,6 +119,9 @@ func (k *keeper) granted(session string, l *monitorsv1.Lease, sent int64, stream
 		return
 	}
 	first, before := k.lease == nil, k.lease
+	if k.first == 0 {
+		k.first = l.GetEpoch()
+	}
 	if !first && sent < k.sent {
 		if before.GetSole() && !l.GetSole() { // older than what we have; but somebody else may take over now
 			k.lease.Sole = false
@@ -168,6 +172,7 @@ func (k *keeper) unleased() {
 	defer k.mu.Unlock()
 	k.lease, k.lapsed, k.waiting = nil, false, false
 	clear(k.released)
+	clear(k.unripe)
 	k.engine.allow(free)
 }
 
@@ -175,10 +180,25 @@ func (k *keeper) unleased() {
 func (k *keeper) synced(o opening) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.whole = k.whole || k.ended == o.ended
 	if k.waiting && k.lapses == o.lapses && k.ended == o.ended && k.lease != nil {
 		k.waiting = false
 		k.move()
 	}
+}
+
+// hear notes that a holding was taken up. They are told in the order of their epochs.
+func (k *keeper) hear(epoch uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.newest = max(k.newest, epoch)
+}
+
+// ours reports whether a holding was given to a session of this process, and not to one before.
+func (k *keeper) ours(epoch uint64) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.first != 0 && epoch > k.first
 }
 
 // epoch is the session's.
@@ -186,17 +206,6 @@ func (k *keeper) epoch() uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.lease.GetEpoch()
-}
-
-// confirm tells the centre that a monitor is not run here any more, until it has heard.
-func (k *keeper) confirm(r *monitorsv1.Released) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.released[r.GetMonitorId()] = r
-	if soon := time.Now().Add(releaseLinger); soon.Before(k.next) {
-		k.next = soon
-	}
-	k.wake()
 }
 
 // end begins another session in place of one that is over: nothing is held any more.
@@ -211,9 +220,10 @@ func (k *keeper) end(session string) {
 		k.previous = k.session
 	}
 	k.session = rand.Text()
-	k.lease, k.lapsed, k.waiting = nil, false, false
+	k.lease, k.lapsed, k.waiting, k.whole, k.newest = nil, false, false, false, 0
 	k.ended++
 	clear(k.released)
+	clear(k.unripe)
 	k.stopStream(errSessionEnded)
 }
 
@@ -239,7 +249,9 @@ func (k *keeper) run(ctx context.Context) {
 		timer.Reset(k.pause())
 		select {
 		case <-timer.C:
-			k.renew(ctx)
+			if k.due() {
+				k.renew(ctx)
+			}
 		case <-k.look:
 		case <-ctx.Done():
 			return
@@ -254,7 +266,11 @@ func (k *keeper) pause() time.Duration {
 	if k.lease == nil {
 		return time.Hour
 	}
-	return max(time.Until(k.next), time.Millisecond)
+	left := max(time.Until(k.next), time.Millisecond)
+	if len(k.unripe) > 0 {
+		left = min(left, ripeEvery)
+	}
+	return left
 }
 
 // renew sends one renewal.
@@ -265,7 +281,7 @@ func (k *keeper) renew(ctx context.Context) {
 		return
 	}
 	third := time.Duration(k.lease.GetTtlMs()) * time.Millisecond / 3
-	req := k.request()
+	req := k.request(false)
 	sent, began := k.engine.fence.now(), time.Now()
 	k.mu.Unlock()
 	req.Report = k.health()
@@ -289,29 +305,6 @@ func (k *keeper) renew(ctx context.Context) {
 		k.mu.Lock()
 		k.next = time.Now().Add(max(third/3, minPause))
 		k.mu.Unlock()
-	}
-}
-
-// request is the next renewal, but for the report. The lock is held.
-func (k *keeper) request() *monitorsv1.RenewLeaseRequest {
-	req := &monitorsv1.RenewLeaseRequest{ProberId: k.id, Session: k.session}
-	for _, r := range k.released {
-		if len(req.Released) == maxReleased {
-			break
-		}
-		req.Released = append(req.Released, r)
-	}
-	return req
-}
-
-// heard forgets what the centre has been told.
-func (k *keeper) heard(req *monitorsv1.RenewLeaseRequest) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, r := range req.GetReleased() {
-		if k.released[r.GetMonitorId()] == r {
-			delete(k.released, r.GetMonitorId())
-		}
 	}
 }
 
@@ -349,11 +342,12 @@ func (k *keeper) health() *monitorsv1.ProberReport {
 }
 
 // leave says that this process ends, and that at is the last moment whose slots it has accounted for. A word that is lost
-// costs the time of the lease.
+// costs the time of the lease. So does one that must not be said: who has not heard a whole snapshot of its session does not
+// know what the process before it held, and where that account ends.
 func (k *keeper) leave(ctx context.Context, at time.Time) {
 	k.mu.Lock()
-	leased := k.lease != nil
-	req := k.request()
+	leased := k.lease != nil && k.whole
+	req := k.request(true)
 	k.mu.Unlock()
 	if !leased {
 		return

@@ -5,15 +5,60 @@ import (
 	"time"
 
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
+	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
 )
 
+// holdingKey is a holding: an epoch is given once.
+type holdingKey struct {
+	id    uint32
+	epoch uint64
+}
+
 // openAccount is a holding of a former process that another prober has taken over: up to until its slots are this one's, and
-// the last that has a row is not known. The monitor stays in the cache until it is.
+// the last that has a row is not known. A process that dies before it is leaves it to the next, which is told of it again.
 type openAccount struct {
-	id       uint32
+	key      holdingKey
 	holding  *holding
 	until    int64     // milliseconds since 1970
 	progress time.Time // of the former process; zero if it left none
+	stored   uint64    // what the former process left in the spool ends here, and has to be stored before the question; 0: it need not
+}
+
+// isLoss reports whether a holding that is assigned is over with the next step: somebody else has taken over meanwhile.
+func isLoss(a *monitorsv1.Assignment, next []*monitorsv1.WatchAssignmentsResponse) bool {
+	if a == nil || len(next) == 0 {
+		return false
+	}
+	r := next[0].GetRemoval()
+	return r.GetUntil() != nil && r.GetMonitorId() == a.GetSpec().GetMonitorId() && r.GetEpoch() == a.GetEpoch()
+}
+
+// lose accounts for a holding that is over, of which this prober may never have heard. What was given to a process before this
+// one may have rows; what was given to this process has those that it knows of. The lock is held.
+func (f *follower) lose(w *stream, a *monitorsv1.Assignment, r *monitorsv1.Removal) {
+	id, epoch := a.GetSpec().GetMonitorId(), a.GetEpoch()
+	if f.settled[holdingKey{id, epoch}] || !w.leased {
+		return // it is told until the centre knows that it was heard
+	}
+	if held, ok := f.engine.heldUnder(id); ok && held == epoch {
+		f.removed(w, r)
+		return
+	}
+	h := f.parked[id]
+	if h != nil && h.plan.held == epoch {
+		f.removed(w, r)
+		return
+	}
+	h, err := f.engine.holdingOf(a, max(epoch, f.keeper.epoch()))
+	if err != nil {
+		f.log.Error("a holding that is over cannot be told in a row", "monitor_id", id, "error", err)
+		return
+	}
+	if f.keeper.ours(epoch) {
+		h.taken = max(h.from, f.done[id])
+	}
+	f.settled[holdingKey{id, epoch}] = true
+	f.settle(id, h, r)
 }
 
 const (
@@ -28,9 +73,9 @@ const (
 // owe notes an account that is open. The lock is held.
 func (f *follower) owe(o openAccount) {
 	if f.open == nil {
-		f.open = map[uint32]openAccount{}
+		f.open = map[holdingKey]openAccount{}
 	}
-	f.open[o.id] = o
+	f.open[o.key] = o
 	select {
 	case f.owing <- struct{}{}:
 	default:
@@ -48,7 +93,11 @@ func (f *follower) settleOpen(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for until, list := range f.openByEnd() {
+		list, waits := f.openByEnd()
+		if waits {
+			pause.Reset(settlePause)
+		}
+		for until, list := range list {
 			if err := f.settleAt(ctx, until, list); err != nil && ctx.Err() == nil {
 				f.log.Warn("slots before a take-over are not accounted for yet", "monitors", len(list), "error", err)
 				pause.Reset(settlePause)
@@ -57,12 +106,17 @@ func (f *follower) settleOpen(ctx context.Context) {
 	}
 }
 
-// openByEnd is what is open, by its end, in portions.
-func (f *follower) openByEnd() map[int64][]openAccount {
+// openByEnd is what is open and can be asked for, by its end, in portions; waits says that something cannot yet.
+func (f *follower) openByEnd() (out map[int64][]openAccount, waits bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out := map[int64][]openAccount{}
+	out = map[int64][]openAccount{}
+	stored := f.engine.outbox.Stored()
 	for _, o := range f.open {
+		if o.stored > stored {
+			waits = true
+			continue
+		}
 		if len(out[o.until]) < maxAsked {
 			out[o.until] = append(out[o.until], o)
 		} else {
@@ -72,14 +126,14 @@ func (f *follower) openByEnd() map[int64][]openAccount {
 			}
 		}
 	}
-	return out
+	return out, waits
 }
 
 // settleAt settles accounts that end at until.
 func (f *follower) settleAt(ctx context.Context, until int64, list []openAccount) error {
 	ids := make([]uint32, len(list))
 	for i, o := range list {
-		ids[i] = o.id
+		ids[i] = o.key.id
 	}
 	ctx, cancel := context.WithTimeout(ctx, settleWait)
 	defer cancel()
@@ -94,7 +148,7 @@ func (f *follower) settleAt(ctx context.Context, until int64, list []openAccount
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, o := range list {
-		f.settleOne(o, last[o.id])
+		f.settleOne(o, last[o.key.id])
 	}
 	f.cache.hurry()
 	return nil
@@ -102,18 +156,12 @@ func (f *follower) settleAt(ctx context.Context, until int64, list []openAccount
 
 // settleOne settles an account whose last slot with a row was due at last; 0 is none. The lock is held.
 func (f *follower) settleOne(o openAccount, last int64) {
-	if f.open[o.id].holding != o.holding {
-		return // it was taken up again meanwhile
-	}
-	delete(f.open, o.id)
+	delete(f.open, o.key)
 	switch {
 	case last <= o.until:
 		o.holding.taken = max(o.holding.taken, last)
 	case !o.progress.IsZero(): // the centre does not know the question
-		f.engine.settleDoubtful(o.id, o.holding, o.progress, o.until)
+		f.engine.settleDoubtful(o.key.id, o.holding, o.progress, o.until)
 	}
-	f.engine.settleFor(o.id, o.holding, o.until)
-	if _, held := f.engine.heldUnder(o.id); !held {
-		f.cache.drop(o.id)
-	}
+	f.engine.settleFor(o.key.id, o.holding, o.until)
 }

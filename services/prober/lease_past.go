@@ -8,6 +8,7 @@ import (
 
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/services/prober/schedule"
 )
 
 const (
@@ -49,7 +50,7 @@ func (p *past) before(id uint32, a *monitorsv1.Assignment) *lastSlot {
 	if !ok {
 		return last
 	}
-	at := r.end(a)
+	at := r.end(func() schedule.Schedule { return scheduleOf(a) })
 	if last != nil && !at.After(last.at) {
 		return last
 	}
@@ -61,20 +62,16 @@ func (p *past) before(id uint32, a *monitorsv1.Assignment) *lastSlot {
 }
 
 // end is the last slot that a recalled row covers.
-func (r Recalled) end(a *monitorsv1.Assignment) time.Time {
+func (r Recalled) end(of func() schedule.Schedule) time.Time {
 	if r.Missed <= 1 {
 		return r.Slot
 	}
 	if r.Next.After(r.Slot) {
 		return r.Next.Add(-time.Millisecond)
 	}
-	var p plan
-	if err := p.follow(a); err != nil {
-		return r.Slot
-	}
-	at := r.Slot
+	slots, at := of(), r.Slot
 	for range r.Missed - 1 {
-		next := p.schedule.Next(at)
+		next := slots.Next(at)
 		if next.IsZero() {
 			break
 		}
@@ -83,11 +80,19 @@ func (r Recalled) end(a *monitorsv1.Assignment) time.Time {
 	return at
 }
 
+// scheduleOf is what a is run by.
+func scheduleOf(a *monitorsv1.Assignment) schedule.Schedule {
+	var p plan
+	_ = p.follow(a) // one that cannot be followed is a grid
+	return p.schedule
+}
+
 // restore takes over what a former process left.
 func (f *follower) restore() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.past.recalled = f.engine.outbox.Recall()
+	f.spooled = f.engine.outbox.Stored() + uint64(f.engine.outbox.Pending())
 	for id, a := range f.was.assignments {
 		h, err := f.engine.holdingOf(a, max(a.GetEpoch(), f.was.lease.GetEpoch()))
 		if err != nil {
@@ -127,7 +132,7 @@ func (f *follower) remember(dir string) error {
 
 // leave gives everything that is held free once the engine takes no more slots, which it does in the end.
 func (f *follower) leave(ctx context.Context) {
-	at := <-f.engine.left
+	at := <-f.engine.left // by then f is closed
 	f.cache.left(at)
 	f.keeper.leave(ctx, at)
 }
@@ -295,18 +300,27 @@ func (f *follower) came(id uint32, h *holding) {
 
 // account writes what is missing of a holding up to until. The lock is held.
 func (f *follower) account(id uint32, h *holding, until int64) {
-	if h.taken != 0 || f.past == nil {
+	if h.taken != 0 {
 		f.engine.settleFor(id, h, until)
 		return
 	}
 	h.taken = h.from
+	owed := openAccount{key: holdingKey{id, h.plan.held}, holding: h, until: until, progress: f.was.progress}
+	if f.past == nil {
+		f.owe(owed)
+		return
+	}
 	if r, ok := f.past.recalled[id]; ok {
-		h.taken = max(h.taken, r.end(f.was.assignments[id]).UnixMilli())
+		if end := r.end(func() schedule.Schedule { return h.plan.schedule }).UnixMilli(); end <= until {
+			h.taken = max(h.taken, end)
+		} else { // of a later holding: where the rows of this one end is known once all of them are stored
+			owed.stored = f.spooled
+		}
 	}
 	stored, ok := f.past.stored[id]
-	if f.past.stored == nil || ok && stored.at.UnixMilli() > until {
-		// The newest slot is another prober's, or not known. Which was the last of ours has to be asked for.
-		f.owe(openAccount{id: id, holding: h, until: until, progress: f.was.progress})
+	if f.past.stored == nil || owed.stored != 0 || ok && stored.at.UnixMilli() > until {
+		// The newest slot is of a later holding, or not known. Which was the last of this one has to be asked for.
+		f.owe(owed)
 		return
 	}
 	if ok {

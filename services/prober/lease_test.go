@@ -164,9 +164,9 @@ func TestSessionEnded(t *testing.T) {
 		pass(10 * time.Second)
 		session := p.follower.keeper.session
 		c.mu.Lock()
-		c.end(c.sessions["p1"], time.Now())
+		c.end(c.sessions["p1"])
 		c.sessions["p1"].name = "another"
-		c.sessions["p1"].over = false
+		c.sessions["p1"].over, c.sessions["p1"].ended = false, false
 		c.mu.Unlock()
 		ended := time.Now()
 		pass(centreTTL/3 + 100*time.Millisecond)
