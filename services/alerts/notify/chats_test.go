@@ -3,8 +3,11 @@ package notify
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"math"
 	"net/http"
 	"strings"
+	"testing"
 	"time"
 )
 
@@ -172,4 +175,46 @@ func checkTeams(r *http.Request, body []byte) error {
 		}
 	}
 	return nil
+}
+
+// JSON needs more bytes than the texts have: for quotation marks, and for every line, which is an element of its own.
+func TestTeamsCountsWhatIsSent(t *testing.T) {
+	for _, text := range []string{strings.Repeat(`"\`, 20000), strings.Repeat("a\n", 20000), strings.Repeat("\n", 20000)} {
+		p := sampleParcel()
+		p.Words.Title, p.Words.Text, p.Words.Facts = text, text, nil
+		for range 20 {
+			p.Words.Facts = append(p.Words.Facts, Fact{text, text})
+		}
+		base := stand(t, func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err == nil {
+				err = checkTeams(r, body)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			teamsTrial.accept.write(w)
+		})
+		if r := All["msteams"].Send(t.Context(), guarded(t), merged(t, "msteams", teamsTrial.settings(base)), p); !r.OK {
+			t.Error(r)
+		}
+	}
+}
+
+// A provider that says when to come back does not refuse for good, whatever its status is, and cannot say nonsense.
+func TestAfter(t *testing.T) {
+	for seconds, want := range map[float64]Result{
+		2.5: {StatusCode: 400, RetryAfter: 2500 * time.Millisecond}, 0: {StatusCode: 400, Refused: true}, -1: {StatusCode: 400, Refused: true},
+		1e300: {StatusCode: 400, RetryAfter: 7 * 24 * time.Hour}, math.Inf(1): {StatusCode: 400, RetryAfter: 7 * 24 * time.Hour},
+	} {
+		if got := (Result{StatusCode: 400, Refused: true}).after(seconds); got != want {
+			t.Errorf("%v: %+v, want %+v", seconds, got, want)
+		}
+	}
+	if got := (Result{Refused: true}).after(math.NaN()); got.RetryAfter != 0 || !got.Refused {
+		t.Error(got)
+	}
+	if got := (Result{OK: true}).after(5); got.RetryAfter != 0 {
+		t.Error(got)
+	}
 }

@@ -34,7 +34,9 @@ func teamsMessageOf(w Words, share int) map[string]any {
 	body := []any{teamsRun(fit(w.heading(), teamsTitle/share, inBytes), map[string]any{"size": "Large", "weight": "Bolder", "color": w.teamsColour()})}
 	if w.Text != "" {
 		for line := range strings.SplitSeq(fit(w.Text, teamsText/share, inBytes), "\n") {
-			body = append(body, teamsRun(line, nil))
+			if line != "" {
+				body = append(body, teamsRun(line, nil))
+			}
 		}
 	}
 	for _, f := range w.Facts[:min(len(w.Facts), teamsFacts)] {

@@ -85,6 +85,16 @@ func posts(r *http.Request, path, media string) error {
 	return nil
 }
 
+// The link is data too.
+func TestSlackLink(t *testing.T) {
+	p := sampleParcel()
+	p.Words.Link = "https://e.example/?a=1&b=<x>"
+	c, err := slackRequest(values{"url": "https://e/"}, p)
+	if err != nil || !strings.Contains(string(c.body), `"<https://e.example/?a=1&amp;b=&lt;x&gt;|`+openLink+`>"`) {
+		t.Errorf("%v\n%s", err, c.body)
+	}
+}
+
 // What Slack reads after undoing its three escapes is what was written, cut, and no bracket of ours is the user's.
 func FuzzSlackEscape(f *testing.F) {
 	f.Add("<!channel> & <https://e|x>", 20)

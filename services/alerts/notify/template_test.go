@@ -86,20 +86,24 @@ func TestTemplateBombs(t *testing.T) {
 	nest := func(n int, inside string) string {
 		return strings.Repeat(`{{range 1000}}`, n) + inside + strings.Repeat(`{{end}}`, n)
 	}
-	for name, source := range map[string]string{
-		"empty loops":     nest(6, ""),
-		"one loop":        `{{range 1000000000000}}{{end}}`,
-		"output":          nest(3, strings.Repeat("x", 100)),
-		"doubling":        `{{$x := "\\\""}}{{range 60}}{{$x = json $x}}{{end}}{{len $x}}`,
-		"a long pipe":     `{{"\\"` + strings.Repeat(`|json`, 2500) + `}}`,
-		"parentheses":     strings.Repeat("{{(", 1000) + strings.Repeat("(", 2000),
-		"long work":       `{{range 10000}}` + strings.Repeat(`{{if eq $.text $.title}}{{end}}`, 400) + `{{end}}`,
-		"nested elements": strings.Repeat(`{{if 1}}`, 900) + strings.Repeat(`{{end}}`, 900) + nest(4, ""),
+	for name, tt := range map[string]struct {
+		source string
+		want   string
+	}{
+		"empty loops":     {nest(6, ""), errTurns.Error()},
+		"one loop":        {`{{range 1000000000000}}{{end}}`, errTurns.Error()},
+		"output":          {nest(3, strings.Repeat("x", 100)), errTooLong.Error()},
+		"doubling":        {`{{$x := "\\\""}}{{range 60}}{{$x = json $x}}{{end}}{{len $x}}`, errTooLong.Error()},
+		"a long pipe":     {`{{"\\"` + strings.Repeat(`|json`, 2500) + `}}`, errTooLong.Error()},
+		"long work":       {`{{range 10000}}` + strings.Repeat(`{{if eq $.text $.title}}{{end}}`, 400) + `{{end}}`, errTooSlow.Error()},
+		"slow functions":  {`{{$x := json .text}}` + strings.Repeat(`{{$x = json $x}}`, 5) + strings.Repeat(`{{$y := html $x}}`, 600), ""},
+		"parentheses":     {strings.Repeat("{{(", 1000) + strings.Repeat("(", 2000), "does not work"},
+		"nested elements": {strings.Repeat(`{{if 1}}`, 900) + strings.Repeat(`{{end}}`, 900) + nest(4, ""), errTurns.Error()},
 	} {
 		began := time.Now()
-		got, err := render(source, s.data(sampleParcel().Words))
-		if err == nil {
-			t.Errorf("%s: made %d bytes", name, len(got))
+		got, err := render(tt.source, s.data(sampleParcel().Words))
+		if tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: made %d bytes, %v; want %s", name, len(got), err, tt.want)
 		}
 		if spent := time.Since(began); spent > 40*renderTime { // far above it, for slow machines; without the caps these take hours
 			t.Errorf("%s: took %s", name, spent)
