@@ -41,7 +41,7 @@ type firings struct {
 }
 
 func newBacktest(m Monitor, rules ...Rule) *backtest {
-	b := &backtest{state: State{Monitor: m}, fired: map[uint32]*firings{}}
+	b := &backtest{state: State{Monitor: m, Past: true}, fired: map[uint32]*firings{}}
 	for _, r := range rules {
 		b.state.Rules = append(b.state.Rules, RuleState{Rule: r})
 		b.fired[r.ID] = &firings{}

@@ -12,6 +12,7 @@ type State struct {
 	Incident *Incident   // of the outage that goes on; nil when there is none
 	Rules    []RuleState // enabled ones, by id
 	Channels []Channel   // enabled ones of the organization, by id
+	Past     bool        // what is evaluated is over, and nobody is told of it
 }
 
 // RuleState is a rule and what it has triggered.
@@ -44,7 +45,6 @@ func Evaluate(s State, e Entry, ids IDs, now time.Time) (State, IDs, Effects) {
 		return s, ids, Effects{}
 	}
 	v := evaluation{state: s, entry: e, ids: ids, now: now}
-	v.state.Rules = slices.Clone(s.Rules)
 	switch {
 	case e.Transition != nil:
 		v.transition(*e.Transition)
@@ -63,6 +63,8 @@ type evaluation struct {
 	ids   IDs
 	now   time.Time
 	out   Effects
+
+	copied bool // state.Rules is this evaluation's own
 }
 
 func (v *evaluation) transition(t Transition) {
@@ -147,7 +149,7 @@ func (v *evaluation) pause(at time.Time) {
 	for i := range v.state.Rules {
 		if open := v.state.Rules[i].Open; open != nil {
 			v.out.Triggers = append(v.out.Triggers, open.resolved(at))
-			v.state.Rules[i].Open = nil
+			v.open(i, nil)
 		}
 	}
 }

@@ -29,11 +29,12 @@ type breach struct {
 // so triggering and resolving alternate.
 func (v *evaluation) rules(r reading) {
 	for i := range v.state.Rules {
-		v.rule(&v.state.Rules[i], r)
+		v.rule(i, r)
 	}
 }
 
-func (v *evaluation) rule(rs *RuleState, r reading) {
+func (v *evaluation) rule(i int, r reading) {
+	rs := &v.state.Rules[i]
 	var before Holding
 	if rs.Open != nil {
 		before = rs.Open.Holding
@@ -46,20 +47,28 @@ func (v *evaluation) rule(rs *RuleState, r reading) {
 			ID: v.ids.Trigger, RuleID: rs.Rule.ID, OrganizationID: v.entry.OrganizationID, MonitorID: v.entry.MonitorID,
 			TriggeredAt: v.entry.At, Data: v.triggerData(found, r), Holding: after,
 		}
-		rs.Open = &t
+		v.open(i, &t)
 		v.out.Triggers = append(v.out.Triggers, t)
 		v.tellRule(TypeTriggered, rs.Rule, t, r)
 	case rs.Open != nil && !after.any():
 		t := rs.Open.resolved(v.entry.At)
-		rs.Open = nil
+		v.open(i, nil)
 		v.out.Triggers = append(v.out.Triggers, t)
 		v.tellRule(TypeResolved, rs.Rule, t, r)
 	case rs.Open != nil && !sameHolding(before, after):
 		t := *rs.Open
 		t.Holding = after
-		rs.Open = &t
+		v.open(i, &t)
 		v.out.Triggers = append(v.out.Triggers, t)
 	}
+}
+
+// open sets what a rule has triggered. Most entries change no rule, so the list is copied by the first that does.
+func (v *evaluation) open(i int, t *Trigger) {
+	if !v.copied {
+		v.state.Rules, v.copied = slices.Clone(v.state.Rules), true
+	}
+	v.state.Rules[i].Open = t
 }
 
 // judge says what holds after the reading, and which condition the reading itself found to hold first. A condition about
@@ -127,6 +136,9 @@ func (t Trigger) resolved(at time.Time) Trigger {
 }
 
 func (v *evaluation) tellRule(kind string, rule Rule, t Trigger, r reading) {
+	if v.state.Past {
+		return
+	}
 	to := Target{TargetAlert, rule.ID}
 	m := v.message(kind, to)
 	m.ID = messageID(kind, to, m.OrganizationID, number(t.ID), number(t.TriggeredAt.UnixMilli()))
