@@ -66,10 +66,16 @@ type load struct {
 
 // newLoad runs the service on the stores until stop.
 func newLoad(b *testing.B, state events.StateStore, results events.ResultStore, monitors uint32) *load {
+	return newLoadFrom(b, state, results, monitors, 1) // of the present, though they are a day old
+}
+
+// newLoadFrom is newLoad for a live lane that begins with a number; 0 is an old prober's, who knows no lanes.
+func newLoadFrom(b *testing.B, state events.StateStore, results events.ResultStore, monitors uint32, live uint64) *load {
 	l := &load{b: b, slot: benchStart(), monitors: int(monitors)}
 	cat := &catalogue{steps: make(chan *monitorsv1.WatchCatalogResponse)}
 	for id := range monitors {
 		e := entry(id+1, benchOrganization)
+		e.CreatedAt, e.UpdatedAt = timestamppb.New(benchStart().Add(-time.Hour)), timestamppb.New(benchStart().Add(-time.Hour))
 		e.IntervalMs, e.Name, e.MonitorUrl = 1000, fmt.Sprint("host ", id+1), fmt.Sprintf("tcp://host-%d.example.com:443", id+1)
 		cat.entries = append(cat.entries, e)
 	}
@@ -94,7 +100,7 @@ func newLoad(b *testing.B, state events.StateStore, results events.ResultStore, 
 	if l.stream, err = eventsv1.NewRecorderServiceClient(server).Record(rpctest.AsService(b.Context())); err != nil {
 		b.Fatal(err)
 	}
-	hello := &eventsv1.RecordHello{ProberId: "p", Region: "local", LiveFrom: 1} // of the present, though they are a day old
+	hello := &eventsv1.RecordHello{ProberId: "p", Region: "local", LiveFrom: live}
 	if err := l.stream.Send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Hello{Hello: hello}}); err != nil {
 		b.Fatal(err)
 	}

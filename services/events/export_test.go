@@ -16,3 +16,6 @@ var (
 	ResultIn = resultIn
 	Weigh    = weigh
 )
+
+// Unmended counts the timelines that were left as they are.
+func (s *Service) Unmended() int64 { return s.metrics.aside.Load() }

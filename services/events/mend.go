@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -31,6 +32,9 @@ const (
 	mendedAtMost = 100_000 // intervals of one timeline
 	stepsBack    = 100     // at most, to a moment between two causes
 )
+
+// errUnmendable is of what is stored, so that another try would find the same.
+var errUnmendable = errors.New("a timeline cannot be derived again")
 
 // arrival is a result that was judged, and when it came.
 type arrival struct {
@@ -202,11 +206,11 @@ func (d *draft) intervals(ctx context.Context, judged chronicle, region string) 
 		slices.Reverse(list)
 		switch {
 		case len(list) == mendedAtMost:
-			return nil, fmt.Errorf("monitor %d: more than %d intervals since %v", d.monitor.ID, mendedAtMost, d.at)
+			return nil, fmt.Errorf("%w: monitor %d: more than %d intervals since %v", errUnmendable, d.monitor.ID, mendedAtMost, d.at)
 		case len(list) > 0 && (list[0].certain(d.at) || from.IsZero()):
 			return list, nil
 		case from.IsZero():
-			return nil, fmt.Errorf("monitor %d: region %q has no timeline", d.monitor.ID, region)
+			return nil, fmt.Errorf("%w: monitor %d: region %q has no timeline", errUnmendable, d.monitor.ID, region)
 		}
 	}
 }

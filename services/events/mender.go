@@ -3,19 +3,27 @@ package events
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/frogstats/uptime/internal/fault"
 )
 
 const (
 	mendAfter   = time.Second      // how long a monitor's results of the past wait for company
-	mendAgain   = time.Second      // after a try that failed
+	mendAgain   = time.Second      // after a try that failed; then longer each time
+	mendSlowest = 10 * time.Second // at most
 	mendAtOnce  = 1000             // monitors that are mended beside one another
 	mendWithin  = 10 * time.Second // how long what was judged before may take to be stored
 	missingFor  = time.Minute      // how long results that the history had no room for may take to come again
-	mendAtWorst = 100              // tries of a monitor of which results were judged that never get stored
+	mendAtWorst = 100              // tries in a row that fail in the same way while both stores work
+	mendHopeful = 3                // tries in a row of what will not do
+	mendWorkers = 4                // monitors that are read at once
 )
 
 // past is where results of the past begin, by monitor.
@@ -45,7 +53,9 @@ type mending struct {
 	id    uint32
 	from  time.Time
 	due   time.Time
-	tries int
+	tries int // that failed, in a row
+	ahead int // of them, because results were judged that are not stored
+	bad   int // because of an error though both stores work
 	done  []func()
 }
 
@@ -100,7 +110,7 @@ func countDown(n int, done func()) func() {
 func (m *mender) put(job *mending) {
 	if have := m.jobs[job.id]; have != nil {
 		have.done = append(have.done, job.done...)
-		have.tries = max(have.tries, job.tries)
+		have.tries, have.ahead, have.bad = max(have.tries, job.tries), max(have.ahead, job.ahead), max(have.bad, job.bad)
 		if job.from.Before(have.from) {
 			have.from = job.from
 		}
@@ -113,11 +123,20 @@ func (m *mender) put(job *mending) {
 	}
 }
 
-// later puts a job back.
+// later puts a job back that could not be begun.
 func (m *mender) later(job *mending) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	job.due = time.Now().Add(mendAgain)
+	m.put(job)
+}
+
+// again puts a job back that failed. However often, for a store may be away for hours.
+func (m *mender) again(job *mending) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	job.due = time.Now().Add(min(mendAgain<<min(job.tries, 8), mendSlowest))
+	job.tries++
 	m.put(job)
 }
 
@@ -195,24 +214,60 @@ func (m *mender) mend(ctx context.Context, jobs []*mending) {
 	if len(drafts) == 0 {
 		return
 	}
-	err := m.await(ctx)
-	for _, job := range jobs {
-		d := drafts[job]
-		if d == nil {
-			continue
+	if err := m.await(ctx); err != nil {
+		if ctx.Err() == nil {
+			m.log.WarnContext(ctx, "timelines are not mended yet", "monitors", len(drafts), "error", err)
 		}
-		if err == nil {
-			if fail := d.derive(ctx, m.state, m.results); fail != nil {
-				if ctx.Err() == nil {
-					m.log.ErrorContext(ctx, "timelines not mended", "monitor_id", job.id, "error", fail, "again_in", mendAgain.String())
-				}
-			} else if m.adopt(d, job) {
-				continue
-			}
+		for job, d := range drafts {
+			m.court.drop(d)
+			m.again(job)
 		}
-		m.court.drop(d)
-		m.later(job)
+		return
 	}
+	var work errgroup.Group // reading is mostly waiting
+	work.SetLimit(mendWorkers)
+	for _, job := range jobs {
+		if d := drafts[job]; d != nil {
+			work.Go(func() error {
+				m.derive(ctx, d, job)
+				return nil
+			})
+		}
+	}
+	_ = work.Wait()
+}
+
+// derive ends a job, or puts it back.
+func (m *mender) derive(ctx context.Context, d *draft, job *mending) {
+	err := d.derive(ctx, m.state, m.results)
+	if err == nil {
+		job.bad = 0
+		if m.adopt(d, job) {
+			return
+		}
+	}
+	m.court.drop(d)
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case m.hopeless(job, err):
+		m.metrics.aside.Add(1)
+		m.log.ErrorContext(ctx, "timelines are left as they are", "monitor_id", job.id, "from", job.from, "tries", job.tries+1, "error", err)
+		m.finish(job)
+		return
+	default:
+		m.log.ErrorContext(ctx, "timelines not mended", "monitor_id", job.id, "tries", job.tries+1, "error", err)
+	}
+	m.again(job)
+}
+
+// hopeless reports whether an error would come again with every try: it is of what is stored, not of a store that cannot be asked.
+func (m *mender) hopeless(job *mending, err error) bool {
+	if fault.Is(err, fault.KindUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		job.bad = 0
+		return false
+	}
+	job.bad++
+	return job.bad >= mendAtWorst || job.bad >= mendHopeful && errors.Is(err, errUnmendable)
 }
 
 // await waits until what was judged is stored, judgement and results.
@@ -232,10 +287,11 @@ func (m *mender) adopt(d *draft, job *mending) bool {
 		m.metrics.mended.Add(1)
 		return true
 	case ahead:
-		if job.tries++; job.tries >= mendAtWorst {
-			m.log.Error("timelines are not mended: results that were judged are not in the history", "monitor_id", job.id)
+		// They are stored, whose results these are, and their prober need not keep them for what another one owes.
+		if job.ahead++; job.ahead == mendAtWorst {
+			m.log.Error("timelines wait: results that were judged are not in the history", "monitor_id", job.id, "from", job.from)
 			m.finish(job)
-			return true
+			job.done = nil
 		}
 	}
 	return false

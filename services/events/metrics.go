@@ -19,7 +19,8 @@ type metrics struct {
 
 	received, unjudged, unstored   atomic.Int64 // results
 	added, appendFails, commitFail atomic.Int64
-	fenced, backfilled, mended     atomic.Int64
+	fenced, backfilled             atomic.Int64
+	mended, aside                  atomic.Int64 // timelines
 	probers, readers               atomic.Int64 // open streams
 	head                           atomic.Uint64
 
@@ -55,6 +56,7 @@ func (m *metrics) watch(c *court, a *archive, d *mender) error {
 	set.Counter("frogup_events_fenced_results", "Results of a lease that was over: stored, and not judged.", m.fenced.Load)
 	set.Counter("frogup_events_backfilled_results", "Results of a time when nobody listened, repeated ones included: stored, and not announced.", m.backfilled.Load)
 	set.Counter("frogup_events_mended_timelines", "Timelines of monitors that were derived again because results of the past came in.", m.mended.Load)
+	set.Counter("frogup_events_unmended_timelines", "Timelines of monitors that were left as they are, because they cannot be derived again from what is stored.", m.aside.Load)
 	set.Counter("frogup_events_appended_results", "Results added to the result store, repeated ones not included.", m.added.Load)
 	set.Counter("frogup_events_append_failures", "Insertions into the result store that failed, to be tried again.", m.appendFails.Load)
 	set.Counter("frogup_events_commit_failures", "Commits of judgement that failed, to be tried again.", m.commitFail.Load)

@@ -137,7 +137,7 @@ func (v *view) settledPlaces(ctx context.Context, i int, q events.ResultQuery, s
 	if faultsOnly(q) { // a few among many successes have an index of their own
 		table, where = `result r INDEXED BY result_fault`, where+` AND r.outcome <> 1`
 	}
-	query := `SELECT r.id FROM ` + table + join + ` WHERE r.id >= ? AND r.id < ?` + where + ` ORDER BY r.id DESC LIMIT ?`
+	query := `SELECT r.id FROM ` + table + join + ` WHERE r.id >= ? AND r.id < ?` + where + ` ORDER BY r.id DESC LIMIT ? + 0`
 	args = append(append([]any{resultID(id, s.lo), resultID(id, s.hi)}, args...), n)
 	var out []place
 	err := rows(ctx, v.tx, func(r *sql.Rows) error {

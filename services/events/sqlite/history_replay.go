@@ -91,7 +91,7 @@ func (m *month) nextMoment(ctx context.Context, monitorID uint32, after map[stri
 	const query = `SELECT r.id FROM result r WHERE r.id >= ? ORDER BY r.id LIMIT 1`
 	for _, id := range settled { // each has a result at or after it
 		var first int64
-		if err := m.db.Read().QueryRowContext(ctx, query, id).Scan(&first); err != nil {
+		if err := m.read.QueryRowContext(ctx, query, id).Scan(&first); err != nil {
 			return 0, fmt.Errorf("find next result: %w", err)
 		}
 		take(first & (1<<resultShift - 1))

@@ -28,6 +28,7 @@ import (
 // from new ones, and when to settle.
 type month struct {
 	db    *sqlite.DB
+	read  *statements
 	start time.Time
 	turn  sync.Mutex  // held by whoever writes, until what is known in memory says so too
 	dict  *dictionary // under turn
@@ -89,7 +90,7 @@ func openMonth(ctx context.Context, path string, start time.Time, opts sqlite.Op
 		return nil, err
 	}
 	m := &month{
-		db: db, start: start, dict: newDictionary(),
+		db: db, read: newStatements(db.Read()), start: start, dict: newDictionary(),
 		byKey: map[seriesKey]*series{}, byMonitor: map[uint32][]*series{}, byID: map[int64]*series{}, blocks: map[uint32]*block{},
 	}
 	if err := m.load(ctx); err != nil {
@@ -157,7 +158,7 @@ func (m *month) length() int64 { return m.moment(m.end()) }
 type view struct {
 	*month
 	conn   *sql.Conn
-	tx     *sql.Tx
+	tx     *readTx
 	series []seriesView
 }
 
@@ -170,6 +171,7 @@ type seriesView struct {
 // view begins a read of the series that pick chooses, with their fresh results in [lo, hi). Call done.
 func (m *month) view(ctx context.Context, pick func(*month) []*series, lo, hi int64) (_ *view, err error) {
 	v := &view{month: m}
+	m.read.prepare(ctx)
 	if v.conn, err = m.db.Read().Conn(ctx); err != nil { // before the lock: writers must not wait for a free connection
 		return nil, fmt.Errorf("begin read: %w", err)
 	}
@@ -183,9 +185,11 @@ func (m *month) view(ctx context.Context, pick func(*month) []*series, lo, hi in
 	for _, s := range pick(m) {
 		v.series = append(v.series, seriesView{s, slices.Clone(s.between(lo, hi)), s.rows})
 	}
-	if v.tx, err = v.conn.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}); err != nil {
+	tx, err := v.conn.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
 		return nil, fmt.Errorf("begin read: %w", err)
 	}
+	v.tx = &readTx{tx, m.read}
 	// A transaction sees the file as of its first read, not as of its beginning.
 	const pin = `SELECT COUNT(*) FROM (SELECT 1 FROM series LIMIT 1)`
 	var n int

@@ -27,7 +27,10 @@ func schema(name string) fs.FS {
 }
 
 // State is an events.StateStore in one file.
-type State struct{ db *sqlite.DB }
+type State struct {
+	db   *sqlite.DB
+	read *statements
+}
 
 var _ events.StateStore = (*State)(nil)
 
@@ -42,7 +45,7 @@ func OpenState(ctx context.Context, path string) (*State, error) {
 		db.Close()
 		return nil, fmt.Errorf("open state: %w", err)
 	}
-	return &State{db: db}, nil
+	return &State{db: db, read: newStatements(db.Read())}, nil
 }
 
 // Close closes the file.

@@ -21,7 +21,7 @@ JOIN uptime_monitor_status s ON s.monitor_id = c.monitor_id
 JOIN region_state r ON r.monitor_id = s.monitor_id
 ORDER BY s.monitor_id, r.region`
 	var out []events.MonitorStatus
-	err := rows(ctx, s.db.Read(), func(r *sql.Rows) error {
+	err := rows(ctx, s.read, func(r *sql.Rows) error {
 		var state stateRow
 		var region regionRow
 		if err := r.Scan(append(state.targets(), region.targets()...)...); err != nil {
@@ -49,7 +49,7 @@ SELECT s.monitor_id FROM uptime_monitor_status s JOIN catalog c ON c.monitor_id 
 WHERE s.organization_id = ? AND s.current_status = ? AND c.deleted = 0
 ORDER BY s.monitor_id`
 	var out []uint32
-	err := rows(ctx, s.db.Read(), func(r *sql.Rows) error {
+	err := rows(ctx, s.read, func(r *sql.Rows) error {
 		var id uint32
 		err := r.Scan(&id)
 		out = append(out, id)
@@ -78,7 +78,7 @@ JOIN transition t ON t.id = (
 	for _, id := range monitorIDs {
 		out[id] = make([]events.Timeline, len(moments))
 	}
-	err := rows(ctx, s.db.Read(), func(r *sql.Rows) error {
+	err := rows(ctx, s.read, func(r *sql.Rows) error {
 		var id uint32
 		var i int
 		var t timeline
@@ -105,9 +105,9 @@ WHERE t.monitor_id = ?1 AND t.region = ?2 AND t.since < ?4
     SELECT x.since FROM transition x WHERE x.monitor_id = ?1 AND x.region = ?2 AND x.since <= ?3
     ORDER BY x.since DESC, x.seq DESC LIMIT 1), ?3)
   AND (?5 = 0 OR t.status = ?5)
-ORDER BY t.since DESC, t.seq DESC LIMIT ?6`
+ORDER BY t.since DESC, t.seq DESC LIMIT ?6 + 0`
 	var out []events.Transition
-	err := rows(ctx, s.db.Read(), func(r *sql.Rows) error {
+	err := rows(ctx, s.read, func(r *sql.Rows) error {
 		v := events.Transition{MonitorID: q.MonitorID, Region: q.Region}
 		var t timeline
 		var noted, cause int64
