@@ -320,14 +320,14 @@ func (m Message) link(publicURL string) string {
 	switch {
 	case publicURL == "":
 		return ""
-	case m.IncidentID != 0:
-		return publicURL + "/incidents/" + number(m.IncidentID)
+	case m.MonitorID != 0 && m.IncidentID != 0:
+		return publicURL + "/uptime/" + number(m.MonitorID) + "?incident=" + number(m.IncidentID)
 	case m.MonitorID != 0:
-		return publicURL + "/monitors/" + number(m.MonitorID)
+		return publicURL + "/uptime/" + number(m.MonitorID)
 	case m.Content.Notice != nil:
-		return publicURL + "/notices"
+		return publicURL + "/uptime/notices"
 	}
-	return publicURL + "/"
+	return publicURL + "/uptime"
 }
 
 const dedupPrefix = "frogup-"

@@ -38,7 +38,7 @@ func TestWords(t *testing.T) {
 		got, want notify.Words
 	}{
 		"down": {down.words(second(15), testPublicURL), notify.Words{
-			Title: "api is down", Type: TypeDown, Action: notify.Trigger, Severity: notify.Critical, Link: testPublicURL + "/incidents/1",
+			Title: "api is down", Type: TypeDown, Action: notify.Trigger, Severity: notify.Critical, Link: testPublicURL + "/uptime/7?incident=1",
 			Text: "https://api/: down (regions: eu).\nSince 2031-05-06T07:08:19Z (for 5 s).\nWhy: connection refused: refused.",
 			Facts: []notify.Fact{
 				{Name: "Monitor", Value: "api"}, {Name: "Target", Value: "https://api/"}, {Name: "Regions", Value: "eu"},
@@ -57,7 +57,7 @@ func TestWords(t *testing.T) {
 			},
 		}},
 		"degraded": {m.ofType(t, TypeDegraded).words(second(100), testPublicURL), notify.Words{
-			Title: "api is degraded", Type: TypeDegraded, Action: notify.Trigger, Severity: notify.Medium, Link: testPublicURL + "/monitors/7",
+			Title: "api is degraded", Type: TypeDegraded, Action: notify.Trigger, Severity: notify.Medium, Link: testPublicURL + "/uptime/7",
 			Text: "https://api/: degraded: it works for some regions only, or slowly (regions: eu).\nSince 2031-05-06T07:09:49Z.\nWhy: connection refused: refused.",
 			Facts: []notify.Fact{
 				{Name: "Monitor", Value: "api"}, {Name: "Target", Value: "https://api/"}, {Name: "Regions", Value: "eu"},
@@ -74,7 +74,7 @@ func TestWords(t *testing.T) {
 			},
 		}},
 		"test": {Message{ID: "msg_1", Type: TypeTest, OccurredAt: second(0)}.words(second(0), testPublicURL), notify.Words{
-			Title: "Test message", Type: TypeTest, Action: notify.Info, Severity: notify.Informational, Test: true, Link: testPublicURL + "/",
+			Title: "Test message", Type: TypeTest, Action: notify.Info, Severity: notify.Informational, Test: true, Link: testPublicURL + "/uptime",
 			Text:  "Somebody asked for it to see whether messages arrive here. Nothing is wrong.",
 			Facts: []notify.Fact{{Name: "Sent", Value: "2031-05-06T07:08:09Z"}},
 		}},

@@ -135,7 +135,7 @@ export function monitorList({ canEdit, lost }) {
     const held = row.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     const checked = el("time", { datetime: s.last_checked_at ?? undefined, title: s.last_checked_at ?? "", "data-ago": s.last_checked_at ?? "" }, ago(s.last_checked_at));
     row.replaceChildren(
-      el("div", {}, el("div", { class: "row" }, state(status), el("button", { type: "button", class: "name", "data-key": "name", on: { click: () => attempt(() => showMonitor(m, actions, () => row.querySelector("[data-key=name]")?.focus())) } }, m.name)),
+      el("div", {}, el("div", { class: "row" }, state(status), el("button", { type: "button", class: "name", "data-key": "name", on: { click: () => attempt(() => open(m)) } }, m.name)),
         el("span", { class: "target", title: target(m) }, target(m))),
       el("div", { class: "trend" }, spark(events), bars(events), el("span", { class: "quiet small" }, el("span", {}, checked), el("span", {}, s.last_error_type && status !== "up" ? s.last_error_type : ""))),
       el("dl", { class: "numbers" }, number("24 h", percent(s.uptime_percentage_24h)), number("7 d", percent(s.uptime_percentage_7d)), number("30 d", percent(s.uptime_percentage_30d)),
@@ -154,6 +154,22 @@ export function monitorList({ canEdit, lost }) {
       m.enabled ? make("Pause", "pause", () => { done(); attempt(() => change(m, false)); }) : make("Resume", "play", () => { done(); attempt(() => change(m, true)); }, { "data-key": "pause" }),
       make("Delete", "trash", () => { done(); askDelete(m, () => attempt(() => remove(m))); }, { kind: small ? kind : "danger" }),
     ];
+  }
+
+  /** Opens a monitor's dialog, which has an address: messages lead to it, and so may people. */
+  async function open(m) {
+    const path = `/uptime/${m.id}`;
+    if (location.pathname !== path) history.replaceState(null, "", path);
+    await showMonitor(m, actions, () => {
+      if (location.pathname === path) history.replaceState(null, "", "/");
+      known.get(m.id)?.row.querySelector("[data-key=name]")?.focus();
+    });
+  }
+
+  /** Opens what the address of the page names. */
+  async function openNamed() {
+    const id = /^\/uptime\/(\d+)$/.exec(location.pathname)?.[1];
+    if (id) await open(await api.monitor(Number(id)));
   }
 
   async function checkNow(m) {
@@ -225,6 +241,7 @@ export function monitorList({ canEdit, lost }) {
   const refresh = setInterval(() => { if (!document.hidden) attempt(() => load(null)); }, REFRESH);
 
   attempt(() => load(null));
+  attempt(openNamed);
   return {
     view,
     end() {
