@@ -340,6 +340,7 @@ type archive struct {
 	eventsv1.UnimplementedRecorderServiceServer
 
 	mu   sync.Mutex
+	slow time.Duration // storing takes so long
 	rows map[archiveKey]*checkv1.CheckResult
 	all  []*checkv1.CheckResult // repetitions by the same prober left out
 }
@@ -364,6 +365,10 @@ func (r *archive) Record(s eventsv1.RecorderService_RecordServer) error {
 		if b == nil {
 			continue
 		}
+		r.mu.Lock()
+		slow := r.slow
+		r.mu.Unlock()
+		pass(slow)
 		r.mu.Lock()
 		for _, x := range b.GetResults() {
 			key := archiveKey{x.GetMonitorId(), x.GetScheduledAt().AsTime().UnixMilli()}

@@ -90,9 +90,7 @@ func TestLeasesAccountForEverySlot(t *testing.T) {
 	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
 		t.Setenv("TMPDIR", "/dev/shm") // two files are synced in each second of the bubble, of which there are many
 	}
-	if os.Getenv("FROGUP_TORTURE") == "" {
-		someStories(t)
-	}
+	stories(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		story := drawStory(rt)
 		var wrong problems
@@ -103,10 +101,14 @@ func TestLeasesAccountForEverySlot(t *testing.T) {
 	})
 }
 
-// someStories has the next check tell the same stories each time. FROGUP_TORTURE=1 has others told.
-func someStories(t *testing.T) {
+// stories has the next check tell a few stories, the same each time; with FROGUP_TORTURE=1 many others.
+func stories(t *testing.T) {
 	t.Helper()
-	for name, value := range map[string]string{"rapid.checks": "60", "rapid.seed": "20"} {
+	want := map[string]string{"rapid.checks": "60", "rapid.seed": "20"}
+	if os.Getenv("FROGUP_TORTURE") != "" {
+		want = map[string]string{"rapid.checks": "10000"}
+	}
+	for name, value := range want {
 		f := flag.Lookup(name)
 		before := f.Value.String()
 		if before != f.DefValue {
