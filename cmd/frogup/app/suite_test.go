@@ -301,6 +301,46 @@ func TestSetupLinkOfSeparateServices(t *testing.T) {
 }
 
 // A database that is not there yet is waited for, and a service whose database goes away says so until it is back.
+// TestHistoryComesLate starts beside a ClickHouse that is down: checks run and are judged, the history is said to be delayed, and
+// what was made in the meantime is there when it comes.
+func TestHistoryComesLate(t *testing.T) {
+	server := clickhousetest.Start(t)
+	server.Kill()
+	env := map[string]string{"FROGUP_DATABASE": postgrestest.DSN(t), "FROGUP_HISTORY": server.DSN(),
+		"FROGUP_ADMIN_EMAIL": "owner@example.com", "FROGUP_ADMIN_PASSWORD": "correct horse battery staple", "FROGUP_ADMIN_API_KEY": suiteKey}
+	port := closedPort(t)
+	r := launch(t, env, "serve", "--data", filepath.Join(t.TempDir(), "data"), "--listen", "127.0.0.1:0", "--metrics-listen", port)
+	base, operators := r.line("listening on "), "http://"+port
+	eventually(t, "serve to be ready", answers(base+"/readyz", http.StatusOK))
+	shows := func(word string) func() error {
+		return func() error {
+			if status, body, err := get(operators + "/readyz?format=json"); err != nil || status != http.StatusOK || !strings.Contains(body, `"events history":"`+word+`"`) {
+				return fmt.Errorf("%d %s %w", status, body, err)
+			}
+			return nil
+		}
+	}
+	eventually(t, "the history to be delayed", shows("delayed"))
+	client := map[string]string{"FROGUP_SERVER": base, "FROGUP_API_KEY": suiteKey}
+	if got := runVerb(t, t.Context(), client, "", "monitors", "create", "self", base+"/healthz", "--interval", "1s"); got.code != exitOK {
+		t.Fatalf("%+v", got)
+	}
+	says := func(word string, verb ...string) func() error {
+		return func() error {
+			got := runVerb(t, t.Context(), client, "", verb...)
+			if got.code != exitOK || !strings.Contains(got.stdout, word) {
+				return fmt.Errorf("%+v", got)
+			}
+			return nil
+		}
+	}
+	eventually(t, "checks to be judged", says(`"up"`, "monitors", "list", "--json"))
+	server.Start()
+	eventually(t, "checks to be stored", says(`"success"`, "monitors", "get", "1", "--json"))
+	eventually(t, "the history to be ready", shows("ready"))
+	r.stop(exitOK)
+}
+
 func TestDatabaseComesAndGoes(t *testing.T) {
 	server := postgrestest.Start(t)
 	dsn := server.DSN()
