@@ -18,7 +18,7 @@ func (r rule) fits(kind string, handshake bool) error {
 	case kind == nettest.ProtocolTCP && !handshake:
 		return errors.New("a TCP check has no answer to look at; it knows response_time only")
 	case !certificate && r.Type != "cel":
-		return errors.New("this check has no answer to look at; it knows response_time, cert_… and cel:")
+		return errors.New("this check has no answer to look at; its rules are response_time, cert_… or cel:…, and no others")
 	}
 	return nil
 }

@@ -385,7 +385,7 @@ func TestRunConcurrency(t *testing.T) {
 			if n := running.Add(1); n > most.Load() {
 				most.Store(n)
 			}
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 			running.Add(-1)
 			return &checkv1.CheckResult{}
 		}}
