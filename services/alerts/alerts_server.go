@@ -42,7 +42,7 @@ func (s *alertsServer) CreateAlert(ctx context.Context, in *alertsv1.CreateAlert
 	}
 	at := now()
 	r := Rule{OrganizationID: m.OrganizationID, MonitorID: m.ID, CreatedAt: at, UpdatedAt: at}
-	all := map[string]bool{"alert_type": true, "alert_config": true, "conditions": true, "enabled": true}
+	all := map[string]bool{"alert_type": true, "alert_config": true, "conditions": true, "enabled": true, "severity": true}
 	set, made, err := applyAlert(&r, Settings{}, in.GetAlert(), all)
 	if err != nil {
 		return nil, err
@@ -115,6 +115,9 @@ func applyAlert(r *Rule, old Settings, in *alertsv1.Alert, given map[string]bool
 	if given["enabled"] {
 		r.Enabled = in.Enabled == nil || *in.Enabled
 		r.Triggered = r.Triggered && r.Enabled // a rule that is not evaluated ends what it triggered
+	}
+	if given["severity"] {
+		r.Severity = severityFrom(in.Severity)
 	}
 	if given["conditions"] {
 		r.Conditions = conditionsFrom(in.GetConditions())

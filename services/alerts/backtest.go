@@ -40,9 +40,11 @@ type firings struct {
 	all   []span   // zero end while it holds
 }
 
-func newBacktest(m Monitor, rules ...Rule) *backtest {
+// newBacktest makes rules begin at a moment.
+func newBacktest(m Monitor, began time.Time, rules ...Rule) *backtest {
 	b := &backtest{state: State{Monitor: m, Past: true}, fired: map[uint32]*firings{}}
 	for _, r := range rules {
+		r.CreatedAt = began
 		b.state.Rules = append(b.state.Rules, RuleState{Rule: r})
 		b.fired[r.ID] = &firings{}
 	}

@@ -158,11 +158,11 @@ func (s *backtestsServer) backtest(ctx context.Context, in *alertsv1.BacktestReq
 		ConfirmDown: in.ConfirmDown, ConfirmUp: in.ConfirmUp,
 	}
 	if in.ConfirmDown == nil && in.ConfirmUp == nil {
-		b := newBacktest(m, append([]Rule{proposed}, present...)...)
+		b := newBacktest(m, from, append([]Rule{proposed}, present...)...)
 		summary, err := s.replay(ctx, req, b)
 		return b, summary, err
 	}
-	b, other := newBacktest(m, proposed), newBacktest(m, present...)
+	b, other := newBacktest(m, from, proposed), newBacktest(m, from, present...)
 	var summary *eventsv1.ReplaySummary
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
@@ -202,6 +202,7 @@ func (s *backtestsServer) replay(ctx context.Context, req *eventsv1.ReplayFeedRe
 			if summary == nil {
 				return nil, errors.New("replay: it ended without a summary")
 			}
+			b.take(Entry{At: timeFrom(req.GetEnd())}) // a silence may last
 			return summary, nil
 		}
 		if err != nil {

@@ -41,7 +41,7 @@ func TestCompare(t *testing.T) {
 
 // What a rule that never rests would have done is counted whole and told in part.
 func TestFiringsAreBounded(t *testing.T) {
-	b := newBacktest(Monitor{ID: testMonitor, OrganizationID: testOrg}, testRule(proposedID, Conditions{Failures: 1}).Rule)
+	b := newBacktest(Monitor{ID: testMonitor, OrganizationID: testOrg}, time.Time{}, testRule(proposedID, Conditions{Failures: 1}).Rule)
 	const times = firingsAtMost + 7
 	for i := range times {
 		b.take(failing(0, 10*i, 1))

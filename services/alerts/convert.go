@@ -36,8 +36,28 @@ func alertProto(r Rule, made map[string]any) *alertsv1.Alert {
 	return &alertsv1.Alert{
 		Id: r.ID, MonitorId: r.MonitorID, AlertType: &r.Type, AlertConfig: shown(r.Type, r.Config, made),
 		Conditions: conditionsProto(r.Conditions), Enabled: &r.Enabled,
-		CreatedAt: stamp(r.CreatedAt), UpdatedAt: stamp(r.UpdatedAt), Triggered: r.Triggered,
+		CreatedAt: stamp(r.CreatedAt), UpdatedAt: stamp(r.UpdatedAt), Triggered: r.Triggered, Severity: severityProto(r.Severity),
 	}
+}
+
+var severities = map[Severity]alertsv1.Severity{
+	SeverityCritical: alertsv1.Severity_SEVERITY_CRITICAL,
+	SeverityHigh:     alertsv1.Severity_SEVERITY_HIGH,
+	SeverityMedium:   alertsv1.Severity_SEVERITY_MEDIUM,
+	SeverityLow:      alertsv1.Severity_SEVERITY_LOW,
+	SeverityInfo:     alertsv1.Severity_SEVERITY_INFO,
+}
+
+func severityProto(s Severity) *alertsv1.Severity { return some(severities[s]) }
+
+// severityFrom reads a severity; the schema has refused what is none.
+func severityFrom(in *alertsv1.Severity) Severity {
+	for s, p := range severities {
+		if in != nil && *in == p {
+			return s
+		}
+	}
+	return SeverityHigh
 }
 
 func conditionsProto(c Conditions) *alertsv1.Conditions {
@@ -45,6 +65,9 @@ func conditionsProto(c Conditions) *alertsv1.Conditions {
 		ConsecutiveFailures:       some(int32(c.Failures)),
 		ResponseTimeThresholdMs:   some(int32(c.ResponseTime.Milliseconds())),
 		UptimePercentageThreshold: some(c.Uptime),
+		CertificateDaysLeft:       some(int32(c.Certificate)),
+		DegradedRegions:           some(int32(c.Regions)),
+		NoDataSeconds:             some(int32(c.NoData.Seconds())),
 	}
 }
 
@@ -53,6 +76,9 @@ func conditionsFrom(in *alertsv1.Conditions) Conditions {
 		Failures:     int(in.GetConsecutiveFailures()),
 		ResponseTime: time.Duration(in.GetResponseTimeThresholdMs()) * time.Millisecond,
 		Uptime:       in.GetUptimePercentageThreshold(),
+		Certificate:  int(in.GetCertificateDaysLeft()),
+		Regions:      int(in.GetDegradedRegions()),
+		NoData:       time.Duration(in.GetNoDataSeconds()) * time.Second,
 	}
 }
 

@@ -44,7 +44,7 @@ func entryFrom(in *eventsv1.FeedEntry) Entry {
 	if t := in.GetTransition(); t != nil {
 		e.Transition = &Transition{
 			From: statuses[t.GetFrom()], To: statuses[t.GetTo()], Since: timeFrom(t.GetSince()), Regions: t.GetRegions(),
-			ErrorType: t.GetErrorType(), ErrorMessage: t.GetErrorMessage(), Failures: t.GetConsecutiveFailures(),
+			ErrorType: t.GetErrorType(), ErrorMessage: t.GetErrorMessage(), Failures: t.GetConsecutiveFailures(), Down: t.GetDownRegions(),
 		}
 		if e.Transition.Since.IsZero() {
 			e.Transition.Since = e.At
@@ -54,7 +54,8 @@ func entryFrom(in *eventsv1.FeedEntry) Entry {
 		e.Observation = &Observation{
 			Region: o.GetRegion(), Outcome: outcomes[o.GetStatus()], StatusCode: o.StatusCode, ErrorType: o.GetErrorType(),
 			ErrorMessage: o.GetErrorMessage(), Failures: o.GetConsecutiveFailures(), Status: statuses[o.GetCurrentStatus()],
-			Successes: o.GetSuccesses(), Slowest: microseconds(o.GetMaxResponseTimeUs()),
+			Successes: o.GetSuccesses(), Slowest: microseconds(o.GetMaxResponseTimeUs()), Down: o.GetDownRegions(),
+			CertificateExpires: timeFrom(o.GetCertificateExpiresAt()),
 		}
 	}
 	return e
@@ -86,6 +87,9 @@ func entryFromStatus(organization string, in *eventsv1.MonitorStatus) Entry {
 	for _, r := range in.GetRegions() {
 		if r.GetStatus() == in.GetCurrentStatus() {
 			t.Regions = append(t.Regions, r.GetRegion())
+		}
+		if r.GetStatus() == eventsv1.CurrentStatus_CURRENT_STATUS_DOWN {
+			t.Down = append(t.Down, r.GetRegion())
 		}
 	}
 	return Entry{OrganizationID: organization, MonitorID: in.GetMonitorId(), At: at, Transition: t}

@@ -9,6 +9,7 @@ import (
 type State struct {
 	Monitor  Monitor
 	Known    Status      // the last of up, degraded and down that was announced; "" before any, and after a pause
+	Blind    time.Time   // since when nothing is known of it; zero while something is, and while nobody looks
 	Incident *Incident   // of the outage that goes on; nil when there is none
 	Rules    []RuleState // enabled ones, by id
 	Channels []Channel   // enabled ones of the organization, by id
@@ -45,6 +46,7 @@ func Evaluate(s State, e Entry, ids IDs, now time.Time) (State, IDs, Effects) {
 		return s, ids, Effects{}
 	}
 	v := evaluation{state: s, entry: e, ids: ids, now: now}
+	v.wait()
 	switch {
 	case e.Transition != nil:
 		v.transition(*e.Transition)
@@ -67,7 +69,38 @@ type evaluation struct {
 	copied bool // state.Rules is this evaluation's own
 }
 
+// wait lets the rules about no data know how late it is. A rule triggers at the moment at which its time was over, whichever
+// entry is the first after that: a mere Tick, or what ends the silence.
+func (v *evaluation) wait() {
+	since := v.state.Blind
+	if since.IsZero() {
+		return
+	}
+	e := v.entry
+	defer func() { v.entry = e }()
+	for i := range v.state.Rules {
+		r := &v.state.Rules[i].Rule
+		due := since.Add(r.Conditions.NoData)
+		if due.Before(r.CreatedAt) {
+			due = r.CreatedAt
+		}
+		if o := v.state.Rules[i].Open; r.Conditions.NoData > 0 && !e.At.Before(due) && (o == nil || !o.Holding.NoData) {
+			v.entry.At = due
+			blind := due.Sub(since)
+			v.rule(i, reading{blind: &blind, status: StatusUnknown})
+		}
+	}
+}
+
 func (v *evaluation) transition(t Transition) {
+	if t.To == StatusUnknown {
+		if v.state.Blind.IsZero() {
+			v.state.Blind = t.Since
+			v.wait()
+		}
+		return
+	}
+	v.state.Blind = time.Time{}
 	switch t.To {
 	case StatusDown:
 		v.down(t)
@@ -76,11 +109,14 @@ func (v *evaluation) transition(t Transition) {
 	case StatusPaused:
 		v.pause(t.Since)
 		return
-	default: // unknown, maintenance, and states that a newer events service may have: nobody saw the target
+	default: // maintenance, and states that a newer events service may have: nobody saw the target
+		v.rules(reading{blind: new(time.Duration), status: t.To})
 		return
 	}
+	down := len(t.Down)
 	v.rules(reading{
-		failures: &t.Failures, regions: t.Regions, status: t.To, errorType: t.ErrorType, errorMessage: t.ErrorMessage,
+		failures: &t.Failures, down: &down, blind: new(time.Duration), regions: t.Regions, status: t.To, errorType: t.ErrorType,
+		errorMessage: t.ErrorMessage,
 	})
 }
 
@@ -173,6 +209,12 @@ func (v *evaluation) observation(o Observation) {
 	if o.Successes > 0 {
 		r.slowest = &o.Slowest
 	}
+	if !o.CertificateExpires.IsZero() {
+		left := o.CertificateExpires.Sub(v.entry.At)
+		r.expires = &left
+	}
+	down := len(o.Down)
+	r.down = &down
 	v.rules(r)
 }
 

@@ -22,12 +22,15 @@ func anyFeed(t *rapid.T) []Entry {
 	from, seq, at := Status(""), 0, 0
 	for range n {
 		at += rapid.IntRange(0, 30).Draw(t, "pause")
-		switch rapid.IntRange(0, 5).Draw(t, "kind") {
+		switch rapid.IntRange(0, 6).Draw(t, "kind") {
+		case 6:
+			out = append(out, Entry{OrganizationID: testOrg, MonitorID: testMonitor, At: second(at)}) // a tick
 		case 0, 1:
 			to := rapid.SampledFrom(statuses).Draw(t, "to")
 			seq += rapid.IntRange(1, 3).Draw(t, "gap")
 			e := transition(seq, at, from, to)
 			e.Transition.Failures = rapid.Uint32Range(0, 6).Draw(t, "failures")
+			e.Transition.Down = testRegions[:rapid.IntRange(0, len(testRegions)).Draw(t, "down")]
 			out, from = append(out, e), to
 		case 2:
 			percent := rapid.Float64Range(0, 100).Draw(t, "uptime")
@@ -39,6 +42,11 @@ func anyFeed(t *rapid.T) []Entry {
 			if o.Outcome == OutcomeSuccess || rapid.Bool().Draw(t, "earlier successes") {
 				o.Successes = 1
 				o.Slowest = time.Duration(rapid.IntRange(0, 2000).Draw(t, "ms")) * time.Millisecond
+			}
+			o.Status = rapid.SampledFrom([]Status{StatusUp, StatusDegraded, StatusDegraded, StatusDown, StatusUnknown}).Draw(t, "status")
+			o.Down = testRegions[:rapid.IntRange(0, len(testRegions)).Draw(t, "down")]
+			if rapid.Bool().Draw(t, "tls") {
+				o.CertificateExpires = second(at).Add(time.Duration(rapid.IntRange(-5, 40).Draw(t, "days")) * 24 * time.Hour)
 			}
 			out = append(out, observation(seq, at, o))
 		}
@@ -55,6 +63,9 @@ func anyState(t *rapid.T) State {
 				Failures:     rapid.IntRange(0, 5).Draw(t, "failures"),
 				ResponseTime: time.Duration(rapid.SampledFrom([]int{0, 500, 1500}).Draw(t, "ms")) * time.Millisecond,
 				Uptime:       rapid.SampledFrom([]float64{0, 50, 99}).Draw(t, "uptime"),
+				Certificate:  rapid.SampledFrom([]int{0, 0, 1, 14}).Draw(t, "certificate"),
+				Regions:      rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "regions"),
+				NoData:       time.Duration(rapid.SampledFrom([]int{0, 0, 10, 45}).Draw(t, "no data")) * time.Second,
 			}
 		}
 		s.Rules = append(s.Rules, testRule(uint32(i+1), c))
@@ -101,7 +112,7 @@ func compareBacktest(t *rapid.T, start State, entries []Entry, m *memory) {
 	for _, r := range start.Rules {
 		rules = append(rules, r.Rule)
 	}
-	b := newBacktest(m.state.Monitor, rules...)
+	b := newBacktest(m.state.Monitor, time.Time{}, rules...)
 	for _, e := range entries {
 		b.take(e)
 	}
@@ -161,10 +172,54 @@ func compareOutages(t *rapid.T, entries []Entry, m *memory) {
 // compareRule holds a rule to a model that keeps the last reading of everything.
 func compareRule(t *rapid.T, r Rule, entries []Entry, m *memory) {
 	failures, slowest, uptime := uint32(0), map[string]time.Duration{}, 100.0
+	expires, some, blind, unseen := map[string]time.Duration{}, false, time.Time{}, false
 	triggered, failed := false, false
 	var want []string
+	settle := func() {
+		holds := failed || some || unseen || r.Conditions.Uptime > 0 && uptime < r.Conditions.Uptime
+		for _, d := range slowest {
+			holds = holds || r.Conditions.ResponseTime > 0 && d > r.Conditions.ResponseTime
+		}
+		for _, d := range expires {
+			holds = holds || r.Conditions.Certificate > 0 && d < time.Duration(r.Conditions.Certificate)*24*time.Hour
+		}
+		if holds != triggered {
+			triggered = holds
+			want = append(want, map[bool]string{true: TypeTriggered, false: TypeResolved}[holds])
+		}
+	}
+	regions := func(status Status, down int) {
+		switch enough := r.Conditions.Regions > 0 && down >= r.Conditions.Regions; status {
+		case StatusDegraded:
+			some = enough
+		case StatusDown:
+			some = some && enough
+		case StatusUp:
+			some = false
+		}
+	}
 	for _, e := range entries {
+		if n := r.Conditions.NoData; n > 0 && !blind.IsZero() && e.At.Sub(blind) >= n {
+			unseen = true
+			settle() // it was so before the entry came
+		}
+		if tr := e.Transition; tr != nil {
+			switch {
+			case tr.To != StatusUnknown:
+				blind, unseen = time.Time{}, false
+			case blind.IsZero():
+				blind = e.At
+			}
+			regions(tr.To, len(tr.Down))
+		}
+		if o := e.Observation; o != nil {
+			regions(o.Status, len(o.Down))
+			if !o.CertificateExpires.IsZero() {
+				expires[o.Region] = o.CertificateExpires.Sub(e.At)
+			}
+		}
 		switch {
+		case tick(e):
 		case e.Uptime != nil:
 			uptime = *e.Uptime
 		case e.Observation != nil:
@@ -176,18 +231,12 @@ func compareRule(t *rapid.T, r Rule, entries []Entry, m *memory) {
 			}
 		case e.Transition.To == StatusPaused:
 			failures, slowest, uptime, triggered, failed = 0, map[string]time.Duration{}, 100, false, false
+			expires, some = map[string]time.Duration{}, false
 		case e.Transition.To == StatusUp || e.Transition.To == StatusDegraded || e.Transition.To == StatusDown:
 			failures = e.Transition.Failures
 		}
 		failed = failures > 0 && (failed || r.Conditions.Failures > 0 && failures >= uint32(r.Conditions.Failures))
-		holds := failed || r.Conditions.Uptime > 0 && uptime < r.Conditions.Uptime
-		for _, d := range slowest {
-			holds = holds || r.Conditions.ResponseTime > 0 && d > r.Conditions.ResponseTime
-		}
-		if holds != triggered {
-			triggered = holds
-			want = append(want, map[bool]string{true: TypeTriggered, false: TypeResolved}[holds])
-		}
+		settle()
 	}
 	if diff := cmp.Diff(want, m.types(Target{TargetAlert, r.ID}), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("rule %+v (-want +got):\n%s", r.Conditions, diff)
@@ -205,6 +254,8 @@ func compareRule(t *rapid.T, r Rule, entries []Entry, m *memory) {
 		t.Errorf("rule %d has %d open triggers, triggered = %t", r.ID, open, triggered)
 	}
 }
+
+func tick(e Entry) bool { return e.Transition == nil && e.Observation == nil && e.Uptime == nil }
 
 // compareMessages wants every message to have a cause, an id of its own, and a target that asked for it.
 func compareMessages(t *rapid.T, start State, m *memory) {

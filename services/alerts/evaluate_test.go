@@ -41,6 +41,9 @@ func (m *memory) feed(entries ...Entry) Batch {
 	if known, ok := b.Known[testMonitor]; ok {
 		m.state.Known = known
 	}
+	if since, ok := b.Blind[testMonitor]; ok {
+		m.state.Blind = since
+	}
 	for _, i := range b.Incidents {
 		m.incidents[i.ID] = i
 	}

@@ -2,7 +2,8 @@ package alerts
 
 import "time"
 
-// Entry is one thing that happened to a monitor. Exactly one of Transition, Observation and Uptime is set.
+// Entry is one thing that happened to a monitor. One of Transition, Observation and Uptime is set; without any it is a tick, which
+// says only how late it is.
 type Entry struct {
 	Seq            uint64 // place in the feed; 0 for what was asked, not announced
 	OrganizationID string
@@ -21,7 +22,8 @@ type Transition struct {
 	Regions      []string
 	ErrorType    string
 	ErrorMessage string
-	Failures     uint32 // consecutive target faults, the most of any region
+	Failures     uint32   // consecutive target faults, the most of any region
+	Down         []string // regions that see it down
 }
 
 // Outcome is what came of a check.
@@ -53,4 +55,7 @@ type Observation struct {
 	Status       Status // of the monitor after this check
 	Successes    uint32 // since the region's last observation
 	Slowest      time.Duration
+	Down         []string // regions that see the monitor down after this check
+
+	CertificateExpires time.Time // zero without one
 }

@@ -15,16 +15,17 @@ type Progress struct {
 // Batch is what a run of entries does. A store writes all of it, or nothing.
 type Batch struct {
 	Progress  Progress
-	Known     map[uint32]Status // by monitor; only what changed
-	Incidents []Incident        // new or changed, by id
-	Triggers  []Trigger         // new or changed, by id
-	Messages  []Message         // in the order they are to be sent
+	Known     map[uint32]Status    // by monitor; only what changed
+	Blind     map[uint32]time.Time // State.Blind, by monitor; only what changed
+	Incidents []Incident           // new or changed, by id
+	Triggers  []Trigger            // new or changed, by id
+	Messages  []Message            // in the order they are to be sent
 }
 
 // Fold evaluates entries one after the other. Entries that the progress has passed already are left out, so that reading a
 // part of the feed again does nothing. states holds a state for every monitor of the entries and is left alone.
 func Fold(p Progress, states map[uint32]State, entries []Entry, now time.Time) Batch {
-	b := Batch{Progress: p, Known: map[uint32]Status{}}
+	b := Batch{Progress: p, Known: map[uint32]Status{}, Blind: map[uint32]time.Time{}}
 	current := maps.Clone(states)
 	incidents, triggers := map[uint32]Incident{}, map[uint32]Trigger{}
 	for _, e := range entries {
@@ -37,6 +38,9 @@ func Fold(p Progress, states map[uint32]State, entries []Entry, now time.Time) B
 		b.Progress = Progress{Seq: max(b.Progress.Seq, e.Seq), IDs: ids}
 		if after.Known != before.Known {
 			b.Known[e.MonitorID] = after.Known
+		}
+		if !after.Blind.Equal(before.Blind) {
+			b.Blind[e.MonitorID] = after.Blind
 		}
 		if effects.Incident != nil {
 			incidents[effects.Incident.ID] = *effects.Incident

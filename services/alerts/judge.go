@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -10,6 +11,9 @@ type reading struct {
 	failures *uint32
 	slowest  *time.Duration // of the region's successes
 	uptime   *float64
+	expires  *time.Duration // from the check until the certificate ends that the region was shown
+	down     *int           // regions that see the monitor down
+	blind    *time.Duration // how long nothing has been known of the monitor; 0 while something is
 
 	region       string   // of a check
 	regions      []string // of a change of state
@@ -43,9 +47,11 @@ func (v *evaluation) rule(i int, r reading) {
 	switch {
 	case rs.Open == nil && after.any():
 		v.ids.Trigger++
+		data := v.triggerData(found, r)
+		data.Severity = rs.Rule.Severity
 		t := Trigger{
 			ID: v.ids.Trigger, RuleID: rs.Rule.ID, OrganizationID: v.entry.OrganizationID, MonitorID: v.entry.MonitorID,
-			TriggeredAt: v.entry.At, Data: v.triggerData(found, r), Holding: after,
+			TriggeredAt: v.entry.At, Data: data, Holding: after,
 		}
 		v.open(i, &t)
 		v.out.Triggers = append(v.out.Triggers, t)
@@ -74,7 +80,10 @@ func (v *evaluation) open(i int, t *Trigger) {
 // judge says what holds after the reading, and which condition the reading itself found to hold first. A condition about
 // which the reading says nothing holds if it held before, unless it, or its region, is gone.
 func (c Conditions) judge(before Holding, r reading, regions []string) (Holding, breach) {
-	after := Holding{Failures: before.Failures && c.Failures > 0, Uptime: before.Uptime && c.Uptime > 0}
+	after := Holding{
+		Failures: before.Failures && c.Failures > 0, Uptime: before.Uptime && c.Uptime > 0,
+		Regions: before.Regions && c.Regions > 0, NoData: before.NoData && c.NoData > 0,
+	}
 	var found []breach
 	if c.Failures > 0 && r.failures != nil {
 		reached := *r.failures >= uint32(c.Failures)
@@ -85,13 +94,8 @@ func (c Conditions) judge(before Holding, r reading, regions []string) (Holding,
 		}
 	}
 	if c.ResponseTime > 0 {
-		after.Slow = slices.DeleteFunc(slices.Clone(before.Slow), func(region string) bool {
-			// A region that was taken from the monitor would never report again.
-			return len(regions) > 0 && !slices.Contains(regions, region) || r.slowest != nil && region == r.region
-		})
-		if r.slowest != nil && *r.slowest > c.ResponseTime {
-			at, _ := slices.BinarySearch(after.Slow, r.region)
-			after.Slow = slices.Insert(after.Slow, at, r.region)
+		holds := r.slowest != nil && *r.slowest > c.ResponseTime
+		if after.Slow = r.among(before.Slow, regions, r.slowest != nil, holds); holds {
 			found = append(found, breach{conditionResponseTime, milliseconds(*r.slowest), milliseconds(c.ResponseTime)})
 		}
 	}
@@ -101,14 +105,58 @@ func (c Conditions) judge(before Holding, r reading, regions []string) (Holding,
 			found = append(found, breach{conditionUptime, *r.uptime, c.Uptime})
 		}
 	}
+	if c.Certificate > 0 {
+		holds := r.expires != nil && *r.expires < time.Duration(c.Certificate)*24*time.Hour
+		if after.Expiring = r.among(before.Expiring, regions, r.expires != nil, holds); holds {
+			found = append(found, breach{conditionCertificate, days(*r.expires), float64(c.Certificate)})
+		}
+	}
+	if c.Regions > 0 && r.down != nil {
+		switch enough := *r.down >= c.Regions; r.status {
+		case StatusDegraded:
+			if after.Regions = enough; enough {
+				found = append(found, breach{conditionRegions, float64(*r.down), float64(c.Regions)})
+			}
+		case StatusDown: // as a whole: no new trouble of some regions, and no end of one
+			after.Regions = before.Regions && enough
+		case StatusUp:
+			after.Regions = false
+		}
+	}
+	if c.NoData > 0 && r.blind != nil {
+		if after.NoData = *r.blind >= c.NoData; after.NoData {
+			found = append(found, breach{conditionNoData, r.blind.Seconds(), c.NoData.Seconds()})
+		}
+	}
 	if len(found) == 0 {
 		return after, breach{}
 	}
 	return after, found[0]
 }
 
+// among are the regions for which a condition holds after the reading: those of before but for the reading's own, if that says
+// something of the condition, and those that were taken from the monitor, which would never report again; and the reading's own
+// if it holds there.
+func (r reading) among(before, regions []string, says, holds bool) []string {
+	if len(before) == 0 && !holds {
+		return nil
+	}
+	after := slices.DeleteFunc(slices.Clone(before), func(region string) bool {
+		return len(regions) > 0 && !slices.Contains(regions, region) || says && region == r.region
+	})
+	if holds {
+		at, _ := slices.BinarySearch(after, r.region)
+		after = slices.Insert(after, at, r.region)
+	}
+	return after
+}
+
+// days are so many that a hundredth counts; what is over is below 0.
+func days(d time.Duration) float64 { return math.Floor(d.Hours()/24*100) / 100 }
+
 func sameHolding(a, b Holding) bool {
-	return a.Failures == b.Failures && a.Uptime == b.Uptime && slices.Equal(a.Slow, b.Slow)
+	return a.Failures == b.Failures && a.Uptime == b.Uptime && a.Regions == b.Regions && a.NoData == b.NoData &&
+		slices.Equal(a.Slow, b.Slow) && slices.Equal(a.Expiring, b.Expiring)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -18,6 +18,7 @@ type Rule struct {
 	Type           string // key of Notifiers
 	Config         Config
 	Conditions     Conditions
+	Severity       Severity
 	Enabled        bool
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
@@ -30,11 +31,26 @@ type Config struct {
 	Sealed []byte // nil when the type has nothing to hide
 }
 
+// Severity is how much a rule matters.
+type Severity string
+
+// The severities.
+const (
+	SeverityCritical Severity = "critical"
+	SeverityHigh     Severity = "high" // of a rule that does not say
+	SeverityMedium   Severity = "medium"
+	SeverityLow      Severity = "low"
+	SeverityInfo     Severity = "info"
+)
+
 // Conditions trigger a rule; any one that holds is enough. A zero field is a condition that was not asked for.
 type Conditions struct {
 	Failures     int           // consecutive target faults, at least so many
 	ResponseTime time.Duration // a success took longer
 	Uptime       float64       // percent of the last 24 hours, below
+	Certificate  int           // days until it expires, less than
+	Regions      int           // regions that see it down while it is not as a whole, at least so many
+	NoData       time.Duration // nothing was known of it, for so long; whole seconds
 }
 
 // The bounds of the conditions, ends included; a percentage must be above 0.
@@ -42,6 +58,9 @@ const (
 	MaxFailures     = 100
 	MaxResponseTime = 300 * time.Second
 	MaxUptime       = 100
+	MaxCertificate  = 3650
+	MaxRegions      = 100
+	MaxNoData       = 30 * 24 * time.Hour
 )
 
 // check says what is wrong: no condition at all, or one that is out of bounds.
@@ -56,10 +75,20 @@ func (c Conditions) check() []fault.Field {
 	if !(c.Uptime >= 0 && c.Uptime <= MaxUptime) { // in this form NaN is refused too
 		bad = append(bad, fault.Field{Name: "conditions.uptime_percentage_threshold", Message: "must be above 0 and at most 100"})
 	}
+	if c.Certificate < 0 || c.Certificate > MaxCertificate {
+		bad = append(bad, fault.Field{Name: "conditions.certificate_days_left", Message: "must be between 1 and 3650"})
+	}
+	if c.Regions < 0 || c.Regions > MaxRegions {
+		bad = append(bad, fault.Field{Name: "conditions.degraded_regions", Message: "must be between 1 and 100"})
+	}
+	if c.NoData < 0 || c.NoData > MaxNoData {
+		bad = append(bad, fault.Field{Name: "conditions.no_data_seconds", Message: "must be between 1 and 2592000"})
+	}
 	if c == (Conditions{}) {
 		bad = append(bad, fault.Field{
-			Name:    "conditions",
-			Message: "needs at least one of consecutive_failures, response_time_threshold_ms, uptime_percentage_threshold",
+			Name: "conditions",
+			Message: "needs at least one of consecutive_failures, response_time_threshold_ms, uptime_percentage_threshold, " +
+				"certificate_days_left, degraded_regions, no_data_seconds",
 		})
 	}
 	return bad
@@ -80,8 +109,9 @@ type Trigger struct {
 // TriggerData is why a rule triggered. It is shown, stored and sent as it stands here.
 type TriggerData struct {
 	Condition           string   `json:"condition"` // the field of the conditions
-	Value               float64  `json:"value"`     // failures, milliseconds or percent
+	Value               float64  `json:"value"`     // failures, milliseconds, percent, days, regions or seconds
 	Threshold           float64  `json:"threshold"`
+	Severity            Severity `json:"severity,omitempty"`
 	Region              string   `json:"region,omitempty"`
 	Status              Status   `json:"status,omitempty"`
 	ConsecutiveFailures *uint32  `json:"consecutive_failures,omitempty"`
@@ -98,13 +128,21 @@ type Holding struct {
 	Failures bool     `json:"failures,omitempty"`
 	Slow     []string `json:"slow,omitempty"` // regions whose last successes were too slow, sorted
 	Uptime   bool     `json:"uptime,omitempty"`
+	Expiring []string `json:"expiring,omitempty"` // regions that were shown a certificate that ends soon, sorted
+	Regions  bool     `json:"regions,omitempty"`
+	NoData   bool     `json:"no_data,omitempty"`
 }
 
-func (h Holding) any() bool { return h.Failures || len(h.Slow) > 0 || h.Uptime }
+func (h Holding) any() bool {
+	return h.Failures || len(h.Slow) > 0 || h.Uptime || len(h.Expiring) > 0 || h.Regions || h.NoData
+}
 
 // The names of the conditions, as in the contract.
 const (
 	conditionFailures     = "consecutive_failures"
 	conditionResponseTime = "response_time_threshold_ms"
 	conditionUptime       = "uptime_percentage_threshold"
+	conditionCertificate  = "certificate_days_left"
+	conditionRegions      = "degraded_regions"
+	conditionNoData       = "no_data_seconds"
 )

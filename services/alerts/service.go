@@ -74,6 +74,7 @@ type Service struct {
 	courier   *courier
 	notices   *noticeKeeper
 
+	silence   *silenceWatch
 	replays   eventsv1.ReplayServiceClient
 	backtests backtestSlots
 }
@@ -103,6 +104,7 @@ func New(d Deps) (*Service, error) {
 		s.courier.idle = sharePause
 	}
 	s.notices = newNoticeKeeper(d.Store, log, d.NoticeQuiet, s.courier.nudge)
+	s.silence = &silenceWatch{store: d.Store, log: log, committed: s.courier.nudge}
 	s.uptime = newUptimeAsker(d.Store, status, log, s.courier.nudge)
 	s.catalog = newCatalogFollower(d.Store, monitorsv1.NewCatalogServiceClient(d.Monitors), log)
 	s.feed = &feedFollower{
@@ -130,7 +132,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.courier.alive.beat()
 	g, ctx := errgroup.WithContext(ctx)
 	for _, part := range []func(context.Context){
-		s.catalog.run, s.feed.run, s.uptime.run, s.courier.run, s.notices.run, s.look, s.prune,
+		s.catalog.run, s.feed.run, s.uptime.run, s.silence.run, s.courier.run, s.notices.run, s.look, s.prune,
 	} {
 		g.Go(func() error {
 			part(ctx)

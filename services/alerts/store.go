@@ -123,6 +123,9 @@ type EvaluationStore interface {
 	Advance(ctx context.Context, monitors []MonitorRef, now time.Time, step func(Progress, map[uint32]State) Batch) error
 	// UptimeRules returns those of the monitors that have an enabled rule about uptime.
 	UptimeRules(ctx context.Context, monitorIDs []uint32) ([]MonitorRef, error)
+	// DueSilences returns at most limit monitors of which nothing has been known for as long as an enabled rule of theirs waits
+	// that is not triggered by that yet.
+	DueSilences(ctx context.Context, now time.Time, limit int) ([]MonitorRef, error)
 }
 
 // MonitorRef names a monitor and its owner.

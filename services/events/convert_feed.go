@@ -58,6 +58,7 @@ func transitionOut(t *Transition) *eventsv1.Transition {
 	return &eventsv1.Transition{
 		From: statusOut(t.From), To: statusOut(t.Status), Since: timestamp(t.Since), TransitionSeq: t.Seq, Regions: t.Regions,
 		ErrorType: text(t.ErrorType), ErrorMessage: text(t.ErrorMessage), ConsecutiveFailures: t.ConsecutiveFailures, Reason: text(t.Reason),
+		DownRegions: t.Down,
 	}
 }
 
@@ -74,7 +75,7 @@ func sightingOut(o *Observation) *eventsv1.Observation {
 		Region: r.Region, Status: checkv1.ResultStatus(r.Outcome), ResponseTimeUs: microseconds(r.ResponseTime), StatusCode: positive(r.StatusCode),
 		ErrorType: text(r.ErrorType), ErrorMessage: text(r.ErrorMessage), ConsecutiveFailures: o.ConsecutiveFailures,
 		CurrentStatus: statusOut(o.Status), Successes: o.Successes, MeanResponseTimeUs: microseconds(o.MeanResponse),
-		MaxResponseTimeUs: microseconds(o.MaxResponse),
+		MaxResponseTimeUs: microseconds(o.MaxResponse), CertificateExpiresAt: timestamp(r.CertExpiresAt), DownRegions: o.Down,
 	}
 }
 

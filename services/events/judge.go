@@ -259,6 +259,7 @@ func (j *Judge) settle(s *subject, since time.Time, c cause) {
 	t.blame(s.culprit(c.region))
 	t.ConsecutiveFailures = s.failures()
 	j.changes.Transitions = append(j.changes.Transitions, t)
+	t.Down = s.seeing(Down)
 	j.changes.Feed = append(j.changes.Feed, FeedItem{
 		OrganizationID: s.monitor.OrganizationID, MonitorID: s.monitor.ID, At: c.at, Transition: &t,
 	})

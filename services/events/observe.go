@@ -19,6 +19,7 @@ type Observation struct {
 	Successes           uint32 // since the last observation, this check included
 	MeanResponse        time.Duration
 	MaxResponse         time.Duration
+	Down                []string // regions that see the monitor down, after the check
 }
 
 // An observation is made of every target fault of a streak up to its streakCap-th, of the first success after one, and else
@@ -49,6 +50,9 @@ func (j *Judge) observe(s *subject, r *RegionState, x *Result, streak uint32) {
 	}
 	item := Observation{
 		Result: *x, ConsecutiveFailures: s.failures(), Status: s.state.Status, Successes: o.Successes, MaxResponse: o.Max,
+	}
+	if s.state.Status != Up { // and then none does
+		item.Down = s.seeing(Down)
 	}
 	if o.Successes > 0 {
 		item.MeanResponse = o.Sum / time.Duration(o.Successes)

@@ -140,7 +140,7 @@ func (p *replay) open() error {
 	if s.state.Seq == 0 {
 		return nil
 	}
-	t := Transition{MonitorID: s.monitor.ID, Timeline: s.state.Timeline, CauseAt: p.from, Regions: s.seeing(s.state.Status)}
+	t := Transition{MonitorID: s.monitor.ID, Timeline: s.state.Timeline, CauseAt: p.from, Regions: s.seeing(s.state.Status), Down: s.seeing(Down)}
 	t.blame(s.culprit(nil))
 	t.ConsecutiveFailures = s.failures()
 	return p.tell(replayed{Item: &FeedItem{At: p.from, Transition: &t}})

@@ -39,11 +39,11 @@ func (s *shelf) replay(t interface{ Fatal(...any) }, m Monitor, from, to int, up
 // say writes an item with all that readers of the feed see of it.
 func say(f *FeedItem) string {
 	if t := f.Transition; t != nil {
-		return fmt.Sprintf("%d %s>%s since %d %v %d %q %q %s", seconds(f.At), t.From, t.Status, seconds(t.Since), t.Regions, t.ConsecutiveFailures, t.ErrorType, t.ErrorMessage, t.Reason)
+		return fmt.Sprintf("%d %s>%s since %d %v %v %d %q %q %s", seconds(f.At), t.From, t.Status, seconds(t.Since), t.Regions, t.Down, t.ConsecutiveFailures, t.ErrorType, t.ErrorMessage, t.Reason)
 	}
 	o := f.Observation
-	return fmt.Sprintf("%d %s:%s %d failures, %s, %d successes %v %v %q", seconds(f.At), o.Result.Region, o.Result.Outcome, o.ConsecutiveFailures, o.Status, o.Successes,
-		o.MeanResponse, o.MaxResponse, o.Result.ErrorMessage)
+	return fmt.Sprintf("%d %s:%s %d failures, %s, %d successes %v %v %q %v", seconds(f.At), o.Result.Region, o.Result.Outcome, o.ConsecutiveFailures, o.Status, o.Successes,
+		o.MeanResponse, o.MaxResponse, o.Result.ErrorMessage, o.Down)
 }
 
 func saidBy(feed []FeedItem) (out []string) {

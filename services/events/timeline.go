@@ -63,6 +63,7 @@ type Transition struct {
 	NotedAt             time.Time // when it was decided
 	CauseAt             time.Time // of what led to it: the confirming check, the deadline, the edit
 	Regions             []string  // that see the new state
+	Down                []string  // those of them that see it down; only announced, not stored
 	ErrorType           string    // of the fault that led to it; empty for recoveries
 	ErrorMessage        string
 	ConsecutiveFailures uint32

@@ -42,6 +42,9 @@ type backtestPlan struct {
 	failures     int
 	slowerThan   time.Duration
 	uptimeBelow  float64
+	certificate  int
+	regions      int
+	noData       time.Duration
 	alert        uint32
 	down, up     uint32
 	days         int
@@ -88,6 +91,9 @@ silent about time of which nothing is known: COVERAGE says how much is.`,
 	f.IntVar(&plan.failures, "failures", 0, "condition: so many checks in a row fail, 1 to 100")
 	f.DurationVar(&plan.slowerThan, "slower-than", 0, "condition: a success takes longer, such as 800ms")
 	f.Float64Var(&plan.uptimeBelow, "uptime-below", 0, "condition: uptime of the last 24 hours is below, in percent")
+	f.IntVar(&plan.certificate, "certificate-days", 0, "condition: the certificate expires within so many days, 1 to 3650")
+	f.IntVar(&plan.regions, "degraded-regions", 0, "condition: so many regions see it down, but it is not as a whole, 1 to 100")
+	f.DurationVar(&plan.noData, "no-data", 0, "condition: nothing has been known for so long, such as 10m")
 	f.Uint32Var(&plan.alert, "alert", 0, "the rule that the proposal would replace")
 	f.Uint32Var(&plan.down, "confirm-down", 0, "as if the monitor needed so many failures in a row to be down, 1 to 100")
 	f.Uint32Var(&plan.up, "confirm-up", 0, "as if the monitor needed so many successes in a row to be up, 1 to 100")
@@ -100,8 +106,8 @@ silent about time of which nothing is known: COVERAGE says how much is.`,
 	return c
 }
 
-// body is the request. Whether values are in bounds is the server's to say.
-func (p *backtestPlan) body(id uint32, given func(string) bool, now time.Time) ([]byte, error) {
+// conditions are those that were given. Whether they are in bounds is the server's to say.
+func (p *backtestPlan) conditions(given func(string) bool) (map[string]any, error) {
 	conditions := map[string]any{}
 	if given("failures") {
 		conditions["consecutive_failures"] = p.failures
@@ -114,6 +120,27 @@ func (p *backtestPlan) body(id uint32, given func(string) bool, now time.Time) (
 	}
 	if given("uptime-below") {
 		conditions["uptime_percentage_threshold"] = p.uptimeBelow
+	}
+	if given("certificate-days") {
+		conditions["certificate_days_left"] = p.certificate
+	}
+	if given("degraded-regions") {
+		conditions["degraded_regions"] = p.regions
+	}
+	if given("no-data") {
+		if p.noData < time.Second {
+			return nil, fmt.Errorf("--no-data %v: must be a second at least", p.noData)
+		}
+		conditions["no_data_seconds"] = int64(p.noData / time.Second)
+	}
+	return conditions, nil
+}
+
+// body is the request.
+func (p *backtestPlan) body(id uint32, given func(string) bool, now time.Time) ([]byte, error) {
+	conditions, err := p.conditions(given)
+	if err != nil {
+		return nil, err
 	}
 	body := map[string]any{"monitor_id": id}
 	switch {

@@ -75,6 +75,10 @@ TRIGGERED            RESOLVED             FOR    WHY                            
 	if diff := cmp.Diff(wantSent, sent); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
+	if got := verb("7", "--certificate-days", "14", "--degraded-regions", "2", "--no-data", "10m"); got.code != 0 ||
+		!strings.Contains(*asked, `"conditions":{"certificate_days_left":14,"degraded_regions":2,"no_data_seconds":600}`) {
+		t.Errorf("%+v, asked %s", got, *asked)
+	}
 	if got := verb("7", "--alert", "12", "--json"); got.code != 0 || !strings.Contains(got.stdout, `"a_field_of_tomorrow": 1`) || !strings.Contains(*asked, `"alert_id":12`) ||
 		strings.Contains(*asked, "conditions") {
 		t.Errorf("as JSON: %+v, asked %s", got, *asked)
@@ -90,6 +94,7 @@ func TestAlertsBacktestRefusals(t *testing.T) {
 	}{
 		{[]string{"7"}, exitError, "say when the rule triggers"},
 		{[]string{"7", "--slower-than", "10us"}, exitError, "a millisecond at least"},
+		{[]string{"7", "--no-data", "10ms"}, exitError, "a second at least"},
 		{[]string{"7", "--failures", "1", "--from", "yesterday"}, exitError, `--from "yesterday": must be a date`},
 		{[]string{"7", "--failures", "1", "--from", "2026-11-01", "--days", "3"}, exitError, "days"},
 		{[]string{"x", "--failures", "1"}, exitError, "x"},

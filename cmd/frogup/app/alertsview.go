@@ -192,7 +192,9 @@ func (f firingView) why() string {
 // conditionsText names the conditions that are set, in a fixed order.
 func conditionsText(c map[string]any) string {
 	var out []string
-	for _, name := range []string{"consecutive_failures", "response_time_threshold_ms", "uptime_percentage_threshold"} {
+	for _, name := range []string{
+		"consecutive_failures", "response_time_threshold_ms", "uptime_percentage_threshold", "certificate_days_left", "degraded_regions", "no_data_seconds",
+	} {
 		if v, ok := c[name].(float64); ok {
 			out = append(out, name+" "+strconv.FormatFloat(v, 'f', -1, 64))
 		}

@@ -64,7 +64,7 @@ func advance(ctx context.Context, tx pgx.Tx, monitors []alerts.MonitorRef, now t
 
 const (
 	selectKnown = `
-SELECT monitor_id, known FROM monitor_state WHERE monitor_id = ANY ($1)`
+SELECT monitor_id, known, blind_since FROM monitor_state WHERE monitor_id = ANY ($1)`
 	unsettledIncidents = selectIncident + `
 WHERE NOT i.settled AND i.monitor_id = ANY ($1)`
 	enabledRules = selectRule + `
@@ -113,7 +113,7 @@ func readStates(ctx context.Context, tx pgx.Tx, monitors []alerts.MonitorRef) (m
 		change(m.ID, func(st *alerts.State) { st.Monitor = m })
 	}, monitorsByID, ids)
 	reading(b, scanKnown, func(k known) {
-		change(k.monitorID, func(st *alerts.State) { st.Known = k.status })
+		change(k.monitorID, func(st *alerts.State) { st.Known, st.Blind = k.status, fromMaybe(k.blind) })
 	}, selectKnown, ids)
 	reading(b, scanIncident, func(i alerts.Incident) {
 		change(i.MonitorID, func(st *alerts.State) { st.Incident = &i })
@@ -140,10 +140,11 @@ func readStates(ctx context.Context, tx pgx.Tx, monitors []alerts.MonitorRef) (m
 type known struct {
 	monitorID uint32
 	status    alerts.Status
+	blind     *time.Time
 }
 
 func scanKnown(row pgx.Row) (k known, err error) {
-	err = row.Scan(&k.monitorID, &k.status)
+	err = row.Scan(&k.monitorID, &k.status, &k.blind)
 	return k, err
 }
 
@@ -151,6 +152,9 @@ const (
 	upsertKnown = `
 INSERT INTO monitor_state (monitor_id, known) SELECT id, status FROM unnest($1::bigint[], $2::text[]) AS k (id, status)
 ON CONFLICT (monitor_id) DO UPDATE SET known = excluded.known`
+	upsertBlind = `
+INSERT INTO monitor_state (monitor_id, known, blind_since) VALUES ($1, '', $2)
+ON CONFLICT (monitor_id) DO UPDATE SET blind_since = excluded.blind_since`
 	upsertTrigger = `
 INSERT INTO uptime_alert_history (id, alert_id, organization_id, monitor_id, triggered_at, resolved_at, alert_data, holding)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -166,6 +170,9 @@ func writeBatch(ctx context.Context, tx pgx.Tx, before alerts.Progress, b alerts
 			ids, statuses = append(ids, id), append(statuses, string(status))
 		}
 		q.Queue(upsertKnown, ids, statuses)
+	}
+	for id, since := range b.Blind {
+		q.Queue(upsertBlind, id, maybeMillis(since))
 	}
 	// An outage that ended and the next one may stand in one batch: the ids are ascending, so the end is written first.
 	for _, i := range b.Incidents {
@@ -219,6 +226,22 @@ func (s *Store) UptimeRules(ctx context.Context, monitorIDs []uint32) ([]alerts.
 	monitors, err := collect(ctx, s.db, scanRef, uptimeRules, list(monitorIDs))
 	if err != nil {
 		return nil, fmt.Errorf("find uptime rules: %w", err)
+	}
+	return monitors, nil
+}
+
+const dueSilences = `
+SELECT DISTINCT a.monitor_id, a.organization_id FROM uptime_alerts a JOIN monitor_state s ON s.monitor_id = a.monitor_id
+WHERE a.no_data_ms > 0 AND a.enabled AND s.blind_since + a.no_data_ms * interval '1 millisecond' <= $1
+    AND NOT EXISTS (
+        SELECT 1 FROM uptime_alert_history h WHERE h.alert_id = a.id AND h.resolved_at IS NULL AND h.holding ? 'no_data')
+ORDER BY a.monitor_id LIMIT $2`
+
+// DueSilences implements alerts.EvaluationStore.
+func (s *Store) DueSilences(ctx context.Context, now time.Time, limit int) ([]alerts.MonitorRef, error) {
+	monitors, err := collect(ctx, s.db, scanRef, dueSilences, millis(now), limit)
+	if err != nil {
+		return nil, fmt.Errorf("find silent monitors: %w", err)
 	}
 	return monitors, nil
 }

@@ -18,24 +18,39 @@ type conditions struct {
 	Failures       int     `json:"consecutive_failures,omitempty"`
 	ResponseTimeMS int64   `json:"response_time_threshold_ms,omitempty"`
 	Uptime         float64 `json:"uptime_percentage_threshold,omitempty"`
+	Certificate    int     `json:"certificate_days_left,omitempty"`
+	Regions        int     `json:"degraded_regions,omitempty"`
+	NoDataSeconds  int64   `json:"no_data_seconds,omitempty"`
+}
+
+func conditionsOf(c alerts.Conditions) conditions {
+	return conditions{
+		Failures: c.Failures, ResponseTimeMS: c.ResponseTime.Milliseconds(), Uptime: c.Uptime, Certificate: c.Certificate, Regions: c.Regions,
+		NoDataSeconds: int64(c.NoData / time.Second),
+	}
+}
+
+func (c conditions) value() alerts.Conditions {
+	return alerts.Conditions{
+		Failures: c.Failures, ResponseTime: time.Duration(c.ResponseTimeMS) * time.Millisecond, Uptime: c.Uptime, Certificate: c.Certificate,
+		Regions: c.Regions, NoData: time.Duration(c.NoDataSeconds) * time.Second,
+	}
 }
 
 const selectRule = `
 SELECT a.id, a.organization_id, a.monitor_id, a.alert_type, a.alert_config, a.alert_config_sealed, a.conditions, a.enabled,
-    a.created_at, a.updated_at,
+    a.severity, a.created_at, a.updated_at,
     EXISTS (SELECT 1 FROM uptime_alert_history h WHERE h.alert_id = a.id AND h.resolved_at IS NULL)
 FROM uptime_alerts a`
 
 func scanRule(row pgx.Row) (r alerts.Rule, err error) {
 	var c conditions
 	err = row.Scan(&r.ID, &r.OrganizationID, &r.MonitorID, &r.Type, (*document)(&r.Config.Public), &r.Config.Sealed, &c, &r.Enabled,
-		&r.CreatedAt, &r.UpdatedAt, &r.Triggered)
+		&r.Severity, &r.CreatedAt, &r.UpdatedAt, &r.Triggered)
 	if err != nil {
 		return alerts.Rule{}, err
 	}
-	r.Conditions = alerts.Conditions{
-		Failures: c.Failures, ResponseTime: time.Duration(c.ResponseTimeMS) * time.Millisecond, Uptime: c.Uptime,
-	}
+	r.Conditions = c.value()
 	r.CreatedAt, r.UpdatedAt = r.CreatedAt.UTC(), r.UpdatedAt.UTC()
 	return r, nil
 }
@@ -79,8 +94,8 @@ const (
 	nextRule   = `SELECT nextval('uptime_alerts_id_seq')`
 	insertRule = `
 INSERT INTO uptime_alerts (alert_type, alert_config, alert_config_sealed, conditions, about_uptime, enabled, updated_at, id,
-    organization_id, monitor_id, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+    no_data_ms, severity, organization_id, monitor_id, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 )
 
 // CreateRule implements alerts.RuleStore.
@@ -120,7 +135,8 @@ func (s *Store) CreateRule(ctx context.Context, r alerts.Rule, finish func(*aler
 
 const updateRule = `
 UPDATE uptime_alerts
-SET alert_type = $1, alert_config = $2, alert_config_sealed = $3, conditions = $4, about_uptime = $5, enabled = $6, updated_at = $7
+SET alert_type = $1, alert_config = $2, alert_config_sealed = $3, conditions = $4, about_uptime = $5, enabled = $6, updated_at = $7,
+    no_data_ms = $9, severity = $10
 WHERE id = $8`
 
 // ruleArgs are what may change in a rule, and its id, as the statements above number them.
@@ -130,11 +146,13 @@ func ruleArgs(r alerts.Rule) ([]any, error) {
 		return nil, err
 	}
 	c := r.Conditions
-	cond, err := object(conditions{c.Failures, c.ResponseTime.Milliseconds(), c.Uptime})
+	cond, err := object(conditionsOf(c))
 	if err != nil {
 		return nil, err
 	}
-	return []any{r.Type, config, sealed(r.Config), cond, c.Uptime > 0, r.Enabled, millis(r.UpdatedAt), r.ID}, nil
+	return []any{
+		r.Type, config, sealed(r.Config), cond, c.Uptime > 0, r.Enabled, millis(r.UpdatedAt), r.ID, c.NoData.Milliseconds(), string(r.Severity),
+	}, nil
 }
 
 const endTrigger = `

@@ -59,11 +59,12 @@ func advance(ctx context.Context, tx *sql.Tx, monitors []alerts.MonitorRef, now 
 type known struct {
 	monitorID uint32
 	status    alerts.Status
+	blind     sql.NullInt64
 }
 
 const (
 	selectKnown = `
-SELECT monitor_id, known FROM monitor_state WHERE monitor_id IN (SELECT value FROM json_each(?))`
+SELECT monitor_id, known, blind_since FROM monitor_state WHERE monitor_id IN (SELECT value FROM json_each(?))`
 	unsettledIncidents = selectIncident + `
 WHERE i.settled = 0 AND i.monitor_id IN (SELECT value FROM json_each(?))`
 	enabledRules = selectRule + `
@@ -108,7 +109,7 @@ func readMonitors(ctx context.Context, tx *sql.Tx, states map[uint32]alerts.Stat
 		states[m.ID] = st
 	}
 	last, err := collect(ctx, tx, func(row scanner) (k known, err error) {
-		err = row.Scan(&k.monitorID, &k.status)
+		err = row.Scan(&k.monitorID, &k.status, &k.blind)
 		return k, err
 	}, selectKnown, ids)
 	if err != nil {
@@ -116,7 +117,7 @@ func readMonitors(ctx context.Context, tx *sql.Tx, states map[uint32]alerts.Stat
 	}
 	for _, k := range last {
 		st := states[k.monitorID]
-		st.Known = k.status
+		st.Known, st.Blind = k.status, fromMaybe(k.blind)
 		states[k.monitorID] = st
 	}
 	incidents, err := collect(ctx, tx, scanIncident, unsettledIncidents, ids)
@@ -180,6 +181,9 @@ const (
 	upsertKnown = `
 INSERT INTO monitor_state (monitor_id, known) VALUES (?, ?)
 ON CONFLICT (monitor_id) DO UPDATE SET known = excluded.known`
+	upsertBlind = `
+INSERT INTO monitor_state (monitor_id, known, blind_since) VALUES (?, '', ?)
+ON CONFLICT (monitor_id) DO UPDATE SET blind_since = excluded.blind_since`
 	upsertTrigger = `
 INSERT INTO uptime_alert_history (id, alert_id, organization_id, monitor_id, triggered_at, resolved_at, alert_data, holding)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -190,6 +194,11 @@ func writeBatch(ctx context.Context, tx *sql.Tx, before alerts.Progress, b alert
 	for id, status := range b.Known {
 		if _, err := tx.ExecContext(ctx, upsertKnown, id, string(status)); err != nil {
 			return fmt.Errorf("state of monitor %d: %w", id, err)
+		}
+	}
+	for id, since := range b.Blind {
+		if _, err := tx.ExecContext(ctx, upsertBlind, id, maybeMillis(since)); err != nil {
+			return fmt.Errorf("silence of monitor %d: %w", id, err)
 		}
 	}
 	// An outage that ended and the next one may stand in one batch: the ids are ascending, so the end is written first.
@@ -246,6 +255,23 @@ func (s *Store) UptimeRules(ctx context.Context, monitorIDs []uint32) ([]alerts.
 	monitors, err := collect(ctx, s.db.Read(), scanRef, uptimeRules, list(monitorIDs))
 	if err != nil {
 		return nil, fmt.Errorf("find uptime rules: %w", err)
+	}
+	return monitors, nil
+}
+
+const dueSilences = `
+SELECT DISTINCT a.monitor_id, a.organization_id FROM uptime_alerts a JOIN monitor_state s ON s.monitor_id = a.monitor_id
+WHERE a.no_data_ms > 0 AND a.enabled AND s.blind_since + a.no_data_ms <= ?
+    AND NOT EXISTS (
+        SELECT 1 FROM uptime_alert_history h
+        WHERE h.alert_id = a.id AND h.resolved_at IS NULL AND json_extract(h.holding, '$.no_data'))
+ORDER BY a.monitor_id LIMIT ?`
+
+// DueSilences implements alerts.EvaluationStore.
+func (s *Store) DueSilences(ctx context.Context, now time.Time, limit int) ([]alerts.MonitorRef, error) {
+	monitors, err := collect(ctx, s.db.Read(), scanRef, dueSilences, millis(now), limit)
+	if err != nil {
+		return nil, fmt.Errorf("find silent monitors: %w", err)
 	}
 	return monitors, nil
 }

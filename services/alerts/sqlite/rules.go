@@ -18,11 +18,28 @@ type conditions struct {
 	Failures       int     `json:"consecutive_failures,omitempty"`
 	ResponseTimeMS int64   `json:"response_time_threshold_ms,omitempty"`
 	Uptime         float64 `json:"uptime_percentage_threshold,omitempty"`
+	Certificate    int     `json:"certificate_days_left,omitempty"`
+	Regions        int     `json:"degraded_regions,omitempty"`
+	NoDataSeconds  int64   `json:"no_data_seconds,omitempty"`
+}
+
+func conditionsOf(c alerts.Conditions) conditions {
+	return conditions{
+		Failures: c.Failures, ResponseTimeMS: c.ResponseTime.Milliseconds(), Uptime: c.Uptime, Certificate: c.Certificate, Regions: c.Regions,
+		NoDataSeconds: int64(c.NoData / time.Second),
+	}
+}
+
+func (c conditions) value() alerts.Conditions {
+	return alerts.Conditions{
+		Failures: c.Failures, ResponseTime: time.Duration(c.ResponseTimeMS) * time.Millisecond, Uptime: c.Uptime, Certificate: c.Certificate,
+		Regions: c.Regions, NoData: time.Duration(c.NoDataSeconds) * time.Second,
+	}
 }
 
 const selectRule = `
 SELECT a.id, a.organization_id, a.monitor_id, a.alert_type, a.alert_config, a.alert_config_sealed, a.conditions, a.enabled,
-    a.created_at, a.updated_at,
+    a.severity, a.created_at, a.updated_at,
     EXISTS (SELECT 1 FROM uptime_alert_history h WHERE h.alert_id = a.id AND h.resolved_at IS NULL)
 FROM uptime_alerts a`
 
@@ -31,7 +48,7 @@ func scanRule(row scanner) (alerts.Rule, error) {
 	var config, cond string
 	var created, updated int64
 	err := row.Scan(&r.ID, &r.OrganizationID, &r.MonitorID, &r.Type, &config, &r.Config.Sealed, &cond, &r.Enabled,
-		&created, &updated, &r.Triggered)
+		&r.Severity, &created, &updated, &r.Triggered)
 	if err != nil {
 		return alerts.Rule{}, err
 	}
@@ -39,9 +56,7 @@ func scanRule(row scanner) (alerts.Rule, error) {
 	if err := json.Unmarshal([]byte(cond), &c); err != nil {
 		return alerts.Rule{}, fmt.Errorf("conditions of alert %d: %w", r.ID, err)
 	}
-	r.Conditions = alerts.Conditions{
-		Failures: c.Failures, ResponseTime: time.Duration(c.ResponseTimeMS) * time.Millisecond, Uptime: c.Uptime,
-	}
+	r.Conditions = c.value()
 	r.Config.Public = json.RawMessage(config)
 	r.CreatedAt, r.UpdatedAt = fromMillis(created), fromMillis(updated)
 	return r, nil
@@ -114,17 +129,18 @@ func (s *Store) CreateRule(ctx context.Context, r alerts.Rule, finish func(*aler
 
 const updateRule = `
 UPDATE uptime_alerts
-SET alert_type = ?, alert_config = ?, alert_config_sealed = ?, conditions = ?, about_uptime = ?, enabled = ?, updated_at = ?
+SET alert_type = ?, alert_config = ?, alert_config_sealed = ?, conditions = ?, about_uptime = ?, no_data_ms = ?, enabled = ?,
+    severity = ?, updated_at = ?
 WHERE id = ?`
 
 func saveRule(ctx context.Context, tx *sql.Tx, r alerts.Rule) error {
 	c := r.Conditions
-	cond, err := text(conditions{c.Failures, c.ResponseTime.Milliseconds(), c.Uptime})
+	cond, err := text(conditionsOf(c))
 	if err != nil {
 		return fmt.Errorf("save alert: %w", err)
 	}
-	_, err = tx.ExecContext(ctx, updateRule, r.Type, string(r.Config.Public), r.Config.Sealed, cond, c.Uptime > 0, r.Enabled,
-		millis(r.UpdatedAt), r.ID)
+	_, err = tx.ExecContext(ctx, updateRule, r.Type, string(r.Config.Public), r.Config.Sealed, cond, c.Uptime > 0, c.NoData.Milliseconds(),
+		r.Enabled, string(r.Severity), millis(r.UpdatedAt), r.ID)
 	if err != nil {
 		return fmt.Errorf("save alert: %w", err)
 	}

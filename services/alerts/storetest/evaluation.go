@@ -47,13 +47,14 @@ var evaluationCases = []Case{
 		past.Status, past.Settled, past.EndTime, past.ResolvedAt = alerts.IncidentResolved, true, at(2), at(2)
 		now := incident(2, org, monitor, 3)
 		put(t, s, at(4), alerts.Batch{
-			Known: map[uint32]alerts.Status{monitor: alerts.StatusDown}, Incidents: []alerts.Incident{past, now},
-			Triggers: []alerts.Trigger{closed, open},
+			Known: map[uint32]alerts.Status{monitor: alerts.StatusDown}, Blind: map[uint32]time.Time{monitor: at(3)},
+			Incidents: []alerts.Incident{past, now},
+			Triggers:  []alerts.Trigger{closed, open},
 		})
 		loud.Triggered = true
 		want := map[uint32]alerts.State{
 			monitor: {
-				Monitor: m, Known: alerts.StatusDown, Incident: &now,
+				Monitor: m, Known: alerts.StatusDown, Blind: at(3), Incident: &now,
 				Rules:    []alerts.RuleState{{Rule: calm}, {Rule: loud, Open: &open}},
 				Channels: []alerts.Channel{ch},
 			},
@@ -66,12 +67,12 @@ var evaluationCases = []Case{
 		check(t, s.Advance(ctx(t), refs, at(5), func(p alerts.Progress, got map[uint32]alerts.State) alerts.Batch {
 			same(t, "states", got, want)
 			return alerts.Batch{
-				Progress: p, Known: map[uint32]alerts.Status{monitor: alerts.StatusUp},
+				Progress: p, Known: map[uint32]alerts.Status{monitor: alerts.StatusUp}, Blind: map[uint32]time.Time{monitor: {}},
 				Incidents: []alerts.Incident{ended}, Triggers: []alerts.Trigger{done},
 			}
 		}))
 		check(t, s.Advance(ctx(t), refs, at(6), func(p alerts.Progress, got map[uint32]alerts.State) alerts.Batch {
-			if st := got[monitor]; st.Incident != nil || st.Rules[1].Open != nil || st.Known != alerts.StatusUp {
+			if st := got[monitor]; st.Incident != nil || st.Rules[1].Open != nil || st.Known != alerts.StatusUp || !st.Blind.IsZero() {
 				t.Errorf("after the end the state is %+v", st)
 			}
 			return alerts.Batch{Progress: p}
@@ -112,6 +113,35 @@ var evaluationCases = []Case{
 			}
 		}
 		same(t, "seq", must(s.Progress(ctx(t)))(t).Seq, uint64(steps))
+	}},
+	{"evaluation/silences that are due", func(t testing.TB, s alerts.Store) {
+		newRule(t, s, org, monitor, alerts.Conditions{NoData: 20 * time.Second})
+		long := newRule(t, s, org, monitor, alerts.Conditions{NoData: 60 * time.Second, Failures: 1})
+		newRule(t, s, other, monitor+1, alerts.Conditions{NoData: 10 * time.Second})
+		newRule(t, s, org, monitor+2, alerts.Conditions{Failures: 1})
+		off := newRule(t, s, org, monitor+3, alerts.Conditions{NoData: time.Second})
+		must(s.UpdateRule(ctx(t), org, monitor+3, off.ID, at(1), func(r *alerts.Rule) (audit.Row, error) {
+			r.Enabled = false
+			return row(t, "x"), nil
+		}))(t)
+		one, two := alerts.MonitorRef{ID: monitor, OrganizationID: org}, alerts.MonitorRef{ID: monitor + 1, OrganizationID: other}
+		due := func(what string, sec, limit int, want ...alerts.MonitorRef) {
+			t.Helper()
+			same(t, what, must(s.DueSilences(ctx(t), at(sec), limit))(t), want)
+		}
+		due("of monitors that are seen", 1000, 9)
+		put(t, s, at(1), alerts.Batch{Blind: map[uint32]time.Time{monitor: at(100), monitor + 1: at(105), monitor + 2: at(100), monitor + 3: at(100)}})
+		due("before the first", 114, 9)
+		due("the first", 115, 9, two)
+		due("both", 120, 9, one, two)
+		due("as many as are wanted", 120, 1, one)
+		held := trigger(1, alerts.Rule{ID: long.ID - 1, OrganizationID: org, MonitorID: monitor}, 120)
+		held.Holding = alerts.Holding{NoData: true}
+		other := trigger(2, long, 121)
+		other.Holding = alerts.Holding{Failures: true}
+		put(t, s, at(1), alerts.Batch{Blind: map[uint32]time.Time{monitor + 1: {}}, Triggers: []alerts.Trigger{held, other}})
+		due("told, and seen again", 159, 9)
+		due("triggered by something else", 160, 9, one)
 	}},
 	{"evaluation/rules about uptime", func(t testing.TB, s alerts.Store) {
 		newRule(t, s, org, monitor, alerts.Conditions{Uptime: 99})

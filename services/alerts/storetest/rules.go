@@ -13,7 +13,7 @@ var errStop = errors.New("stop")
 
 var ruleCases = []Case{
 	{"rule/round trip", func(t testing.TB, s alerts.Store) {
-		full := alerts.Conditions{Failures: 3, ResponseTime: 1500 * time.Millisecond, Uptime: 99.95}
+		full := alerts.Conditions{Failures: 3, ResponseTime: 1500 * time.Millisecond, Uptime: 99.95, Certificate: 14, Regions: 2, NoData: time.Hour}
 		made := newRule(t, s, org, monitor, full)
 		if made.ID == 0 {
 			t.Error("the rule has no id")
@@ -50,7 +50,8 @@ var ruleCases = []Case{
 		wantErr(t, err, errStop)
 		same(t, "rules", must(s.Rules(ctx(t), org, monitor))(t), []alerts.Rule{r})
 		got := must(s.UpdateRule(ctx(t), org, monitor, r.ID, at(1), func(r *alerts.Rule) (audit.Row, error) {
-			r.Conditions = alerts.Conditions{Uptime: 50}
+			r.Conditions = alerts.Conditions{Uptime: 50, NoData: time.Minute}
+			r.Severity = alerts.SeverityCritical
 			r.Config.Sealed = []byte("new")
 			r.UpdatedAt = at(1)
 			return row(t, "alert.update"), nil

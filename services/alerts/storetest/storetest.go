@@ -101,7 +101,7 @@ func same(t testing.TB, what string, got, want any) {
 func newRule(t testing.TB, s alerts.Store, organization string, monitorID uint32, c alerts.Conditions) alerts.Rule {
 	t.Helper()
 	r := alerts.Rule{
-		OrganizationID: organization, MonitorID: monitorID, Type: "webhook", Conditions: c, Enabled: true,
+		OrganizationID: organization, MonitorID: monitorID, Type: "webhook", Conditions: c, Severity: alerts.SeverityLow, Enabled: true,
 		CreatedAt: at(0), UpdatedAt: at(0),
 	}
 	return must(s.CreateRule(ctx(t), r, func(r *alerts.Rule) (audit.Row, error) {

@@ -32,7 +32,7 @@ func TestMarshalGolden(t *testing.T) {
 		want string
 	}{
 		{"empty message", &emptypb.Empty{}, ``},
-		{"absent is null, empty list is a list", &alertsv1.Conditions{}, `{"consecutive_failures":null,"response_time_threshold_ms":null,"uptime_percentage_threshold":null}`},
+		{"absent is null, empty list is a list", &alertsv1.Conditions{}, `{"consecutive_failures":null,"response_time_threshold_ms":null,"uptime_percentage_threshold":null,"certificate_days_left":null,"degraded_regions":null,"no_data_seconds":null}`},
 		{"zero is zero", &checkv1.Retries{DelayMs: proto.Int32(0)}, `{"attempts":null,"delay_ms":0}`},
 		{"enum and its absence", &checkv1.ValidationRule{Type: checkv1.RuleType_RULE_TYPE_STATUS_CODE, Value: list(200, 204)},
 			`{"type":"status_code","operator":null,"value":[200,204],"header":null,"case_sensitive":null,"path":null}`},
@@ -57,7 +57,7 @@ func TestMarshalGolden(t *testing.T) {
 			`{"id":0,"alert_id":0,"monitor_id":0,"triggered_at":null,"resolved_at":null,"alert_data":{"a":[true,1.5,"x",{}],"b":null}}`},
 		{"members of a oneof stand beside each other", &eventsv1.FeedEntry{Seq: 7, At: at, What: &eventsv1.FeedEntry_Transition{Transition: &eventsv1.Transition{
 			From: eventsv1.CurrentStatus_CURRENT_STATUS_UP, To: eventsv1.CurrentStatus_CURRENT_STATUS_DOWN, Regions: []string{"local"}}}},
-			`{"seq":7,"organization_id":"","monitor_id":0,"at":"2026-01-02T03:04:05.006Z","transition":{"from":"up","to":"down","since":null,"transition_seq":0,"regions":["local"],"error_type":null,"error_message":null,"consecutive_failures":0,"reason":null},"observation":null}`},
+			`{"seq":7,"organization_id":"","monitor_id":0,"at":"2026-01-02T03:04:05.006Z","transition":{"from":"up","to":"down","since":null,"transition_seq":0,"regions":["local"],"error_type":null,"error_message":null,"consecutive_failures":0,"reason":null,"down_regions":[]},"observation":null}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -30,6 +30,71 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Severity is how much a rule matters.
+type Severity int32
+
+const (
+	// Not given.
+	Severity_SEVERITY_UNSPECIFIED Severity = 0
+	// Wake somebody.
+	Severity_SEVERITY_CRITICAL Severity = 1
+	// Soon.
+	Severity_SEVERITY_HIGH Severity = 2
+	// Today.
+	Severity_SEVERITY_MEDIUM Severity = 3
+	// Some day.
+	Severity_SEVERITY_LOW Severity = 4
+	// Good to know.
+	Severity_SEVERITY_INFO Severity = 5
+)
+
+// Enum value maps for Severity.
+var (
+	Severity_name = map[int32]string{
+		0: "SEVERITY_UNSPECIFIED",
+		1: "SEVERITY_CRITICAL",
+		2: "SEVERITY_HIGH",
+		3: "SEVERITY_MEDIUM",
+		4: "SEVERITY_LOW",
+		5: "SEVERITY_INFO",
+	}
+	Severity_value = map[string]int32{
+		"SEVERITY_UNSPECIFIED": 0,
+		"SEVERITY_CRITICAL":    1,
+		"SEVERITY_HIGH":        2,
+		"SEVERITY_MEDIUM":      3,
+		"SEVERITY_LOW":         4,
+		"SEVERITY_INFO":        5,
+	}
+)
+
+func (x Severity) Enum() *Severity {
+	p := new(Severity)
+	*p = x
+	return p
+}
+
+func (x Severity) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Severity) Descriptor() protoreflect.EnumDescriptor {
+	return file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes[0].Descriptor()
+}
+
+func (Severity) Type() protoreflect.EnumType {
+	return &file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes[0]
+}
+
+func (x Severity) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Severity.Descriptor instead.
+func (Severity) EnumDescriptor() ([]byte, []int) {
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{0}
+}
+
 // TriggerEvent is what a channel announces.
 type TriggerEvent int32
 
@@ -75,11 +140,11 @@ func (x TriggerEvent) String() string {
 }
 
 func (TriggerEvent) Descriptor() protoreflect.EnumDescriptor {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes[0].Descriptor()
+	return file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes[1].Descriptor()
 }
 
 func (TriggerEvent) Type() protoreflect.EnumType {
-	return &file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes[0]
+	return &file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes[1]
 }
 
 func (x TriggerEvent) Number() protoreflect.EnumNumber {
@@ -88,7 +153,7 @@ func (x TriggerEvent) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TriggerEvent.Descriptor instead.
 func (TriggerEvent) EnumDescriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{0}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{1}
 }
 
 // DeliveryState is where a notification stands.
@@ -136,11 +201,11 @@ func (x DeliveryState) String() string {
 }
 
 func (DeliveryState) Descriptor() protoreflect.EnumDescriptor {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes[1].Descriptor()
+	return file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes[2].Descriptor()
 }
 
 func (DeliveryState) Type() protoreflect.EnumType {
-	return &file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes[1]
+	return &file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes[2]
 }
 
 func (x DeliveryState) Number() protoreflect.EnumNumber {
@@ -149,7 +214,7 @@ func (x DeliveryState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DeliveryState.Descriptor instead.
 func (DeliveryState) EnumDescriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{1}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{2}
 }
 
 // Conditions trigger a rule; any one that holds is enough, and the rule resolves when none does.
@@ -161,8 +226,15 @@ type Conditions struct {
 	ResponseTimeThresholdMs *int32 `protobuf:"varint,2,opt,name=response_time_threshold_ms,json=responseTimeThresholdMs,proto3,oneof" json:"response_time_threshold_ms,omitempty"`
 	// Uptime of the last 24 hours is below this percentage, above 0 up to 100.
 	UptimePercentageThreshold *float64 `protobuf:"fixed64,3,opt,name=uptime_percentage_threshold,json=uptimePercentageThreshold,proto3,oneof" json:"uptime_percentage_threshold,omitempty"`
-	unknownFields             protoimpl.UnknownFields
-	sizeCache                 protoimpl.SizeCache
+	// The certificate that a region was shown expires in less than so many days, 1 to 3650.
+	CertificateDaysLeft *int32 `protobuf:"varint,4,opt,name=certificate_days_left,json=certificateDaysLeft,proto3,oneof" json:"certificate_days_left,omitempty"`
+	// At least so many regions see the monitor down while it is not down as a whole, 1 to 100. Once that holds it goes on to
+	// hold if the monitor goes down as a whole, until fewer regions see it down.
+	DegradedRegions *int32 `protobuf:"varint,5,opt,name=degraded_regions,json=degradedRegions,proto3,oneof" json:"degraded_regions,omitempty"`
+	// Nothing has been known of the monitor for so many seconds, 1 to 2592000, after something was known or it was switched on.
+	NoDataSeconds *int32 `protobuf:"varint,6,opt,name=no_data_seconds,json=noDataSeconds,proto3,oneof" json:"no_data_seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Conditions) Reset() {
@@ -216,6 +288,27 @@ func (x *Conditions) GetUptimePercentageThreshold() float64 {
 	return 0
 }
 
+func (x *Conditions) GetCertificateDaysLeft() int32 {
+	if x != nil && x.CertificateDaysLeft != nil {
+		return *x.CertificateDaysLeft
+	}
+	return 0
+}
+
+func (x *Conditions) GetDegradedRegions() int32 {
+	if x != nil && x.DegradedRegions != nil {
+		return *x.DegradedRegions
+	}
+	return 0
+}
+
+func (x *Conditions) GetNoDataSeconds() int32 {
+	if x != nil && x.NoDataSeconds != nil {
+		return *x.NoDataSeconds
+	}
+	return 0
+}
+
 // Alert is a rule of one monitor.
 type Alert struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -237,7 +330,9 @@ type Alert struct {
 	// When it last changed. Read-only.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	// Whether it is triggered now. Read-only.
-	Triggered     bool `protobuf:"varint,9,opt,name=triggered,proto3" json:"triggered,omitempty"`
+	Triggered bool `protobuf:"varint,9,opt,name=triggered,proto3" json:"triggered,omitempty"`
+	// How much it matters; absent means high. It stands in the history and in messages.
+	Severity      *Severity `protobuf:"varint,10,opt,name=severity,proto3,enum=frogstats.uptime.alerts.v1.Severity,oneof" json:"severity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -333,6 +428,13 @@ func (x *Alert) GetTriggered() bool {
 		return x.Triggered
 	}
 	return false
+}
+
+func (x *Alert) GetSeverity() Severity {
+	if x != nil && x.Severity != nil {
+		return *x.Severity
+	}
+	return Severity_SEVERITY_UNSPECIFIED
 }
 
 // ListAlertsRequest names a monitor.
@@ -2003,15 +2105,22 @@ var File_frogstats_uptime_alerts_v1_alerts_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc = "" +
 	"\n" +
-	"'frogstats/uptime/alerts/v1/alerts.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a)frogstats/uptime/alerts/v1/incident.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd4\x02\n" +
+	"'frogstats/uptime/alerts/v1/alerts.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a)frogstats/uptime/alerts/v1/incident.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x04\n" +
 	"\n" +
 	"Conditions\x12A\n" +
 	"\x14consecutive_failures\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x01H\x00R\x13consecutiveFailures\x88\x01\x01\x12M\n" +
 	"\x1aresponse_time_threshold_ms\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xe0\xa7\x12(\x01H\x01R\x17responseTimeThresholdMs\x88\x01\x01\x12\\\n" +
-	"\x1buptime_percentage_threshold\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@!\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\x19uptimePercentageThreshold\x88\x01\x01B\x17\n" +
+	"\x1buptime_percentage_threshold\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@!\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\x19uptimePercentageThreshold\x88\x01\x01\x12C\n" +
+	"\x15certificate_days_left\x18\x04 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xc2\x1c(\x01H\x03R\x13certificateDaysLeft\x88\x01\x01\x129\n" +
+	"\x10degraded_regions\x18\x05 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x01H\x04R\x0fdegradedRegions\x88\x01\x01\x129\n" +
+	"\x0fno_data_seconds\x18\x06 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\x9a\x9e\x01(\x01H\x05R\rnoDataSeconds\x88\x01\x01B\x17\n" +
 	"\x15_consecutive_failuresB\x1d\n" +
 	"\x1b_response_time_threshold_msB\x1e\n" +
-	"\x1c_uptime_percentage_threshold\"\xb7\x03\n" +
+	"\x1c_uptime_percentage_thresholdB\x18\n" +
+	"\x16_certificate_days_leftB\x13\n" +
+	"\x11_degraded_regionsB\x12\n" +
+	"\x10_no_data_seconds\"\x97\x04\n" +
 	"\x05Alert\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x1d\n" +
 	"\n" +
@@ -2027,10 +2136,14 @@ const file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc = "" +
 	"created_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
 	"updated_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12\x1c\n" +
-	"\ttriggered\x18\t \x01(\bR\ttriggeredB\r\n" +
+	"\ttriggered\x18\t \x01(\bR\ttriggered\x12Q\n" +
+	"\bseverity\x18\n" +
+	" \x01(\x0e2$.frogstats.uptime.alerts.v1.SeverityB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x02R\bseverity\x88\x01\x01B\r\n" +
 	"\v_alert_typeB\n" +
 	"\n" +
-	"\b_enabled\"2\n" +
+	"\b_enabledB\v\n" +
+	"\t_severity\"2\n" +
 	"\x11ListAlertsRequest\x12\x1d\n" +
 	"\n" +
 	"monitor_id\x18\x01 \x01(\rR\tmonitorId\"O\n" +
@@ -2198,7 +2311,14 @@ const file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc = "" +
 	"\v_channel_idB\x0e\n" +
 	"\f_incident_idB\x13\n" +
 	"\x11_last_status_codeB\r\n" +
-	"\v_last_error*\x99\x01\n" +
+	"\v_last_error*\x88\x01\n" +
+	"\bSeverity\x12\x18\n" +
+	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11SEVERITY_CRITICAL\x10\x01\x12\x11\n" +
+	"\rSEVERITY_HIGH\x10\x02\x12\x13\n" +
+	"\x0fSEVERITY_MEDIUM\x10\x03\x12\x10\n" +
+	"\fSEVERITY_LOW\x10\x04\x12\x11\n" +
+	"\rSEVERITY_INFO\x10\x05*\x99\x01\n" +
 	"\fTriggerEvent\x12\x1d\n" +
 	"\x19TRIGGER_EVENT_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TRIGGER_EVENT_DOWN\x10\x01\x12\x1a\n" +
@@ -2244,116 +2364,118 @@ func file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP() []byte {
 	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescData
 }
 
-var file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_frogstats_uptime_alerts_v1_alerts_proto_goTypes = []any{
-	(TriggerEvent)(0),                  // 0: frogstats.uptime.alerts.v1.TriggerEvent
-	(DeliveryState)(0),                 // 1: frogstats.uptime.alerts.v1.DeliveryState
-	(*Conditions)(nil),                 // 2: frogstats.uptime.alerts.v1.Conditions
-	(*Alert)(nil),                      // 3: frogstats.uptime.alerts.v1.Alert
-	(*ListAlertsRequest)(nil),          // 4: frogstats.uptime.alerts.v1.ListAlertsRequest
-	(*ListAlertsResponse)(nil),         // 5: frogstats.uptime.alerts.v1.ListAlertsResponse
-	(*CreateAlertRequest)(nil),         // 6: frogstats.uptime.alerts.v1.CreateAlertRequest
-	(*UpdateAlertRequest)(nil),         // 7: frogstats.uptime.alerts.v1.UpdateAlertRequest
-	(*DeleteAlertRequest)(nil),         // 8: frogstats.uptime.alerts.v1.DeleteAlertRequest
-	(*TestAlertRequest)(nil),           // 9: frogstats.uptime.alerts.v1.TestAlertRequest
-	(*TestDelivery)(nil),               // 10: frogstats.uptime.alerts.v1.TestDelivery
-	(*ListAlertHistoryRequest)(nil),    // 11: frogstats.uptime.alerts.v1.ListAlertHistoryRequest
-	(*Page)(nil),                       // 12: frogstats.uptime.alerts.v1.Page
-	(*ListAlertHistoryResponse)(nil),   // 13: frogstats.uptime.alerts.v1.ListAlertHistoryResponse
-	(*AlertHistoryEntry)(nil),          // 14: frogstats.uptime.alerts.v1.AlertHistoryEntry
-	(*ListIncidentsRequest)(nil),       // 15: frogstats.uptime.alerts.v1.ListIncidentsRequest
-	(*ListIncidentsResponse)(nil),      // 16: frogstats.uptime.alerts.v1.ListIncidentsResponse
-	(*GetIncidentRequest)(nil),         // 17: frogstats.uptime.alerts.v1.GetIncidentRequest
-	(*AcknowledgeIncidentRequest)(nil), // 18: frogstats.uptime.alerts.v1.AcknowledgeIncidentRequest
-	(*ResolveIncidentRequest)(nil),     // 19: frogstats.uptime.alerts.v1.ResolveIncidentRequest
-	(*Channel)(nil),                    // 20: frogstats.uptime.alerts.v1.Channel
-	(*ListChannelsRequest)(nil),        // 21: frogstats.uptime.alerts.v1.ListChannelsRequest
-	(*ListChannelsResponse)(nil),       // 22: frogstats.uptime.alerts.v1.ListChannelsResponse
-	(*CreateChannelRequest)(nil),       // 23: frogstats.uptime.alerts.v1.CreateChannelRequest
-	(*UpdateChannelRequest)(nil),       // 24: frogstats.uptime.alerts.v1.UpdateChannelRequest
-	(*DeleteChannelRequest)(nil),       // 25: frogstats.uptime.alerts.v1.DeleteChannelRequest
-	(*TestChannelRequest)(nil),         // 26: frogstats.uptime.alerts.v1.TestChannelRequest
-	(*ListDeliveriesRequest)(nil),      // 27: frogstats.uptime.alerts.v1.ListDeliveriesRequest
-	(*ListDeliveriesResponse)(nil),     // 28: frogstats.uptime.alerts.v1.ListDeliveriesResponse
-	(*Delivery)(nil),                   // 29: frogstats.uptime.alerts.v1.Delivery
-	(*structpb.Struct)(nil),            // 30: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),      // 31: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 32: google.protobuf.FieldMask
-	(*Incident)(nil),                   // 33: frogstats.uptime.alerts.v1.Incident
-	(*structpb.ListValue)(nil),         // 34: google.protobuf.ListValue
-	(*emptypb.Empty)(nil),              // 35: google.protobuf.Empty
+	(Severity)(0),                      // 0: frogstats.uptime.alerts.v1.Severity
+	(TriggerEvent)(0),                  // 1: frogstats.uptime.alerts.v1.TriggerEvent
+	(DeliveryState)(0),                 // 2: frogstats.uptime.alerts.v1.DeliveryState
+	(*Conditions)(nil),                 // 3: frogstats.uptime.alerts.v1.Conditions
+	(*Alert)(nil),                      // 4: frogstats.uptime.alerts.v1.Alert
+	(*ListAlertsRequest)(nil),          // 5: frogstats.uptime.alerts.v1.ListAlertsRequest
+	(*ListAlertsResponse)(nil),         // 6: frogstats.uptime.alerts.v1.ListAlertsResponse
+	(*CreateAlertRequest)(nil),         // 7: frogstats.uptime.alerts.v1.CreateAlertRequest
+	(*UpdateAlertRequest)(nil),         // 8: frogstats.uptime.alerts.v1.UpdateAlertRequest
+	(*DeleteAlertRequest)(nil),         // 9: frogstats.uptime.alerts.v1.DeleteAlertRequest
+	(*TestAlertRequest)(nil),           // 10: frogstats.uptime.alerts.v1.TestAlertRequest
+	(*TestDelivery)(nil),               // 11: frogstats.uptime.alerts.v1.TestDelivery
+	(*ListAlertHistoryRequest)(nil),    // 12: frogstats.uptime.alerts.v1.ListAlertHistoryRequest
+	(*Page)(nil),                       // 13: frogstats.uptime.alerts.v1.Page
+	(*ListAlertHistoryResponse)(nil),   // 14: frogstats.uptime.alerts.v1.ListAlertHistoryResponse
+	(*AlertHistoryEntry)(nil),          // 15: frogstats.uptime.alerts.v1.AlertHistoryEntry
+	(*ListIncidentsRequest)(nil),       // 16: frogstats.uptime.alerts.v1.ListIncidentsRequest
+	(*ListIncidentsResponse)(nil),      // 17: frogstats.uptime.alerts.v1.ListIncidentsResponse
+	(*GetIncidentRequest)(nil),         // 18: frogstats.uptime.alerts.v1.GetIncidentRequest
+	(*AcknowledgeIncidentRequest)(nil), // 19: frogstats.uptime.alerts.v1.AcknowledgeIncidentRequest
+	(*ResolveIncidentRequest)(nil),     // 20: frogstats.uptime.alerts.v1.ResolveIncidentRequest
+	(*Channel)(nil),                    // 21: frogstats.uptime.alerts.v1.Channel
+	(*ListChannelsRequest)(nil),        // 22: frogstats.uptime.alerts.v1.ListChannelsRequest
+	(*ListChannelsResponse)(nil),       // 23: frogstats.uptime.alerts.v1.ListChannelsResponse
+	(*CreateChannelRequest)(nil),       // 24: frogstats.uptime.alerts.v1.CreateChannelRequest
+	(*UpdateChannelRequest)(nil),       // 25: frogstats.uptime.alerts.v1.UpdateChannelRequest
+	(*DeleteChannelRequest)(nil),       // 26: frogstats.uptime.alerts.v1.DeleteChannelRequest
+	(*TestChannelRequest)(nil),         // 27: frogstats.uptime.alerts.v1.TestChannelRequest
+	(*ListDeliveriesRequest)(nil),      // 28: frogstats.uptime.alerts.v1.ListDeliveriesRequest
+	(*ListDeliveriesResponse)(nil),     // 29: frogstats.uptime.alerts.v1.ListDeliveriesResponse
+	(*Delivery)(nil),                   // 30: frogstats.uptime.alerts.v1.Delivery
+	(*structpb.Struct)(nil),            // 31: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),      // 32: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),      // 33: google.protobuf.FieldMask
+	(*Incident)(nil),                   // 34: frogstats.uptime.alerts.v1.Incident
+	(*structpb.ListValue)(nil),         // 35: google.protobuf.ListValue
+	(*emptypb.Empty)(nil),              // 36: google.protobuf.Empty
 }
 var file_frogstats_uptime_alerts_v1_alerts_proto_depIdxs = []int32{
-	30, // 0: frogstats.uptime.alerts.v1.Alert.alert_config:type_name -> google.protobuf.Struct
-	2,  // 1: frogstats.uptime.alerts.v1.Alert.conditions:type_name -> frogstats.uptime.alerts.v1.Conditions
-	31, // 2: frogstats.uptime.alerts.v1.Alert.created_at:type_name -> google.protobuf.Timestamp
-	31, // 3: frogstats.uptime.alerts.v1.Alert.updated_at:type_name -> google.protobuf.Timestamp
-	3,  // 4: frogstats.uptime.alerts.v1.ListAlertsResponse.alerts:type_name -> frogstats.uptime.alerts.v1.Alert
-	3,  // 5: frogstats.uptime.alerts.v1.CreateAlertRequest.alert:type_name -> frogstats.uptime.alerts.v1.Alert
-	3,  // 6: frogstats.uptime.alerts.v1.UpdateAlertRequest.alert:type_name -> frogstats.uptime.alerts.v1.Alert
-	32, // 7: frogstats.uptime.alerts.v1.UpdateAlertRequest.update_mask:type_name -> google.protobuf.FieldMask
-	14, // 8: frogstats.uptime.alerts.v1.ListAlertHistoryResponse.history:type_name -> frogstats.uptime.alerts.v1.AlertHistoryEntry
-	12, // 9: frogstats.uptime.alerts.v1.ListAlertHistoryResponse.pagination:type_name -> frogstats.uptime.alerts.v1.Page
-	31, // 10: frogstats.uptime.alerts.v1.AlertHistoryEntry.triggered_at:type_name -> google.protobuf.Timestamp
-	31, // 11: frogstats.uptime.alerts.v1.AlertHistoryEntry.resolved_at:type_name -> google.protobuf.Timestamp
-	30, // 12: frogstats.uptime.alerts.v1.AlertHistoryEntry.alert_data:type_name -> google.protobuf.Struct
-	33, // 13: frogstats.uptime.alerts.v1.ListIncidentsResponse.incidents:type_name -> frogstats.uptime.alerts.v1.Incident
-	12, // 14: frogstats.uptime.alerts.v1.ListIncidentsResponse.pagination:type_name -> frogstats.uptime.alerts.v1.Page
-	30, // 15: frogstats.uptime.alerts.v1.Channel.config:type_name -> google.protobuf.Struct
-	34, // 16: frogstats.uptime.alerts.v1.Channel.monitor_ids:type_name -> google.protobuf.ListValue
-	0,  // 17: frogstats.uptime.alerts.v1.Channel.trigger_events:type_name -> frogstats.uptime.alerts.v1.TriggerEvent
-	31, // 18: frogstats.uptime.alerts.v1.Channel.created_at:type_name -> google.protobuf.Timestamp
-	31, // 19: frogstats.uptime.alerts.v1.Channel.updated_at:type_name -> google.protobuf.Timestamp
-	20, // 20: frogstats.uptime.alerts.v1.ListChannelsResponse.channels:type_name -> frogstats.uptime.alerts.v1.Channel
-	20, // 21: frogstats.uptime.alerts.v1.CreateChannelRequest.channel:type_name -> frogstats.uptime.alerts.v1.Channel
-	20, // 22: frogstats.uptime.alerts.v1.UpdateChannelRequest.channel:type_name -> frogstats.uptime.alerts.v1.Channel
-	32, // 23: frogstats.uptime.alerts.v1.UpdateChannelRequest.update_mask:type_name -> google.protobuf.FieldMask
-	1,  // 24: frogstats.uptime.alerts.v1.ListDeliveriesRequest.state:type_name -> frogstats.uptime.alerts.v1.DeliveryState
-	29, // 25: frogstats.uptime.alerts.v1.ListDeliveriesResponse.deliveries:type_name -> frogstats.uptime.alerts.v1.Delivery
-	12, // 26: frogstats.uptime.alerts.v1.ListDeliveriesResponse.pagination:type_name -> frogstats.uptime.alerts.v1.Page
-	1,  // 27: frogstats.uptime.alerts.v1.Delivery.state:type_name -> frogstats.uptime.alerts.v1.DeliveryState
-	31, // 28: frogstats.uptime.alerts.v1.Delivery.occurred_at:type_name -> google.protobuf.Timestamp
-	31, // 29: frogstats.uptime.alerts.v1.Delivery.created_at:type_name -> google.protobuf.Timestamp
-	31, // 30: frogstats.uptime.alerts.v1.Delivery.next_attempt_at:type_name -> google.protobuf.Timestamp
-	31, // 31: frogstats.uptime.alerts.v1.Delivery.delivered_at:type_name -> google.protobuf.Timestamp
-	4,  // 32: frogstats.uptime.alerts.v1.AlertsService.ListAlerts:input_type -> frogstats.uptime.alerts.v1.ListAlertsRequest
-	6,  // 33: frogstats.uptime.alerts.v1.AlertsService.CreateAlert:input_type -> frogstats.uptime.alerts.v1.CreateAlertRequest
-	7,  // 34: frogstats.uptime.alerts.v1.AlertsService.UpdateAlert:input_type -> frogstats.uptime.alerts.v1.UpdateAlertRequest
-	8,  // 35: frogstats.uptime.alerts.v1.AlertsService.DeleteAlert:input_type -> frogstats.uptime.alerts.v1.DeleteAlertRequest
-	9,  // 36: frogstats.uptime.alerts.v1.AlertsService.TestAlert:input_type -> frogstats.uptime.alerts.v1.TestAlertRequest
-	11, // 37: frogstats.uptime.alerts.v1.AlertsService.ListAlertHistory:input_type -> frogstats.uptime.alerts.v1.ListAlertHistoryRequest
-	27, // 38: frogstats.uptime.alerts.v1.AlertsService.ListDeliveries:input_type -> frogstats.uptime.alerts.v1.ListDeliveriesRequest
-	15, // 39: frogstats.uptime.alerts.v1.IncidentsService.ListIncidents:input_type -> frogstats.uptime.alerts.v1.ListIncidentsRequest
-	17, // 40: frogstats.uptime.alerts.v1.IncidentsService.GetIncident:input_type -> frogstats.uptime.alerts.v1.GetIncidentRequest
-	18, // 41: frogstats.uptime.alerts.v1.IncidentsService.AcknowledgeIncident:input_type -> frogstats.uptime.alerts.v1.AcknowledgeIncidentRequest
-	19, // 42: frogstats.uptime.alerts.v1.IncidentsService.ResolveIncident:input_type -> frogstats.uptime.alerts.v1.ResolveIncidentRequest
-	21, // 43: frogstats.uptime.alerts.v1.ChannelsService.ListChannels:input_type -> frogstats.uptime.alerts.v1.ListChannelsRequest
-	23, // 44: frogstats.uptime.alerts.v1.ChannelsService.CreateChannel:input_type -> frogstats.uptime.alerts.v1.CreateChannelRequest
-	24, // 45: frogstats.uptime.alerts.v1.ChannelsService.UpdateChannel:input_type -> frogstats.uptime.alerts.v1.UpdateChannelRequest
-	25, // 46: frogstats.uptime.alerts.v1.ChannelsService.DeleteChannel:input_type -> frogstats.uptime.alerts.v1.DeleteChannelRequest
-	26, // 47: frogstats.uptime.alerts.v1.ChannelsService.TestChannel:input_type -> frogstats.uptime.alerts.v1.TestChannelRequest
-	5,  // 48: frogstats.uptime.alerts.v1.AlertsService.ListAlerts:output_type -> frogstats.uptime.alerts.v1.ListAlertsResponse
-	3,  // 49: frogstats.uptime.alerts.v1.AlertsService.CreateAlert:output_type -> frogstats.uptime.alerts.v1.Alert
-	3,  // 50: frogstats.uptime.alerts.v1.AlertsService.UpdateAlert:output_type -> frogstats.uptime.alerts.v1.Alert
-	35, // 51: frogstats.uptime.alerts.v1.AlertsService.DeleteAlert:output_type -> google.protobuf.Empty
-	10, // 52: frogstats.uptime.alerts.v1.AlertsService.TestAlert:output_type -> frogstats.uptime.alerts.v1.TestDelivery
-	13, // 53: frogstats.uptime.alerts.v1.AlertsService.ListAlertHistory:output_type -> frogstats.uptime.alerts.v1.ListAlertHistoryResponse
-	28, // 54: frogstats.uptime.alerts.v1.AlertsService.ListDeliveries:output_type -> frogstats.uptime.alerts.v1.ListDeliveriesResponse
-	16, // 55: frogstats.uptime.alerts.v1.IncidentsService.ListIncidents:output_type -> frogstats.uptime.alerts.v1.ListIncidentsResponse
-	33, // 56: frogstats.uptime.alerts.v1.IncidentsService.GetIncident:output_type -> frogstats.uptime.alerts.v1.Incident
-	33, // 57: frogstats.uptime.alerts.v1.IncidentsService.AcknowledgeIncident:output_type -> frogstats.uptime.alerts.v1.Incident
-	33, // 58: frogstats.uptime.alerts.v1.IncidentsService.ResolveIncident:output_type -> frogstats.uptime.alerts.v1.Incident
-	22, // 59: frogstats.uptime.alerts.v1.ChannelsService.ListChannels:output_type -> frogstats.uptime.alerts.v1.ListChannelsResponse
-	20, // 60: frogstats.uptime.alerts.v1.ChannelsService.CreateChannel:output_type -> frogstats.uptime.alerts.v1.Channel
-	20, // 61: frogstats.uptime.alerts.v1.ChannelsService.UpdateChannel:output_type -> frogstats.uptime.alerts.v1.Channel
-	35, // 62: frogstats.uptime.alerts.v1.ChannelsService.DeleteChannel:output_type -> google.protobuf.Empty
-	10, // 63: frogstats.uptime.alerts.v1.ChannelsService.TestChannel:output_type -> frogstats.uptime.alerts.v1.TestDelivery
-	48, // [48:64] is the sub-list for method output_type
-	32, // [32:48] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	31, // 0: frogstats.uptime.alerts.v1.Alert.alert_config:type_name -> google.protobuf.Struct
+	3,  // 1: frogstats.uptime.alerts.v1.Alert.conditions:type_name -> frogstats.uptime.alerts.v1.Conditions
+	32, // 2: frogstats.uptime.alerts.v1.Alert.created_at:type_name -> google.protobuf.Timestamp
+	32, // 3: frogstats.uptime.alerts.v1.Alert.updated_at:type_name -> google.protobuf.Timestamp
+	0,  // 4: frogstats.uptime.alerts.v1.Alert.severity:type_name -> frogstats.uptime.alerts.v1.Severity
+	4,  // 5: frogstats.uptime.alerts.v1.ListAlertsResponse.alerts:type_name -> frogstats.uptime.alerts.v1.Alert
+	4,  // 6: frogstats.uptime.alerts.v1.CreateAlertRequest.alert:type_name -> frogstats.uptime.alerts.v1.Alert
+	4,  // 7: frogstats.uptime.alerts.v1.UpdateAlertRequest.alert:type_name -> frogstats.uptime.alerts.v1.Alert
+	33, // 8: frogstats.uptime.alerts.v1.UpdateAlertRequest.update_mask:type_name -> google.protobuf.FieldMask
+	15, // 9: frogstats.uptime.alerts.v1.ListAlertHistoryResponse.history:type_name -> frogstats.uptime.alerts.v1.AlertHistoryEntry
+	13, // 10: frogstats.uptime.alerts.v1.ListAlertHistoryResponse.pagination:type_name -> frogstats.uptime.alerts.v1.Page
+	32, // 11: frogstats.uptime.alerts.v1.AlertHistoryEntry.triggered_at:type_name -> google.protobuf.Timestamp
+	32, // 12: frogstats.uptime.alerts.v1.AlertHistoryEntry.resolved_at:type_name -> google.protobuf.Timestamp
+	31, // 13: frogstats.uptime.alerts.v1.AlertHistoryEntry.alert_data:type_name -> google.protobuf.Struct
+	34, // 14: frogstats.uptime.alerts.v1.ListIncidentsResponse.incidents:type_name -> frogstats.uptime.alerts.v1.Incident
+	13, // 15: frogstats.uptime.alerts.v1.ListIncidentsResponse.pagination:type_name -> frogstats.uptime.alerts.v1.Page
+	31, // 16: frogstats.uptime.alerts.v1.Channel.config:type_name -> google.protobuf.Struct
+	35, // 17: frogstats.uptime.alerts.v1.Channel.monitor_ids:type_name -> google.protobuf.ListValue
+	1,  // 18: frogstats.uptime.alerts.v1.Channel.trigger_events:type_name -> frogstats.uptime.alerts.v1.TriggerEvent
+	32, // 19: frogstats.uptime.alerts.v1.Channel.created_at:type_name -> google.protobuf.Timestamp
+	32, // 20: frogstats.uptime.alerts.v1.Channel.updated_at:type_name -> google.protobuf.Timestamp
+	21, // 21: frogstats.uptime.alerts.v1.ListChannelsResponse.channels:type_name -> frogstats.uptime.alerts.v1.Channel
+	21, // 22: frogstats.uptime.alerts.v1.CreateChannelRequest.channel:type_name -> frogstats.uptime.alerts.v1.Channel
+	21, // 23: frogstats.uptime.alerts.v1.UpdateChannelRequest.channel:type_name -> frogstats.uptime.alerts.v1.Channel
+	33, // 24: frogstats.uptime.alerts.v1.UpdateChannelRequest.update_mask:type_name -> google.protobuf.FieldMask
+	2,  // 25: frogstats.uptime.alerts.v1.ListDeliveriesRequest.state:type_name -> frogstats.uptime.alerts.v1.DeliveryState
+	30, // 26: frogstats.uptime.alerts.v1.ListDeliveriesResponse.deliveries:type_name -> frogstats.uptime.alerts.v1.Delivery
+	13, // 27: frogstats.uptime.alerts.v1.ListDeliveriesResponse.pagination:type_name -> frogstats.uptime.alerts.v1.Page
+	2,  // 28: frogstats.uptime.alerts.v1.Delivery.state:type_name -> frogstats.uptime.alerts.v1.DeliveryState
+	32, // 29: frogstats.uptime.alerts.v1.Delivery.occurred_at:type_name -> google.protobuf.Timestamp
+	32, // 30: frogstats.uptime.alerts.v1.Delivery.created_at:type_name -> google.protobuf.Timestamp
+	32, // 31: frogstats.uptime.alerts.v1.Delivery.next_attempt_at:type_name -> google.protobuf.Timestamp
+	32, // 32: frogstats.uptime.alerts.v1.Delivery.delivered_at:type_name -> google.protobuf.Timestamp
+	5,  // 33: frogstats.uptime.alerts.v1.AlertsService.ListAlerts:input_type -> frogstats.uptime.alerts.v1.ListAlertsRequest
+	7,  // 34: frogstats.uptime.alerts.v1.AlertsService.CreateAlert:input_type -> frogstats.uptime.alerts.v1.CreateAlertRequest
+	8,  // 35: frogstats.uptime.alerts.v1.AlertsService.UpdateAlert:input_type -> frogstats.uptime.alerts.v1.UpdateAlertRequest
+	9,  // 36: frogstats.uptime.alerts.v1.AlertsService.DeleteAlert:input_type -> frogstats.uptime.alerts.v1.DeleteAlertRequest
+	10, // 37: frogstats.uptime.alerts.v1.AlertsService.TestAlert:input_type -> frogstats.uptime.alerts.v1.TestAlertRequest
+	12, // 38: frogstats.uptime.alerts.v1.AlertsService.ListAlertHistory:input_type -> frogstats.uptime.alerts.v1.ListAlertHistoryRequest
+	28, // 39: frogstats.uptime.alerts.v1.AlertsService.ListDeliveries:input_type -> frogstats.uptime.alerts.v1.ListDeliveriesRequest
+	16, // 40: frogstats.uptime.alerts.v1.IncidentsService.ListIncidents:input_type -> frogstats.uptime.alerts.v1.ListIncidentsRequest
+	18, // 41: frogstats.uptime.alerts.v1.IncidentsService.GetIncident:input_type -> frogstats.uptime.alerts.v1.GetIncidentRequest
+	19, // 42: frogstats.uptime.alerts.v1.IncidentsService.AcknowledgeIncident:input_type -> frogstats.uptime.alerts.v1.AcknowledgeIncidentRequest
+	20, // 43: frogstats.uptime.alerts.v1.IncidentsService.ResolveIncident:input_type -> frogstats.uptime.alerts.v1.ResolveIncidentRequest
+	22, // 44: frogstats.uptime.alerts.v1.ChannelsService.ListChannels:input_type -> frogstats.uptime.alerts.v1.ListChannelsRequest
+	24, // 45: frogstats.uptime.alerts.v1.ChannelsService.CreateChannel:input_type -> frogstats.uptime.alerts.v1.CreateChannelRequest
+	25, // 46: frogstats.uptime.alerts.v1.ChannelsService.UpdateChannel:input_type -> frogstats.uptime.alerts.v1.UpdateChannelRequest
+	26, // 47: frogstats.uptime.alerts.v1.ChannelsService.DeleteChannel:input_type -> frogstats.uptime.alerts.v1.DeleteChannelRequest
+	27, // 48: frogstats.uptime.alerts.v1.ChannelsService.TestChannel:input_type -> frogstats.uptime.alerts.v1.TestChannelRequest
+	6,  // 49: frogstats.uptime.alerts.v1.AlertsService.ListAlerts:output_type -> frogstats.uptime.alerts.v1.ListAlertsResponse
+	4,  // 50: frogstats.uptime.alerts.v1.AlertsService.CreateAlert:output_type -> frogstats.uptime.alerts.v1.Alert
+	4,  // 51: frogstats.uptime.alerts.v1.AlertsService.UpdateAlert:output_type -> frogstats.uptime.alerts.v1.Alert
+	36, // 52: frogstats.uptime.alerts.v1.AlertsService.DeleteAlert:output_type -> google.protobuf.Empty
+	11, // 53: frogstats.uptime.alerts.v1.AlertsService.TestAlert:output_type -> frogstats.uptime.alerts.v1.TestDelivery
+	14, // 54: frogstats.uptime.alerts.v1.AlertsService.ListAlertHistory:output_type -> frogstats.uptime.alerts.v1.ListAlertHistoryResponse
+	29, // 55: frogstats.uptime.alerts.v1.AlertsService.ListDeliveries:output_type -> frogstats.uptime.alerts.v1.ListDeliveriesResponse
+	17, // 56: frogstats.uptime.alerts.v1.IncidentsService.ListIncidents:output_type -> frogstats.uptime.alerts.v1.ListIncidentsResponse
+	34, // 57: frogstats.uptime.alerts.v1.IncidentsService.GetIncident:output_type -> frogstats.uptime.alerts.v1.Incident
+	34, // 58: frogstats.uptime.alerts.v1.IncidentsService.AcknowledgeIncident:output_type -> frogstats.uptime.alerts.v1.Incident
+	34, // 59: frogstats.uptime.alerts.v1.IncidentsService.ResolveIncident:output_type -> frogstats.uptime.alerts.v1.Incident
+	23, // 60: frogstats.uptime.alerts.v1.ChannelsService.ListChannels:output_type -> frogstats.uptime.alerts.v1.ListChannelsResponse
+	21, // 61: frogstats.uptime.alerts.v1.ChannelsService.CreateChannel:output_type -> frogstats.uptime.alerts.v1.Channel
+	21, // 62: frogstats.uptime.alerts.v1.ChannelsService.UpdateChannel:output_type -> frogstats.uptime.alerts.v1.Channel
+	36, // 63: frogstats.uptime.alerts.v1.ChannelsService.DeleteChannel:output_type -> google.protobuf.Empty
+	11, // 64: frogstats.uptime.alerts.v1.ChannelsService.TestChannel:output_type -> frogstats.uptime.alerts.v1.TestDelivery
+	49, // [49:65] is the sub-list for method output_type
+	33, // [33:49] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_alerts_v1_alerts_proto_init() }
@@ -2376,7 +2498,7 @@ func file_frogstats_uptime_alerts_v1_alerts_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc), len(file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   3,

@@ -334,7 +334,9 @@ type Transition struct {
 	// Consecutive target faults at that moment.
 	ConsecutiveFailures uint32 `protobuf:"varint,8,opt,name=consecutive_failures,json=consecutiveFailures,proto3" json:"consecutive_failures,omitempty"`
 	// Why, for states that are not about results: "no_data", "disabled", "enabled", …
-	Reason        *string `protobuf:"bytes,9,opt,name=reason,proto3,oneof" json:"reason,omitempty"`
+	Reason *string `protobuf:"bytes,9,opt,name=reason,proto3,oneof" json:"reason,omitempty"`
+	// Regions that see the monitor down; for degraded, without those that see it degraded.
+	DownRegions   []string `protobuf:"bytes,10,rep,name=down_regions,json=downRegions,proto3" json:"down_regions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -432,6 +434,13 @@ func (x *Transition) GetReason() string {
 	return ""
 }
 
+func (x *Transition) GetDownRegions() []string {
+	if x != nil {
+		return x.DownRegions
+	}
+	return nil
+}
+
 // Observation is what a check found, with what went before it since the last observation.
 type Observation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -461,8 +470,12 @@ type Observation struct {
 	ScheduledAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=scheduled_at,json=scheduledAt,proto3" json:"scheduled_at,omitempty"`
 	// When the next slot is due; absent when none is planned.
 	NextScheduledAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=next_scheduled_at,json=nextScheduledAt,proto3" json:"next_scheduled_at,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// When the certificate that was shown expires; absent without TLS.
+	CertificateExpiresAt *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=certificate_expires_at,json=certificateExpiresAt,proto3" json:"certificate_expires_at,omitempty"`
+	// Regions that see the monitor down after this check.
+	DownRegions   []string `protobuf:"bytes,15,rep,name=down_regions,json=downRegions,proto3" json:"down_regions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Observation) Reset() {
@@ -586,6 +599,20 @@ func (x *Observation) GetNextScheduledAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Observation) GetCertificateExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CertificateExpiresAt
+	}
+	return nil
+}
+
+func (x *Observation) GetDownRegions() []string {
+	if x != nil {
+		return x.DownRegions
+	}
+	return nil
+}
+
 var File_frogstats_uptime_events_v1_feed_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_events_v1_feed_proto_rawDesc = "" +
@@ -613,7 +640,7 @@ const file_frogstats_uptime_events_v1_feed_proto_rawDesc = "" +
 	"transition\x18\x05 \x01(\v2&.frogstats.uptime.events.v1.TransitionH\x00R\n" +
 	"transition\x12K\n" +
 	"\vobservation\x18\x06 \x01(\v2'.frogstats.uptime.events.v1.ObservationH\x00R\vobservationB\x06\n" +
-	"\x04what\"\xc3\x03\n" +
+	"\x04what\"\xe6\x03\n" +
 	"\n" +
 	"Transition\x12=\n" +
 	"\x04from\x18\x01 \x01(\x0e2).frogstats.uptime.events.v1.CurrentStatusR\x04from\x129\n" +
@@ -625,10 +652,12 @@ const file_frogstats_uptime_events_v1_feed_proto_rawDesc = "" +
 	"error_type\x18\x06 \x01(\tH\x00R\terrorType\x88\x01\x01\x12(\n" +
 	"\rerror_message\x18\a \x01(\tH\x01R\ferrorMessage\x88\x01\x01\x121\n" +
 	"\x14consecutive_failures\x18\b \x01(\rR\x13consecutiveFailures\x12\x1b\n" +
-	"\x06reason\x18\t \x01(\tH\x02R\x06reason\x88\x01\x01B\r\n" +
+	"\x06reason\x18\t \x01(\tH\x02R\x06reason\x88\x01\x01\x12!\n" +
+	"\fdown_regions\x18\n" +
+	" \x03(\tR\vdownRegionsB\r\n" +
 	"\v_error_typeB\x10\n" +
 	"\x0e_error_messageB\t\n" +
-	"\a_reason\"\xc3\x05\n" +
+	"\a_reason\"\xb8\x06\n" +
 	"\vObservation\x12\x16\n" +
 	"\x06region\x18\x01 \x01(\tR\x06region\x12?\n" +
 	"\x06status\x18\x02 \x01(\x0e2'.frogstats.uptime.check.v1.ResultStatusR\x06status\x12(\n" +
@@ -645,7 +674,9 @@ const file_frogstats_uptime_events_v1_feed_proto_rawDesc = "" +
 	" \x01(\x01R\x12meanResponseTimeUs\x12/\n" +
 	"\x14max_response_time_us\x18\v \x01(\x01R\x11maxResponseTimeUs\x12=\n" +
 	"\fscheduled_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\vscheduledAt\x12F\n" +
-	"\x11next_scheduled_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextScheduledAtB\x0e\n" +
+	"\x11next_scheduled_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextScheduledAt\x12P\n" +
+	"\x16certificate_expires_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x14certificateExpiresAt\x12!\n" +
+	"\fdown_regions\x18\x0f \x03(\tR\vdownRegionsB\x0e\n" +
 	"\f_status_codeB\r\n" +
 	"\v_error_typeB\x10\n" +
 	"\x0e_error_message2\xed\x01\n" +
@@ -689,15 +720,16 @@ var file_frogstats_uptime_events_v1_feed_proto_depIdxs = []int32{
 	7,  // 8: frogstats.uptime.events.v1.Observation.current_status:type_name -> frogstats.uptime.events.v1.CurrentStatus
 	6,  // 9: frogstats.uptime.events.v1.Observation.scheduled_at:type_name -> google.protobuf.Timestamp
 	6,  // 10: frogstats.uptime.events.v1.Observation.next_scheduled_at:type_name -> google.protobuf.Timestamp
-	0,  // 11: frogstats.uptime.events.v1.FeedService.ReadFeed:input_type -> frogstats.uptime.events.v1.ReadFeedRequest
-	1,  // 12: frogstats.uptime.events.v1.FeedService.Subscribe:input_type -> frogstats.uptime.events.v1.SubscribeRequest
-	2,  // 13: frogstats.uptime.events.v1.FeedService.ReadFeed:output_type -> frogstats.uptime.events.v1.ReadFeedResponse
-	2,  // 14: frogstats.uptime.events.v1.FeedService.Subscribe:output_type -> frogstats.uptime.events.v1.ReadFeedResponse
-	13, // [13:15] is the sub-list for method output_type
-	11, // [11:13] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	6,  // 11: frogstats.uptime.events.v1.Observation.certificate_expires_at:type_name -> google.protobuf.Timestamp
+	0,  // 12: frogstats.uptime.events.v1.FeedService.ReadFeed:input_type -> frogstats.uptime.events.v1.ReadFeedRequest
+	1,  // 13: frogstats.uptime.events.v1.FeedService.Subscribe:input_type -> frogstats.uptime.events.v1.SubscribeRequest
+	2,  // 14: frogstats.uptime.events.v1.FeedService.ReadFeed:output_type -> frogstats.uptime.events.v1.ReadFeedResponse
+	2,  // 15: frogstats.uptime.events.v1.FeedService.Subscribe:output_type -> frogstats.uptime.events.v1.ReadFeedResponse
+	14, // [14:16] is the sub-list for method output_type
+	12, // [12:14] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_events_v1_feed_proto_init() }
