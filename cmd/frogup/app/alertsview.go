@@ -101,8 +101,13 @@ func (t terminal) picture(v *backtestView) {
 	line := func(name, colour, mark string, spans [][2]time.Time) {
 		cells := drawSpans(v.Start, v.End, width, spans)
 		var b strings.Builder
-		for _, on := range cells {
-			b.WriteString(pick(on, t.paint(colour, mark), t.paint(faint, "·")))
+		for from := 0; from < width; {
+			to := from + 1
+			for to < width && cells[to] == cells[from] {
+				to++
+			}
+			b.WriteString(pick(cells[from], t.paint(colour, strings.Repeat(mark, to-from)), t.paint(faint, strings.Repeat("·", to-from))))
+			from = to
 		}
 		fmt.Fprintf(t, "%-12s  %s\n", name, b.String())
 	}
