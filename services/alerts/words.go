@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
@@ -134,13 +135,13 @@ func (w *sheet) recovered() {
 }
 
 // The conditions of rules, for people: what the figure is called, its unit, and what the threshold is.
-var conditionWords = map[string]struct {
-	form     string
-	severity notify.Severity
-}{
-	conditionFailures:     {"%s failed checks in a row (alert from %s)", notify.Critical},
-	conditionResponseTime: {"response took %s ms (alert above %s ms)", notify.Medium},
-	conditionUptime:       {"uptime of 24 hours is %s % (alert below %s %)", notify.High},
+var conditionWords = map[string]string{
+	conditionFailures:     "%s failed checks in a row (alert from %s)",
+	conditionResponseTime: "response took %s ms (alert above %s ms)",
+	conditionUptime:       "uptime of 24 hours is %s % (alert below %s %)",
+	conditionCertificate:  "the certificate has %s days left (alert below %s)",
+	conditionRegions:      "fails from %s regions (alert from %s)",
+	conditionNoData:       "nothing is known of it for %s s (alert from %s s)",
 }
 
 func (w *sheet) rule() {
@@ -149,12 +150,12 @@ func (w *sheet) rule() {
 		w.Title = w.what() + ": alert"
 		return
 	}
-	known, ok := conditionWords[a.Data.Condition]
+	form, ok := conditionWords[a.Data.Condition]
 	if !ok {
-		known.form, known.severity = a.Data.Condition+" is %s (threshold %s)", notify.High
+		form = a.Data.Condition + " is %s (threshold %s)"
 	}
-	held := strings.Replace(strings.Replace(known.form, "%s", figure(a.Data.Value), 1), "%s", figure(a.Data.Threshold), 1)
-	w.Severity, w.Action = known.severity, notify.Trigger
+	held := strings.Replace(strings.Replace(form, "%s", figure(a.Data.Value), 1), "%s", figure(a.Data.Threshold), 1)
+	w.Severity, w.Action = notify.Severity(cmp.Or(a.Data.Severity, SeverityHigh)), notify.Trigger
 	from := time.Time(a.TriggeredAt)
 	if a.ResolvedAt != nil {
 		to := time.Time(*a.ResolvedAt)

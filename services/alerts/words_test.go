@@ -65,7 +65,7 @@ func TestWords(t *testing.T) {
 			},
 		}},
 		"rule": {m.ofType(t, TypeTriggered).words(second(15), ""), notify.Words{
-			Title: "api: 2 failed checks in a row (alert from 2)", Type: TypeTriggered, Action: notify.Trigger, Severity: notify.Critical,
+			Title: "api: 2 failed checks in a row (alert from 2)", Type: TypeTriggered, Action: notify.Trigger, Severity: notify.High,
 			Text: "https://api/: 2 failed checks in a row (alert from 2) (regions: eu).\nSince 2031-05-06T07:08:19Z.\nWhy: connection refused: refused.",
 			Facts: []notify.Fact{
 				{Name: "Monitor", Value: "api"}, {Name: "Target", Value: "https://api/"}, {Name: "Regions", Value: "eu"},
@@ -90,6 +90,28 @@ func TestWords(t *testing.T) {
 	last := m.messages[len(m.messages)-1].words(second(130), "")
 	if last.Title != "api is up again" || last.Action != notify.Resolve || last.Severity != notify.Medium {
 		t.Errorf("after being degraded: %+v", last)
+	}
+}
+
+func TestWordsOfConditions(t *testing.T) {
+	for condition, want := range map[string]string{
+		conditionFailures:     "api: 3 failed checks in a row (alert from 2)",
+		conditionResponseTime: "api: response took 3 ms (alert above 2 ms)",
+		conditionUptime:       "api: uptime of 24 hours is 3 % (alert below 2 %)",
+		conditionCertificate:  "api: the certificate has 3 days left (alert below 2)",
+		conditionRegions:      "api: fails from 3 regions (alert from 2)",
+		conditionNoData:       "api: nothing is known of it for 3 s (alert from 2 s)",
+		"of_another_version":  "api: of_another_version is 3 (threshold 2)",
+	} {
+		for given, severity := range map[Severity]notify.Severity{"": notify.High, SeverityCritical: notify.Critical, SeverityInfo: notify.Informational} {
+			w := Message{Type: TypeTriggered, MonitorID: 7, Content: Content{
+				Monitor: ContentMonitor{ID: 7, Name: "api"},
+				Alert:   &ContentAlert{Data: TriggerData{Condition: condition, Value: 3, Threshold: 2, Severity: given}},
+			}}.words(second(0), "")
+			if w.Title != want || w.Severity != severity {
+				t.Errorf("%s of severity %q: %q, %s", condition, given, w.Title, w.Severity)
+			}
+		}
 	}
 }
 
