@@ -50,6 +50,7 @@ type packageRun struct {
 	lines  []line
 	result map[string]string // final action by test
 	failed bool              // a test failed
+	whole  bool              // the package failed, and no test of it: what says why may stand with any of them
 }
 
 type line struct{ test, text string }
@@ -144,12 +145,14 @@ func (p *packageRun) reason(test string) string {
 func (r *report) endPackage(e event) {
 	p := r.get(e.Package)
 	if e.Action == "fail" && !p.failed {
+		p.whole = true
 		r.failed = append(r.failed, e.Package+" (the package as a whole)")
 	}
 	r.print(e.Package)
 }
 
-// print writes a package's lines, of a passed test only its PASS line.
+// print writes a package's lines, of a passed test only its PASS line, unless none failed in a package that did: a data race
+// that is found between two tests is told in the lines of the one before.
 func (r *report) print(name string) {
 	p, ok := r.packages[name]
 	if !ok {
@@ -157,7 +160,7 @@ func (r *report) print(name string) {
 	}
 	delete(r.packages, name)
 	for _, l := range p.lines {
-		if p.result[l.test] == "pass" && !strings.HasPrefix(strings.TrimSpace(l.text), "--- PASS") {
+		if !p.whole && p.result[l.test] == "pass" && !strings.HasPrefix(strings.TrimSpace(l.text), "--- PASS") {
 			continue
 		}
 		fmt.Fprint(r.out, l.text)

@@ -52,6 +52,13 @@ func TestReport(t *testing.T) {
 			failed: 1,
 		},
 		{
+			name: "a package that fails by itself shows everything, of tests that passed too",
+			in: events(t, out("a", "TestX", "WARNING: DATA RACE"), out("a", "TestX", "--- PASS: TestX (0.00s)"),
+				event{Action: "pass", Package: "a", Test: "TestX"}, out("a", "", "FAIL"), event{Action: "fail", Package: "a"}),
+			want:   "WARNING: DATA RACE\n--- PASS: TestX (0.00s)\nFAIL\n\nFailed:\n  a (the package as a whole)\n\n1 passed, 1 failed, 0 skipped\n",
+			failed: 1,
+		},
+		{
 			name: "skip gives its reason",
 			in: events(t, out("a", "TestX", "=== RUN   TestX"), out("a", "TestX", "    x_test.go:7: needs root"),
 				out("a", "TestX", "--- SKIP: TestX (0.00s)"), event{Action: "skip", Package: "a", Test: "TestX"},
