@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -43,7 +44,15 @@ func startOver(t testing.TB, opts []rpctest.Option, change ...func(*gateway.Conf
 	}
 	srv := httptest.NewUnstartedServer(nil)
 	srv.Config = g.Server()
+	var serving sync.WaitGroup
+	handler := srv.Config.Handler
+	srv.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		serving.Add(1)
+		defer serving.Done()
+		handler.ServeHTTP(w, r)
+	})
 	srv.Start()
+	t.Cleanup(serving.Wait) // calls log their end, and Close does not wait for those of HTTP/2
 	t.Cleanup(srv.Close)
 	t.Cleanup(g.Stop)
 	return &edge{b, g, srv}
