@@ -296,7 +296,7 @@ func TestTransitionTellsWhy(t *testing.T) {
 			Timeline: Timeline{Status: Up, Since: at(0), Seq: 1, Known: Up, Before: Tally{Unknown: 10 * time.Second}},
 		},
 		{
-			MonitorID: 7, From: Up, NotedAt: at(40), CauseAt: at(40), Regions: []string{"local"}, ErrorType: "connection_timeout",
+			MonitorID: 7, From: Up, NotedAt: at(40), CauseAt: at(40), Regions: []string{"local"}, Down: []string{"local"}, ErrorType: "connection_timeout",
 			ErrorMessage: "timed out at 40", ConsecutiveFailures: 2,
 			Timeline: Timeline{Status: Down, Since: at(30), Seq: 2, Known: Down, Before: Tally{Unknown: 10 * time.Second, Up: 30 * time.Second, Outages: 1}},
 		},
