@@ -146,8 +146,12 @@ func (l *Log) commit() error {
 	return err
 }
 
-// attempts is how often a commit begins a new file before it fails.
-const attempts = 3
+const (
+	// attempts is how often a commit begins a new file before it fails.
+	attempts = 3
+	// fullPatience is how long a disk may be full before records give way to others.
+	fullPatience = 30 * time.Second
+)
 
 // store writes extents and syncs; what it has made durable is taken off them. A file of which a write or a sync failed is
 // not used again, because nobody knows what is in it: what is not durable is written anew, from memory, to another one.
@@ -165,7 +169,7 @@ func (l *Log) store(rest []extent) error {
 		l.stats.Refusals++
 		l.mu.Unlock()
 		l.seal()
-		if errors.Is(err, syscall.ENOSPC) && !l.opts.Blocks && l.dropOldest() {
+		if errors.Is(err, syscall.ENOSPC) && l.mustMakeRoom() && l.dropOldest() {
 			continue
 		}
 		if failed++; failed == attempts {
@@ -308,6 +312,15 @@ func (l *Log) retire() {
 		l.saveCursor(c, true)
 	}
 	l.remove(gone)
+}
+
+// mustMakeRoom reports whether a full disk is a smaller bound by now: others may have filled it, and may leave it again, so what
+// comes is kept in memory first. That ends when memory is half full, or a crash would cost too much.
+func (l *Log) mustMakeRoom() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	since := l.stats.ErrSince
+	return !l.opts.Blocks && (l.unsaved >= int64(l.opts.MemoryBytes)/2 || !since.IsZero() && time.Since(since) > fullPatience)
 }
 
 // dropOldest gives the oldest segment up. It reports whether there was one.
