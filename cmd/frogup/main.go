@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"github.com/frogstats/uptime/cmd/frogup/app"
@@ -15,6 +16,10 @@ import (
 // spared is how much garbage there is before it is collected, unless GOGC says otherwise: a collection takes processor
 // time from checks, and this much memory is to be had on the smallest machine.
 const spared = 32 << 20
+
+// leastThreads is how many threads run Go code at the least, unless GOMAXPROCS says otherwise. With one, a check that is due
+// waits until each goroutine that stores or serves has had its slice of 10 ms; with two the kernel lets the check go first.
+const leastThreads = 2
 
 // version is set by the build from the repository's tags.
 var version = "dev"
@@ -32,6 +37,9 @@ func main() {
 	}()
 	if _, set := os.LookupEnv("GOGC"); !set {
 		gcpace.Keep(spared)
+	}
+	if _, set := os.LookupEnv("GOMAXPROCS"); !set && runtime.GOMAXPROCS(0) < leastThreads {
+		runtime.GOMAXPROCS(leastThreads)
 	}
 	code := app.Run(ctx, app.Process{
 		Version: version, Args: os.Args[1:], Env: os.LookupEnv, Environ: os.Environ,
