@@ -115,6 +115,9 @@ func (p *Policy) ControlContext(_ context.Context, network, address string, _ sy
 	return p.Check(target.Addr())
 }
 
+// CheckAddrPort is ControlContext for somebody who is about to connect a TCP socket to to.
+func (p *Policy) CheckAddrPort(to netip.AddrPort) error { return p.Check(to.Addr()) }
+
 // Dialer returns a copy of base that obeys the policy. A control hook that base has runs after the policy's.
 func (p *Policy) Dialer(base net.Dialer) *net.Dialer {
 	then := base.ControlContext

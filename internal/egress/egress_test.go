@@ -267,6 +267,26 @@ func TestNetworks(t *testing.T) {
 	}
 }
 
+// Who asks with an address hears what a dialer's hook would say of it.
+func TestAddrPort(t *testing.T) {
+	denied := 0
+	for _, mode := range []Mode{PublicOnly, Private} {
+		p := &Policy{Mode: mode, Deny: []netip.Prefix{netip.MustParsePrefix("8.8.8.0/24")}}
+		for _, to := range []string{"127.0.0.1:80", "10.0.0.1:80", "8.8.8.8:53", "1.1.1.1:53", "169.254.169.254:80", "[::1]:80", "[fe80::1%lo]:80", "[2606:4700:4700::1111]:53"} {
+			hook, plain := p.ControlContext(t.Context(), "tcp4", to, nil), p.CheckAddrPort(netip.MustParseAddrPort(to))
+			if (hook == nil) != (plain == nil) {
+				t.Errorf("%s in mode %v: %v by the hook, %v by the address", to, mode, hook, plain)
+			}
+			if plain != nil {
+				denied++
+			}
+		}
+	}
+	if denied == 0 || denied == 16 {
+		t.Errorf("%d of 16 denied", denied)
+	}
+}
+
 func TestDialerKeepsTheHooksItIsGiven(t *testing.T) {
 	l := canary(t)
 	refuse := errors.New("refused by the hook")

@@ -212,7 +212,10 @@ func (l *nativeLoop) dial(s int32, now int64) error {
 // ask lets the policy decide about an address, as a net.Dialer's control hook.
 func (l *nativeLoop) ask(fd int32, addr netip.Addr, text string, port uint16) error {
 	var err error
-	if p, ok := l.network.Policy.(controlPolicy); ok {
+	switch p := l.network.Policy.(type) {
+	case addrPortPolicy:
+		err = p.CheckAddrPort(netip.AddrPortFrom(addr, port))
+	case controlPolicy:
 		network := "tcp6"
 		if addr.Is4() {
 			network = "tcp4"
@@ -223,7 +226,7 @@ func (l *nativeLoop) ask(fd int32, addr netip.Addr, text string, port uint16) er
 		l.asked.fd = fd
 		err = p.ControlContext(l.ctx, network, text, &l.asked)
 		l.asked.fd = -1
-	} else {
+	default:
 		err = l.network.Policy.Check(addr)
 	}
 	if err != nil {

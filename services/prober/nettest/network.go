@@ -19,13 +19,21 @@ import (
 //
 //	ControlContext(ctx context.Context, network, address string, c syscall.RawConn) error
 //
-// is asked by that instead, and so can look at the port too.
+// is asked by that instead, and so can look at the port too. If it also has
+//
+//	CheckAddrPort(to netip.AddrPort) error
+//
+// that says the same of a TCP socket, for less: checks that only connect ask it.
 type AddressPolicy interface {
 	Check(addr netip.Addr) error
 }
 
 type controlPolicy interface {
 	ControlContext(ctx context.Context, network, address string, c syscall.RawConn) error
+}
+
+type addrPortPolicy interface {
+	CheckAddrPort(to netip.AddrPort) error
 }
 
 // deniedError marks what a policy said, so that it is told apart from what the

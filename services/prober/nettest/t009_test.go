@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -324,6 +325,12 @@ func TestT009PolicyIsAsked(t *testing.T) {
 	port := netip.MustParseAddrPort(addr).Port()
 	agree(t, &nettest.Network{Policy: onlyPort(port)}, config, want{addr: "127.0.0.1", tried: types(none)})
 	agree(t, &nettest.Network{Policy: onlyPort(port + 1)}, config, denied)
+	var asked atomic.Int64
+	agree(t, &nettest.Network{Policy: plainly{onlyPort(port), &asked}}, config, want{addr: "127.0.0.1", tried: types(none)})
+	agree(t, &nettest.Network{Policy: plainly{onlyPort(port + 1), &asked}}, config, denied)
+	if runtime.GOOS == "linux" && asked.Load() == 0 {
+		t.Error("the policy was not asked by address")
+	}
 }
 
 // onlyPort is a policy that looks at the socket and at the port.
@@ -340,6 +347,20 @@ func (p onlyPort) ControlContext(_ context.Context, network, address string, c s
 		return errors.Join(err, problem)
 	}
 	if netip.MustParseAddrPort(address).Port() != uint16(p) {
+		return errors.New("another port")
+	}
+	return nil
+}
+
+// plainly is the same policy, which tells of an address and a port without the socket too.
+type plainly struct {
+	onlyPort
+	asked *atomic.Int64
+}
+
+func (p plainly) CheckAddrPort(to netip.AddrPort) error {
+	p.asked.Add(1)
+	if to.Port() != uint16(p.onlyPort) {
 		return errors.New("another port")
 	}
 	return nil
