@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/frogstats/uptime/services/monitors/cron"
+	"github.com/frogstats/uptime/internal/cron"
 )
 
 // Type is the kind of check.

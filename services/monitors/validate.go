@@ -10,8 +10,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/frogstats/uptime/internal/cron"
 	"github.com/frogstats/uptime/internal/fault"
-	"github.com/frogstats/uptime/services/monitors/cron"
 )
 
 // problems collects what is wrong with a configuration, field by field.

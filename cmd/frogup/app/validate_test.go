@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/frogstats/uptime/services/monitors/cron"
+	"github.com/frogstats/uptime/internal/cron"
 	"github.com/frogstats/uptime/services/monitors/resource"
 	"github.com/frogstats/uptime/services/prober/schedule"
 )
@@ -140,15 +140,15 @@ func TestValidateExcerpt(t *testing.T) {
 // What the monitors service accepts as cron, and what the prober can run, must be the same.
 func TestCronLanguagesAgree(t *testing.T) {
 	lists := make([]string, 2)
-	for i, service := range []string{"monitors/cron", "prober/schedule"} {
-		b, err := os.ReadFile(filepath.Join(repository, "services", service, "testdata", "cron.txt"))
+	for i, room := range []string{"internal/cron", "services/prober/schedule"} {
+		b, err := os.ReadFile(filepath.Join(repository, room, "testdata", "cron.txt"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		lists[i] = string(b)
 	}
 	if lists[0] != lists[1] {
-		t.Error("services/monitors/cron/testdata/cron.txt and services/prober/schedule/testdata/cron.txt differ")
+		t.Error("internal/cron/testdata/cron.txt and services/prober/schedule/testdata/cron.txt differ")
 	}
 	parts := strings.Fields("* * * */2 */15 0 1 5 7 12 23 31 59 60 1-5 5-1 22-2 1,2 FRI FRI-MON FEB L l 20-L L5 5#5 1#1 ? 7/2 1/3 5-5 H @daily 31 30 2 x 1-6/2 *,1 L,1")
 	random := rand.New(rand.NewPCG(1, 2))

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/frogstats/uptime/services/monitors/cron"
+	"github.com/frogstats/uptime/internal/cron"
 )
 
 // Bounds of this implementation; the schema has none.

@@ -143,3 +143,23 @@ func LoadZone(name string) (*time.Location, error) {
 	}
 	return zone, nil
 }
+
+// DueOn reports whether the calendar day of t, by t's own zone, has due times.
+func (s *Schedule) DueOn(t time.Time) bool { return s.days.due(t) }
+
+// TimesOfDay is how many times are due on every day that has any.
+func (s *Schedule) TimesOfDay() int { return s.hour.count() * s.minute.count() * s.second.count() }
+
+// Clock calls yield with the times of a due day, as the time since midnight on the clock, ascending, until it returns false.
+func (s *Schedule) Clock(yield func(time.Duration) bool) {
+	for h := s.hour.first(); h <= s.hour.last(); h++ {
+		for m := s.minute.first(); m <= s.minute.last() && s.hour.has(h); m++ {
+			for sec := s.second.first(); sec <= s.second.last() && s.minute.has(m); sec++ {
+				at := time.Duration(h)*time.Hour + time.Duration(m)*time.Minute + time.Duration(sec)*time.Second
+				if s.second.has(sec) && !yield(at) {
+					return
+				}
+			}
+		}
+	}
+}
