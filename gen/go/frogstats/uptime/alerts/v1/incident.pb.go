@@ -115,7 +115,9 @@ type Incident struct {
 	// When the row was written.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When it last changed.
-	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	// Whether it began in a maintenance window.
+	Maintenance   bool `protobuf:"varint,18,opt,name=maintenance,proto3" json:"maintenance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -269,11 +271,18 @@ func (x *Incident) GetUpdatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Incident) GetMaintenance() bool {
+	if x != nil {
+		return x.Maintenance
+	}
+	return false
+}
+
 var File_frogstats_uptime_alerts_v1_incident_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_alerts_v1_incident_proto_rawDesc = "" +
 	"\n" +
-	")frogstats/uptime/alerts/v1/incident.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x06\n" +
+	")frogstats/uptime/alerts/v1/incident.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\a\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12'\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x12\x1d\n" +
@@ -299,7 +308,8 @@ const file_frogstats_uptime_alerts_v1_incident_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
-	"updated_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAtB\r\n" +
+	"updated_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12 \n" +
+	"\vmaintenance\x18\x12 \x01(\bR\vmaintenanceB\r\n" +
 	"\v_last_errorB\x12\n" +
 	"\x10_last_error_typeB\x12\n" +
 	"\x10_acknowledged_byB\x0e\n" +

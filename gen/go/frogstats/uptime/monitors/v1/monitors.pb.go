@@ -3078,7 +3078,9 @@ type CatalogEntry struct {
 	// When the monitor was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When the configuration last changed; for a pause, when it began.
-	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	// Labels.
+	Labels        map[string]string `protobuf:"bytes,18,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3228,6 +3230,13 @@ func (x *CatalogEntry) GetCreatedAt() *timestamppb.Timestamp {
 func (x *CatalogEntry) GetUpdatedAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.UpdatedAt
+	}
+	return nil
+}
+
+func (x *CatalogEntry) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
 	}
 	return nil
 }
@@ -3510,7 +3519,7 @@ const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"\x12removed_monitor_id\x18\x02 \x01(\rH\x00R\x10removedMonitorId\x12]\n" +
 	"\x11snapshot_complete\x18\x03 \x01(\v2..frogstats.uptime.monitors.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12G\n" +
 	"\theartbeat\x18\x04 \x01(\v2'.frogstats.uptime.monitors.v1.HeartbeatH\x00R\theartbeatB\x06\n" +
-	"\x04step\"\x96\x05\n" +
+	"\x04step\"\xa1\x06\n" +
 	"\fCatalogEntry\x12\x1d\n" +
 	"\n" +
 	"monitor_id\x18\x01 \x01(\rR\tmonitorId\x12'\n" +
@@ -3536,7 +3545,11 @@ const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
-	"updated_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt*J\n" +
+	"updated_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12N\n" +
+	"\x06labels\x18\x12 \x03(\v26.frogstats.uptime.monitors.v1.CatalogEntry.LabelsEntryR\x06labels\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*J\n" +
 	"\aOverlap\x12\x17\n" +
 	"\x13OVERLAP_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fOVERLAP_SKIP\x10\x01\x12\x14\n" +
@@ -3585,7 +3598,7 @@ func file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP() []byte {
 }
 
 var file_frogstats_uptime_monitors_v1_monitors_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_frogstats_uptime_monitors_v1_monitors_proto_goTypes = []any{
 	(Overlap)(0),                       // 0: frogstats.uptime.monitors.v1.Overlap
 	(ProberHealth)(0),                  // 1: frogstats.uptime.monitors.v1.ProberHealth
@@ -3628,115 +3641,117 @@ var file_frogstats_uptime_monitors_v1_monitors_proto_goTypes = []any{
 	(*WatchCatalogResponse)(nil),       // 38: frogstats.uptime.monitors.v1.WatchCatalogResponse
 	(*CatalogEntry)(nil),               // 39: frogstats.uptime.monitors.v1.CatalogEntry
 	nil,                                // 40: frogstats.uptime.monitors.v1.Monitor.LabelsEntry
-	(v1.MonitorType)(0),                // 41: frogstats.uptime.check.v1.MonitorType
-	(*v1.HttpConfig)(nil),              // 42: frogstats.uptime.check.v1.HttpConfig
-	(*v1.TcpConfig)(nil),               // 43: frogstats.uptime.check.v1.TcpConfig
-	(*v1.ValidationRule)(nil),          // 44: frogstats.uptime.check.v1.ValidationRule
-	(*v1.Retries)(nil),                 // 45: frogstats.uptime.check.v1.Retries
-	(*timestamppb.Timestamp)(nil),      // 46: google.protobuf.Timestamp
-	(*v11.MonitorStatus)(nil),          // 47: frogstats.uptime.events.v1.MonitorStatus
-	(*v1.TlsConfig)(nil),               // 48: frogstats.uptime.check.v1.TlsConfig
-	(*v1.DnsConfig)(nil),               // 49: frogstats.uptime.check.v1.DnsConfig
-	(v11.CurrentStatus)(0),             // 50: frogstats.uptime.events.v1.CurrentStatus
-	(*fieldmaskpb.FieldMask)(nil),      // 51: google.protobuf.FieldMask
-	(*v1.CheckSpec)(nil),               // 52: frogstats.uptime.check.v1.CheckSpec
-	(*emptypb.Empty)(nil),              // 53: google.protobuf.Empty
-	(*v11.Event)(nil),                  // 54: frogstats.uptime.events.v1.Event
+	nil,                                // 41: frogstats.uptime.monitors.v1.CatalogEntry.LabelsEntry
+	(v1.MonitorType)(0),                // 42: frogstats.uptime.check.v1.MonitorType
+	(*v1.HttpConfig)(nil),              // 43: frogstats.uptime.check.v1.HttpConfig
+	(*v1.TcpConfig)(nil),               // 44: frogstats.uptime.check.v1.TcpConfig
+	(*v1.ValidationRule)(nil),          // 45: frogstats.uptime.check.v1.ValidationRule
+	(*v1.Retries)(nil),                 // 46: frogstats.uptime.check.v1.Retries
+	(*timestamppb.Timestamp)(nil),      // 47: google.protobuf.Timestamp
+	(*v11.MonitorStatus)(nil),          // 48: frogstats.uptime.events.v1.MonitorStatus
+	(*v1.TlsConfig)(nil),               // 49: frogstats.uptime.check.v1.TlsConfig
+	(*v1.DnsConfig)(nil),               // 50: frogstats.uptime.check.v1.DnsConfig
+	(v11.CurrentStatus)(0),             // 51: frogstats.uptime.events.v1.CurrentStatus
+	(*fieldmaskpb.FieldMask)(nil),      // 52: google.protobuf.FieldMask
+	(*v1.CheckSpec)(nil),               // 53: frogstats.uptime.check.v1.CheckSpec
+	(*emptypb.Empty)(nil),              // 54: google.protobuf.Empty
+	(*v11.Event)(nil),                  // 55: frogstats.uptime.events.v1.Event
 }
 var file_frogstats_uptime_monitors_v1_monitors_proto_depIdxs = []int32{
-	41, // 0: frogstats.uptime.monitors.v1.Monitor.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
-	42, // 1: frogstats.uptime.monitors.v1.Monitor.http_config:type_name -> frogstats.uptime.check.v1.HttpConfig
-	43, // 2: frogstats.uptime.monitors.v1.Monitor.tcp_config:type_name -> frogstats.uptime.check.v1.TcpConfig
-	44, // 3: frogstats.uptime.monitors.v1.Monitor.validation_rules:type_name -> frogstats.uptime.check.v1.ValidationRule
-	45, // 4: frogstats.uptime.monitors.v1.Monitor.retries:type_name -> frogstats.uptime.check.v1.Retries
+	42, // 0: frogstats.uptime.monitors.v1.Monitor.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
+	43, // 1: frogstats.uptime.monitors.v1.Monitor.http_config:type_name -> frogstats.uptime.check.v1.HttpConfig
+	44, // 2: frogstats.uptime.monitors.v1.Monitor.tcp_config:type_name -> frogstats.uptime.check.v1.TcpConfig
+	45, // 3: frogstats.uptime.monitors.v1.Monitor.validation_rules:type_name -> frogstats.uptime.check.v1.ValidationRule
+	46, // 4: frogstats.uptime.monitors.v1.Monitor.retries:type_name -> frogstats.uptime.check.v1.Retries
 	0,  // 5: frogstats.uptime.monitors.v1.Monitor.overlap:type_name -> frogstats.uptime.monitors.v1.Overlap
 	40, // 6: frogstats.uptime.monitors.v1.Monitor.labels:type_name -> frogstats.uptime.monitors.v1.Monitor.LabelsEntry
-	46, // 7: frogstats.uptime.monitors.v1.Monitor.created_at:type_name -> google.protobuf.Timestamp
-	46, // 8: frogstats.uptime.monitors.v1.Monitor.updated_at:type_name -> google.protobuf.Timestamp
-	47, // 9: frogstats.uptime.monitors.v1.Monitor.status:type_name -> frogstats.uptime.events.v1.MonitorStatus
-	48, // 10: frogstats.uptime.monitors.v1.Monitor.tls_config:type_name -> frogstats.uptime.check.v1.TlsConfig
-	49, // 11: frogstats.uptime.monitors.v1.Monitor.dns_config:type_name -> frogstats.uptime.check.v1.DnsConfig
-	41, // 12: frogstats.uptime.monitors.v1.ListMonitorsRequest.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
-	50, // 13: frogstats.uptime.monitors.v1.ListMonitorsRequest.status:type_name -> frogstats.uptime.events.v1.CurrentStatus
+	47, // 7: frogstats.uptime.monitors.v1.Monitor.created_at:type_name -> google.protobuf.Timestamp
+	47, // 8: frogstats.uptime.monitors.v1.Monitor.updated_at:type_name -> google.protobuf.Timestamp
+	48, // 9: frogstats.uptime.monitors.v1.Monitor.status:type_name -> frogstats.uptime.events.v1.MonitorStatus
+	49, // 10: frogstats.uptime.monitors.v1.Monitor.tls_config:type_name -> frogstats.uptime.check.v1.TlsConfig
+	50, // 11: frogstats.uptime.monitors.v1.Monitor.dns_config:type_name -> frogstats.uptime.check.v1.DnsConfig
+	42, // 12: frogstats.uptime.monitors.v1.ListMonitorsRequest.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
+	51, // 13: frogstats.uptime.monitors.v1.ListMonitorsRequest.status:type_name -> frogstats.uptime.events.v1.CurrentStatus
 	2,  // 14: frogstats.uptime.monitors.v1.ListMonitorsResponse.monitors:type_name -> frogstats.uptime.monitors.v1.Monitor
 	2,  // 15: frogstats.uptime.monitors.v1.CreateMonitorRequest.monitor:type_name -> frogstats.uptime.monitors.v1.Monitor
 	2,  // 16: frogstats.uptime.monitors.v1.UpdateMonitorRequest.monitor:type_name -> frogstats.uptime.monitors.v1.Monitor
-	51, // 17: frogstats.uptime.monitors.v1.UpdateMonitorRequest.update_mask:type_name -> google.protobuf.FieldMask
+	52, // 17: frogstats.uptime.monitors.v1.UpdateMonitorRequest.update_mask:type_name -> google.protobuf.FieldMask
 	2,  // 18: frogstats.uptime.monitors.v1.TestMonitorRequest.monitor:type_name -> frogstats.uptime.monitors.v1.Monitor
 	13, // 19: frogstats.uptime.monitors.v1.ListRegionsResponse.regions:type_name -> frogstats.uptime.monitors.v1.Region
-	46, // 20: frogstats.uptime.monitors.v1.Region.last_seen_at:type_name -> google.protobuf.Timestamp
+	47, // 20: frogstats.uptime.monitors.v1.Region.last_seen_at:type_name -> google.protobuf.Timestamp
 	16, // 21: frogstats.uptime.monitors.v1.ListProbersResponse.probers:type_name -> frogstats.uptime.monitors.v1.Prober
-	46, // 22: frogstats.uptime.monitors.v1.Prober.last_seen_at:type_name -> google.protobuf.Timestamp
+	47, // 22: frogstats.uptime.monitors.v1.Prober.last_seen_at:type_name -> google.protobuf.Timestamp
 	1,  // 23: frogstats.uptime.monitors.v1.Prober.health:type_name -> frogstats.uptime.monitors.v1.ProberHealth
 	17, // 24: frogstats.uptime.monitors.v1.Prober.report:type_name -> frogstats.uptime.monitors.v1.ProberReport
-	46, // 25: frogstats.uptime.monitors.v1.Prober.certificate_expires_at:type_name -> google.protobuf.Timestamp
-	46, // 26: frogstats.uptime.monitors.v1.ProberReport.at:type_name -> google.protobuf.Timestamp
+	47, // 25: frogstats.uptime.monitors.v1.Prober.certificate_expires_at:type_name -> google.protobuf.Timestamp
+	47, // 26: frogstats.uptime.monitors.v1.ProberReport.at:type_name -> google.protobuf.Timestamp
 	18, // 27: frogstats.uptime.monitors.v1.ProberReport.faults:type_name -> frogstats.uptime.monitors.v1.ObserverFault
-	46, // 28: frogstats.uptime.monitors.v1.ObserverFault.since:type_name -> google.protobuf.Timestamp
-	46, // 29: frogstats.uptime.monitors.v1.ProberEnrolment.expires_at:type_name -> google.protobuf.Timestamp
-	46, // 30: frogstats.uptime.monitors.v1.ProberCertificate.expires_at:type_name -> google.protobuf.Timestamp
-	46, // 31: frogstats.uptime.monitors.v1.Lease.valid_until:type_name -> google.protobuf.Timestamp
-	46, // 32: frogstats.uptime.monitors.v1.Lease.now:type_name -> google.protobuf.Timestamp
+	47, // 28: frogstats.uptime.monitors.v1.ObserverFault.since:type_name -> google.protobuf.Timestamp
+	47, // 29: frogstats.uptime.monitors.v1.ProberEnrolment.expires_at:type_name -> google.protobuf.Timestamp
+	47, // 30: frogstats.uptime.monitors.v1.ProberCertificate.expires_at:type_name -> google.protobuf.Timestamp
+	47, // 31: frogstats.uptime.monitors.v1.Lease.valid_until:type_name -> google.protobuf.Timestamp
+	47, // 32: frogstats.uptime.monitors.v1.Lease.now:type_name -> google.protobuf.Timestamp
 	30, // 33: frogstats.uptime.monitors.v1.RenewLeaseRequest.released:type_name -> frogstats.uptime.monitors.v1.Released
 	17, // 34: frogstats.uptime.monitors.v1.RenewLeaseRequest.report:type_name -> frogstats.uptime.monitors.v1.ProberReport
-	46, // 35: frogstats.uptime.monitors.v1.RenewLeaseRequest.left_at:type_name -> google.protobuf.Timestamp
-	46, // 36: frogstats.uptime.monitors.v1.Released.until:type_name -> google.protobuf.Timestamp
+	47, // 35: frogstats.uptime.monitors.v1.RenewLeaseRequest.left_at:type_name -> google.protobuf.Timestamp
+	47, // 36: frogstats.uptime.monitors.v1.Released.until:type_name -> google.protobuf.Timestamp
 	28, // 37: frogstats.uptime.monitors.v1.RenewLeaseResponse.lease:type_name -> frogstats.uptime.monitors.v1.Lease
-	46, // 38: frogstats.uptime.monitors.v1.Removal.until:type_name -> google.protobuf.Timestamp
+	47, // 38: frogstats.uptime.monitors.v1.Removal.until:type_name -> google.protobuf.Timestamp
 	36, // 39: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.assigned:type_name -> frogstats.uptime.monitors.v1.Assignment
 	34, // 40: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.snapshot_complete:type_name -> frogstats.uptime.monitors.v1.SnapshotComplete
 	35, // 41: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.heartbeat:type_name -> frogstats.uptime.monitors.v1.Heartbeat
 	28, // 42: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.lease:type_name -> frogstats.uptime.monitors.v1.Lease
 	32, // 43: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.removal:type_name -> frogstats.uptime.monitors.v1.Removal
-	52, // 44: frogstats.uptime.monitors.v1.Assignment.spec:type_name -> frogstats.uptime.check.v1.CheckSpec
+	53, // 44: frogstats.uptime.monitors.v1.Assignment.spec:type_name -> frogstats.uptime.check.v1.CheckSpec
 	0,  // 45: frogstats.uptime.monitors.v1.Assignment.overlap:type_name -> frogstats.uptime.monitors.v1.Overlap
-	46, // 46: frogstats.uptime.monitors.v1.Assignment.active_since:type_name -> google.protobuf.Timestamp
-	46, // 47: frogstats.uptime.monitors.v1.Assignment.account_from:type_name -> google.protobuf.Timestamp
+	47, // 46: frogstats.uptime.monitors.v1.Assignment.active_since:type_name -> google.protobuf.Timestamp
+	47, // 47: frogstats.uptime.monitors.v1.Assignment.account_from:type_name -> google.protobuf.Timestamp
 	39, // 48: frogstats.uptime.monitors.v1.WatchCatalogResponse.upserted:type_name -> frogstats.uptime.monitors.v1.CatalogEntry
 	34, // 49: frogstats.uptime.monitors.v1.WatchCatalogResponse.snapshot_complete:type_name -> frogstats.uptime.monitors.v1.SnapshotComplete
 	35, // 50: frogstats.uptime.monitors.v1.WatchCatalogResponse.heartbeat:type_name -> frogstats.uptime.monitors.v1.Heartbeat
-	41, // 51: frogstats.uptime.monitors.v1.CatalogEntry.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
-	46, // 52: frogstats.uptime.monitors.v1.CatalogEntry.created_at:type_name -> google.protobuf.Timestamp
-	46, // 53: frogstats.uptime.monitors.v1.CatalogEntry.updated_at:type_name -> google.protobuf.Timestamp
-	3,  // 54: frogstats.uptime.monitors.v1.MonitorsService.ListMonitors:input_type -> frogstats.uptime.monitors.v1.ListMonitorsRequest
-	5,  // 55: frogstats.uptime.monitors.v1.MonitorsService.GetMonitor:input_type -> frogstats.uptime.monitors.v1.GetMonitorRequest
-	6,  // 56: frogstats.uptime.monitors.v1.MonitorsService.CreateMonitor:input_type -> frogstats.uptime.monitors.v1.CreateMonitorRequest
-	7,  // 57: frogstats.uptime.monitors.v1.MonitorsService.UpdateMonitor:input_type -> frogstats.uptime.monitors.v1.UpdateMonitorRequest
-	8,  // 58: frogstats.uptime.monitors.v1.MonitorsService.DeleteMonitor:input_type -> frogstats.uptime.monitors.v1.DeleteMonitorRequest
-	9,  // 59: frogstats.uptime.monitors.v1.MonitorsService.CheckMonitor:input_type -> frogstats.uptime.monitors.v1.CheckMonitorRequest
-	10, // 60: frogstats.uptime.monitors.v1.MonitorsService.TestMonitor:input_type -> frogstats.uptime.monitors.v1.TestMonitorRequest
-	11, // 61: frogstats.uptime.monitors.v1.MonitorsService.ListRegions:input_type -> frogstats.uptime.monitors.v1.ListRegionsRequest
-	14, // 62: frogstats.uptime.monitors.v1.MonitorsService.ListProbers:input_type -> frogstats.uptime.monitors.v1.ListProbersRequest
-	19, // 63: frogstats.uptime.monitors.v1.MonitorsService.EnrolProber:input_type -> frogstats.uptime.monitors.v1.EnrolProberRequest
-	21, // 64: frogstats.uptime.monitors.v1.MonitorsService.RemoveProber:input_type -> frogstats.uptime.monitors.v1.RemoveProberRequest
-	27, // 65: frogstats.uptime.monitors.v1.AssignmentsService.WatchAssignments:input_type -> frogstats.uptime.monitors.v1.WatchAssignmentsRequest
-	29, // 66: frogstats.uptime.monitors.v1.AssignmentsService.RenewLease:input_type -> frogstats.uptime.monitors.v1.RenewLeaseRequest
-	22, // 67: frogstats.uptime.monitors.v1.EnrolmentService.JoinProber:input_type -> frogstats.uptime.monitors.v1.JoinProberRequest
-	23, // 68: frogstats.uptime.monitors.v1.EnrolmentService.RotateCertificate:input_type -> frogstats.uptime.monitors.v1.RotateCertificateRequest
-	25, // 69: frogstats.uptime.monitors.v1.EnrolmentService.AuthenticateProber:input_type -> frogstats.uptime.monitors.v1.AuthenticateProberRequest
-	37, // 70: frogstats.uptime.monitors.v1.CatalogService.WatchCatalog:input_type -> frogstats.uptime.monitors.v1.WatchCatalogRequest
-	4,  // 71: frogstats.uptime.monitors.v1.MonitorsService.ListMonitors:output_type -> frogstats.uptime.monitors.v1.ListMonitorsResponse
-	2,  // 72: frogstats.uptime.monitors.v1.MonitorsService.GetMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
-	2,  // 73: frogstats.uptime.monitors.v1.MonitorsService.CreateMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
-	2,  // 74: frogstats.uptime.monitors.v1.MonitorsService.UpdateMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
-	53, // 75: frogstats.uptime.monitors.v1.MonitorsService.DeleteMonitor:output_type -> google.protobuf.Empty
-	54, // 76: frogstats.uptime.monitors.v1.MonitorsService.CheckMonitor:output_type -> frogstats.uptime.events.v1.Event
-	54, // 77: frogstats.uptime.monitors.v1.MonitorsService.TestMonitor:output_type -> frogstats.uptime.events.v1.Event
-	12, // 78: frogstats.uptime.monitors.v1.MonitorsService.ListRegions:output_type -> frogstats.uptime.monitors.v1.ListRegionsResponse
-	15, // 79: frogstats.uptime.monitors.v1.MonitorsService.ListProbers:output_type -> frogstats.uptime.monitors.v1.ListProbersResponse
-	20, // 80: frogstats.uptime.monitors.v1.MonitorsService.EnrolProber:output_type -> frogstats.uptime.monitors.v1.ProberEnrolment
-	53, // 81: frogstats.uptime.monitors.v1.MonitorsService.RemoveProber:output_type -> google.protobuf.Empty
-	33, // 82: frogstats.uptime.monitors.v1.AssignmentsService.WatchAssignments:output_type -> frogstats.uptime.monitors.v1.WatchAssignmentsResponse
-	31, // 83: frogstats.uptime.monitors.v1.AssignmentsService.RenewLease:output_type -> frogstats.uptime.monitors.v1.RenewLeaseResponse
-	24, // 84: frogstats.uptime.monitors.v1.EnrolmentService.JoinProber:output_type -> frogstats.uptime.monitors.v1.ProberCertificate
-	24, // 85: frogstats.uptime.monitors.v1.EnrolmentService.RotateCertificate:output_type -> frogstats.uptime.monitors.v1.ProberCertificate
-	26, // 86: frogstats.uptime.monitors.v1.EnrolmentService.AuthenticateProber:output_type -> frogstats.uptime.monitors.v1.AuthenticateProberResponse
-	38, // 87: frogstats.uptime.monitors.v1.CatalogService.WatchCatalog:output_type -> frogstats.uptime.monitors.v1.WatchCatalogResponse
-	71, // [71:88] is the sub-list for method output_type
-	54, // [54:71] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	42, // 51: frogstats.uptime.monitors.v1.CatalogEntry.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
+	47, // 52: frogstats.uptime.monitors.v1.CatalogEntry.created_at:type_name -> google.protobuf.Timestamp
+	47, // 53: frogstats.uptime.monitors.v1.CatalogEntry.updated_at:type_name -> google.protobuf.Timestamp
+	41, // 54: frogstats.uptime.monitors.v1.CatalogEntry.labels:type_name -> frogstats.uptime.monitors.v1.CatalogEntry.LabelsEntry
+	3,  // 55: frogstats.uptime.monitors.v1.MonitorsService.ListMonitors:input_type -> frogstats.uptime.monitors.v1.ListMonitorsRequest
+	5,  // 56: frogstats.uptime.monitors.v1.MonitorsService.GetMonitor:input_type -> frogstats.uptime.monitors.v1.GetMonitorRequest
+	6,  // 57: frogstats.uptime.monitors.v1.MonitorsService.CreateMonitor:input_type -> frogstats.uptime.monitors.v1.CreateMonitorRequest
+	7,  // 58: frogstats.uptime.monitors.v1.MonitorsService.UpdateMonitor:input_type -> frogstats.uptime.monitors.v1.UpdateMonitorRequest
+	8,  // 59: frogstats.uptime.monitors.v1.MonitorsService.DeleteMonitor:input_type -> frogstats.uptime.monitors.v1.DeleteMonitorRequest
+	9,  // 60: frogstats.uptime.monitors.v1.MonitorsService.CheckMonitor:input_type -> frogstats.uptime.monitors.v1.CheckMonitorRequest
+	10, // 61: frogstats.uptime.monitors.v1.MonitorsService.TestMonitor:input_type -> frogstats.uptime.monitors.v1.TestMonitorRequest
+	11, // 62: frogstats.uptime.monitors.v1.MonitorsService.ListRegions:input_type -> frogstats.uptime.monitors.v1.ListRegionsRequest
+	14, // 63: frogstats.uptime.monitors.v1.MonitorsService.ListProbers:input_type -> frogstats.uptime.monitors.v1.ListProbersRequest
+	19, // 64: frogstats.uptime.monitors.v1.MonitorsService.EnrolProber:input_type -> frogstats.uptime.monitors.v1.EnrolProberRequest
+	21, // 65: frogstats.uptime.monitors.v1.MonitorsService.RemoveProber:input_type -> frogstats.uptime.monitors.v1.RemoveProberRequest
+	27, // 66: frogstats.uptime.monitors.v1.AssignmentsService.WatchAssignments:input_type -> frogstats.uptime.monitors.v1.WatchAssignmentsRequest
+	29, // 67: frogstats.uptime.monitors.v1.AssignmentsService.RenewLease:input_type -> frogstats.uptime.monitors.v1.RenewLeaseRequest
+	22, // 68: frogstats.uptime.monitors.v1.EnrolmentService.JoinProber:input_type -> frogstats.uptime.monitors.v1.JoinProberRequest
+	23, // 69: frogstats.uptime.monitors.v1.EnrolmentService.RotateCertificate:input_type -> frogstats.uptime.monitors.v1.RotateCertificateRequest
+	25, // 70: frogstats.uptime.monitors.v1.EnrolmentService.AuthenticateProber:input_type -> frogstats.uptime.monitors.v1.AuthenticateProberRequest
+	37, // 71: frogstats.uptime.monitors.v1.CatalogService.WatchCatalog:input_type -> frogstats.uptime.monitors.v1.WatchCatalogRequest
+	4,  // 72: frogstats.uptime.monitors.v1.MonitorsService.ListMonitors:output_type -> frogstats.uptime.monitors.v1.ListMonitorsResponse
+	2,  // 73: frogstats.uptime.monitors.v1.MonitorsService.GetMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
+	2,  // 74: frogstats.uptime.monitors.v1.MonitorsService.CreateMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
+	2,  // 75: frogstats.uptime.monitors.v1.MonitorsService.UpdateMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
+	54, // 76: frogstats.uptime.monitors.v1.MonitorsService.DeleteMonitor:output_type -> google.protobuf.Empty
+	55, // 77: frogstats.uptime.monitors.v1.MonitorsService.CheckMonitor:output_type -> frogstats.uptime.events.v1.Event
+	55, // 78: frogstats.uptime.monitors.v1.MonitorsService.TestMonitor:output_type -> frogstats.uptime.events.v1.Event
+	12, // 79: frogstats.uptime.monitors.v1.MonitorsService.ListRegions:output_type -> frogstats.uptime.monitors.v1.ListRegionsResponse
+	15, // 80: frogstats.uptime.monitors.v1.MonitorsService.ListProbers:output_type -> frogstats.uptime.monitors.v1.ListProbersResponse
+	20, // 81: frogstats.uptime.monitors.v1.MonitorsService.EnrolProber:output_type -> frogstats.uptime.monitors.v1.ProberEnrolment
+	54, // 82: frogstats.uptime.monitors.v1.MonitorsService.RemoveProber:output_type -> google.protobuf.Empty
+	33, // 83: frogstats.uptime.monitors.v1.AssignmentsService.WatchAssignments:output_type -> frogstats.uptime.monitors.v1.WatchAssignmentsResponse
+	31, // 84: frogstats.uptime.monitors.v1.AssignmentsService.RenewLease:output_type -> frogstats.uptime.monitors.v1.RenewLeaseResponse
+	24, // 85: frogstats.uptime.monitors.v1.EnrolmentService.JoinProber:output_type -> frogstats.uptime.monitors.v1.ProberCertificate
+	24, // 86: frogstats.uptime.monitors.v1.EnrolmentService.RotateCertificate:output_type -> frogstats.uptime.monitors.v1.ProberCertificate
+	26, // 87: frogstats.uptime.monitors.v1.EnrolmentService.AuthenticateProber:output_type -> frogstats.uptime.monitors.v1.AuthenticateProberResponse
+	38, // 88: frogstats.uptime.monitors.v1.CatalogService.WatchCatalog:output_type -> frogstats.uptime.monitors.v1.WatchCatalogResponse
+	72, // [72:89] is the sub-list for method output_type
+	55, // [55:72] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_monitors_v1_monitors_proto_init() }
@@ -3770,7 +3785,7 @@ func file_frogstats_uptime_monitors_v1_monitors_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc), len(file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   39,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   4,
 		},
