@@ -122,7 +122,7 @@ func catalogEntryOf(m Monitor) *monitorsv1.CatalogEntry {
 		ConfirmDown: uint32(c.ConfirmDown), ConfirmUp: uint32(c.ConfirmUp),
 		RetryIntervalSeconds: uint32(c.RetryEvery() / time.Second), IntervalMs: millis(c.Gap()), TimeoutMs: millis(c.SlotTime()),
 		Quorum: c.Quorum, DegradedAboveMs: uint32(c.DegradedAbove), Version: uint64(m.Version),
-		CreatedAt: timestamppb.New(m.CreatedAt), UpdatedAt: timestamppb.New(m.UpdatedAt),
+		CreatedAt: timestamppb.New(m.CreatedAt), UpdatedAt: timestamppb.New(m.UpdatedAt), Labels: maps.Clone(c.Labels),
 	}
 }
 

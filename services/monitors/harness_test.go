@@ -47,6 +47,7 @@ type house struct {
 	assignments monitorsv1.AssignmentsServiceClient
 	catalog     monitorsv1.CatalogServiceClient
 	audit       auditv1.AuditServiceClient
+	maintenance monitorsv1.MaintenanceServiceClient
 }
 
 func newHouse(t *testing.T, change ...func(*monitors.Deps)) *house {
@@ -96,6 +97,7 @@ func (h *house) serve(change ...func(*monitors.Deps)) {
 	h.assignments = monitorsv1.NewAssignmentsServiceClient(h.conn)
 	h.catalog = monitorsv1.NewCatalogServiceClient(h.conn)
 	h.audit = auditv1.NewAuditServiceClient(h.conn)
+	h.maintenance = monitorsv1.NewMaintenanceServiceClient(h.conn)
 }
 
 const org = "org-1"

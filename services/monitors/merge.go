@@ -33,6 +33,12 @@ func readOnlyFields() map[protoreflect.FullName]bool {
 	} {
 		fields[monitor.Append(name)] = true
 	}
+	window := (&monitorsv1.MaintenanceWindow{}).ProtoReflect().Descriptor().FullName()
+	for _, name := range [...]protoreflect.Name{
+		"id", "organization_id", "active", "next_occurrences", "created_at", "updated_at", "created_by", "version",
+	} {
+		fields[window.Append(name)] = true
+	}
 	return fields
 }
 
@@ -64,7 +70,7 @@ func (p path) is(names ...protoreflect.Name) bool {
 }
 
 // changedPaths are the fields of body to replace, messages before what is in them.
-func changedPaths(body *monitorsv1.Monitor, mask *fieldmaskpb.FieldMask) ([]path, error) {
+func changedPaths(body proto.Message, mask *fieldmaskpb.FieldMask) ([]path, error) {
 	m := body.ProtoReflect()
 	if len(mask.GetPaths()) == 0 {
 		return populated(m, nil), nil

@@ -3,6 +3,8 @@ package monitors
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
 	"github.com/frogstats/uptime/internal/fault"
+	"github.com/frogstats/uptime/internal/maintenance"
 	"github.com/frogstats/uptime/internal/page"
 	"github.com/frogstats/uptime/internal/rpc"
 )
@@ -129,15 +132,32 @@ func (s *Service) view(ctx context.Context, m Monitor) *monitorsv1.Monitor {
 // views are the monitors as people read them, with their status; without any while the events service cannot be asked.
 func (s *Service) views(ctx context.Context, ms []Monitor) []*monitorsv1.Monitor {
 	statuses, ok := s.statuses(ctx, ms)
+	targets := s.overlays(ctx, ms)
 	out := make([]*monitorsv1.Monitor, len(ms))
 	for i, m := range ms {
 		status := statuses[m.ID]
 		if status == nil && ok {
 			status = unseen(m)
 		}
+		if status != nil && m.Config.Enabled && covered(targets, m) {
+			status.CurrentStatus = eventsv1.CurrentStatus_CURRENT_STATUS_MAINTENANCE
+		}
 		out[i] = monitorToProto(m, status)
 	}
 	return out
+}
+
+// overlays are the windows that are active now: the enabled monitors in them show as in maintenance. What the checks see stays to be
+// read in the regions.
+func (s *Service) overlays(ctx context.Context, ms []Monitor) []maintenance.Target {
+	if len(ms) == 0 {
+		return nil
+	}
+	targets, err := s.inMaintenance(ctx, ms[0].OrganizationID, now())
+	if err != nil {
+		s.log.WarnContext(ctx, "maintenance windows are not available", "error", err.Error())
+	}
+	return targets
 }
 
 // statuses asks the events service; false if it does not answer.
@@ -169,6 +189,28 @@ func (s *Service) withStatus(ctx context.Context, organizationID string, status 
 	if status == eventsv1.CurrentStatus_CURRENT_STATUS_UNSPECIFIED {
 		return nil, nil
 	}
+	targets, err := s.inMaintenance(ctx, organizationID, now())
+	if err != nil {
+		return nil, err
+	}
+	maintained, err := s.monitorsOf(ctx, organizationID, targets)
+	if err != nil {
+		return nil, err
+	}
+	if status == eventsv1.CurrentStatus_CURRENT_STATUS_MAINTENANCE {
+		return &IDFilter{In: slices.Collect(maps.Keys(maintained))}, nil
+	}
+	f, err := s.seenAs(ctx, organizationID, status)
+	if err != nil || len(maintained) == 0 {
+		return f, err
+	}
+	f.In = slices.DeleteFunc(f.In, func(id uint32) bool { return maintained[id] })
+	f.NotIn = append(f.NotIn, slices.Collect(maps.Keys(maintained))...)
+	return f, nil
+}
+
+// seenAs chooses the monitors that the events service sees so, whether they are in maintenance or not.
+func (s *Service) seenAs(ctx context.Context, organizationID string, status eventsv1.CurrentStatus) (*IDFilter, error) {
 	in, err := s.idsIn(ctx, organizationID, status)
 	if err != nil {
 		return nil, err

@@ -32,17 +32,27 @@ func answerHeaders(ctx context.Context, pairs ...string) {
 // ifMatch is the precondition of a change: the request's If-Match, if there is one, must name m's entity tag or "*". Weak
 // tags never match, nor does what is not a list of tags: the change is then not made, which is the safe side.
 func ifMatch(ctx context.Context, m Monitor) error {
+	if ifMatchTag(ctx, m.ETag()) != nil {
+		return errStale
+	}
+	return nil
+}
+
+// ifMatchTag is ifMatch for whatever has the entity tag.
+func ifMatchTag(ctx context.Context, etag string) error {
 	given := metadata.ValueFromIncomingContext(ctx, ifMatchKey)
 	if len(given) == 0 {
 		return nil
 	}
 	for tag := range strings.SplitSeq(strings.Join(given, ","), ",") {
-		if tag = strings.TrimSpace(tag); tag == "*" || tag == m.ETag() {
+		if tag = strings.TrimSpace(tag); tag == "*" || tag == etag {
 			return nil
 		}
 	}
-	return errStale
+	return errStaleThing
 }
+
+var errStaleThing = fault.Precondition("it has changed since you read it; read it again").Because("ETAG_MISMATCH")
 
 var errStale = fault.Precondition("the monitor has changed since you read it; read it again").Because("ETAG_MISMATCH")
 

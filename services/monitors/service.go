@@ -43,13 +43,14 @@ type Deps struct {
 	CertificateValid time.Duration
 }
 
-// Service implements MonitorsService, AssignmentsService, CatalogService, EnrolmentService and AuditService. It has no
+// Service implements MonitorsService, AssignmentsService, CatalogService, EnrolmentService, MaintenanceService and AuditService. It has no
 // goroutines but those of Run.
 type Service struct {
 	monitorsv1.UnsafeMonitorsServiceServer
 	monitorsv1.UnsafeAssignmentsServiceServer
 	monitorsv1.UnsafeCatalogServiceServer
 	monitorsv1.UnsafeEnrolmentServiceServer
+	monitorsv1.UnsafeMaintenanceServiceServer
 	auditv1.UnsafeAuditServiceServer
 
 	store        Store
@@ -120,6 +121,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	monitorsv1.RegisterAssignmentsServiceServer(r, s)
 	monitorsv1.RegisterCatalogServiceServer(r, s)
 	monitorsv1.RegisterEnrolmentServiceServer(r, s)
+	monitorsv1.RegisterMaintenanceServiceServer(r, s)
 	auditv1.RegisterAuditServiceServer(r, s)
 }
 

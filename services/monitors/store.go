@@ -16,6 +16,7 @@ type Store interface {
 	Leases
 	Placements
 	Enrolments
+	WindowStore
 }
 
 // Configurations are the monitors and what belongs to changing them.
@@ -57,6 +58,8 @@ type Tx interface {
 	KeepAnswer(ctx context.Context, k AnswerKey, a Answer, forget time.Time) error
 	// Audit adds a row.
 	Audit(ctx context.Context, r audit.Row) error
+
+	WindowTx
 }
 
 // Fleet is the regions and the probers in them.

@@ -23,26 +23,25 @@ const (
 	changesPerPage = 500
 )
 
-// walk calls changed for every monitor and then for every change, complete once after the monitors that existed, and beat
-// now and then, until one of them fails or ctx ends.
-func (s *Service) walk(ctx context.Context, changed func(Monitor) error, complete, beat func() error) error {
+// walk calls changed for everything that read returns and then for every change, complete once after what existed, and beat
+// now and then, until one of them fails or ctx ends. read returns what was changed after a rev, changed the rev of a change.
+func walk[T any](ctx context.Context, fired *signal, read func(context.Context, int64) ([]T, error), changed func(T) (int64, error), complete, beat func() error) error {
 	tick := time.NewTicker(heartbeatEvery)
 	defer tick.Stop()
 	var rev int64
 	for done := false; ; {
-		more := s.changed.wait()
+		more := fired.wait()
 		for {
-			ms, err := s.store.Changes(ctx, rev, changesPerPage)
+			some, err := read(ctx, rev)
 			if err != nil {
 				return err
 			}
-			for _, m := range ms {
-				if err := changed(m); err != nil {
+			for _, v := range some {
+				if rev, err = changed(v); err != nil {
 					return err
 				}
-				rev = m.Rev
 			}
-			if len(ms) < changesPerPage {
+			if len(some) < changesPerPage {
 				break
 			}
 		}
@@ -106,7 +105,9 @@ func (s *Service) proberLeft(ctx context.Context, p Prober, session string) {
 // WatchCatalog sends another service what monitors there are.
 func (s *Service) WatchCatalog(_ *monitorsv1.WatchCatalogRequest, stream monitorsv1.CatalogService_WatchCatalogServer) error {
 	c := cataloguer{stream: stream, held: map[uint32]bool{}}
-	return s.walk(stream.Context(), c.changed, c.complete, c.beat)
+	return walk(stream.Context(), s.changed, func(ctx context.Context, rev int64) ([]Monitor, error) {
+		return s.store.Changes(ctx, rev, changesPerPage)
+	}, func(m Monitor) (int64, error) { return m.Rev, c.changed(m) }, c.complete, c.beat)
 }
 
 // cataloguer is one subscriber's stream.

@@ -96,6 +96,18 @@ func (r *replicas) ProberLeft(ctx context.Context, id, session string, at time.T
 	return r.next().ProberLeft(ctx, id, session, at)
 }
 
+func (r *replicas) Window(ctx context.Context, organizationID string, id uint32) (monitors.Window, error) {
+	return r.next().Window(ctx, organizationID, id)
+}
+
+func (r *replicas) Windows(ctx context.Context, organizationID string) ([]monitors.Window, error) {
+	return r.next().Windows(ctx, organizationID)
+}
+
+func (r *replicas) WindowVersions(ctx context.Context, rev int64, since time.Time, limit int) ([]monitors.Window, error) {
+	return r.next().WindowVersions(ctx, rev, since, limit)
+}
+
 // tcp is a small monitor.
 func tcp(organizationID, name string) monitors.Monitor {
 	at := time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC)

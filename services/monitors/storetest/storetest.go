@@ -47,7 +47,7 @@ func Cases() []Case {
 		{"regions and probers", testFleet},
 		{"sessions of a prober", testSessions},
 		{"a canceled context", testCanceled},
-	}, append(enrolmentCases(), leaseCases()...)...)
+	}, append(append(enrolmentCases(), windowCases()...), leaseCases()...)...)
 }
 
 // Run tests the stores that open returns, each new and empty and closed when its test ends.

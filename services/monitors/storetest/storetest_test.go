@@ -99,6 +99,10 @@ func TestSuiteNoticesABrokenStore(t *testing.T) {
 		"a refusal does not end its transaction":        inTx(func(tx monitors.Tx) monitors.Tx { return &sulks{Tx: tx} }),
 		"a request with a key is carried out once":      inTx(func(tx monitors.Tx) monitors.Tx { return outdated{tx} }),
 		"no change is missed behind a long transaction": func(s monitors.Store) monitors.Store { return &overtaken{Store: s} },
+		"windows and their versions":                    inTx(func(tx monitors.Tx) monitors.Tx { return keepsWindows{tx} }),
+		"an organization sees its own windows":          func(s monitors.Store) monitors.Store { return windowGossip{s} },
+		"windows are limited":                           inTx(func(tx monitors.Tx) monitors.Tx { return generous{tx} }),
+		"versions of windows come in order":             func(s monitors.Store) monitors.Store { return newestWindows{s} },
 	} {
 		t.Run(promise, func(t *testing.T) {
 			i := slices.IndexFunc(storetest.Cases(), func(c storetest.Case) bool { return c.Name == promise })
