@@ -363,7 +363,7 @@ func (f *follower) removed(w *stream, r *monitorsv1.Removal) {
 		delete(f.parked, id)
 		f.settle(id, h, r)
 	} else if r.GetRelease() {
-		f.keeper.confirm(f.again(r))
+		f.keeper.confirm(f.again(r), nil)
 	}
 	if !w.snapshot[id] && f.parked[id] == nil {
 		f.cache.drop(id)
@@ -375,9 +375,9 @@ func (f *follower) giveUp(r *monitorsv1.Removal) {
 	id := r.GetMonitorId()
 	switch {
 	case r.GetRelease():
-		until, _ := f.engine.release(id)
+		until, over := f.engine.release(id)
 		f.done[id] = until
-		f.confirm(r, until)
+		f.confirm(r, until, over)
 	case r.GetUntil() != nil:
 		until := r.GetUntil().AsTime().UnixMilli()
 		f.engine.end(id, until)
@@ -387,10 +387,10 @@ func (f *follower) giveUp(r *monitorsv1.Removal) {
 	}
 }
 
-func (f *follower) confirm(r *monitorsv1.Removal, until int64) {
+func (f *follower) confirm(r *monitorsv1.Removal, until int64, over func() bool) {
 	done := &monitorsv1.Released{MonitorId: r.GetMonitorId(), Epoch: r.GetEpoch(), Until: stampOf(until)}
 	f.released[r.GetMonitorId()] = done
-	f.keeper.confirm(done)
+	f.keeper.confirm(done, over)
 }
 
 // again is the confirmation of what is not run here: as it was given before, or without a word of when. The lock is held.

@@ -86,15 +86,16 @@ func (s *shard) noteMissed(p *plan, since, until, next int64, now time.Time) {
 }
 
 // release stops a monitor for another prober that waits for it. What was due a moment ago is left to that one. until is the
-// last moment whose slots are accounted for; false when the monitor is not run here.
-func (g *engine) release(id uint32) (until int64, held bool) {
+// last moment whose slots are accounted for, and over says whether all checks that were begun have handed over their rows; nil
+// when the monitor is not run here.
+func (g *engine) release(id uint32) (until int64, over func() bool) {
 	now := g.now()
 	s := g.shardOf(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[id]
 	if e == nil {
-		return 0, false
+		return 0, nil
 	}
 	horizon := s.horizon(now)
 	newest := milli(e.plan.schedule.Last(instant(e.gridAt-1), instant(horizon)))
@@ -108,7 +109,11 @@ func (g *engine) release(id uint32) (until int64, held bool) {
 	if e.gridAt != 0 && e.taken() > until { // who held it before may have come farther than our own lease goes
 		until = max(until, milli(e.plan.schedule.Last(instant(until), instant(e.taken()))))
 	}
-	return until, true
+	return until, func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return e.running == 0 && !e.holding
+	}
 }
 
 // end stops a monitor that another prober has taken over, and accounts for what was due until then.

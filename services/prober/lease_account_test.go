@@ -68,8 +68,8 @@ func TestReleaseLeavesTheNewestSlot(t *testing.T) {
 		pass(10 * time.Second)
 		slot := grid.Next(time.Now())
 		pass(time.Until(slot)) // the tick is not over
-		until, held := b.release(7)
-		if _, again := b.release(7); !held || again {
+		until, over := b.release(7)
+		if _, again := b.release(7); over == nil || again != nil {
 			t.Error("released twice, or never")
 		}
 		pass(time.Second)

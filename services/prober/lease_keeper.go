@@ -58,17 +58,17 @@ type keeper struct {
 	cancel   context.CancelCauseFunc
 	next     time.Time // when to renew
 	released map[uint32]*monitorsv1.Released
-	unripe   map[uint32]ripening // of those
-	whole    bool                // a snapshot of the session was complete
-	newest   uint64              // greatest epoch of a holding that was taken up
-	first    uint64              // epoch of the first session of this process
-	offset   time.Duration       // our clock minus the centre's
+	unripe   map[uint32]*ripening // of those
+	whole    bool                 // a snapshot of the session was complete
+	newest   uint64               // greatest epoch of a holding that was taken up
+	first    uint64               // epoch of the first session of this process
+	offset   time.Duration        // our clock minus the centre's
 }
 
 func newKeeper(client monitorsv1.AssignmentsServiceClient, cfg Config, g *engine, log *slog.Logger) *keeper {
 	k := &keeper{
 		client: client, engine: g, log: log, id: cfg.ProberID, durable: cfg.Dir != "", session: rand.Text(), look: make(chan struct{}, 1),
-		released: map[uint32]*monitorsv1.Released{}, unripe: map[uint32]ripening{}, opened: func(string, *monitorsv1.Lease) {},
+		released: map[uint32]*monitorsv1.Released{}, unripe: map[uint32]*ripening{}, opened: func(string, *monitorsv1.Lease) {},
 	}
 	g.allow(nothing)
 	return k

@@ -111,6 +111,31 @@ func TestTheFenceCountsFromTheRequest(t *testing.T) {
 	})
 }
 
+// A release is confirmed when the checks that were begun are over, if that does not take long.
+func TestReleasesWaitForChecks(t *testing.T) {
+	for name, test := range map[string]struct{ takes, want time.Duration }{
+		"a check that ends soon": {60 * time.Millisecond, 60 * time.Millisecond},
+		"a check that hangs":     {time.Hour, ripeWait},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				r := &renewals{answer: func(*monitorsv1.RenewLeaseRequest) (*monitorsv1.Lease, error) { return plainLease(), nil }}
+				k := startKeeper(t, r, plainLease())
+				began := time.Now()
+				k.confirm(&monitorsv1.Released{MonitorId: 7, Epoch: 1}, func() bool { return time.Since(began) >= test.takes })
+				pass(time.Second)
+				at, asks := r.heard()
+				if len(asks) != 1 || len(asks[0].GetReleased()) != 1 {
+					t.Fatalf("asked %v", asks)
+				}
+				if took := at[0].Sub(began); took < test.want || took > test.want+ripeEvery+releaseLinger {
+					t.Errorf("confirmed after %v, want %v", took, test.want)
+				}
+			})
+		})
+	}
+}
+
 // A release is confirmed at once and until it was heard, and the report goes along, with the clock's offset at the middle of
 // the exchange.
 func TestReleasesAreConfirmedAtOnce(t *testing.T) {
@@ -127,7 +152,7 @@ func TestReleasesAreConfirmedAtOnce(t *testing.T) {
 		}
 		k := startKeeper(t, r, plainLease())
 		began := time.Now()
-		k.confirm(&monitorsv1.Released{MonitorId: 7, Epoch: 1})
+		k.confirm(&monitorsv1.Released{MonitorId: 7, Epoch: 1}, nil)
 		pass(20 * time.Second)
 		times, asks := r.heard()
 		if first := times[0].Sub(began); first > 10*time.Millisecond {

@@ -282,7 +282,7 @@ func (f *follower) settle(id uint32, h *holding, r *monitorsv1.Removal) {
 	case r.GetRelease():
 		until := min(f.engine.now().UnixMilli(), f.engine.fence.label())
 		f.account(id, h, until)
-		f.confirm(r, max(until, h.taken))
+		f.confirm(r, max(until, h.taken), nil)
 	case r.GetUntil() != nil:
 		f.account(id, h, r.GetUntil().AsTime().UnixMilli())
 	default:

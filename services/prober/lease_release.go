@@ -18,24 +18,46 @@ const (
 
 // ripening is a confirmation that waits for the rows that it speaks of.
 type ripening struct {
-	stored uint64 // sequence number up to which they have to be stored
+	over   func() bool // the checks that were begun have ended; nil: none has to
+	stored uint64      // sequence number up to which rows have to be stored after that
 	by     time.Time
 }
 
-// confirm tells the centre that a monitor is not run here any more, until it has heard. Without a folder the rows that r speaks
-// of would die with this process, and nobody would account for them again: they are stored first, if that does not take long.
-func (k *keeper) confirm(r *monitorsv1.Released) {
+// confirm tells the centre that a monitor is not run here any more, until it has heard. What dies with this process would be
+// accounted for by nobody: a check that was begun ends first, for which over is asked unless it is nil, and without a folder
+// the rows are stored first, if that does not take long.
+func (k *keeper) confirm(r *monitorsv1.Released, over func() bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	id := r.GetMonitorId()
 	k.released[id] = r
 	delete(k.unripe, id)
-	if box := k.engine.outbox; !k.durable && box.Pending() > 0 {
-		k.unripe[id] = ripening{stored: box.Stored() + uint64(box.Pending()), by: time.Now().Add(ripeWait)}
-	} else {
+	w := &ripening{over: over, by: time.Now().Add(ripeWait)}
+	if over == nil {
+		w.stored = k.written()
+	}
+	if k.ripe(w) {
 		k.hasten()
+	} else {
+		k.unripe[id] = w
 	}
 	k.wake()
+}
+
+// written is the sequence number of the last row, as far as its being stored has to be waited for.
+func (k *keeper) written() uint64 {
+	if k.durable {
+		return 0
+	}
+	return k.engine.outbox.Stored() + uint64(k.engine.outbox.Pending())
+}
+
+// ripe reports whether a confirmation has waited for long enough. The lock is held.
+func (k *keeper) ripe(w *ripening) bool {
+	if w.over != nil && w.over() {
+		w.over, w.stored = nil, k.written()
+	}
+	return w.over == nil && k.engine.outbox.Stored() >= w.stored || !time.Now().Before(w.by)
 }
 
 // hasten has the next renewal sent soon. The lock is held.
@@ -49,14 +71,13 @@ func (k *keeper) hasten() {
 func (k *keeper) due() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	stored, now := k.engine.outbox.Stored(), time.Now()
 	for id, w := range k.unripe {
-		if stored >= w.stored || !now.Before(w.by) {
+		if k.ripe(w) {
 			delete(k.unripe, id)
 			k.hasten()
 		}
 	}
-	return !now.Before(k.next)
+	return !time.Now().Before(k.next)
 }
 
 // request is the next renewal, or the last, but for the report. The lock is held.
