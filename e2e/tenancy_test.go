@@ -27,6 +27,7 @@ func TestOrganizationsAreApart(t *testing.T) {
 	s.statusIs(id, "down", 15*time.Second)
 	k.wait(t, "ops", "monitor.down", 10*time.Second)
 	outage := s.incidents(id)[0].ID
+	message := want[struct{ Deliveries []struct{ ID string } }](s, 200, s.do("GET", "/api/uptime/deliveries", nil)).Deliveries[0].ID
 	key := want[struct{ ID string }](s, 201, s.do("POST", "/api/organizations/api-keys", obj{"name": "spare", "role": "viewer"})).ID
 	organization := want[session](s, 200, s.do("GET", "/api/auth/session", nil)).Organization.ID
 
@@ -57,6 +58,8 @@ func TestOrganizationsAreApart(t *testing.T) {
 		{"GET", fmt.Sprintf("/api/uptime/incidents/%d", outage), nil},
 		{"PATCH", fmt.Sprintf("/api/uptime/incidents/%d/acknowledge", outage), nil},
 		{"PATCH", fmt.Sprintf("/api/uptime/incidents/%d/resolve", outage), nil},
+		{"GET", "/api/uptime/deliveries/" + message + "/attempts", nil},
+		{"POST", "/api/uptime/deliveries/" + message + ":replay", nil},
 		{"PUT", fmt.Sprintf("/api/uptime/notification-channels/%d", channel), obj{"name": "mine"}},
 		{"POST", fmt.Sprintf("/api/uptime/notification-channels/%d/test", channel), nil},
 		{"DELETE", fmt.Sprintf("/api/uptime/notification-channels/%d", channel), nil},

@@ -136,7 +136,7 @@ func (c *courier) deliver(ctx context.Context, claim Claim) {
 	defer end(&r)
 	v := judgeAttempt(claim.Delivery, r, ended, rand.Float64())
 	err := c.store.Settle(settling, claim, Attempt{
-		At: began, Duration: ended.Sub(began), StatusCode: r.StatusCode, Error: r.Error,
+		At: began, Duration: ended.Sub(began), StatusCode: r.StatusCode, Error: r.Error, Response: r.Response,
 	}, v)
 	if err != nil {
 		c.note(settling, claim, err)

@@ -24,8 +24,10 @@ type Delivery struct {
 	Position       uint64 // order in which messages were written
 	State          DeliveryState
 	Attempts       int
-	Refusals       int // attempts that the receiver answered with a refusal for good
+	AttemptsBefore int // those of them that were made before it was last tried anew
+	Refusals       int // attempts since then that the receiver answered with a refusal for good
 	CreatedAt      time.Time
+	BegunAt        time.Time // when the time of trying began; zero means when it was created
 	NextAttemptAt  time.Time
 	DeliveredAt    time.Time // zero unless delivered
 	LastStatusCode int       // 0 when the receiver did not answer
@@ -40,13 +42,26 @@ type Claim struct {
 	Config Config
 }
 
+// begun is when the time of trying began.
+func (d Delivery) begun() time.Time {
+	if d.BegunAt.IsZero() {
+		return d.CreatedAt
+	}
+	return d.BegunAt
+}
+
 // Attempt is one row of delivery_attempt.
 type Attempt struct {
+	Number     int // from 1; given by the store
 	At         time.Time
 	Duration   time.Duration
 	StatusCode int
 	Error      string
+	Response   string // the beginning of the answer, without secrets
 }
+
+// KeptAttempts is how many attempts of a message are kept, the last ones. A receiver that is away for a day gets about 28.
+const KeptAttempts = 50
 
 // Verdict is what an attempt means for the message.
 type Verdict struct {
@@ -79,13 +94,13 @@ func judgeAttempt(d Delivery, r Result, now time.Time, jitter float64) Verdict {
 	if r.OK {
 		return Verdict{State: DeliveryDelivered}
 	}
-	end := d.CreatedAt.Add(DeliveryWindow)
+	end := d.begun().Add(DeliveryWindow)
 	v := Verdict{State: DeliveryPending, Refused: r.Refused}
 	if r.Refused && d.Refusals+1 >= maxRefusals || !now.Before(end) {
 		v.State = DeliveryDead
 		return v
 	}
-	pause := pauses[min(d.Attempts, len(pauses)-1)]
+	pause := pauses[min(d.Attempts-d.AttemptsBefore, len(pauses)-1)]
 	pause += time.Duration((2*jitter - 1) * jitterShare * float64(pause))
 	if asked := min(r.RetryAfter, maxRetryAfter); asked > 0 {
 		pause, v.HoldUntil = max(pause, asked), now.Add(asked)

@@ -8,12 +8,14 @@ import (
 // State is everything that evaluation needs to know of one monitor.
 type State struct {
 	Monitor  Monitor
-	Known    Status      // the last of up, degraded and down that was announced; "" before any, and after a pause
-	Blind    time.Time   // since when nothing is known of it; zero while something is, and while nobody looks
-	Incident *Incident   // of the outage that goes on; nil when there is none
-	Rules    []RuleState // enabled ones, by id
-	Channels []Channel   // enabled ones of the organization, by id
-	Past     bool        // what is evaluated is over, and nobody is told of it
+	Known    Status              // the last of up, degraded and down that was announced; "" before any, and after a pause
+	Blind    time.Time           // since when nothing is known of it; zero while something is, and while nobody looks
+	Incident *Incident           // of the outage that goes on; nil when there is none
+	Rules    []RuleState         // enabled ones, by id
+	Channels []Channel           // enabled ones of the organization, by id
+	Past     bool                // what is evaluated is over, and nobody is told of it
+	Windows  []MaintenanceWindow // of maintenance, those that are for the monitor
+	Overlay  *Overlay            // because of maintenance; nil when there is nothing to remember
 }
 
 // RuleState is a rule and what it has triggered.
@@ -47,6 +49,7 @@ func Evaluate(s State, e Entry, ids IDs, now time.Time) (State, IDs, Effects) {
 	}
 	v := evaluation{state: s, entry: e, ids: ids, now: now}
 	v.wait()
+	v.maintain(e.At)
 	switch {
 	case e.Transition != nil:
 		v.transition(*e.Transition)
@@ -78,18 +81,35 @@ func (v *evaluation) wait() {
 	}
 	e := v.entry
 	defer func() { v.entry = e }()
+	for _, w := range v.waiting(since, e.At) {
+		v.entry.At = w.due
+		v.maintain(w.due)
+		blind := w.due.Sub(since)
+		v.rule(w.rule, reading{blind: &blind, status: StatusUnknown})
+	}
+}
+
+// waiting is a rule about no data whose time is over, by its place among the rules.
+type waiting struct {
+	rule int
+	due  time.Time
+}
+
+// waiting are the rules whose time was over by at, in that order.
+func (v *evaluation) waiting(since, at time.Time) []waiting {
+	var out []waiting
 	for i := range v.state.Rules {
 		r := &v.state.Rules[i].Rule
 		due := since.Add(r.Conditions.NoData)
 		if due.Before(r.CreatedAt) {
 			due = r.CreatedAt
 		}
-		if o := v.state.Rules[i].Open; r.Conditions.NoData > 0 && !e.At.Before(due) && (o == nil || !o.Holding.NoData) {
-			v.entry.At = due
-			blind := due.Sub(since)
-			v.rule(i, reading{blind: &blind, status: StatusUnknown})
+		if o := v.state.Rules[i].Open; r.Conditions.NoData > 0 && !at.Before(due) && (o == nil || !o.Holding.NoData) {
+			out = append(out, waiting{i, due})
 		}
 	}
+	slices.SortStableFunc(out, func(a, b waiting) int { return a.due.Compare(b.due) })
+	return out
 }
 
 func (v *evaluation) transition(t Transition) {
@@ -140,21 +160,51 @@ func (v *evaluation) down(t Transition) {
 		LastErrorType: t.ErrorType, LastError: t.ErrorMessage, CreatedAt: v.now, UpdatedAt: v.now,
 	}
 	inc.addRegions(t.Regions...)
+	inc.Maintenance = v.state.muted()
 	v.state.Incident, v.out.Incident = &inc, &inc
+	if v.state.muted() {
+		v.unannounced(t)
+		return
+	}
+	v.announceDown(t, &inc)
+}
+
+// announceDown tells of an outage that has begun.
+func (v *evaluation) announceDown(t Transition, inc *Incident) {
 	for _, c := range v.channels(EventDown) {
-		v.tell(TypeDown, Target{TargetChannel, c.ID}, t, &inc)
+		v.tell(TypeDown, Target{TargetChannel, c.ID}, t, inc)
 	}
 }
 
 // working ends the outage, if one went on, and announces what is new about a monitor that works.
 func (v *evaluation) working(t Transition) {
-	before := v.state.Known
+	before, inc := v.state.Known, v.state.Incident
 	v.state.Known = t.To
-	told := map[uint32]bool{} // a channel hears of one transition once
-	if v.state.Incident != nil {
+	if inc != nil {
 		v.saveIncident(func(i *Incident) { i.settle("", t.Since, v.now) })
-		inc := v.state.Incident
+		inc = v.state.Incident
 		v.state.Incident = nil
+	}
+	if v.state.muted() {
+		if before != t.To || inc != nil {
+			v.unannounced(t)
+		}
+		if inc != nil {
+			v.remember(func(o *Overlay) { o.Ended = inc })
+		}
+		return
+	}
+	v.announceWorking(before, t, v.known(inc))
+	if inc != nil && v.state.Overlay != nil {
+		v.remember(func(o *Overlay) { o.OutageAs = nil })
+	}
+}
+
+// announceWorking tells of the end of inc, the outage that went on as receivers know it, and of what else is new about a monitor of
+// which they know the state before.
+func (v *evaluation) announceWorking(before Status, t Transition, inc *Incident) {
+	told := map[uint32]bool{} // a channel hears of one transition once
+	if inc != nil {
 		for _, c := range v.channels(EventRecovery) {
 			v.tell(TypeRecovered, Target{TargetChannel, c.ID}, t, inc)
 			told[c.ID] = true
@@ -188,6 +238,7 @@ func (v *evaluation) pause(at time.Time) {
 			v.open(i, nil)
 		}
 	}
+	v.endedQuietly()
 }
 
 // observation counts failing checks into the outage that goes on and lets the rules read what the check found.

@@ -17,6 +17,7 @@ type Batch struct {
 	Progress  Progress
 	Known     map[uint32]Status    // by monitor; only what changed
 	Blind     map[uint32]time.Time // State.Blind, by monitor; only what changed
+	Overlays  map[uint32]*Overlay  // by monitor; only what changed, nil where nothing is remembered any more
 	Incidents []Incident           // new or changed, by id
 	Triggers  []Trigger            // new or changed, by id
 	Messages  []Message            // in the order they are to be sent
@@ -25,7 +26,7 @@ type Batch struct {
 // Fold evaluates entries one after the other. Entries that the progress has passed already are left out, so that reading a
 // part of the feed again does nothing. states holds a state for every monitor of the entries and is left alone.
 func Fold(p Progress, states map[uint32]State, entries []Entry, now time.Time) Batch {
-	b := Batch{Progress: p, Known: map[uint32]Status{}, Blind: map[uint32]time.Time{}}
+	b := Batch{Progress: p, Known: map[uint32]Status{}, Blind: map[uint32]time.Time{}, Overlays: map[uint32]*Overlay{}}
 	current := maps.Clone(states)
 	incidents, triggers := map[uint32]Incident{}, map[uint32]Trigger{}
 	for _, e := range entries {
@@ -41,6 +42,9 @@ func Fold(p Progress, states map[uint32]State, entries []Entry, now time.Time) B
 		}
 		if !after.Blind.Equal(before.Blind) {
 			b.Blind[e.MonitorID] = after.Blind
+		}
+		if after.Overlay != before.Overlay {
+			b.Overlays[e.MonitorID] = after.Overlay
 		}
 		if effects.Incident != nil {
 			incidents[effects.Incident.ID] = *effects.Incident

@@ -47,30 +47,3 @@ func (s *alertsServer) ListAlertHistory(ctx context.Context, in *alertsv1.ListAl
 	}
 	return out, nil
 }
-
-// ListDeliveries implements alertsv1.AlertsServiceServer.
-func (s *alertsServer) ListDeliveries(ctx context.Context, in *alertsv1.ListDeliveriesRequest) (*alertsv1.ListDeliveriesResponse, error) {
-	organization := caller(ctx).OrganizationID
-	req := pageRequest{
-		scope: page.Scope("deliveries", organization, in.GetState().String(), number(in.GetMonitorId())),
-		limit: in.Limit, def: defaultDeliveries, token: in.GetPageToken(),
-	}
-	w, err := s.window(req)
-	if err != nil {
-		return nil, err
-	}
-	rows, total, err := s.store.Deliveries(ctx, DeliveryFilter{
-		Organization: organization, MonitorID: in.GetMonitorId(), States: deliveryStates(in.GetState()), Window: w,
-	})
-	if err != nil {
-		return nil, err
-	}
-	out := &alertsv1.ListDeliveriesResponse{}
-	rows, out.Pagination = pageOf(s.Service, req, w, rows, total, func(d Delivery) Place {
-		return Place{At: d.CreatedAt, ID: d.Position}
-	})
-	for _, d := range rows {
-		out.Deliveries = append(out.Deliveries, deliveryProto(d))
-	}
-	return out, nil
-}

@@ -47,6 +47,7 @@ type Incident struct {
 	Settled         bool
 	CountedAt       time.Time // failing checks up to this moment are in FailureCount
 	Streak          uint32    // consecutive failures at the last one that was counted
+	Maintenance     bool      // it began in a maintenance window
 }
 
 // The faults of handling an incident.

@@ -48,19 +48,26 @@ func (v *evaluation) rule(i int, r reading) {
 	case rs.Open == nil && after.any():
 		v.ids.Trigger++
 		data := v.triggerData(found, r)
-		data.Severity = rs.Rule.Severity
+		data.Severity, data.Maintenance = rs.Rule.Severity, v.state.muted()
 		t := Trigger{
 			ID: v.ids.Trigger, RuleID: rs.Rule.ID, OrganizationID: v.entry.OrganizationID, MonitorID: v.entry.MonitorID,
 			TriggeredAt: v.entry.At, Data: data, Holding: after,
 		}
 		v.open(i, &t)
 		v.out.Triggers = append(v.out.Triggers, t)
-		v.tellRule(TypeTriggered, rs.Rule, t, r)
+		if !v.state.muted() {
+			v.tellRule(TypeTriggered, rs.Rule, t, r)
+		}
 	case rs.Open != nil && !after.any():
 		t := rs.Open.resolved(v.entry.At)
 		v.open(i, nil)
 		v.out.Triggers = append(v.out.Triggers, t)
+		if v.state.muted() {
+			v.resolvedQuietly(t)
+			return
+		}
 		v.tellRule(TypeResolved, rs.Rule, t, r)
+		v.forgetTrigger(rs.Rule.ID)
 	case rs.Open != nil && !sameHolding(before, after):
 		t := *rs.Open
 		t.Holding = after
@@ -188,6 +195,11 @@ func (v *evaluation) tellRule(kind string, rule Rule, t Trigger, r reading) {
 		return
 	}
 	to := Target{TargetAlert, rule.ID}
+	if o := v.state.Overlay; o != nil {
+		if told, named := o.RuleAs[rule.ID]; named {
+			t.ID, t.TriggeredAt = told.ID, told.At
+		}
+	}
 	m := v.message(kind, to)
 	m.ID = messageID(kind, to, m.OrganizationID, number(t.ID), number(t.TriggeredAt.UnixMilli()))
 	m.Thread = "trigger:" + number(t.ID)
@@ -198,7 +210,7 @@ func (v *evaluation) tellRule(kind string, rule Rule, t Trigger, r reading) {
 	m.Content.Alert = &ContentAlert{
 		ID: rule.ID, HistoryID: t.ID, TriggeredAt: Stamp(t.TriggeredAt), ResolvedAt: stampOf(t.ResolvedAt), Data: t.Data,
 	}
-	if inc := v.state.Incident; inc != nil {
+	if inc := v.known(v.state.Incident); inc != nil {
 		m.IncidentID, m.Content.Incident = inc.ID, inc.content()
 	}
 	v.out.Messages = append(v.out.Messages, m)

@@ -22,6 +22,7 @@ type Monitor struct {
 	URL            string
 	Enabled        bool
 	Regions        []string // where it is checked from
-	Version        uint64   // of its configuration
-	Deleted        bool     // its incidents and history stay readable
+	Labels         map[string]string
+	Version        uint64 // of its configuration
+	Deleted        bool   // its incidents and history stay readable
 }

@@ -121,6 +121,7 @@ type TriggerData struct {
 	ErrorMessage        string   `json:"error_message,omitempty"`
 	MonitorName         string   `json:"monitor_name,omitempty"`
 	MonitorURL          string   `json:"monitor_url,omitempty"`
+	Maintenance         bool     `json:"maintenance,omitempty"` // it triggered in a maintenance window
 }
 
 // Holding is which conditions of a triggered rule hold. A rule that is not triggered has none that do.

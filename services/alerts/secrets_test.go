@@ -50,7 +50,15 @@ func TestCanaries(t *testing.T) {
 	eventually(t, "four attempts", func() bool { return len(r.all()) >= 4 })
 	note(w.alerts.ListAlerts(editor(t), &alertsv1.ListAlertsRequest{MonitorId: 7}))
 	note(w.channels.ListChannels(admin(t), &alertsv1.ListChannelsRequest{}))
-	note(w.alerts.ListDeliveries(editor(t), &alertsv1.ListDeliveriesRequest{}))
+	list, err := w.alerts.ListDeliveries(editor(t), &alertsv1.ListDeliveriesRequest{})
+	note(list, err)
+	for _, d := range list.GetDeliveries() {
+		eventually(t, "an attempt at "+d.GetId(), func() bool {
+			log, err := w.alerts.ListDeliveryAttempts(editor(t), &alertsv1.ListDeliveryAttemptsRequest{Id: d.GetId()})
+			note(log, err)
+			return len(log.GetAttempts()) > 0
+		})
+	}
 	note(w.alerts.ListAlertHistory(editor(t), &alertsv1.ListAlertHistoryRequest{}))
 	note(w.audit.ListAuditEntries(admin(t), &auditv1.ListAuditEntriesRequest{}))
 	if _, err := w.channels.DeleteChannel(admin(t), &alertsv1.DeleteChannelRequest{Id: c.GetId()}); err != nil {

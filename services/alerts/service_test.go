@@ -395,7 +395,7 @@ func TestRoles(t *testing.T) {
 	const public, viewer, ed, adm = 0, 1, 2, 3
 	need := map[string]int{
 		"ListAlerts": viewer, "CreateAlert": ed, "UpdateAlert": ed, "DeleteAlert": ed, "TestAlert": ed, "ListAlertHistory": viewer,
-		"ListDeliveries": viewer, "ListIncidents": viewer, "GetIncident": viewer, "AcknowledgeIncident": ed, "ResolveIncident": ed,
+		"ListDeliveries": viewer, "ListDeliveryAttempts": viewer, "ReplayDelivery": ed, "ListIncidents": viewer, "GetIncident": viewer, "AcknowledgeIncident": ed, "ResolveIncident": ed,
 		"ListChannels": viewer, "CreateChannel": adm, "UpdateChannel": adm, "DeleteChannel": adm, "TestChannel": adm,
 		"ListAuditEntries": adm,
 	}

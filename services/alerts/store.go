@@ -20,6 +20,7 @@ type Store interface {
 	EvaluationStore
 	CatalogStore
 	OutboxStore
+	DeliveryStore
 	NoticeStore
 	AuditStore
 }
@@ -29,6 +30,8 @@ var (
 	ErrRuleNotFound    = fault.NotFound("alert not found")
 	ErrChannelNotFound = fault.NotFound("notification channel not found")
 	ErrMonitorNotFound = fault.NotFound("monitor not found")
+
+	ErrDeliveryNotFound = fault.NotFound("delivery not found")
 )
 
 // Limits on what an organization may create.
@@ -163,18 +166,38 @@ type OutboxStore interface {
 	Settle(ctx context.Context, c Claim, a Attempt, v Verdict) error
 	// Release ends the claim as if it had never been made; or returns ErrLeaseLost.
 	Release(ctx context.Context, c Claim) error
-	// Deliveries returns messages, newest first, and how many match in all. Window.After uses the position as id.
-	Deliveries(ctx context.Context, f DeliveryFilter) ([]Delivery, int, error)
 	// Prune removes at most limit final messages that were written before the times given, and says how many.
 	Prune(ctx context.Context, deliveredBefore, deadBefore time.Time, limit int) (int, error)
 	// Backlog says what waits. It is asked every few seconds.
 	Backlog(ctx context.Context) (Backlog, error)
 }
 
+// DeliveryStore is what people see of the outbox, and may do to it.
+type DeliveryStore interface {
+	// Deliveries returns messages, newest first, and how many match in all. Window.After uses the position as id.
+	Deliveries(ctx context.Context, f DeliveryFilter) ([]Delivery, int, error)
+	// Attempts returns the last KeptAttempts attempts at a message, oldest first, and how many were made in all; or
+	// ErrDeliveryNotFound.
+	Attempts(ctx context.Context, organization, id string) ([]Attempt, int, error)
+	// Replay makes a message pending again, due at now and with its whole time of trying before it, unless allow returns an
+	// error; or returns ErrDeliveryNotFound.
+	Replay(ctx context.Context, organization, id string, now time.Time, allow func(Delivery, TargetState) (audit.Row, error)) (Delivery, error)
+}
+
+// TargetState is what became of the rule or channel of a message.
+type TargetState string
+
+// The states of a target.
+const (
+	TargetEnabled  TargetState = "enabled"
+	TargetDisabled TargetState = "disabled"
+	TargetGone     TargetState = "gone"
+)
+
 // Backlog is what of the outbox is not final yet.
 type Backlog struct {
 	Messages int
-	Oldest   time.Time // when the first of them was written; zero when there is none
+	Oldest   time.Time // when the first of them was written, or replayed; zero when there is none
 	Due      time.Time // when some message may be, or might have been, claimed; zero when none may before something is written
 }
 

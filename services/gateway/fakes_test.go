@@ -342,6 +342,10 @@ func (f *fakeAlerts) ListAlertHistory(ctx context.Context, req *alertsv1.ListAle
 	return &alertsv1.ListAlertHistoryResponse{Pagination: &alertsv1.Page{}}, f.b.note(ctx, "ListAlertHistory", req)
 }
 
+func (f *fakeAlerts) ReplayDelivery(ctx context.Context, req *alertsv1.ReplayDeliveryRequest) (*alertsv1.Delivery, error) {
+	return &alertsv1.Delivery{Id: req.GetId()}, f.b.note(ctx, "ReplayDelivery", req)
+}
+
 type fakeChannels struct {
 	alertsv1.UnimplementedChannelsServiceServer
 	b *backend

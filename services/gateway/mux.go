@@ -45,6 +45,7 @@ func surface() []exposed {
 	monitors := monitorsv1.File_frogstats_uptime_monitors_v1_monitors_proto.Services()
 	events := eventsv1.File_frogstats_uptime_events_v1_events_proto.Services()
 	alerts := alertsv1.File_frogstats_uptime_alerts_v1_alerts_proto.Services()
+	channels := alertsv1.File_frogstats_uptime_alerts_v1_channel_proto.Services()
 	notices := alertsv1.File_frogstats_uptime_alerts_v1_notice_proto.Services()
 	backtests := alertsv1.File_frogstats_uptime_alerts_v1_backtest_proto.Services()
 	return []exposed{
@@ -54,7 +55,7 @@ func surface() []exposed {
 		{"events", events.ByName("EventsService"), register(eventsv1.NewEventsServiceClient, eventsv1.RegisterEventsServiceHandlerClient)},
 		{"alerts", alerts.ByName("AlertsService"), register(alertsv1.NewAlertsServiceClient, alertsv1.RegisterAlertsServiceHandlerClient)},
 		{"alerts", alerts.ByName("IncidentsService"), register(alertsv1.NewIncidentsServiceClient, alertsv1.RegisterIncidentsServiceHandlerClient)},
-		{"alerts", alerts.ByName("ChannelsService"), register(alertsv1.NewChannelsServiceClient, alertsv1.RegisterChannelsServiceHandlerClient)},
+		{"alerts", channels.ByName("ChannelsService"), register(alertsv1.NewChannelsServiceClient, alertsv1.RegisterChannelsServiceHandlerClient)},
 		{"alerts", notices.ByName("NoticesService"), register(alertsv1.NewNoticesServiceClient, alertsv1.RegisterNoticesServiceHandlerClient)},
 		{"alerts", backtests.ByName("BacktestsService"), register(alertsv1.NewBacktestsServiceClient, alertsv1.RegisterBacktestsServiceHandlerClient)},
 	}

@@ -110,12 +110,12 @@ func TestPathParameters(t *testing.T) {
 				asked = append(asked, part)
 				continue
 			}
-			name = strings.TrimSuffix(name, "}")
+			name, custom, _ := strings.Cut(name, "}") // the verb behind it, such as :replay
 			if m.Input().Fields().ByName(protoreflect.Name(name)).Kind() == protoreflect.StringKind {
-				want[name], asked = meant, append(asked, escaped)
+				want[name], asked = meant, append(asked, escaped+custom)
 				texts++
 			} else {
-				want[name], asked = "7", append(asked, "7")
+				want[name], asked = "7", append(asked, "7"+custom)
 				numbers++
 			}
 		}

@@ -254,6 +254,27 @@ func TestAdditionalBindings(t *testing.T) {
 	}
 }
 
+// A custom verb behind a parameter is no part of it, and without one there is no such path.
+func TestCustomVerb(t *testing.T) {
+	e := start(t)
+	for path, id := range map[string]string{"msg_a:replay": "msg_a", "a:b:replay": "a:b", "a%2Fb:replay": "a/b"} {
+		if got := e.ask(t, editorKey, "POST /api/uptime/deliveries/"+path); got.status != 200 {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+		if req, _ := e.last(t, "ReplayDelivery").req.(*alertsv1.ReplayDeliveryRequest); req.GetId() != id {
+			t.Errorf("%s: id %q, want %q", path, req.GetId(), id)
+		}
+	}
+	for _, path := range []string{":replay", "msg_a", "msg_a:replay:", "msg_a:other"} {
+		if got := e.ask(t, editorKey, "POST /api/uptime/deliveries/"+path); got.status != 404 {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+	}
+	if got := e.ask(t, editorKey, "GET /api/uptime/deliveries/msg_a:replay"); got.status != 405 {
+		t.Errorf("GET: %d %s", got.status, got.body)
+	}
+}
+
 // What a service learns of a request is what the edge knows, never what a client says.
 func TestWhatServicesLearn(t *testing.T) {
 	e := start(t)

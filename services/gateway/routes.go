@@ -45,15 +45,17 @@ type route struct {
 	mask  bool     // the request has a field mask, filled from the body's fields
 }
 
-// segment is one part of a path: a literal, or a parameter that takes any one part.
-type segment struct{ literal, param string }
+// segment is one part of a path: a literal, or a parameter that takes any one part, up to the custom verb that ends it, if any:
+// "{id}:replay".
+type segment struct{ literal, param, verb string }
 
 func (rt *route) setPattern(pattern string) {
 	rt.pattern = pattern
 	for part := range strings.SplitSeq(pattern[1:], "/") {
 		if name, ok := strings.CutPrefix(part, "{"); ok {
-			rt.segments = append(rt.segments, segment{param: strings.TrimSuffix(name, "}")})
-			part = "-"
+			name, verb, _ := strings.Cut(name, "}")
+			rt.segments = append(rt.segments, segment{param: name, verb: verb})
+			part = "-" + verb
 		} else {
 			rt.segments = append(rt.segments, segment{literal: part})
 		}
@@ -73,13 +75,15 @@ func (rt *route) match(parts []string) (map[string]string, bool) {
 			if s.literal != parts[i] {
 				return nil, false
 			}
-		case parts[i] == "":
-			return nil, false
 		default:
+			value, ok := strings.CutSuffix(parts[i], s.verb)
+			if !ok || value == "" {
+				return nil, false
+			}
 			if params == nil {
 				params = map[string]string{}
 			}
-			params[s.param] = parts[i]
+			params[s.param] = value
 		}
 	}
 	return params, true
@@ -126,7 +130,7 @@ func (rs routes) find(verb, path string) (rt *route, params map[string]string, a
 func (rt *route) literals() int {
 	n := 0
 	for _, s := range rt.segments {
-		if s.param == "" {
+		if s.param == "" || s.verb != "" {
 			n++
 		}
 	}

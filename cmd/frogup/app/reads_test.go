@@ -18,7 +18,7 @@ func TestWhatMayBeRepeated(t *testing.T) {
 		"prober":   nil,
 		"events": {"EventsService/GetStats", "EventsService/GetStatus", "EventsService/GetUptime", "EventsService/ListBuckets", "EventsService/ListEvents",
 			"RecorderService/ListLastSlots", "StatusService/BatchGetStatuses", "StatusService/ListMonitorIds"},
-		"alerts": {"AlertsService/ListAlertHistory", "AlertsService/ListAlerts", "AlertsService/ListDeliveries", "ChannelsService/ListChannels",
+		"alerts": {"AlertsService/ListAlertHistory", "AlertsService/ListAlerts", "AlertsService/ListDeliveries", "AlertsService/ListDeliveryAttempts", "ChannelsService/ListChannels",
 			"IncidentsService/GetIncident", "IncidentsService/ListIncidents", "NoticesService/ListNotices"},
 	}
 	for _, r := range rooms {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"maps"
 	"math"
 	"net/url"
@@ -327,11 +328,20 @@ func (f form) redact(v values, line string) string {
 			parts = append(parts, secretParts(v.text(fd.name))...)
 		}
 	}
+	return without(line, parts)
+}
+
+// without takes the parts out of a text, also where it is JSON or HTML that quotes them.
+func without(text string, parts []string) string {
+	for _, p := range parts {
+		quoted := strings.Trim(string(encode(p)), `"`)
+		parts = append(parts, quoted, strings.ReplaceAll(quoted, "/", `\/`), html.EscapeString(p))
+	}
 	slices.SortFunc(parts, func(a, b string) int { return len(b) - len(a) }) // the whole before its parts
 	for _, p := range parts {
-		line = strings.ReplaceAll(line, p, hiddenValue)
+		text = strings.ReplaceAll(text, p, hiddenValue)
 	}
-	return line
+	return text
 }
 
 // leastSecret is how long a part of an address has to be to be worth hiding: shorter ones are words.

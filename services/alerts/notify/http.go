@@ -94,6 +94,7 @@ func (p provider) send(ctx context.Context, client *http.Client, s Settings, par
 	}
 	r := judge(a)
 	r.Error = OneLine(c.redact(p.redact(v, r.Error)), maxError) // in this order: half a secret would not be found
+	r.Response = excerpt(a.body, len(a.body) == maxAnswerBytes, func(text string) string { return c.redact(p.redact(v, text)) })
 	return r
 }
 

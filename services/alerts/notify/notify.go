@@ -47,6 +47,7 @@ type Result struct {
 	Error      string        // for people of the organization; when OK, who did not get it all the same, and "" otherwise
 	Refused    bool          // trying again will not help
 	RetryAfter time.Duration // how long the receiver asks to be left alone; 0 means that it does not
+	Response   string        // the beginning of what the receiver answered, without secrets; MaxExcerpt bytes at most
 }
 
 // All are the kinds of targets there are, by the name that alerts and channels give in their type.

@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -18,7 +19,7 @@ import (
 )
 
 const (
-	maxResponseBytes  = 4 << 10 // read so that the connection can be used again, and thrown away
+	maxResponseBytes  = 16 << 10 // read so that the connection can be used again
 	webhookUserAgent  = "frogup-webhook/1"
 	headerWebhookID   = "Webhook-Id"
 	headerWebhookTime = "Webhook-Timestamp"
@@ -170,6 +171,21 @@ func (pub *webhookPublic) media() string {
 	return pub.ContentType
 }
 
+// redact takes the secret, the values of the headers and the signature out of a text.
+func (s webhookSecret) redact(text string, req *http.Request) string {
+	parts := append(secretParts(s.Secret), secretParts(req.Header.Get(headerWebhookSign))...)
+	if _, key, ok := strings.Cut(s.Secret, secretPrefix); ok {
+		parts = append(parts, secretParts(key)...)
+	}
+	for _, value := range s.Headers {
+		parts = append(parts, secretParts(value)...)
+		if _, credentials, ok := strings.Cut(value, " "); ok && len(credentials) >= leastSecret {
+			parts = append(parts, secretParts(credentials)...)
+		}
+	}
+	return without(text, parts)
+}
+
 // body is the message in the format of the webhook.
 func (pub *webhookPublic) body(p Parcel) ([]byte, error) {
 	switch pub.Format {
@@ -214,6 +230,8 @@ func sendWebhook(ctx context.Context, client *http.Client, s Settings, p Parcel)
 		return transportFault(err)
 	}
 	defer resp.Body.Close()
-	_, _ = io.CopyN(io.Discard, resp.Body, maxResponseBytes) // the status has decided already
-	return judgeResponse(resp.StatusCode, resp.Header.Get("Retry-After"), time.Now())
+	answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxResponseBytes)) // the status has decided already
+	r := judgeResponse(resp.StatusCode, resp.Header.Get("Retry-After"), time.Now())
+	r.Response = excerpt(answer, len(answer) == maxResponseBytes, func(text string) string { return sec.redact(text, req) })
+	return r
 }

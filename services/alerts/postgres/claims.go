@@ -111,8 +111,10 @@ func scanClaim(row pgx.Row) (c alerts.Claim, err error) {
 const (
 	lockClaim     = `SELECT 1 FROM delivery_target WHERE target_kind = $1 AND target_id = $2 AND lease = $3 FOR UPDATE`
 	insertAttempt = `
-INSERT INTO delivery_attempt (position, attempt, at, duration_ms, status_code, error)
-SELECT position, attempts + 1, $2, $3, $4, $5 FROM outbox WHERE position = $1`
+INSERT INTO delivery_attempt (position, attempt, at, duration_ms, status_code, error, response)
+SELECT position, attempts + 1, $2, $3, $4, $5, $6 FROM outbox WHERE position = $1`
+	dropAttempts = `
+DELETE FROM delivery_attempt WHERE position = $1 AND attempt <= (SELECT attempts FROM outbox WHERE position = $1) - $2`
 	settleMessage = `
 UPDATE outbox SET state = $2, attempts = attempts + 1, refusals = refusals + $3, next_attempt_at = coalesce($4, next_attempt_at),
     delivered_at = $5, last_status_code = $6, last_error = $7
@@ -162,8 +164,9 @@ func settling(c alerts.Claim, a alerts.Attempt, v alerts.Verdict) *pgx.Batch {
 		refusals = 1
 	}
 	b := &pgx.Batch{}
-	b.Queue(insertAttempt, c.Position, millis(a.At), a.Duration.Milliseconds(), a.StatusCode, text(a.Error))
+	b.Queue(insertAttempt, c.Position, millis(a.At), a.Duration.Milliseconds(), a.StatusCode, text(a.Error), text(a.Response))
 	b.Queue(settleMessage, c.Position, string(v.State), refusals, next, delivered, a.StatusCode, text(a.Error))
+	b.Queue(dropAttempts, c.Position, alerts.KeptAttempts)
 	b.Queue(endClaim, kind, id, maybeMillis(v.HoldUntil))
 	switch {
 	case v.State == alerts.DeliveryDelivered:

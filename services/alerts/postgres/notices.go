@@ -141,7 +141,7 @@ func (s *Store) PruneNotices(ctx context.Context, endedBefore time.Time, limit i
 }
 
 const selectBacklog = `
-SELECT count(*), min(created_at), (SELECT min(ready_at) FROM delivery_target) FROM outbox WHERE state = 'pending'`
+SELECT count(*), min(coalesce(begun_at, created_at)), (SELECT min(ready_at) FROM delivery_target) FROM outbox WHERE state = 'pending'`
 
 // Backlog implements alerts.OutboxStore.
 func (s *Store) Backlog(ctx context.Context) (b alerts.Backlog, err error) {

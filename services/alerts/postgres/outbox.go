@@ -173,52 +173,6 @@ func clearTarget(ctx context.Context, tx pgx.Tx, t alerts.Target, reason, last s
 	return dropped, nil
 }
 
-const (
-	deliveryColumns = `
-o.position, o.id, o.organization_id, o.monitor_id, o.target_kind, o.target_id, o.type, coalesce(o.incident_id, 0), o.thread,
-    o.content, o.occurred_at, o.created_at, o.state, o.attempts, o.refusals, o.next_attempt_at, o.delivered_at,
-    o.last_status_code, o.last_error`
-	selectDelivery = `SELECT ` + deliveryColumns + ` FROM outbox o`
-)
-
-// scanDelivery scans a row that begins with the columns of a delivery.
-func scanDelivery(row pgx.Row, more ...any) (d alerts.Delivery, err error) {
-	var delivered *time.Time
-	err = row.Scan(append([]any{
-		&d.Position, &d.ID, &d.OrganizationID, &d.MonitorID, &d.Target.Kind, &d.Target.ID, &d.Type, &d.IncidentID, &d.Thread,
-		&d.Content, &d.OccurredAt, &d.CreatedAt, &d.State, &d.Attempts, &d.Refusals, &d.NextAttemptAt, &delivered,
-		&d.LastStatusCode, &d.LastError,
-	}, more...)...)
-	if err != nil {
-		return alerts.Delivery{}, err
-	}
-	d.OccurredAt, d.CreatedAt, d.NextAttemptAt = d.OccurredAt.UTC(), d.CreatedAt.UTC(), d.NextAttemptAt.UTC()
-	d.DeliveredAt = fromMaybe(delivered)
-	return d, nil
-}
-
-// Deliveries implements alerts.OutboxStore. Positions are in the order of commits, so nothing can appear later behind a
-// place that a reader has passed.
-func (s *Store) Deliveries(ctx context.Context, f alerts.DeliveryFilter) ([]alerts.Delivery, int, error) {
-	l := listing[alerts.Delivery]{
-		query: selectDelivery, from: "outbox o", order: "o.position DESC", window: f.Window,
-		scan: func(row pgx.Row) (alerts.Delivery, error) { return scanDelivery(row) },
-	}
-	l.where.and("o.organization_id = ?", f.Organization)
-	if f.MonitorID != 0 {
-		l.where.and("o.monitor_id = ?", f.MonitorID)
-	}
-	in(&l.where, "o.state", f.States)
-	if f.Window.After.ID != 0 {
-		l.behind, l.place = "o.position < ?", []any{f.Window.After.ID}
-	}
-	rows, total, err := l.read(ctx, s.db)
-	if err != nil {
-		return nil, 0, fmt.Errorf("list deliveries: %w", err)
-	}
-	return rows, total, nil
-}
-
 // Replicas that prune at the same time share the work.
 const pruneOutbox = `
 DELETE FROM outbox WHERE position IN (

@@ -148,7 +148,8 @@ func (s *Store) nextDue(ctx context.Context) (time.Time, error) {
 const (
 	checkLease    = `SELECT attempts FROM outbox WHERE position = ? AND state = 'pending' AND lease = ?`
 	insertAttempt = `
-INSERT INTO delivery_attempt (position, attempt, at, duration_ms, status_code, error) VALUES (?, ?, ?, ?, ?, ?)`
+INSERT INTO delivery_attempt (position, attempt, at, duration_ms, status_code, error, response) VALUES (?, ?, ?, ?, ?, ?, ?)`
+	dropAttempts  = `DELETE FROM delivery_attempt WHERE position = ? AND attempt <= ?`
 	settleMessage = `
 UPDATE outbox SET state = ?, attempts = ?, refusals = refusals + ?, next_attempt_at = ?, claimed_until = 0, lease = '',
     delivered_at = ?, last_status_code = ?, last_error = ?
@@ -194,8 +195,12 @@ func (s *Store) Settle(ctx context.Context, c alerts.Claim, a alerts.Attempt, v 
 }
 
 func record(ctx context.Context, tx *sql.Tx, c alerts.Claim, a alerts.Attempt, v alerts.Verdict, attempt int64, ended time.Time) error {
-	_, err := tx.ExecContext(ctx, insertAttempt, c.Position, attempt, millis(a.At), a.Duration.Milliseconds(), a.StatusCode, a.Error)
+	_, err := tx.ExecContext(ctx, insertAttempt, c.Position, attempt, millis(a.At), a.Duration.Milliseconds(), a.StatusCode, a.Error,
+		a.Response)
 	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, dropAttempts, c.Position, attempt-alerts.KeptAttempts); err != nil {
 		return err
 	}
 	next, delivered := c.NextAttemptAt, sql.NullInt64{}

@@ -151,7 +151,7 @@ func (s *Store) PruneNotices(ctx context.Context, endedBefore time.Time, limit i
 	return int(n), err
 }
 
-const countPending = `SELECT count(*), min(created_at) FROM outbox WHERE state = 'pending'`
+const countPending = `SELECT count(*), min(coalesce(begun_at, created_at)) FROM outbox WHERE state = 'pending'`
 
 // Backlog implements alerts.OutboxStore.
 func (s *Store) Backlog(ctx context.Context) (b alerts.Backlog, err error) {

@@ -107,54 +107,6 @@ func drop(ctx context.Context, tx *sql.Tx, t alerts.Target, reason string) (int,
 	return int(n), err
 }
 
-const selectDelivery = `
-SELECT o.position, o.id, o.organization_id, o.monitor_id, o.target_kind, o.target_id, o.type, coalesce(o.incident_id, 0), o.thread,
-    o.content, o.occurred_at, o.created_at, o.state, o.attempts, o.refusals, o.next_attempt_at, o.delivered_at,
-    o.last_status_code, o.last_error
-FROM outbox o`
-
-func scanDelivery(row scanner) (alerts.Delivery, error) {
-	var d alerts.Delivery
-	var content string
-	var occurred, created, next int64
-	var delivered sql.NullInt64
-	err := row.Scan(&d.Position, &d.ID, &d.OrganizationID, &d.MonitorID, &d.Target.Kind, &d.Target.ID, &d.Type, &d.IncidentID,
-		&d.Thread, &content, &occurred, &created, &d.State, &d.Attempts, &d.Refusals, &next, &delivered,
-		&d.LastStatusCode, &d.LastError)
-	if err != nil {
-		return alerts.Delivery{}, err
-	}
-	if err := json.Unmarshal([]byte(content), &d.Content); err != nil {
-		return alerts.Delivery{}, fmt.Errorf("content of %s: %w", d.ID, err)
-	}
-	d.OccurredAt, d.CreatedAt = fromMillis(occurred), fromMillis(created)
-	d.NextAttemptAt, d.DeliveredAt = fromMillis(next), fromMaybe(delivered)
-	return d, nil
-}
-
-// Deliveries implements alerts.OutboxStore.
-func (s *Store) Deliveries(ctx context.Context, f alerts.DeliveryFilter) ([]alerts.Delivery, int, error) {
-	w := where{}
-	w.and("o.organization_id = ?", f.Organization)
-	if f.MonitorID != 0 {
-		w.and("o.monitor_id = ?", f.MonitorID)
-	}
-	in(&w, "o.state", f.States)
-	total, err := w.count(ctx, s.db.Read(), "outbox o")
-	if err != nil {
-		return nil, 0, fmt.Errorf("count deliveries: %w", err)
-	}
-	if f.Window.After.ID != 0 {
-		w.and("o.position < ?", f.Window.After.ID)
-	}
-	rows, err := collect(ctx, s.db.Read(), scanDelivery,
-		selectDelivery+w.String()+" ORDER BY o.position DESC LIMIT ? OFFSET ?", append(w.args, f.Window.Limit, f.Window.Offset)...)
-	if err != nil {
-		return nil, 0, fmt.Errorf("list deliveries: %w", err)
-	}
-	return rows, total, nil
-}
-
 const pruneOutbox = `
 DELETE FROM outbox WHERE position IN (
     SELECT position FROM outbox

@@ -95,128 +95,6 @@ func (Severity) EnumDescriptor() ([]byte, []int) {
 	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{0}
 }
 
-// TriggerEvent is what a channel announces.
-type TriggerEvent int32
-
-const (
-	// Not given.
-	TriggerEvent_TRIGGER_EVENT_UNSPECIFIED TriggerEvent = 0
-	// A monitor went down.
-	TriggerEvent_TRIGGER_EVENT_DOWN TriggerEvent = 1
-	// It came back.
-	TriggerEvent_TRIGGER_EVENT_RECOVERY TriggerEvent = 2
-	// It is degraded.
-	TriggerEvent_TRIGGER_EVENT_DEGRADED TriggerEvent = 3
-	// This installation has, or had, trouble of its own: a prober is offline, a store is stalled.
-	TriggerEvent_TRIGGER_EVENT_OPERATOR TriggerEvent = 4
-)
-
-// Enum value maps for TriggerEvent.
-var (
-	TriggerEvent_name = map[int32]string{
-		0: "TRIGGER_EVENT_UNSPECIFIED",
-		1: "TRIGGER_EVENT_DOWN",
-		2: "TRIGGER_EVENT_RECOVERY",
-		3: "TRIGGER_EVENT_DEGRADED",
-		4: "TRIGGER_EVENT_OPERATOR",
-	}
-	TriggerEvent_value = map[string]int32{
-		"TRIGGER_EVENT_UNSPECIFIED": 0,
-		"TRIGGER_EVENT_DOWN":        1,
-		"TRIGGER_EVENT_RECOVERY":    2,
-		"TRIGGER_EVENT_DEGRADED":    3,
-		"TRIGGER_EVENT_OPERATOR":    4,
-	}
-)
-
-func (x TriggerEvent) Enum() *TriggerEvent {
-	p := new(TriggerEvent)
-	*p = x
-	return p
-}
-
-func (x TriggerEvent) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (TriggerEvent) Descriptor() protoreflect.EnumDescriptor {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes[1].Descriptor()
-}
-
-func (TriggerEvent) Type() protoreflect.EnumType {
-	return &file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes[1]
-}
-
-func (x TriggerEvent) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use TriggerEvent.Descriptor instead.
-func (TriggerEvent) EnumDescriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{1}
-}
-
-// DeliveryState is where a notification stands.
-type DeliveryState int32
-
-const (
-	// Not given.
-	DeliveryState_DELIVERY_STATE_UNSPECIFIED DeliveryState = 0
-	// Waits for its next attempt.
-	DeliveryState_DELIVERY_STATE_PENDING DeliveryState = 1
-	// The receiver accepted it.
-	DeliveryState_DELIVERY_STATE_DELIVERED DeliveryState = 2
-	// Given up after 24 hours, or refused for good.
-	DeliveryState_DELIVERY_STATE_DEAD DeliveryState = 3
-	// Not sent any more, because a later message that tells the same and more took its place.
-	DeliveryState_DELIVERY_STATE_SUPERSEDED DeliveryState = 4
-)
-
-// Enum value maps for DeliveryState.
-var (
-	DeliveryState_name = map[int32]string{
-		0: "DELIVERY_STATE_UNSPECIFIED",
-		1: "DELIVERY_STATE_PENDING",
-		2: "DELIVERY_STATE_DELIVERED",
-		3: "DELIVERY_STATE_DEAD",
-		4: "DELIVERY_STATE_SUPERSEDED",
-	}
-	DeliveryState_value = map[string]int32{
-		"DELIVERY_STATE_UNSPECIFIED": 0,
-		"DELIVERY_STATE_PENDING":     1,
-		"DELIVERY_STATE_DELIVERED":   2,
-		"DELIVERY_STATE_DEAD":        3,
-		"DELIVERY_STATE_SUPERSEDED":  4,
-	}
-)
-
-func (x DeliveryState) Enum() *DeliveryState {
-	p := new(DeliveryState)
-	*p = x
-	return p
-}
-
-func (x DeliveryState) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (DeliveryState) Descriptor() protoreflect.EnumDescriptor {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes[2].Descriptor()
-}
-
-func (DeliveryState) Type() protoreflect.EnumType {
-	return &file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes[2]
-}
-
-func (x DeliveryState) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use DeliveryState.Descriptor instead.
-func (DeliveryState) EnumDescriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{2}
-}
-
 // Conditions trigger a rule; any one that holds is enough, and the rule resolves when none does.
 type Conditions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -767,79 +645,6 @@ func (x *TestAlertRequest) GetAlertId() uint32 {
 	return 0
 }
 
-// TestDelivery is how a test message went.
-type TestDelivery struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whether the receiver accepted it.
-	Success bool `protobuf:"varint,1,opt,name=success,proto3" json:"success,omitempty"`
-	// HTTP status of the receiver; null when it did not answer.
-	StatusCode *uint32 `protobuf:"varint,2,opt,name=status_code,json=statusCode,proto3,oneof" json:"status_code,omitempty"`
-	// What went wrong; null on success.
-	Error *string `protobuf:"bytes,3,opt,name=error,proto3,oneof" json:"error,omitempty"`
-	// Time it took in milliseconds.
-	DurationMs    uint32 `protobuf:"varint,4,opt,name=duration_ms,json=durationMs,proto3" json:"duration_ms,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *TestDelivery) Reset() {
-	*x = TestDelivery{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[8]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *TestDelivery) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*TestDelivery) ProtoMessage() {}
-
-func (x *TestDelivery) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[8]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use TestDelivery.ProtoReflect.Descriptor instead.
-func (*TestDelivery) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{8}
-}
-
-func (x *TestDelivery) GetSuccess() bool {
-	if x != nil {
-		return x.Success
-	}
-	return false
-}
-
-func (x *TestDelivery) GetStatusCode() uint32 {
-	if x != nil && x.StatusCode != nil {
-		return *x.StatusCode
-	}
-	return 0
-}
-
-func (x *TestDelivery) GetError() string {
-	if x != nil && x.Error != nil {
-		return *x.Error
-	}
-	return ""
-}
-
-func (x *TestDelivery) GetDurationMs() uint32 {
-	if x != nil {
-		return x.DurationMs
-	}
-	return 0
-}
-
 // ListAlertHistoryRequest filters and pages.
 type ListAlertHistoryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -857,7 +662,7 @@ type ListAlertHistoryRequest struct {
 
 func (x *ListAlertHistoryRequest) Reset() {
 	*x = ListAlertHistoryRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[9]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -869,7 +674,7 @@ func (x *ListAlertHistoryRequest) String() string {
 func (*ListAlertHistoryRequest) ProtoMessage() {}
 
 func (x *ListAlertHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[9]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -882,7 +687,7 @@ func (x *ListAlertHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAlertHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ListAlertHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{9}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListAlertHistoryRequest) GetMonitorId() uint32 {
@@ -913,79 +718,6 @@ func (x *ListAlertHistoryRequest) GetPageToken() string {
 	return ""
 }
 
-// Page says where a page stands.
-type Page struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Rows that match in all.
-	Total uint32 `protobuf:"varint,1,opt,name=total,proto3" json:"total,omitempty"`
-	// Rows asked for.
-	Limit uint32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
-	// Rows skipped.
-	Offset uint32 `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
-	// Token of the next page; null at the end.
-	NextPageToken *string `protobuf:"bytes,4,opt,name=next_page_token,json=nextPageToken,proto3,oneof" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Page) Reset() {
-	*x = Page{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[10]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Page) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Page) ProtoMessage() {}
-
-func (x *Page) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[10]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Page.ProtoReflect.Descriptor instead.
-func (*Page) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{10}
-}
-
-func (x *Page) GetTotal() uint32 {
-	if x != nil {
-		return x.Total
-	}
-	return 0
-}
-
-func (x *Page) GetLimit() uint32 {
-	if x != nil {
-		return x.Limit
-	}
-	return 0
-}
-
-func (x *Page) GetOffset() uint32 {
-	if x != nil {
-		return x.Offset
-	}
-	return 0
-}
-
-func (x *Page) GetNextPageToken() string {
-	if x != nil && x.NextPageToken != nil {
-		return *x.NextPageToken
-	}
-	return ""
-}
-
 // ListAlertHistoryResponse is one page.
 type ListAlertHistoryResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -999,7 +731,7 @@ type ListAlertHistoryResponse struct {
 
 func (x *ListAlertHistoryResponse) Reset() {
 	*x = ListAlertHistoryResponse{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[11]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1011,7 +743,7 @@ func (x *ListAlertHistoryResponse) String() string {
 func (*ListAlertHistoryResponse) ProtoMessage() {}
 
 func (x *ListAlertHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[11]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1024,7 +756,7 @@ func (x *ListAlertHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAlertHistoryResponse.ProtoReflect.Descriptor instead.
 func (*ListAlertHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{11}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListAlertHistoryResponse) GetHistory() []*AlertHistoryEntry {
@@ -1062,7 +794,7 @@ type AlertHistoryEntry struct {
 
 func (x *AlertHistoryEntry) Reset() {
 	*x = AlertHistoryEntry{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[12]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1074,7 +806,7 @@ func (x *AlertHistoryEntry) String() string {
 func (*AlertHistoryEntry) ProtoMessage() {}
 
 func (x *AlertHistoryEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[12]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1087,7 +819,7 @@ func (x *AlertHistoryEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertHistoryEntry.ProtoReflect.Descriptor instead.
 func (*AlertHistoryEntry) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{12}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *AlertHistoryEntry) GetId() uint32 {
@@ -1151,7 +883,7 @@ type ListIncidentsRequest struct {
 
 func (x *ListIncidentsRequest) Reset() {
 	*x = ListIncidentsRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[13]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1163,7 +895,7 @@ func (x *ListIncidentsRequest) String() string {
 func (*ListIncidentsRequest) ProtoMessage() {}
 
 func (x *ListIncidentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[13]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1176,7 +908,7 @@ func (x *ListIncidentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIncidentsRequest.ProtoReflect.Descriptor instead.
 func (*ListIncidentsRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{13}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListIncidentsRequest) GetStatus() string {
@@ -1227,7 +959,7 @@ type ListIncidentsResponse struct {
 
 func (x *ListIncidentsResponse) Reset() {
 	*x = ListIncidentsResponse{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[14]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1239,7 +971,7 @@ func (x *ListIncidentsResponse) String() string {
 func (*ListIncidentsResponse) ProtoMessage() {}
 
 func (x *ListIncidentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[14]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1252,7 +984,7 @@ func (x *ListIncidentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIncidentsResponse.ProtoReflect.Descriptor instead.
 func (*ListIncidentsResponse) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{14}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListIncidentsResponse) GetIncidents() []*Incident {
@@ -1280,7 +1012,7 @@ type GetIncidentRequest struct {
 
 func (x *GetIncidentRequest) Reset() {
 	*x = GetIncidentRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[15]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1292,7 +1024,7 @@ func (x *GetIncidentRequest) String() string {
 func (*GetIncidentRequest) ProtoMessage() {}
 
 func (x *GetIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[15]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1305,7 +1037,7 @@ func (x *GetIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIncidentRequest.ProtoReflect.Descriptor instead.
 func (*GetIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{15}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetIncidentRequest) GetId() uint32 {
@@ -1326,7 +1058,7 @@ type AcknowledgeIncidentRequest struct {
 
 func (x *AcknowledgeIncidentRequest) Reset() {
 	*x = AcknowledgeIncidentRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[16]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1338,7 +1070,7 @@ func (x *AcknowledgeIncidentRequest) String() string {
 func (*AcknowledgeIncidentRequest) ProtoMessage() {}
 
 func (x *AcknowledgeIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[16]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1351,7 +1083,7 @@ func (x *AcknowledgeIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeIncidentRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{16}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AcknowledgeIncidentRequest) GetId() uint32 {
@@ -1372,7 +1104,7 @@ type ResolveIncidentRequest struct {
 
 func (x *ResolveIncidentRequest) Reset() {
 	*x = ResolveIncidentRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[17]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1384,7 +1116,7 @@ func (x *ResolveIncidentRequest) String() string {
 func (*ResolveIncidentRequest) ProtoMessage() {}
 
 func (x *ResolveIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[17]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1397,7 +1129,7 @@ func (x *ResolveIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveIncidentRequest.ProtoReflect.Descriptor instead.
 func (*ResolveIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{17}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ResolveIncidentRequest) GetId() uint32 {
@@ -1407,705 +1139,11 @@ func (x *ResolveIncidentRequest) GetId() uint32 {
 	return 0
 }
 
-// Channel is where an organization is told about incidents.
-type Channel struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Identifier. Read-only.
-	Id uint32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Kind: "webhook".
-	Type *string `protobuf:"bytes,2,opt,name=type,proto3,oneof" json:"type,omitempty"`
-	// Display name, 1 to 100 characters.
-	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Configuration of that kind; as alert_config.
-	Config *structpb.Struct `protobuf:"bytes,4,opt,name=config,proto3" json:"config,omitempty"`
-	// Only these monitors, at most 1000 identifiers; null or absent means all.
-	MonitorIds *structpb.ListValue `protobuf:"bytes,5,opt,name=monitor_ids,json=monitorIds,proto3" json:"monitor_ids,omitempty"`
-	// What is announced; absent or empty means down and recovery.
-	TriggerEvents []TriggerEvent `protobuf:"varint,6,rep,packed,name=trigger_events,json=triggerEvents,proto3,enum=frogstats.uptime.alerts.v1.TriggerEvent" json:"trigger_events,omitempty"`
-	// Whether it is used; absent means true.
-	Enabled *bool `protobuf:"varint,7,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
-	// When it was created. Read-only.
-	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// When it last changed. Read-only.
-	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Channel) Reset() {
-	*x = Channel{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[18]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Channel) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Channel) ProtoMessage() {}
-
-func (x *Channel) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[18]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Channel.ProtoReflect.Descriptor instead.
-func (*Channel) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{18}
-}
-
-func (x *Channel) GetId() uint32 {
-	if x != nil {
-		return x.Id
-	}
-	return 0
-}
-
-func (x *Channel) GetType() string {
-	if x != nil && x.Type != nil {
-		return *x.Type
-	}
-	return ""
-}
-
-func (x *Channel) GetName() string {
-	if x != nil && x.Name != nil {
-		return *x.Name
-	}
-	return ""
-}
-
-func (x *Channel) GetConfig() *structpb.Struct {
-	if x != nil {
-		return x.Config
-	}
-	return nil
-}
-
-func (x *Channel) GetMonitorIds() *structpb.ListValue {
-	if x != nil {
-		return x.MonitorIds
-	}
-	return nil
-}
-
-func (x *Channel) GetTriggerEvents() []TriggerEvent {
-	if x != nil {
-		return x.TriggerEvents
-	}
-	return nil
-}
-
-func (x *Channel) GetEnabled() bool {
-	if x != nil && x.Enabled != nil {
-		return *x.Enabled
-	}
-	return false
-}
-
-func (x *Channel) GetCreatedAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.CreatedAt
-	}
-	return nil
-}
-
-func (x *Channel) GetUpdatedAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.UpdatedAt
-	}
-	return nil
-}
-
-// ListChannelsRequest is empty.
-type ListChannelsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListChannelsRequest) Reset() {
-	*x = ListChannelsRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[19]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListChannelsRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListChannelsRequest) ProtoMessage() {}
-
-func (x *ListChannelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[19]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListChannelsRequest.ProtoReflect.Descriptor instead.
-func (*ListChannelsRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{19}
-}
-
-// ListChannelsResponse holds all channels.
-type ListChannelsResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Oldest first.
-	Channels      []*Channel `protobuf:"bytes,1,rep,name=channels,proto3" json:"channels,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListChannelsResponse) Reset() {
-	*x = ListChannelsResponse{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[20]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListChannelsResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListChannelsResponse) ProtoMessage() {}
-
-func (x *ListChannelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[20]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListChannelsResponse.ProtoReflect.Descriptor instead.
-func (*ListChannelsResponse) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{20}
-}
-
-func (x *ListChannelsResponse) GetChannels() []*Channel {
-	if x != nil {
-		return x.Channels
-	}
-	return nil
-}
-
-// CreateChannelRequest holds the new channel.
-type CreateChannelRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Channel.
-	Channel       *Channel `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateChannelRequest) Reset() {
-	*x = CreateChannelRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[21]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateChannelRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateChannelRequest) ProtoMessage() {}
-
-func (x *CreateChannelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[21]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateChannelRequest.ProtoReflect.Descriptor instead.
-func (*CreateChannelRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{21}
-}
-
-func (x *CreateChannelRequest) GetChannel() *Channel {
-	if x != nil {
-		return x.Channel
-	}
-	return nil
-}
-
-// UpdateChannelRequest holds the changed fields.
-type UpdateChannelRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Channel.
-	Id uint32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Fields to replace.
-	Channel *Channel `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
-	// Paths that the body held; over REST the edge fills it. Absent means the fields that are set.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateChannelRequest) Reset() {
-	*x = UpdateChannelRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[22]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateChannelRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateChannelRequest) ProtoMessage() {}
-
-func (x *UpdateChannelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[22]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateChannelRequest.ProtoReflect.Descriptor instead.
-func (*UpdateChannelRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{22}
-}
-
-func (x *UpdateChannelRequest) GetId() uint32 {
-	if x != nil {
-		return x.Id
-	}
-	return 0
-}
-
-func (x *UpdateChannelRequest) GetChannel() *Channel {
-	if x != nil {
-		return x.Channel
-	}
-	return nil
-}
-
-func (x *UpdateChannelRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
-	if x != nil {
-		return x.UpdateMask
-	}
-	return nil
-}
-
-// DeleteChannelRequest names a channel.
-type DeleteChannelRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Channel.
-	Id            uint32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *DeleteChannelRequest) Reset() {
-	*x = DeleteChannelRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[23]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *DeleteChannelRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*DeleteChannelRequest) ProtoMessage() {}
-
-func (x *DeleteChannelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[23]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use DeleteChannelRequest.ProtoReflect.Descriptor instead.
-func (*DeleteChannelRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{23}
-}
-
-func (x *DeleteChannelRequest) GetId() uint32 {
-	if x != nil {
-		return x.Id
-	}
-	return 0
-}
-
-// TestChannelRequest names a channel.
-type TestChannelRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Channel.
-	Id            uint32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *TestChannelRequest) Reset() {
-	*x = TestChannelRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[24]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *TestChannelRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*TestChannelRequest) ProtoMessage() {}
-
-func (x *TestChannelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[24]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use TestChannelRequest.ProtoReflect.Descriptor instead.
-func (*TestChannelRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{24}
-}
-
-func (x *TestChannelRequest) GetId() uint32 {
-	if x != nil {
-		return x.Id
-	}
-	return 0
-}
-
-// ListDeliveriesRequest filters and pages.
-type ListDeliveriesRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only this state.
-	State *DeliveryState `protobuf:"varint,1,opt,name=state,proto3,enum=frogstats.uptime.alerts.v1.DeliveryState,oneof" json:"state,omitempty"`
-	// Only this monitor.
-	MonitorId *uint32 `protobuf:"varint,2,opt,name=monitor_id,json=monitorId,proto3,oneof" json:"monitor_id,omitempty"`
-	// Rows per page, 1 to 1000; absent means 50.
-	Limit *int32 `protobuf:"varint,3,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
-	// Token of the next page.
-	PageToken     *string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3,oneof" json:"page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListDeliveriesRequest) Reset() {
-	*x = ListDeliveriesRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[25]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListDeliveriesRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListDeliveriesRequest) ProtoMessage() {}
-
-func (x *ListDeliveriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[25]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListDeliveriesRequest.ProtoReflect.Descriptor instead.
-func (*ListDeliveriesRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{25}
-}
-
-func (x *ListDeliveriesRequest) GetState() DeliveryState {
-	if x != nil && x.State != nil {
-		return *x.State
-	}
-	return DeliveryState_DELIVERY_STATE_UNSPECIFIED
-}
-
-func (x *ListDeliveriesRequest) GetMonitorId() uint32 {
-	if x != nil && x.MonitorId != nil {
-		return *x.MonitorId
-	}
-	return 0
-}
-
-func (x *ListDeliveriesRequest) GetLimit() int32 {
-	if x != nil && x.Limit != nil {
-		return *x.Limit
-	}
-	return 0
-}
-
-func (x *ListDeliveriesRequest) GetPageToken() string {
-	if x != nil && x.PageToken != nil {
-		return *x.PageToken
-	}
-	return ""
-}
-
-// ListDeliveriesResponse is one page.
-type ListDeliveriesResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Newest first.
-	Deliveries []*Delivery `protobuf:"bytes,1,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
-	// Where the page stands.
-	Pagination    *Page `protobuf:"bytes,2,opt,name=pagination,proto3" json:"pagination,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListDeliveriesResponse) Reset() {
-	*x = ListDeliveriesResponse{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[26]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListDeliveriesResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListDeliveriesResponse) ProtoMessage() {}
-
-func (x *ListDeliveriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[26]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListDeliveriesResponse.ProtoReflect.Descriptor instead.
-func (*ListDeliveriesResponse) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{26}
-}
-
-func (x *ListDeliveriesResponse) GetDeliveries() []*Delivery {
-	if x != nil {
-		return x.Deliveries
-	}
-	return nil
-}
-
-func (x *ListDeliveriesResponse) GetPagination() *Page {
-	if x != nil {
-		return x.Pagination
-	}
-	return nil
-}
-
-// Delivery is one notification to one target.
-type Delivery struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Message identifier, the webhook-id; the same for every attempt.
-	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Kind of message: "monitor.down", "monitor.recovered", "alert.triggered", "alert.resolved", …
-	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
-	// Monitor.
-	MonitorId uint32 `protobuf:"varint,3,opt,name=monitor_id,json=monitorId,proto3" json:"monitor_id,omitempty"`
-	// Rule; null for channels.
-	AlertId *uint32 `protobuf:"varint,4,opt,name=alert_id,json=alertId,proto3,oneof" json:"alert_id,omitempty"`
-	// Channel; null for rules.
-	ChannelId *uint32 `protobuf:"varint,5,opt,name=channel_id,json=channelId,proto3,oneof" json:"channel_id,omitempty"`
-	// Incident; null when the message is not about one.
-	IncidentId *uint32 `protobuf:"varint,6,opt,name=incident_id,json=incidentId,proto3,oneof" json:"incident_id,omitempty"`
-	// Where it stands.
-	State DeliveryState `protobuf:"varint,7,opt,name=state,proto3,enum=frogstats.uptime.alerts.v1.DeliveryState" json:"state,omitempty"`
-	// Attempts so far.
-	Attempts uint32 `protobuf:"varint,8,opt,name=attempts,proto3" json:"attempts,omitempty"`
-	// When what it tells happened.
-	OccurredAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
-	// When it was written to the outbox.
-	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// Next attempt; null unless pending.
-	NextAttemptAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=next_attempt_at,json=nextAttemptAt,proto3" json:"next_attempt_at,omitempty"`
-	// When the receiver accepted it; null unless delivered.
-	DeliveredAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=delivered_at,json=deliveredAt,proto3" json:"delivered_at,omitempty"`
-	// HTTP status of the last attempt; null when there was no answer.
-	LastStatusCode *uint32 `protobuf:"varint,13,opt,name=last_status_code,json=lastStatusCode,proto3,oneof" json:"last_status_code,omitempty"`
-	// What went wrong last; null when nothing did.
-	LastError     *string `protobuf:"bytes,14,opt,name=last_error,json=lastError,proto3,oneof" json:"last_error,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Delivery) Reset() {
-	*x = Delivery{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[27]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Delivery) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Delivery) ProtoMessage() {}
-
-func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[27]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
-func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{27}
-}
-
-func (x *Delivery) GetId() string {
-	if x != nil {
-		return x.Id
-	}
-	return ""
-}
-
-func (x *Delivery) GetType() string {
-	if x != nil {
-		return x.Type
-	}
-	return ""
-}
-
-func (x *Delivery) GetMonitorId() uint32 {
-	if x != nil {
-		return x.MonitorId
-	}
-	return 0
-}
-
-func (x *Delivery) GetAlertId() uint32 {
-	if x != nil && x.AlertId != nil {
-		return *x.AlertId
-	}
-	return 0
-}
-
-func (x *Delivery) GetChannelId() uint32 {
-	if x != nil && x.ChannelId != nil {
-		return *x.ChannelId
-	}
-	return 0
-}
-
-func (x *Delivery) GetIncidentId() uint32 {
-	if x != nil && x.IncidentId != nil {
-		return *x.IncidentId
-	}
-	return 0
-}
-
-func (x *Delivery) GetState() DeliveryState {
-	if x != nil {
-		return x.State
-	}
-	return DeliveryState_DELIVERY_STATE_UNSPECIFIED
-}
-
-func (x *Delivery) GetAttempts() uint32 {
-	if x != nil {
-		return x.Attempts
-	}
-	return 0
-}
-
-func (x *Delivery) GetOccurredAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.OccurredAt
-	}
-	return nil
-}
-
-func (x *Delivery) GetCreatedAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.CreatedAt
-	}
-	return nil
-}
-
-func (x *Delivery) GetNextAttemptAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.NextAttemptAt
-	}
-	return nil
-}
-
-func (x *Delivery) GetDeliveredAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.DeliveredAt
-	}
-	return nil
-}
-
-func (x *Delivery) GetLastStatusCode() uint32 {
-	if x != nil && x.LastStatusCode != nil {
-		return *x.LastStatusCode
-	}
-	return 0
-}
-
-func (x *Delivery) GetLastError() string {
-	if x != nil && x.LastError != nil {
-		return *x.LastError
-	}
-	return ""
-}
-
 var File_frogstats_uptime_alerts_v1_alerts_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc = "" +
 	"\n" +
-	"'frogstats/uptime/alerts/v1/alerts.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a)frogstats/uptime/alerts/v1/incident.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x04\n" +
+	"'frogstats/uptime/alerts/v1/alerts.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a)frogstats/uptime/alerts/v1/delivery.proto\x1a)frogstats/uptime/alerts/v1/incident.proto\x1a%frogstats/uptime/alerts/v1/page.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x04\n" +
 	"\n" +
 	"Conditions\x12A\n" +
 	"\x14consecutive_failures\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x01H\x00R\x13consecutiveFailures\x88\x01\x01\x12M\n" +
@@ -2167,16 +1205,7 @@ const file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc = "" +
 	"\x10TestAlertRequest\x12\x1d\n" +
 	"\n" +
 	"monitor_id\x18\x01 \x01(\rR\tmonitorId\x12\x19\n" +
-	"\balert_id\x18\x02 \x01(\rR\aalertId\"\xa4\x01\n" +
-	"\fTestDelivery\x12\x18\n" +
-	"\asuccess\x18\x01 \x01(\bR\asuccess\x12$\n" +
-	"\vstatus_code\x18\x02 \x01(\rH\x00R\n" +
-	"statusCode\x88\x01\x01\x12\x19\n" +
-	"\x05error\x18\x03 \x01(\tH\x01R\x05error\x88\x01\x01\x12\x1f\n" +
-	"\vduration_ms\x18\x04 \x01(\rR\n" +
-	"durationMsB\x0e\n" +
-	"\f_status_codeB\b\n" +
-	"\x06_error\"\xef\x01\n" +
+	"\balert_id\x18\x02 \x01(\rR\aalertId\"\xef\x01\n" +
 	"\x17ListAlertHistoryRequest\x12\"\n" +
 	"\n" +
 	"monitor_id\x18\x01 \x01(\rH\x00R\tmonitorId\x88\x01\x01\x12%\n" +
@@ -2188,13 +1217,7 @@ const file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc = "" +
 	"\v_monitor_idB\b\n" +
 	"\x06_limitB\t\n" +
 	"\a_offsetB\r\n" +
-	"\v_page_token\"\x8b\x01\n" +
-	"\x04Page\x12\x14\n" +
-	"\x05total\x18\x01 \x01(\rR\x05total\x12\x14\n" +
-	"\x05limit\x18\x02 \x01(\rR\x05limit\x12\x16\n" +
-	"\x06offset\x18\x03 \x01(\rR\x06offset\x12+\n" +
-	"\x0fnext_page_token\x18\x04 \x01(\tH\x00R\rnextPageToken\x88\x01\x01B\x12\n" +
-	"\x10_next_page_token\"\xa5\x01\n" +
+	"\v_page_token\"\xa5\x01\n" +
 	"\x18ListAlertHistoryResponse\x12G\n" +
 	"\ahistory\x18\x01 \x03(\v2-.frogstats.uptime.alerts.v1.AlertHistoryEntryR\ahistory\x12@\n" +
 	"\n" +
@@ -2234,103 +1257,14 @@ const file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc = "" +
 	"\x1aAcknowledgeIncidentRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\"(\n" +
 	"\x16ResolveIncidentRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\rR\x02id\"\xe6\x03\n" +
-	"\aChannel\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\rR\x02id\x12\"\n" +
-	"\x04type\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@H\x00R\x04type\x88\x01\x01\x12\"\n" +
-	"\x04name\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dH\x01R\x04name\x88\x01\x01\x12/\n" +
-	"\x06config\x18\x04 \x01(\v2\x17.google.protobuf.StructR\x06config\x12;\n" +
-	"\vmonitor_ids\x18\x05 \x01(\v2\x1a.google.protobuf.ListValueR\n" +
-	"monitorIds\x12b\n" +
-	"\x0etrigger_events\x18\x06 \x03(\x0e2(.frogstats.uptime.alerts.v1.TriggerEventB\x11\xbaH\x0e\x92\x01\v\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\rtriggerEvents\x12\x1d\n" +
-	"\aenabled\x18\a \x01(\bH\x02R\aenabled\x88\x01\x01\x129\n" +
-	"\n" +
-	"created_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
-	"\n" +
-	"updated_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAtB\a\n" +
-	"\x05_typeB\a\n" +
-	"\x05_nameB\n" +
-	"\n" +
-	"\b_enabled\"\x15\n" +
-	"\x13ListChannelsRequest\"W\n" +
-	"\x14ListChannelsResponse\x12?\n" +
-	"\bchannels\x18\x01 \x03(\v2#.frogstats.uptime.alerts.v1.ChannelR\bchannels\"]\n" +
-	"\x14CreateChannelRequest\x12E\n" +
-	"\achannel\x18\x01 \x01(\v2#.frogstats.uptime.alerts.v1.ChannelB\x06\xbaH\x03\xc8\x01\x01R\achannel\"\xaa\x01\n" +
-	"\x14UpdateChannelRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\rR\x02id\x12E\n" +
-	"\achannel\x18\x02 \x01(\v2#.frogstats.uptime.alerts.v1.ChannelB\x06\xbaH\x03\xc8\x01\x01R\achannel\x12;\n" +
-	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
-	"updateMask\"&\n" +
-	"\x14DeleteChannelRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\rR\x02id\"$\n" +
-	"\x12TestChannelRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\rR\x02id\"\x92\x02\n" +
-	"\x15ListDeliveriesRequest\x12N\n" +
-	"\x05state\x18\x01 \x01(\x0e2).frogstats.uptime.alerts.v1.DeliveryStateB\b\xbaH\x05\x82\x01\x02\x10\x01H\x00R\x05state\x88\x01\x01\x12\"\n" +
-	"\n" +
-	"monitor_id\x18\x02 \x01(\rH\x01R\tmonitorId\x88\x01\x01\x12%\n" +
-	"\x05limit\x18\x03 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xe8\a(\x01H\x02R\x05limit\x88\x01\x01\x12,\n" +
-	"\n" +
-	"page_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80\bH\x03R\tpageToken\x88\x01\x01B\b\n" +
-	"\x06_stateB\r\n" +
-	"\v_monitor_idB\b\n" +
-	"\x06_limitB\r\n" +
-	"\v_page_token\"\xa0\x01\n" +
-	"\x16ListDeliveriesResponse\x12D\n" +
-	"\n" +
-	"deliveries\x18\x01 \x03(\v2$.frogstats.uptime.alerts.v1.DeliveryR\n" +
-	"deliveries\x12@\n" +
-	"\n" +
-	"pagination\x18\x02 \x01(\v2 .frogstats.uptime.alerts.v1.PageR\n" +
-	"pagination\"\xb2\x05\n" +
-	"\bDelivery\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
-	"\x04type\x18\x02 \x01(\tR\x04type\x12\x1d\n" +
-	"\n" +
-	"monitor_id\x18\x03 \x01(\rR\tmonitorId\x12\x1e\n" +
-	"\balert_id\x18\x04 \x01(\rH\x00R\aalertId\x88\x01\x01\x12\"\n" +
-	"\n" +
-	"channel_id\x18\x05 \x01(\rH\x01R\tchannelId\x88\x01\x01\x12$\n" +
-	"\vincident_id\x18\x06 \x01(\rH\x02R\n" +
-	"incidentId\x88\x01\x01\x12?\n" +
-	"\x05state\x18\a \x01(\x0e2).frogstats.uptime.alerts.v1.DeliveryStateR\x05state\x12\x1a\n" +
-	"\battempts\x18\b \x01(\rR\battempts\x12;\n" +
-	"\voccurred_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"occurredAt\x129\n" +
-	"\n" +
-	"created_at\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12B\n" +
-	"\x0fnext_attempt_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\rnextAttemptAt\x12=\n" +
-	"\fdelivered_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\vdeliveredAt\x12-\n" +
-	"\x10last_status_code\x18\r \x01(\rH\x03R\x0elastStatusCode\x88\x01\x01\x12\"\n" +
-	"\n" +
-	"last_error\x18\x0e \x01(\tH\x04R\tlastError\x88\x01\x01B\v\n" +
-	"\t_alert_idB\r\n" +
-	"\v_channel_idB\x0e\n" +
-	"\f_incident_idB\x13\n" +
-	"\x11_last_status_codeB\r\n" +
-	"\v_last_error*\x88\x01\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id*\x88\x01\n" +
 	"\bSeverity\x12\x18\n" +
 	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11SEVERITY_CRITICAL\x10\x01\x12\x11\n" +
 	"\rSEVERITY_HIGH\x10\x02\x12\x13\n" +
 	"\x0fSEVERITY_MEDIUM\x10\x03\x12\x10\n" +
 	"\fSEVERITY_LOW\x10\x04\x12\x11\n" +
-	"\rSEVERITY_INFO\x10\x05*\x99\x01\n" +
-	"\fTriggerEvent\x12\x1d\n" +
-	"\x19TRIGGER_EVENT_UNSPECIFIED\x10\x00\x12\x16\n" +
-	"\x12TRIGGER_EVENT_DOWN\x10\x01\x12\x1a\n" +
-	"\x16TRIGGER_EVENT_RECOVERY\x10\x02\x12\x1a\n" +
-	"\x16TRIGGER_EVENT_DEGRADED\x10\x03\x12\x1a\n" +
-	"\x16TRIGGER_EVENT_OPERATOR\x10\x04*\xa1\x01\n" +
-	"\rDeliveryState\x12\x1e\n" +
-	"\x1aDELIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n" +
-	"\x16DELIVERY_STATE_PENDING\x10\x01\x12\x1c\n" +
-	"\x18DELIVERY_STATE_DELIVERED\x10\x02\x12\x17\n" +
-	"\x13DELIVERY_STATE_DEAD\x10\x03\x12\x1d\n" +
-	"\x19DELIVERY_STATE_SUPERSEDED\x10\x042\xc5\t\n" +
+	"\rSEVERITY_INFO\x10\x052\x9f\f\n" +
 	"\rAlertsService\x12\xa9\x01\n" +
 	"\n" +
 	"ListAlerts\x12-.frogstats.uptime.alerts.v1.ListAlertsRequest\x1a..frogstats.uptime.alerts.v1.ListAlertsResponse\"<\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x022b\x06alerts\x12(/api/uptime/monitors/{monitor_id}/alerts\x12\x9d\x01\n" +
@@ -2339,18 +1273,14 @@ const file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc = "" +
 	"\vDeleteAlert\x12..frogstats.uptime.alerts.v1.DeleteAlertRequest\x1a\x16.google.protobuf.Empty\"?\xe8\xc7\x18\x04\x82\xd3\xe4\x93\x025*3/api/uptime/monitors/{monitor_id}/alerts/{alert_id}\x12\xa9\x01\n" +
 	"\tTestAlert\x12,.frogstats.uptime.alerts.v1.TestAlertRequest\x1a(.frogstats.uptime.alerts.v1.TestDelivery\"D\xe8\xc7\x18\x04\x82\xd3\xe4\x93\x02:\"8/api/uptime/monitors/{monitor_id}/alerts/{alert_id}/test\x12\xd9\x01\n" +
 	"\x10ListAlertHistory\x123.frogstats.uptime.alerts.v1.ListAlertHistoryRequest\x1a4.frogstats.uptime.alerts.v1.ListAlertHistoryResponse\"Z\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02PZ2\x120/api/uptime/monitors/{monitor_id}/alerts/history\x12\x1a/api/uptime/alerts/history\x12\x9b\x01\n" +
-	"\x0eListDeliveries\x121.frogstats.uptime.alerts.v1.ListDeliveriesRequest\x1a2.frogstats.uptime.alerts.v1.ListDeliveriesResponse\"\"\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02\x18\x12\x16/api/uptime/deliveries2\x82\x05\n" +
+	"\x0eListDeliveries\x121.frogstats.uptime.alerts.v1.ListDeliveriesRequest\x1a2.frogstats.uptime.alerts.v1.ListDeliveriesResponse\"\"\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02\x18\x12\x16/api/uptime/deliveries\x12\xbb\x01\n" +
+	"\x14ListDeliveryAttempts\x127.frogstats.uptime.alerts.v1.ListDeliveryAttemptsRequest\x1a8.frogstats.uptime.alerts.v1.ListDeliveryAttemptsResponse\"0\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02&\x12$/api/uptime/deliveries/{id}/attempts\x12\x99\x01\n" +
+	"\x0eReplayDelivery\x121.frogstats.uptime.alerts.v1.ReplayDeliveryRequest\x1a$.frogstats.uptime.alerts.v1.Delivery\".\xe8\xc7\x18\x04\x82\xd3\xe4\x93\x02$\"\"/api/uptime/deliveries/{id}:replay2\x82\x05\n" +
 	"\x10IncidentsService\x12\x97\x01\n" +
 	"\rListIncidents\x120.frogstats.uptime.alerts.v1.ListIncidentsRequest\x1a1.frogstats.uptime.alerts.v1.ListIncidentsResponse\"!\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02\x17\x12\x15/api/uptime/incidents\x12\x8b\x01\n" +
 	"\vGetIncident\x12..frogstats.uptime.alerts.v1.GetIncidentRequest\x1a$.frogstats.uptime.alerts.v1.Incident\"&\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/uptime/incidents/{id}\x12\xa7\x01\n" +
 	"\x13AcknowledgeIncident\x126.frogstats.uptime.alerts.v1.AcknowledgeIncidentRequest\x1a$.frogstats.uptime.alerts.v1.Incident\"2\xe8\xc7\x18\x04\x82\xd3\xe4\x93\x02(2&/api/uptime/incidents/{id}/acknowledge\x12\x9b\x01\n" +
-	"\x0fResolveIncident\x122.frogstats.uptime.alerts.v1.ResolveIncidentRequest\x1a$.frogstats.uptime.alerts.v1.Incident\".\xe8\xc7\x18\x04\x82\xd3\xe4\x93\x02$2\"/api/uptime/incidents/{id}/resolve2\xae\x06\n" +
-	"\x0fChannelsService\x12\xa0\x01\n" +
-	"\fListChannels\x12/.frogstats.uptime.alerts.v1.ListChannelsRequest\x1a0.frogstats.uptime.alerts.v1.ListChannelsResponse\"-\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02#\x12!/api/uptime/notification-channels\x12\x9e\x01\n" +
-	"\rCreateChannel\x120.frogstats.uptime.alerts.v1.CreateChannelRequest\x1a#.frogstats.uptime.alerts.v1.Channel\"6\xe8\xc7\x18\x05\x82\xd3\xe4\x93\x02,:\achannel\"!/api/uptime/notification-channels\x12\xa3\x01\n" +
-	"\rUpdateChannel\x120.frogstats.uptime.alerts.v1.UpdateChannelRequest\x1a#.frogstats.uptime.alerts.v1.Channel\";\xe8\xc7\x18\x05\x82\xd3\xe4\x93\x021:\achannel\x1a&/api/uptime/notification-channels/{id}\x12\x8d\x01\n" +
-	"\rDeleteChannel\x120.frogstats.uptime.alerts.v1.DeleteChannelRequest\x1a\x16.google.protobuf.Empty\"2\xe8\xc7\x18\x05\x82\xd3\xe4\x93\x02(*&/api/uptime/notification-channels/{id}\x12\xa0\x01\n" +
-	"\vTestChannel\x12..frogstats.uptime.alerts.v1.TestChannelRequest\x1a(.frogstats.uptime.alerts.v1.TestDelivery\"7\xe8\xc7\x18\x05\x82\xd3\xe4\x93\x02-\"+/api/uptime/notification-channels/{id}/testBHZFgithub.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1;alertsv1b\x06proto3"
+	"\x0fResolveIncident\x122.frogstats.uptime.alerts.v1.ResolveIncidentRequest\x1a$.frogstats.uptime.alerts.v1.Incident\".\xe8\xc7\x18\x04\x82\xd3\xe4\x93\x02$2\"/api/uptime/incidents/{id}/resolveBHZFgithub.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1;alertsv1b\x06proto3"
 
 var (
 	file_frogstats_uptime_alerts_v1_alerts_proto_rawDescOnce sync.Once
@@ -2364,118 +1294,88 @@ func file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP() []byte {
 	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescData
 }
 
-var file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_frogstats_uptime_alerts_v1_alerts_proto_goTypes = []any{
-	(Severity)(0),                      // 0: frogstats.uptime.alerts.v1.Severity
-	(TriggerEvent)(0),                  // 1: frogstats.uptime.alerts.v1.TriggerEvent
-	(DeliveryState)(0),                 // 2: frogstats.uptime.alerts.v1.DeliveryState
-	(*Conditions)(nil),                 // 3: frogstats.uptime.alerts.v1.Conditions
-	(*Alert)(nil),                      // 4: frogstats.uptime.alerts.v1.Alert
-	(*ListAlertsRequest)(nil),          // 5: frogstats.uptime.alerts.v1.ListAlertsRequest
-	(*ListAlertsResponse)(nil),         // 6: frogstats.uptime.alerts.v1.ListAlertsResponse
-	(*CreateAlertRequest)(nil),         // 7: frogstats.uptime.alerts.v1.CreateAlertRequest
-	(*UpdateAlertRequest)(nil),         // 8: frogstats.uptime.alerts.v1.UpdateAlertRequest
-	(*DeleteAlertRequest)(nil),         // 9: frogstats.uptime.alerts.v1.DeleteAlertRequest
-	(*TestAlertRequest)(nil),           // 10: frogstats.uptime.alerts.v1.TestAlertRequest
-	(*TestDelivery)(nil),               // 11: frogstats.uptime.alerts.v1.TestDelivery
-	(*ListAlertHistoryRequest)(nil),    // 12: frogstats.uptime.alerts.v1.ListAlertHistoryRequest
-	(*Page)(nil),                       // 13: frogstats.uptime.alerts.v1.Page
-	(*ListAlertHistoryResponse)(nil),   // 14: frogstats.uptime.alerts.v1.ListAlertHistoryResponse
-	(*AlertHistoryEntry)(nil),          // 15: frogstats.uptime.alerts.v1.AlertHistoryEntry
-	(*ListIncidentsRequest)(nil),       // 16: frogstats.uptime.alerts.v1.ListIncidentsRequest
-	(*ListIncidentsResponse)(nil),      // 17: frogstats.uptime.alerts.v1.ListIncidentsResponse
-	(*GetIncidentRequest)(nil),         // 18: frogstats.uptime.alerts.v1.GetIncidentRequest
-	(*AcknowledgeIncidentRequest)(nil), // 19: frogstats.uptime.alerts.v1.AcknowledgeIncidentRequest
-	(*ResolveIncidentRequest)(nil),     // 20: frogstats.uptime.alerts.v1.ResolveIncidentRequest
-	(*Channel)(nil),                    // 21: frogstats.uptime.alerts.v1.Channel
-	(*ListChannelsRequest)(nil),        // 22: frogstats.uptime.alerts.v1.ListChannelsRequest
-	(*ListChannelsResponse)(nil),       // 23: frogstats.uptime.alerts.v1.ListChannelsResponse
-	(*CreateChannelRequest)(nil),       // 24: frogstats.uptime.alerts.v1.CreateChannelRequest
-	(*UpdateChannelRequest)(nil),       // 25: frogstats.uptime.alerts.v1.UpdateChannelRequest
-	(*DeleteChannelRequest)(nil),       // 26: frogstats.uptime.alerts.v1.DeleteChannelRequest
-	(*TestChannelRequest)(nil),         // 27: frogstats.uptime.alerts.v1.TestChannelRequest
-	(*ListDeliveriesRequest)(nil),      // 28: frogstats.uptime.alerts.v1.ListDeliveriesRequest
-	(*ListDeliveriesResponse)(nil),     // 29: frogstats.uptime.alerts.v1.ListDeliveriesResponse
-	(*Delivery)(nil),                   // 30: frogstats.uptime.alerts.v1.Delivery
-	(*structpb.Struct)(nil),            // 31: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),      // 32: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 33: google.protobuf.FieldMask
-	(*Incident)(nil),                   // 34: frogstats.uptime.alerts.v1.Incident
-	(*structpb.ListValue)(nil),         // 35: google.protobuf.ListValue
-	(*emptypb.Empty)(nil),              // 36: google.protobuf.Empty
+	(Severity)(0),                        // 0: frogstats.uptime.alerts.v1.Severity
+	(*Conditions)(nil),                   // 1: frogstats.uptime.alerts.v1.Conditions
+	(*Alert)(nil),                        // 2: frogstats.uptime.alerts.v1.Alert
+	(*ListAlertsRequest)(nil),            // 3: frogstats.uptime.alerts.v1.ListAlertsRequest
+	(*ListAlertsResponse)(nil),           // 4: frogstats.uptime.alerts.v1.ListAlertsResponse
+	(*CreateAlertRequest)(nil),           // 5: frogstats.uptime.alerts.v1.CreateAlertRequest
+	(*UpdateAlertRequest)(nil),           // 6: frogstats.uptime.alerts.v1.UpdateAlertRequest
+	(*DeleteAlertRequest)(nil),           // 7: frogstats.uptime.alerts.v1.DeleteAlertRequest
+	(*TestAlertRequest)(nil),             // 8: frogstats.uptime.alerts.v1.TestAlertRequest
+	(*ListAlertHistoryRequest)(nil),      // 9: frogstats.uptime.alerts.v1.ListAlertHistoryRequest
+	(*ListAlertHistoryResponse)(nil),     // 10: frogstats.uptime.alerts.v1.ListAlertHistoryResponse
+	(*AlertHistoryEntry)(nil),            // 11: frogstats.uptime.alerts.v1.AlertHistoryEntry
+	(*ListIncidentsRequest)(nil),         // 12: frogstats.uptime.alerts.v1.ListIncidentsRequest
+	(*ListIncidentsResponse)(nil),        // 13: frogstats.uptime.alerts.v1.ListIncidentsResponse
+	(*GetIncidentRequest)(nil),           // 14: frogstats.uptime.alerts.v1.GetIncidentRequest
+	(*AcknowledgeIncidentRequest)(nil),   // 15: frogstats.uptime.alerts.v1.AcknowledgeIncidentRequest
+	(*ResolveIncidentRequest)(nil),       // 16: frogstats.uptime.alerts.v1.ResolveIncidentRequest
+	(*structpb.Struct)(nil),              // 17: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),        // 18: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),        // 19: google.protobuf.FieldMask
+	(*Page)(nil),                         // 20: frogstats.uptime.alerts.v1.Page
+	(*Incident)(nil),                     // 21: frogstats.uptime.alerts.v1.Incident
+	(*ListDeliveriesRequest)(nil),        // 22: frogstats.uptime.alerts.v1.ListDeliveriesRequest
+	(*ListDeliveryAttemptsRequest)(nil),  // 23: frogstats.uptime.alerts.v1.ListDeliveryAttemptsRequest
+	(*ReplayDeliveryRequest)(nil),        // 24: frogstats.uptime.alerts.v1.ReplayDeliveryRequest
+	(*emptypb.Empty)(nil),                // 25: google.protobuf.Empty
+	(*TestDelivery)(nil),                 // 26: frogstats.uptime.alerts.v1.TestDelivery
+	(*ListDeliveriesResponse)(nil),       // 27: frogstats.uptime.alerts.v1.ListDeliveriesResponse
+	(*ListDeliveryAttemptsResponse)(nil), // 28: frogstats.uptime.alerts.v1.ListDeliveryAttemptsResponse
+	(*Delivery)(nil),                     // 29: frogstats.uptime.alerts.v1.Delivery
 }
 var file_frogstats_uptime_alerts_v1_alerts_proto_depIdxs = []int32{
-	31, // 0: frogstats.uptime.alerts.v1.Alert.alert_config:type_name -> google.protobuf.Struct
-	3,  // 1: frogstats.uptime.alerts.v1.Alert.conditions:type_name -> frogstats.uptime.alerts.v1.Conditions
-	32, // 2: frogstats.uptime.alerts.v1.Alert.created_at:type_name -> google.protobuf.Timestamp
-	32, // 3: frogstats.uptime.alerts.v1.Alert.updated_at:type_name -> google.protobuf.Timestamp
+	17, // 0: frogstats.uptime.alerts.v1.Alert.alert_config:type_name -> google.protobuf.Struct
+	1,  // 1: frogstats.uptime.alerts.v1.Alert.conditions:type_name -> frogstats.uptime.alerts.v1.Conditions
+	18, // 2: frogstats.uptime.alerts.v1.Alert.created_at:type_name -> google.protobuf.Timestamp
+	18, // 3: frogstats.uptime.alerts.v1.Alert.updated_at:type_name -> google.protobuf.Timestamp
 	0,  // 4: frogstats.uptime.alerts.v1.Alert.severity:type_name -> frogstats.uptime.alerts.v1.Severity
-	4,  // 5: frogstats.uptime.alerts.v1.ListAlertsResponse.alerts:type_name -> frogstats.uptime.alerts.v1.Alert
-	4,  // 6: frogstats.uptime.alerts.v1.CreateAlertRequest.alert:type_name -> frogstats.uptime.alerts.v1.Alert
-	4,  // 7: frogstats.uptime.alerts.v1.UpdateAlertRequest.alert:type_name -> frogstats.uptime.alerts.v1.Alert
-	33, // 8: frogstats.uptime.alerts.v1.UpdateAlertRequest.update_mask:type_name -> google.protobuf.FieldMask
-	15, // 9: frogstats.uptime.alerts.v1.ListAlertHistoryResponse.history:type_name -> frogstats.uptime.alerts.v1.AlertHistoryEntry
-	13, // 10: frogstats.uptime.alerts.v1.ListAlertHistoryResponse.pagination:type_name -> frogstats.uptime.alerts.v1.Page
-	32, // 11: frogstats.uptime.alerts.v1.AlertHistoryEntry.triggered_at:type_name -> google.protobuf.Timestamp
-	32, // 12: frogstats.uptime.alerts.v1.AlertHistoryEntry.resolved_at:type_name -> google.protobuf.Timestamp
-	31, // 13: frogstats.uptime.alerts.v1.AlertHistoryEntry.alert_data:type_name -> google.protobuf.Struct
-	34, // 14: frogstats.uptime.alerts.v1.ListIncidentsResponse.incidents:type_name -> frogstats.uptime.alerts.v1.Incident
-	13, // 15: frogstats.uptime.alerts.v1.ListIncidentsResponse.pagination:type_name -> frogstats.uptime.alerts.v1.Page
-	31, // 16: frogstats.uptime.alerts.v1.Channel.config:type_name -> google.protobuf.Struct
-	35, // 17: frogstats.uptime.alerts.v1.Channel.monitor_ids:type_name -> google.protobuf.ListValue
-	1,  // 18: frogstats.uptime.alerts.v1.Channel.trigger_events:type_name -> frogstats.uptime.alerts.v1.TriggerEvent
-	32, // 19: frogstats.uptime.alerts.v1.Channel.created_at:type_name -> google.protobuf.Timestamp
-	32, // 20: frogstats.uptime.alerts.v1.Channel.updated_at:type_name -> google.protobuf.Timestamp
-	21, // 21: frogstats.uptime.alerts.v1.ListChannelsResponse.channels:type_name -> frogstats.uptime.alerts.v1.Channel
-	21, // 22: frogstats.uptime.alerts.v1.CreateChannelRequest.channel:type_name -> frogstats.uptime.alerts.v1.Channel
-	21, // 23: frogstats.uptime.alerts.v1.UpdateChannelRequest.channel:type_name -> frogstats.uptime.alerts.v1.Channel
-	33, // 24: frogstats.uptime.alerts.v1.UpdateChannelRequest.update_mask:type_name -> google.protobuf.FieldMask
-	2,  // 25: frogstats.uptime.alerts.v1.ListDeliveriesRequest.state:type_name -> frogstats.uptime.alerts.v1.DeliveryState
-	30, // 26: frogstats.uptime.alerts.v1.ListDeliveriesResponse.deliveries:type_name -> frogstats.uptime.alerts.v1.Delivery
-	13, // 27: frogstats.uptime.alerts.v1.ListDeliveriesResponse.pagination:type_name -> frogstats.uptime.alerts.v1.Page
-	2,  // 28: frogstats.uptime.alerts.v1.Delivery.state:type_name -> frogstats.uptime.alerts.v1.DeliveryState
-	32, // 29: frogstats.uptime.alerts.v1.Delivery.occurred_at:type_name -> google.protobuf.Timestamp
-	32, // 30: frogstats.uptime.alerts.v1.Delivery.created_at:type_name -> google.protobuf.Timestamp
-	32, // 31: frogstats.uptime.alerts.v1.Delivery.next_attempt_at:type_name -> google.protobuf.Timestamp
-	32, // 32: frogstats.uptime.alerts.v1.Delivery.delivered_at:type_name -> google.protobuf.Timestamp
-	5,  // 33: frogstats.uptime.alerts.v1.AlertsService.ListAlerts:input_type -> frogstats.uptime.alerts.v1.ListAlertsRequest
-	7,  // 34: frogstats.uptime.alerts.v1.AlertsService.CreateAlert:input_type -> frogstats.uptime.alerts.v1.CreateAlertRequest
-	8,  // 35: frogstats.uptime.alerts.v1.AlertsService.UpdateAlert:input_type -> frogstats.uptime.alerts.v1.UpdateAlertRequest
-	9,  // 36: frogstats.uptime.alerts.v1.AlertsService.DeleteAlert:input_type -> frogstats.uptime.alerts.v1.DeleteAlertRequest
-	10, // 37: frogstats.uptime.alerts.v1.AlertsService.TestAlert:input_type -> frogstats.uptime.alerts.v1.TestAlertRequest
-	12, // 38: frogstats.uptime.alerts.v1.AlertsService.ListAlertHistory:input_type -> frogstats.uptime.alerts.v1.ListAlertHistoryRequest
-	28, // 39: frogstats.uptime.alerts.v1.AlertsService.ListDeliveries:input_type -> frogstats.uptime.alerts.v1.ListDeliveriesRequest
-	16, // 40: frogstats.uptime.alerts.v1.IncidentsService.ListIncidents:input_type -> frogstats.uptime.alerts.v1.ListIncidentsRequest
-	18, // 41: frogstats.uptime.alerts.v1.IncidentsService.GetIncident:input_type -> frogstats.uptime.alerts.v1.GetIncidentRequest
-	19, // 42: frogstats.uptime.alerts.v1.IncidentsService.AcknowledgeIncident:input_type -> frogstats.uptime.alerts.v1.AcknowledgeIncidentRequest
-	20, // 43: frogstats.uptime.alerts.v1.IncidentsService.ResolveIncident:input_type -> frogstats.uptime.alerts.v1.ResolveIncidentRequest
-	22, // 44: frogstats.uptime.alerts.v1.ChannelsService.ListChannels:input_type -> frogstats.uptime.alerts.v1.ListChannelsRequest
-	24, // 45: frogstats.uptime.alerts.v1.ChannelsService.CreateChannel:input_type -> frogstats.uptime.alerts.v1.CreateChannelRequest
-	25, // 46: frogstats.uptime.alerts.v1.ChannelsService.UpdateChannel:input_type -> frogstats.uptime.alerts.v1.UpdateChannelRequest
-	26, // 47: frogstats.uptime.alerts.v1.ChannelsService.DeleteChannel:input_type -> frogstats.uptime.alerts.v1.DeleteChannelRequest
-	27, // 48: frogstats.uptime.alerts.v1.ChannelsService.TestChannel:input_type -> frogstats.uptime.alerts.v1.TestChannelRequest
-	6,  // 49: frogstats.uptime.alerts.v1.AlertsService.ListAlerts:output_type -> frogstats.uptime.alerts.v1.ListAlertsResponse
-	4,  // 50: frogstats.uptime.alerts.v1.AlertsService.CreateAlert:output_type -> frogstats.uptime.alerts.v1.Alert
-	4,  // 51: frogstats.uptime.alerts.v1.AlertsService.UpdateAlert:output_type -> frogstats.uptime.alerts.v1.Alert
-	36, // 52: frogstats.uptime.alerts.v1.AlertsService.DeleteAlert:output_type -> google.protobuf.Empty
-	11, // 53: frogstats.uptime.alerts.v1.AlertsService.TestAlert:output_type -> frogstats.uptime.alerts.v1.TestDelivery
-	14, // 54: frogstats.uptime.alerts.v1.AlertsService.ListAlertHistory:output_type -> frogstats.uptime.alerts.v1.ListAlertHistoryResponse
-	29, // 55: frogstats.uptime.alerts.v1.AlertsService.ListDeliveries:output_type -> frogstats.uptime.alerts.v1.ListDeliveriesResponse
-	17, // 56: frogstats.uptime.alerts.v1.IncidentsService.ListIncidents:output_type -> frogstats.uptime.alerts.v1.ListIncidentsResponse
-	34, // 57: frogstats.uptime.alerts.v1.IncidentsService.GetIncident:output_type -> frogstats.uptime.alerts.v1.Incident
-	34, // 58: frogstats.uptime.alerts.v1.IncidentsService.AcknowledgeIncident:output_type -> frogstats.uptime.alerts.v1.Incident
-	34, // 59: frogstats.uptime.alerts.v1.IncidentsService.ResolveIncident:output_type -> frogstats.uptime.alerts.v1.Incident
-	23, // 60: frogstats.uptime.alerts.v1.ChannelsService.ListChannels:output_type -> frogstats.uptime.alerts.v1.ListChannelsResponse
-	21, // 61: frogstats.uptime.alerts.v1.ChannelsService.CreateChannel:output_type -> frogstats.uptime.alerts.v1.Channel
-	21, // 62: frogstats.uptime.alerts.v1.ChannelsService.UpdateChannel:output_type -> frogstats.uptime.alerts.v1.Channel
-	36, // 63: frogstats.uptime.alerts.v1.ChannelsService.DeleteChannel:output_type -> google.protobuf.Empty
-	11, // 64: frogstats.uptime.alerts.v1.ChannelsService.TestChannel:output_type -> frogstats.uptime.alerts.v1.TestDelivery
-	49, // [49:65] is the sub-list for method output_type
-	33, // [33:49] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	2,  // 5: frogstats.uptime.alerts.v1.ListAlertsResponse.alerts:type_name -> frogstats.uptime.alerts.v1.Alert
+	2,  // 6: frogstats.uptime.alerts.v1.CreateAlertRequest.alert:type_name -> frogstats.uptime.alerts.v1.Alert
+	2,  // 7: frogstats.uptime.alerts.v1.UpdateAlertRequest.alert:type_name -> frogstats.uptime.alerts.v1.Alert
+	19, // 8: frogstats.uptime.alerts.v1.UpdateAlertRequest.update_mask:type_name -> google.protobuf.FieldMask
+	11, // 9: frogstats.uptime.alerts.v1.ListAlertHistoryResponse.history:type_name -> frogstats.uptime.alerts.v1.AlertHistoryEntry
+	20, // 10: frogstats.uptime.alerts.v1.ListAlertHistoryResponse.pagination:type_name -> frogstats.uptime.alerts.v1.Page
+	18, // 11: frogstats.uptime.alerts.v1.AlertHistoryEntry.triggered_at:type_name -> google.protobuf.Timestamp
+	18, // 12: frogstats.uptime.alerts.v1.AlertHistoryEntry.resolved_at:type_name -> google.protobuf.Timestamp
+	17, // 13: frogstats.uptime.alerts.v1.AlertHistoryEntry.alert_data:type_name -> google.protobuf.Struct
+	21, // 14: frogstats.uptime.alerts.v1.ListIncidentsResponse.incidents:type_name -> frogstats.uptime.alerts.v1.Incident
+	20, // 15: frogstats.uptime.alerts.v1.ListIncidentsResponse.pagination:type_name -> frogstats.uptime.alerts.v1.Page
+	3,  // 16: frogstats.uptime.alerts.v1.AlertsService.ListAlerts:input_type -> frogstats.uptime.alerts.v1.ListAlertsRequest
+	5,  // 17: frogstats.uptime.alerts.v1.AlertsService.CreateAlert:input_type -> frogstats.uptime.alerts.v1.CreateAlertRequest
+	6,  // 18: frogstats.uptime.alerts.v1.AlertsService.UpdateAlert:input_type -> frogstats.uptime.alerts.v1.UpdateAlertRequest
+	7,  // 19: frogstats.uptime.alerts.v1.AlertsService.DeleteAlert:input_type -> frogstats.uptime.alerts.v1.DeleteAlertRequest
+	8,  // 20: frogstats.uptime.alerts.v1.AlertsService.TestAlert:input_type -> frogstats.uptime.alerts.v1.TestAlertRequest
+	9,  // 21: frogstats.uptime.alerts.v1.AlertsService.ListAlertHistory:input_type -> frogstats.uptime.alerts.v1.ListAlertHistoryRequest
+	22, // 22: frogstats.uptime.alerts.v1.AlertsService.ListDeliveries:input_type -> frogstats.uptime.alerts.v1.ListDeliveriesRequest
+	23, // 23: frogstats.uptime.alerts.v1.AlertsService.ListDeliveryAttempts:input_type -> frogstats.uptime.alerts.v1.ListDeliveryAttemptsRequest
+	24, // 24: frogstats.uptime.alerts.v1.AlertsService.ReplayDelivery:input_type -> frogstats.uptime.alerts.v1.ReplayDeliveryRequest
+	12, // 25: frogstats.uptime.alerts.v1.IncidentsService.ListIncidents:input_type -> frogstats.uptime.alerts.v1.ListIncidentsRequest
+	14, // 26: frogstats.uptime.alerts.v1.IncidentsService.GetIncident:input_type -> frogstats.uptime.alerts.v1.GetIncidentRequest
+	15, // 27: frogstats.uptime.alerts.v1.IncidentsService.AcknowledgeIncident:input_type -> frogstats.uptime.alerts.v1.AcknowledgeIncidentRequest
+	16, // 28: frogstats.uptime.alerts.v1.IncidentsService.ResolveIncident:input_type -> frogstats.uptime.alerts.v1.ResolveIncidentRequest
+	4,  // 29: frogstats.uptime.alerts.v1.AlertsService.ListAlerts:output_type -> frogstats.uptime.alerts.v1.ListAlertsResponse
+	2,  // 30: frogstats.uptime.alerts.v1.AlertsService.CreateAlert:output_type -> frogstats.uptime.alerts.v1.Alert
+	2,  // 31: frogstats.uptime.alerts.v1.AlertsService.UpdateAlert:output_type -> frogstats.uptime.alerts.v1.Alert
+	25, // 32: frogstats.uptime.alerts.v1.AlertsService.DeleteAlert:output_type -> google.protobuf.Empty
+	26, // 33: frogstats.uptime.alerts.v1.AlertsService.TestAlert:output_type -> frogstats.uptime.alerts.v1.TestDelivery
+	10, // 34: frogstats.uptime.alerts.v1.AlertsService.ListAlertHistory:output_type -> frogstats.uptime.alerts.v1.ListAlertHistoryResponse
+	27, // 35: frogstats.uptime.alerts.v1.AlertsService.ListDeliveries:output_type -> frogstats.uptime.alerts.v1.ListDeliveriesResponse
+	28, // 36: frogstats.uptime.alerts.v1.AlertsService.ListDeliveryAttempts:output_type -> frogstats.uptime.alerts.v1.ListDeliveryAttemptsResponse
+	29, // 37: frogstats.uptime.alerts.v1.AlertsService.ReplayDelivery:output_type -> frogstats.uptime.alerts.v1.Delivery
+	13, // 38: frogstats.uptime.alerts.v1.IncidentsService.ListIncidents:output_type -> frogstats.uptime.alerts.v1.ListIncidentsResponse
+	21, // 39: frogstats.uptime.alerts.v1.IncidentsService.GetIncident:output_type -> frogstats.uptime.alerts.v1.Incident
+	21, // 40: frogstats.uptime.alerts.v1.IncidentsService.AcknowledgeIncident:output_type -> frogstats.uptime.alerts.v1.Incident
+	21, // 41: frogstats.uptime.alerts.v1.IncidentsService.ResolveIncident:output_type -> frogstats.uptime.alerts.v1.Incident
+	29, // [29:42] is the sub-list for method output_type
+	16, // [16:29] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_alerts_v1_alerts_proto_init() }
@@ -2483,25 +1383,22 @@ func file_frogstats_uptime_alerts_v1_alerts_proto_init() {
 	if File_frogstats_uptime_alerts_v1_alerts_proto != nil {
 		return
 	}
+	file_frogstats_uptime_alerts_v1_delivery_proto_init()
 	file_frogstats_uptime_alerts_v1_incident_proto_init()
+	file_frogstats_uptime_alerts_v1_page_proto_init()
 	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[0].OneofWrappers = []any{}
 	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[1].OneofWrappers = []any{}
 	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[8].OneofWrappers = []any{}
-	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[9].OneofWrappers = []any{}
-	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[10].OneofWrappers = []any{}
-	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[13].OneofWrappers = []any{}
-	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[18].OneofWrappers = []any{}
-	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[25].OneofWrappers = []any{}
-	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[27].OneofWrappers = []any{}
+	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[11].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc), len(file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   28,
+			NumEnums:      1,
+			NumMessages:   16,
 			NumExtensions: 0,
-			NumServices:   3,
+			NumServices:   2,
 		},
 		GoTypes:           file_frogstats_uptime_alerts_v1_alerts_proto_goTypes,
 		DependencyIndexes: file_frogstats_uptime_alerts_v1_alerts_proto_depIdxs,

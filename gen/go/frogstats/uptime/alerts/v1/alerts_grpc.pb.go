@@ -22,13 +22,15 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AlertsService_ListAlerts_FullMethodName       = "/frogstats.uptime.alerts.v1.AlertsService/ListAlerts"
-	AlertsService_CreateAlert_FullMethodName      = "/frogstats.uptime.alerts.v1.AlertsService/CreateAlert"
-	AlertsService_UpdateAlert_FullMethodName      = "/frogstats.uptime.alerts.v1.AlertsService/UpdateAlert"
-	AlertsService_DeleteAlert_FullMethodName      = "/frogstats.uptime.alerts.v1.AlertsService/DeleteAlert"
-	AlertsService_TestAlert_FullMethodName        = "/frogstats.uptime.alerts.v1.AlertsService/TestAlert"
-	AlertsService_ListAlertHistory_FullMethodName = "/frogstats.uptime.alerts.v1.AlertsService/ListAlertHistory"
-	AlertsService_ListDeliveries_FullMethodName   = "/frogstats.uptime.alerts.v1.AlertsService/ListDeliveries"
+	AlertsService_ListAlerts_FullMethodName           = "/frogstats.uptime.alerts.v1.AlertsService/ListAlerts"
+	AlertsService_CreateAlert_FullMethodName          = "/frogstats.uptime.alerts.v1.AlertsService/CreateAlert"
+	AlertsService_UpdateAlert_FullMethodName          = "/frogstats.uptime.alerts.v1.AlertsService/UpdateAlert"
+	AlertsService_DeleteAlert_FullMethodName          = "/frogstats.uptime.alerts.v1.AlertsService/DeleteAlert"
+	AlertsService_TestAlert_FullMethodName            = "/frogstats.uptime.alerts.v1.AlertsService/TestAlert"
+	AlertsService_ListAlertHistory_FullMethodName     = "/frogstats.uptime.alerts.v1.AlertsService/ListAlertHistory"
+	AlertsService_ListDeliveries_FullMethodName       = "/frogstats.uptime.alerts.v1.AlertsService/ListDeliveries"
+	AlertsService_ListDeliveryAttempts_FullMethodName = "/frogstats.uptime.alerts.v1.AlertsService/ListDeliveryAttempts"
+	AlertsService_ReplayDelivery_FullMethodName       = "/frogstats.uptime.alerts.v1.AlertsService/ReplayDelivery"
 )
 
 // AlertsServiceClient is the client API for AlertsService service.
@@ -51,6 +53,10 @@ type AlertsServiceClient interface {
 	ListAlertHistory(ctx context.Context, in *ListAlertHistoryRequest, opts ...grpc.CallOption) (*ListAlertHistoryResponse, error)
 	// ListDeliveries returns notifications and their attempts, newest first.
 	ListDeliveries(ctx context.Context, in *ListDeliveriesRequest, opts ...grpc.CallOption) (*ListDeliveriesResponse, error)
+	// ListDeliveryAttempts returns the attempts at one notification, oldest first; of many the last 50.
+	ListDeliveryAttempts(ctx context.Context, in *ListDeliveryAttemptsRequest, opts ...grpc.CallOption) (*ListDeliveryAttemptsResponse, error)
+	// ReplayDelivery tries a dead notification again, under the same identifier, at once and then for another 24 hours.
+	ReplayDelivery(ctx context.Context, in *ReplayDeliveryRequest, opts ...grpc.CallOption) (*Delivery, error)
 }
 
 type alertsServiceClient struct {
@@ -131,6 +137,26 @@ func (c *alertsServiceClient) ListDeliveries(ctx context.Context, in *ListDelive
 	return out, nil
 }
 
+func (c *alertsServiceClient) ListDeliveryAttempts(ctx context.Context, in *ListDeliveryAttemptsRequest, opts ...grpc.CallOption) (*ListDeliveryAttemptsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListDeliveryAttemptsResponse)
+	err := c.cc.Invoke(ctx, AlertsService_ListDeliveryAttempts_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *alertsServiceClient) ReplayDelivery(ctx context.Context, in *ReplayDeliveryRequest, opts ...grpc.CallOption) (*Delivery, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Delivery)
+	err := c.cc.Invoke(ctx, AlertsService_ReplayDelivery_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AlertsServiceServer is the server API for AlertsService service.
 // All implementations must embed UnimplementedAlertsServiceServer
 // for forward compatibility.
@@ -151,6 +177,10 @@ type AlertsServiceServer interface {
 	ListAlertHistory(context.Context, *ListAlertHistoryRequest) (*ListAlertHistoryResponse, error)
 	// ListDeliveries returns notifications and their attempts, newest first.
 	ListDeliveries(context.Context, *ListDeliveriesRequest) (*ListDeliveriesResponse, error)
+	// ListDeliveryAttempts returns the attempts at one notification, oldest first; of many the last 50.
+	ListDeliveryAttempts(context.Context, *ListDeliveryAttemptsRequest) (*ListDeliveryAttemptsResponse, error)
+	// ReplayDelivery tries a dead notification again, under the same identifier, at once and then for another 24 hours.
+	ReplayDelivery(context.Context, *ReplayDeliveryRequest) (*Delivery, error)
 	mustEmbedUnimplementedAlertsServiceServer()
 }
 
@@ -181,6 +211,12 @@ func (UnimplementedAlertsServiceServer) ListAlertHistory(context.Context, *ListA
 }
 func (UnimplementedAlertsServiceServer) ListDeliveries(context.Context, *ListDeliveriesRequest) (*ListDeliveriesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListDeliveries not implemented")
+}
+func (UnimplementedAlertsServiceServer) ListDeliveryAttempts(context.Context, *ListDeliveryAttemptsRequest) (*ListDeliveryAttemptsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListDeliveryAttempts not implemented")
+}
+func (UnimplementedAlertsServiceServer) ReplayDelivery(context.Context, *ReplayDeliveryRequest) (*Delivery, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReplayDelivery not implemented")
 }
 func (UnimplementedAlertsServiceServer) mustEmbedUnimplementedAlertsServiceServer() {}
 func (UnimplementedAlertsServiceServer) testEmbeddedByValue()                       {}
@@ -329,6 +365,42 @@ func _AlertsService_ListDeliveries_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AlertsService_ListDeliveryAttempts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListDeliveryAttemptsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AlertsServiceServer).ListDeliveryAttempts(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AlertsService_ListDeliveryAttempts_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AlertsServiceServer).ListDeliveryAttempts(ctx, req.(*ListDeliveryAttemptsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AlertsService_ReplayDelivery_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReplayDeliveryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AlertsServiceServer).ReplayDelivery(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AlertsService_ReplayDelivery_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AlertsServiceServer).ReplayDelivery(ctx, req.(*ReplayDeliveryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AlertsService_ServiceDesc is the grpc.ServiceDesc for AlertsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -363,6 +435,14 @@ var AlertsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListDeliveries",
 			Handler:    _AlertsService_ListDeliveries_Handler,
+		},
+		{
+			MethodName: "ListDeliveryAttempts",
+			Handler:    _AlertsService_ListDeliveryAttempts_Handler,
+		},
+		{
+			MethodName: "ReplayDelivery",
+			Handler:    _AlertsService_ReplayDelivery_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
@@ -591,274 +671,6 @@ var IncidentsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ResolveIncident",
 			Handler:    _IncidentsService_ResolveIncident_Handler,
-		},
-	},
-	Streams:  []grpc.StreamDesc{},
-	Metadata: "frogstats/uptime/alerts/v1/alerts.proto",
-}
-
-const (
-	ChannelsService_ListChannels_FullMethodName  = "/frogstats.uptime.alerts.v1.ChannelsService/ListChannels"
-	ChannelsService_CreateChannel_FullMethodName = "/frogstats.uptime.alerts.v1.ChannelsService/CreateChannel"
-	ChannelsService_UpdateChannel_FullMethodName = "/frogstats.uptime.alerts.v1.ChannelsService/UpdateChannel"
-	ChannelsService_DeleteChannel_FullMethodName = "/frogstats.uptime.alerts.v1.ChannelsService/DeleteChannel"
-	ChannelsService_TestChannel_FullMethodName   = "/frogstats.uptime.alerts.v1.ChannelsService/TestChannel"
-)
-
-// ChannelsServiceClient is the client API for ChannelsService service.
-//
-// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
-//
-// ChannelsService keeps the notification channels of an organization.
-type ChannelsServiceClient interface {
-	// ListChannels returns all channels, oldest first.
-	ListChannels(ctx context.Context, in *ListChannelsRequest, opts ...grpc.CallOption) (*ListChannelsResponse, error)
-	// CreateChannel adds a channel.
-	CreateChannel(ctx context.Context, in *CreateChannelRequest, opts ...grpc.CallOption) (*Channel, error)
-	// UpdateChannel replaces the fields that the body holds and leaves the others.
-	UpdateChannel(ctx context.Context, in *UpdateChannelRequest, opts ...grpc.CallOption) (*Channel, error)
-	// DeleteChannel removes a channel; its undelivered messages are dropped and counted.
-	DeleteChannel(ctx context.Context, in *DeleteChannelRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
-	// TestChannel sends a test message and answers how it went.
-	TestChannel(ctx context.Context, in *TestChannelRequest, opts ...grpc.CallOption) (*TestDelivery, error)
-}
-
-type channelsServiceClient struct {
-	cc grpc.ClientConnInterface
-}
-
-func NewChannelsServiceClient(cc grpc.ClientConnInterface) ChannelsServiceClient {
-	return &channelsServiceClient{cc}
-}
-
-func (c *channelsServiceClient) ListChannels(ctx context.Context, in *ListChannelsRequest, opts ...grpc.CallOption) (*ListChannelsResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ListChannelsResponse)
-	err := c.cc.Invoke(ctx, ChannelsService_ListChannels_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *channelsServiceClient) CreateChannel(ctx context.Context, in *CreateChannelRequest, opts ...grpc.CallOption) (*Channel, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(Channel)
-	err := c.cc.Invoke(ctx, ChannelsService_CreateChannel_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *channelsServiceClient) UpdateChannel(ctx context.Context, in *UpdateChannelRequest, opts ...grpc.CallOption) (*Channel, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(Channel)
-	err := c.cc.Invoke(ctx, ChannelsService_UpdateChannel_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *channelsServiceClient) DeleteChannel(ctx context.Context, in *DeleteChannelRequest, opts ...grpc.CallOption) (*emptypb.Empty, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(emptypb.Empty)
-	err := c.cc.Invoke(ctx, ChannelsService_DeleteChannel_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *channelsServiceClient) TestChannel(ctx context.Context, in *TestChannelRequest, opts ...grpc.CallOption) (*TestDelivery, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(TestDelivery)
-	err := c.cc.Invoke(ctx, ChannelsService_TestChannel_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-// ChannelsServiceServer is the server API for ChannelsService service.
-// All implementations must embed UnimplementedChannelsServiceServer
-// for forward compatibility.
-//
-// ChannelsService keeps the notification channels of an organization.
-type ChannelsServiceServer interface {
-	// ListChannels returns all channels, oldest first.
-	ListChannels(context.Context, *ListChannelsRequest) (*ListChannelsResponse, error)
-	// CreateChannel adds a channel.
-	CreateChannel(context.Context, *CreateChannelRequest) (*Channel, error)
-	// UpdateChannel replaces the fields that the body holds and leaves the others.
-	UpdateChannel(context.Context, *UpdateChannelRequest) (*Channel, error)
-	// DeleteChannel removes a channel; its undelivered messages are dropped and counted.
-	DeleteChannel(context.Context, *DeleteChannelRequest) (*emptypb.Empty, error)
-	// TestChannel sends a test message and answers how it went.
-	TestChannel(context.Context, *TestChannelRequest) (*TestDelivery, error)
-	mustEmbedUnimplementedChannelsServiceServer()
-}
-
-// UnimplementedChannelsServiceServer must be embedded to have
-// forward compatible implementations.
-//
-// NOTE: this should be embedded by value instead of pointer to avoid a nil
-// pointer dereference when methods are called.
-type UnimplementedChannelsServiceServer struct{}
-
-func (UnimplementedChannelsServiceServer) ListChannels(context.Context, *ListChannelsRequest) (*ListChannelsResponse, error) {
-	return nil, status.Error(codes.Unimplemented, "method ListChannels not implemented")
-}
-func (UnimplementedChannelsServiceServer) CreateChannel(context.Context, *CreateChannelRequest) (*Channel, error) {
-	return nil, status.Error(codes.Unimplemented, "method CreateChannel not implemented")
-}
-func (UnimplementedChannelsServiceServer) UpdateChannel(context.Context, *UpdateChannelRequest) (*Channel, error) {
-	return nil, status.Error(codes.Unimplemented, "method UpdateChannel not implemented")
-}
-func (UnimplementedChannelsServiceServer) DeleteChannel(context.Context, *DeleteChannelRequest) (*emptypb.Empty, error) {
-	return nil, status.Error(codes.Unimplemented, "method DeleteChannel not implemented")
-}
-func (UnimplementedChannelsServiceServer) TestChannel(context.Context, *TestChannelRequest) (*TestDelivery, error) {
-	return nil, status.Error(codes.Unimplemented, "method TestChannel not implemented")
-}
-func (UnimplementedChannelsServiceServer) mustEmbedUnimplementedChannelsServiceServer() {}
-func (UnimplementedChannelsServiceServer) testEmbeddedByValue()                         {}
-
-// UnsafeChannelsServiceServer may be embedded to opt out of forward compatibility for this service.
-// Use of this interface is not recommended, as added methods to ChannelsServiceServer will
-// result in compilation errors.
-type UnsafeChannelsServiceServer interface {
-	mustEmbedUnimplementedChannelsServiceServer()
-}
-
-func RegisterChannelsServiceServer(s grpc.ServiceRegistrar, srv ChannelsServiceServer) {
-	// If the following call panics, it indicates UnimplementedChannelsServiceServer was
-	// embedded by pointer and is nil.  This will cause panics if an
-	// unimplemented method is ever invoked, so we test this at initialization
-	// time to prevent it from happening at runtime later due to I/O.
-	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
-		t.testEmbeddedByValue()
-	}
-	s.RegisterService(&ChannelsService_ServiceDesc, srv)
-}
-
-func _ChannelsService_ListChannels_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ListChannelsRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(ChannelsServiceServer).ListChannels(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: ChannelsService_ListChannels_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(ChannelsServiceServer).ListChannels(ctx, req.(*ListChannelsRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _ChannelsService_CreateChannel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(CreateChannelRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(ChannelsServiceServer).CreateChannel(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: ChannelsService_CreateChannel_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(ChannelsServiceServer).CreateChannel(ctx, req.(*CreateChannelRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _ChannelsService_UpdateChannel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(UpdateChannelRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(ChannelsServiceServer).UpdateChannel(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: ChannelsService_UpdateChannel_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(ChannelsServiceServer).UpdateChannel(ctx, req.(*UpdateChannelRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _ChannelsService_DeleteChannel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(DeleteChannelRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(ChannelsServiceServer).DeleteChannel(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: ChannelsService_DeleteChannel_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(ChannelsServiceServer).DeleteChannel(ctx, req.(*DeleteChannelRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _ChannelsService_TestChannel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(TestChannelRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(ChannelsServiceServer).TestChannel(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: ChannelsService_TestChannel_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(ChannelsServiceServer).TestChannel(ctx, req.(*TestChannelRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-// ChannelsService_ServiceDesc is the grpc.ServiceDesc for ChannelsService service.
-// It's only intended for direct use with grpc.RegisterService,
-// and not to be introspected or modified (even as a copy)
-var ChannelsService_ServiceDesc = grpc.ServiceDesc{
-	ServiceName: "frogstats.uptime.alerts.v1.ChannelsService",
-	HandlerType: (*ChannelsServiceServer)(nil),
-	Methods: []grpc.MethodDesc{
-		{
-			MethodName: "ListChannels",
-			Handler:    _ChannelsService_ListChannels_Handler,
-		},
-		{
-			MethodName: "CreateChannel",
-			Handler:    _ChannelsService_CreateChannel_Handler,
-		},
-		{
-			MethodName: "UpdateChannel",
-			Handler:    _ChannelsService_UpdateChannel_Handler,
-		},
-		{
-			MethodName: "DeleteChannel",
-			Handler:    _ChannelsService_DeleteChannel_Handler,
-		},
-		{
-			MethodName: "TestChannel",
-			Handler:    _ChannelsService_TestChannel_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
