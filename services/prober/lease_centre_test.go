@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/metric/noop"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -610,6 +611,7 @@ func (s *leaseSite) start(id, dir string, rows []*checkv1.CheckResult) *process 
 	}
 	svc, err := New(Config{ProberID: id, Region: "local", Dir: dir, Witnesses: []string{}, StopGrace: time.Second, DrainGrace: time.Second, CheckSampleRatio: -1}, Deps{
 		Monitors: p.monitors, Events: p.events, Outbox: p.box, Log: slog.New(slog.DiscardHandler),
+		MeterProvider: noop.NewMeterProvider(), // the global one would keep every process of thousands of stories
 	})
 	if err != nil {
 		s.t.Fatal(err)
