@@ -98,6 +98,6 @@ func entryFromStatus(organization string, in *eventsv1.MonitorStatus) Entry {
 func monitorFrom(in *monitorsv1.CatalogEntry) Monitor {
 	return Monitor{
 		ID: in.GetMonitorId(), OrganizationID: in.GetOrganizationId(), Name: in.GetName(), URL: in.GetMonitorUrl(),
-		Enabled: in.GetEnabled(), Regions: in.GetRegions(), Version: in.GetVersion(),
+		Enabled: in.GetEnabled(), Regions: in.GetRegions(), Labels: in.GetLabels(), Version: in.GetVersion(),
 	}
 }

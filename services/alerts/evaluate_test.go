@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 	"time"
@@ -44,6 +45,9 @@ func (m *memory) feed(entries ...Entry) Batch {
 	if since, ok := b.Blind[testMonitor]; ok {
 		m.state.Blind = since
 	}
+	if overlay, ok := b.Overlays[testMonitor]; ok {
+		m.state.Overlay = stored(overlay)
+	}
 	for _, i := range b.Incidents {
 		m.incidents[i.ID] = i
 	}
@@ -68,6 +72,22 @@ func (m *memory) feed(entries ...Entry) Batch {
 	}
 	m.state.Rules = rules
 	return b
+}
+
+// stored is an overlay after it was written and read.
+func stored(o *Overlay) *Overlay {
+	if o == nil {
+		return nil
+	}
+	raw, err := json.Marshal(o)
+	if err != nil {
+		panic(err)
+	}
+	back := &Overlay{}
+	if err := json.Unmarshal(raw, back); err != nil {
+		panic(err)
+	}
+	return back
 }
 
 // types are the messages to a target, in order.

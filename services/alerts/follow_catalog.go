@@ -15,14 +15,17 @@ var errSilent = errors.New("no sign of life")
 
 // catalogFollower keeps the local copy of the monitors.
 type catalogFollower struct {
-	store    CatalogStore
+	store interface {
+		CatalogStore
+		WindowStore
+	}
 	catalog  monitorsv1.CatalogServiceClient
 	log      *slog.Logger
 	complete sync.Once
 	ready    chan struct{} // closed when the copy was whole for the first time
 }
 
-func newCatalogFollower(store CatalogStore, catalog monitorsv1.CatalogServiceClient, log *slog.Logger) *catalogFollower {
+func newCatalogFollower(store Store, catalog monitorsv1.CatalogServiceClient, log *slog.Logger) *catalogFollower {
 	return &catalogFollower{store: store, catalog: catalog, log: log, ready: make(chan struct{})}
 }
 
@@ -86,7 +89,7 @@ func (f *catalogFollower) collect(ctx context.Context, s *catalogSnapshot, step 
 	}
 	last := step.GetSnapshotComplete() != nil
 	if len(s.waiting) >= catalogChunk || last && len(s.waiting) > 0 {
-		if err := f.store.PutMonitors(ctx, s.waiting); err != nil {
+		if err := f.put(ctx, s.waiting); err != nil {
 			return s, fmt.Errorf("store catalog: %w", err)
 		}
 		s.waiting = nil
@@ -96,6 +99,18 @@ func (f *catalogFollower) collect(ctx context.Context, s *catalogSnapshot, step 
 	}
 	gone := slices.DeleteFunc(s.before, func(m MonitorRef) bool { return s.seen[m.ID] })
 	return nil, f.remove(ctx, gone)
+}
+
+// put stores monitors. By their labels they may have come into, or left, a maintenance window.
+func (f *catalogFollower) put(ctx context.Context, monitors []Monitor) error {
+	if err := f.store.PutMonitors(ctx, monitors); err != nil {
+		return err
+	}
+	ids := make([]uint32, 0, len(monitors))
+	for _, m := range monitors {
+		ids = append(ids, m.ID)
+	}
+	return f.store.LookAgain(ctx, ids, now())
 }
 
 // remove ends what is open about monitors that are gone, without a word, as a pause would.
@@ -121,7 +136,7 @@ func (f *catalogFollower) remove(ctx context.Context, gone []MonitorRef) error {
 // change takes a step after the snapshot.
 func (f *catalogFollower) change(ctx context.Context, step *monitorsv1.WatchCatalogResponse) error {
 	if m := step.GetUpserted(); m != nil {
-		if err := f.store.PutMonitors(ctx, []Monitor{monitorFrom(m)}); err != nil {
+		if err := f.put(ctx, []Monitor{monitorFrom(m)}); err != nil {
 			return fmt.Errorf("store monitor: %w", err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
@@ -21,21 +22,30 @@ type feedFollower struct {
 	committed func()          // called when there may be messages to send
 	observed  func([]Entry)   // called with what was evaluated
 	ready     <-chan struct{} // closed when the monitors' names are known
+	windows   <-chan struct{} // closed when the maintenance windows are known
+	caughtUp  atomic.Bool     // a stream is open, and all that was in the feed when it was opened is evaluated
 	alive     pulse           // beats with each sign of life that was dealt with
 }
 
 const (
 	// feedChunk is how many entries are evaluated in one transaction.
 	feedChunk = 500
-	// namesWait bounds how long the first evaluation waits for the monitors' names. Alerts without names are better than none.
+	// namesWait bounds how long the first evaluation waits for the monitors' names and for changes of their maintenance windows.
+	// Alerts without names are better than none.
 	namesWait = 5 * time.Second
 )
 
 func (f *feedFollower) run(ctx context.Context) {
-	select {
-	case <-f.ready:
-	case <-time.After(namesWait):
-	case <-ctx.Done():
+	enough := time.After(namesWait)
+known:
+	for _, ready := range []<-chan struct{}{f.ready, f.windows} {
+		select {
+		case <-ready:
+		case <-enough:
+			break known
+		case <-ctx.Done():
+			break known
+		}
 	}
 	again(ctx, func(ctx context.Context) {
 		if err := f.follow(ctx); ctx.Err() == nil {
@@ -47,6 +57,7 @@ func (f *feedFollower) run(ctx context.Context) {
 func (f *feedFollower) follow(ctx context.Context) error {
 	ctx, fed, stop := watchdog(ctx)
 	defer stop()
+	defer f.caughtUp.Store(false)
 	p, err := f.store.Progress(ctx)
 	if err != nil {
 		return fmt.Errorf("read progress: %w", err)
@@ -79,6 +90,9 @@ func (f *feedFollower) follow(ctx context.Context) error {
 		}
 		fed()
 		f.alive.beat()
+		if passed >= resp.GetHeadSeq() {
+			f.caughtUp.Store(true)
+		}
 	}
 }
 

@@ -340,6 +340,8 @@ type fakeMonitors struct {
 	opened  func()            // called when a stream is opened, before its snapshot
 	steps   []*monitorsv1.WatchCatalogResponse
 	changed chan struct{}
+
+	maintenance fakeMaintenance
 }
 
 func newFakeMonitors() *fakeMonitors {
@@ -349,6 +351,7 @@ func newFakeMonitors() *fakeMonitors {
 func (f *fakeMonitors) register(r grpc.ServiceRegistrar) {
 	monitorsv1.RegisterCatalogServiceServer(r, f)
 	monitorsv1.RegisterMonitorsServiceServer(r, f)
+	monitorsv1.RegisterMaintenanceServiceServer(r, &f.maintenance)
 }
 
 func (f *fakeMonitors) step(s *monitorsv1.WatchCatalogResponse) {

@@ -74,9 +74,11 @@ type Service struct {
 	courier   *courier
 	notices   *noticeKeeper
 
-	silence   *silenceWatch
-	replays   eventsv1.ReplayServiceClient
-	backtests backtestSlots
+	silence     *silenceWatch
+	windows     *windowFollower
+	maintenance *maintenanceWatch
+	replays     eventsv1.ReplayServiceClient
+	backtests   backtestSlots
 }
 
 // New makes a service. It fails if something is missing. Nothing runs before Run.
@@ -105,12 +107,16 @@ func New(d Deps) (*Service, error) {
 	}
 	s.notices = newNoticeKeeper(d.Store, log, d.NoticeQuiet, s.courier.nudge)
 	s.silence = &silenceWatch{store: d.Store, log: log, committed: s.courier.nudge}
+	s.windows = &windowFollower{
+		store: d.Store, windows: monitorsv1.NewMaintenanceServiceClient(d.Monitors), log: log, ready: make(chan struct{}),
+	}
 	s.uptime = newUptimeAsker(d.Store, status, log, s.courier.nudge)
 	s.catalog = newCatalogFollower(d.Store, monitorsv1.NewCatalogServiceClient(d.Monitors), log)
 	s.feed = &feedFollower{
 		store: d.Store, feed: eventsv1.NewFeedServiceClient(d.Events), status: status, log: log, figures: figures,
-		committed: s.courier.nudge, observed: s.uptime.note, ready: s.catalog.ready,
+		committed: s.courier.nudge, observed: s.uptime.note, ready: s.catalog.ready, windows: s.windows.ready,
 	}
+	s.maintenance = &maintenanceWatch{store: d.Store, log: log, caughtUp: &s.feed.caughtUp, committed: s.courier.nudge}
 	return s, nil
 }
 
@@ -132,7 +138,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.courier.alive.beat()
 	g, ctx := errgroup.WithContext(ctx)
 	for _, part := range []func(context.Context){
-		s.catalog.run, s.feed.run, s.uptime.run, s.silence.run, s.courier.run, s.notices.run, s.look, s.prune,
+		s.catalog.run, s.windows.run, s.feed.run, s.maintenance.run, s.uptime.run, s.silence.run, s.courier.run, s.notices.run, s.look, s.prune,
 	} {
 		g.Go(func() error {
 			part(ctx)

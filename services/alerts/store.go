@@ -19,6 +19,7 @@ type Store interface {
 	IncidentStore
 	EvaluationStore
 	CatalogStore
+	WindowStore
 	OutboxStore
 	DeliveryStore
 	NoticeStore
@@ -151,6 +152,21 @@ type CatalogStore interface {
 	MonitorsExcept(ctx context.Context, ids []uint32) ([]MonitorRef, error)
 	// RemoveMonitors marks monitors as deleted, together with what step makes of their states; see Advance.
 	RemoveMonitors(ctx context.Context, monitors []MonitorRef, now time.Time, step func(Progress, map[uint32]State) Batch) error
+}
+
+// WindowStore keeps the local copy of the maintenance windows, every version of them.
+type WindowStore interface {
+	// HoldingWindows returns the versions that hold.
+	HoldingWindows(ctx context.Context) ([]MaintenanceWindow, error)
+	// PutWindows adds versions, or notes when they ended. Monitors of their organizations that are in maintenance are to be looked at
+	// again at now. It takes turns with Advance, whose states have the windows that are for their monitors.
+	PutWindows(ctx context.Context, windows []MaintenanceWindow, now time.Time) error
+	// LookAgain says that those of the monitors that are in maintenance are to be looked at again at now, unless they are earlier.
+	LookAgain(ctx context.Context, monitorIDs []uint32, now time.Time) error
+	// DueMaintenance returns at most limit live monitors in maintenance that are to be looked at by now, the longest due first.
+	DueMaintenance(ctx context.Context, now time.Time, limit int) ([]MonitorRef, error)
+	// PruneWindows removes versions that ended before the time given.
+	PruneWindows(ctx context.Context, endedBefore time.Time) error
 }
 
 // OutboxStore is the queue of messages. Within a target and monitor messages are sent in the order they were written, one

@@ -14,11 +14,11 @@ import (
 )
 
 const selectMonitor = `
-SELECT id, organization_id, name, url, enabled, regions, version, deleted_at IS NOT NULL
+SELECT id, organization_id, name, url, enabled, regions, labels, version, deleted_at IS NOT NULL
 FROM monitor`
 
 func scanMonitor(row pgx.Row) (m alerts.Monitor, err error) {
-	err = row.Scan(&m.ID, &m.OrganizationID, &m.Name, &m.URL, &m.Enabled, &m.Regions, &m.Version, &m.Deleted)
+	err = row.Scan(&m.ID, &m.OrganizationID, &m.Name, &m.URL, &m.Enabled, &m.Regions, &m.Labels, &m.Version, &m.Deleted)
 	return m, err
 }
 
@@ -69,10 +69,10 @@ func (s *Store) Monitors(ctx context.Context, after uint32, limit int) ([]alerts
 }
 
 const upsertMonitor = `
-INSERT INTO monitor (id, organization_id, name, url, enabled, regions, version, deleted_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, NULL)
+INSERT INTO monitor (id, organization_id, name, url, enabled, regions, labels, version, deleted_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL)
 ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, name = excluded.name, url = excluded.url,
-    enabled = excluded.enabled, regions = excluded.regions, version = excluded.version, deleted_at = NULL`
+    enabled = excluded.enabled, regions = excluded.regions, labels = excluded.labels, version = excluded.version, deleted_at = NULL`
 
 // PutMonitors implements alerts.CatalogStore.
 func (s *Store) PutMonitors(ctx context.Context, monitors []alerts.Monitor) error {
@@ -87,7 +87,14 @@ func (s *Store) PutMonitors(ctx context.Context, monitors []alerts.Monitor) erro
 		if err != nil {
 			return fmt.Errorf("put monitor %d: %w", m.ID, err)
 		}
-		args = append(args, []any{m.ID, m.OrganizationID, text(m.Name), text(m.URL), m.Enabled, regions, int64(m.Version)})
+		if m.Labels == nil {
+			m.Labels = map[string]string{}
+		}
+		labels, err := object(m.Labels)
+		if err != nil {
+			return fmt.Errorf("put monitor %d: %w", m.ID, err)
+		}
+		args = append(args, []any{m.ID, m.OrganizationID, text(m.Name), text(m.URL), m.Enabled, regions, labels, int64(m.Version)})
 	}
 	return s.db.Write(ctx, func(tx pgx.Tx) error {
 		b := &pgx.Batch{} // once sent, it fits no other connection

@@ -64,7 +64,7 @@ func advance(ctx context.Context, tx pgx.Tx, monitors []alerts.MonitorRef, now t
 
 const (
 	selectKnown = `
-SELECT monitor_id, known, blind_since FROM monitor_state WHERE monitor_id = ANY ($1)`
+SELECT monitor_id, known, blind_since, overlay, overlay_until FROM monitor_state WHERE monitor_id = ANY ($1)`
 	unsettledIncidents = selectIncident + `
 WHERE NOT i.settled AND i.monitor_id = ANY ($1)`
 	enabledRules = selectRule + `
@@ -113,7 +113,7 @@ func readStates(ctx context.Context, tx pgx.Tx, monitors []alerts.MonitorRef) (m
 		change(m.ID, func(st *alerts.State) { st.Monitor = m })
 	}, monitorsByID, ids)
 	reading(b, scanKnown, func(k known) {
-		change(k.monitorID, func(st *alerts.State) { st.Known, st.Blind = k.status, fromMaybe(k.blind) })
+		change(k.monitorID, func(st *alerts.State) { st.Known, st.Blind, st.Overlay = k.status, fromMaybe(k.blind), k.overlay })
 	}, selectKnown, ids)
 	reading(b, scanIncident, func(i alerts.Incident) {
 		change(i.MonitorID, func(st *alerts.State) { st.Incident = &i })
@@ -127,11 +127,17 @@ func readStates(ctx context.Context, tx pgx.Tx, monitors []alerts.MonitorRef) (m
 	reading(b, scanChannel, func(c alerts.Channel) {
 		channels[c.OrganizationID] = append(channels[c.OrganizationID], c)
 	}, enabledChannels, slices.Sorted(maps.Keys(owners)))
+	var windows []alerts.MaintenanceWindow
+	reading(b, scanWindow, func(w alerts.MaintenanceWindow) { windows = append(windows, w) }, windowsOf, slices.Sorted(maps.Keys(owners)))
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
 	}
 	for id := range states {
-		change(id, func(st *alerts.State) { st.Channels = channels[st.Monitor.OrganizationID] })
+		change(id, func(st *alerts.State) {
+			if st.Channels = channels[st.Monitor.OrganizationID]; len(windows) > 0 {
+				st.Windows = alerts.WindowsOf(windows, st.Monitor)
+			}
+		})
 	}
 	return states, nil
 }
@@ -141,10 +147,16 @@ type known struct {
 	monitorID uint32
 	status    alerts.Status
 	blind     *time.Time
+	overlay   *alerts.Overlay
 }
 
 func scanKnown(row pgx.Row) (k known, err error) {
-	err = row.Scan(&k.monitorID, &k.status, &k.blind)
+	var overlay []byte
+	var until *time.Time
+	if err := row.Scan(&k.monitorID, &k.status, &k.blind, &overlay, &until); err != nil {
+		return k, err
+	}
+	k.overlay, err = overlayOf(overlay, until)
 	return k, err
 }
 
@@ -173,6 +185,13 @@ func writeBatch(ctx context.Context, tx pgx.Tx, before alerts.Progress, b alerts
 	}
 	for id, since := range b.Blind {
 		q.Queue(upsertBlind, id, maybeMillis(since))
+	}
+	for id, o := range b.Overlays {
+		args, err := overlayArgs(id, o)
+		if err != nil {
+			return err
+		}
+		q.Queue(upsertOverlay, args...)
 	}
 	// An outage that ended and the next one may stand in one batch: the ids are ascending, so the end is written first.
 	for _, i := range b.Incidents {

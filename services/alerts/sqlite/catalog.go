@@ -13,18 +13,21 @@ import (
 )
 
 const selectMonitor = `
-SELECT id, organization_id, name, url, enabled, regions_json, version, deleted_at IS NOT NULL
+SELECT id, organization_id, name, url, enabled, regions_json, labels_json, version, deleted_at IS NOT NULL
 FROM monitor`
 
 func scanMonitor(row scanner) (alerts.Monitor, error) {
 	var m alerts.Monitor
-	var regions string
-	err := row.Scan(&m.ID, &m.OrganizationID, &m.Name, &m.URL, &m.Enabled, &regions, &m.Version, &m.Deleted)
+	var regions, labels string
+	err := row.Scan(&m.ID, &m.OrganizationID, &m.Name, &m.URL, &m.Enabled, &regions, &labels, &m.Version, &m.Deleted)
 	if err != nil {
 		return alerts.Monitor{}, err
 	}
 	if err := json.Unmarshal([]byte(regions), &m.Regions); err != nil {
 		return alerts.Monitor{}, fmt.Errorf("regions of monitor %d: %w", m.ID, err)
+	}
+	if err := json.Unmarshal([]byte(labels), &m.Labels); err != nil {
+		return alerts.Monitor{}, fmt.Errorf("labels of monitor %d: %w", m.ID, err)
 	}
 	return m, nil
 }
@@ -81,10 +84,10 @@ func (s *Store) Monitors(ctx context.Context, after uint32, limit int) ([]alerts
 }
 
 const upsertMonitor = `
-INSERT INTO monitor (id, organization_id, name, url, enabled, regions_json, version, deleted_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, NULL)
+INSERT INTO monitor (id, organization_id, name, url, enabled, regions_json, labels_json, version, deleted_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)
 ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, name = excluded.name, url = excluded.url,
-    enabled = excluded.enabled, regions_json = excluded.regions_json, version = excluded.version, deleted_at = NULL`
+    enabled = excluded.enabled, regions_json = excluded.regions_json, labels_json = excluded.labels_json, version = excluded.version, deleted_at = NULL`
 
 // PutMonitors implements alerts.CatalogStore.
 func (s *Store) PutMonitors(ctx context.Context, monitors []alerts.Monitor) error {
@@ -98,7 +101,15 @@ func (s *Store) PutMonitors(ctx context.Context, monitors []alerts.Monitor) erro
 			if err != nil {
 				return fmt.Errorf("put monitor %d: %w", m.ID, err)
 			}
-			_, err = tx.ExecContext(ctx, upsertMonitor, m.ID, m.OrganizationID, m.Name, m.URL, m.Enabled, regionsJSON, int64(m.Version))
+			labels := m.Labels
+			if labels == nil {
+				labels = map[string]string{}
+			}
+			labelsJSON, err := text(labels)
+			if err != nil {
+				return fmt.Errorf("put monitor %d: %w", m.ID, err)
+			}
+			_, err = tx.ExecContext(ctx, upsertMonitor, m.ID, m.OrganizationID, m.Name, m.URL, m.Enabled, regionsJSON, labelsJSON, int64(m.Version))
 			if err != nil {
 				return fmt.Errorf("put monitor %d: %w", m.ID, err)
 			}

@@ -60,11 +60,12 @@ type known struct {
 	monitorID uint32
 	status    alerts.Status
 	blind     sql.NullInt64
+	overlay   *alerts.Overlay
 }
 
 const (
 	selectKnown = `
-SELECT monitor_id, known, blind_since FROM monitor_state WHERE monitor_id IN (SELECT value FROM json_each(?))`
+SELECT monitor_id, known, blind_since, overlay, overlay_until FROM monitor_state WHERE monitor_id IN (SELECT value FROM json_each(?))`
 	unsettledIncidents = selectIncident + `
 WHERE i.settled = 0 AND i.monitor_id IN (SELECT value FROM json_each(?))`
 	enabledRules = selectRule + `
@@ -95,6 +96,7 @@ func readStates(ctx context.Context, tx *sql.Tx, monitors []alerts.MonitorRef) (
 		readMonitors(ctx, tx, states, list(ids)),
 		readRules(ctx, tx, states, list(ids)),
 		readChannels(ctx, tx, states, organizations),
+		readWindows(ctx, tx, states, organizations),
 	)
 }
 
@@ -109,7 +111,12 @@ func readMonitors(ctx context.Context, tx *sql.Tx, states map[uint32]alerts.Stat
 		states[m.ID] = st
 	}
 	last, err := collect(ctx, tx, func(row scanner) (k known, err error) {
-		err = row.Scan(&k.monitorID, &k.status, &k.blind)
+		var overlay sql.NullString
+		var until sql.NullInt64
+		if err := row.Scan(&k.monitorID, &k.status, &k.blind, &overlay, &until); err != nil {
+			return k, err
+		}
+		k.overlay, err = scanOverlay(overlay, until)
 		return k, err
 	}, selectKnown, ids)
 	if err != nil {
@@ -117,7 +124,7 @@ func readMonitors(ctx context.Context, tx *sql.Tx, states map[uint32]alerts.Stat
 	}
 	for _, k := range last {
 		st := states[k.monitorID]
-		st.Known, st.Blind = k.status, fromMaybe(k.blind)
+		st.Known, st.Blind, st.Overlay = k.status, fromMaybe(k.blind), k.overlay
 		states[k.monitorID] = st
 	}
 	incidents, err := collect(ctx, tx, scanIncident, unsettledIncidents, ids)
@@ -199,6 +206,11 @@ func writeBatch(ctx context.Context, tx *sql.Tx, before alerts.Progress, b alert
 	for id, since := range b.Blind {
 		if _, err := tx.ExecContext(ctx, upsertBlind, id, maybeMillis(since)); err != nil {
 			return fmt.Errorf("silence of monitor %d: %w", id, err)
+		}
+	}
+	for id, o := range b.Overlays {
+		if err := saveOverlay(ctx, tx, id, o); err != nil {
+			return err
 		}
 	}
 	// An outage that ended and the next one may stand in one batch: the ids are ascending, so the end is written first.
