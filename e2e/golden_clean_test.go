@@ -113,7 +113,7 @@ func (n normaliser) frames(t testing.TB, raw []byte) any {
 // measured are numbers that a clock gave, by the ends of their names.
 var measured = map[string]string{
 	"response_time_ms": "<ms>", "dns_time_ms": "<ms>", "tcp_time_ms": "<ms>", "tls_time_ms": "<ms>", "ttfb_ms": "<ms>",
-	"transfer_time_ms": "<ms>", "last_response_time_ms": "<ms>", "duration_ms": "<ms>", "from_ms": "<ms>", "to_ms": "<ms>",
+	"latency_ms": "<ms>", "transfer_time_ms": "<ms>", "last_response_time_ms": "<ms>", "duration_ms": "<ms>", "from_ms": "<ms>", "to_ms": "<ms>",
 	"average_response_time_24h": "<ms>", "avg_response_time": "<ms>", "avg_dns_time": "<ms>", "avg_tcp_time": "<ms>",
 	"avg_tls_time": "<ms>", "avg_ttfb": "<ms>", "avg_transfer_time": "<ms>", "min_response_time": "<ms>",
 	"max_response_time": "<ms>", "p95_response_time": "<ms>", "value": "",

@@ -217,7 +217,8 @@ func (s *server) channel(k *sink, name string, events ...string) int {
 	s.t.Helper()
 	secret := "whsec_" + base64.StdEncoding.EncodeToString([]byte("0123456789abcdef0123456789abcdef"))
 	k.trust(name, secret)
-	body := obj{"type": "webhook", "name": name, "config": obj{"url": k.url(name), "secret": secret}}
+	body := obj{"type": "webhook", "name": name, "config": obj{"url": k.url(name), "secret": secret},
+		"digest_window_seconds": 0, "max_messages_per_minute": 600} // each message by itself
 	if len(events) > 0 {
 		body["trigger_events"] = events
 	}

@@ -35,6 +35,8 @@ type Channel struct {
 	MonitorIDs     []uint32 // nil means all
 	Events         []Event  // never empty
 	Enabled        bool
+	DigestWindow   time.Duration // 0 means that nothing is merged
+	PerMinute      int           // messages in any minute; 0 means any number
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -41,6 +42,7 @@ func (s *channelsServer) CreateChannel(ctx context.Context, in *alertsv1.CreateC
 	c := Channel{OrganizationID: caller(ctx).OrganizationID, CreatedAt: at, UpdatedAt: at}
 	all := map[string]bool{
 		"type": true, "name": true, "config": true, "monitor_ids": true, "trigger_events": true, "enabled": true,
+		"digest_window_seconds": true, "max_messages_per_minute": true,
 	}
 	if err := s.checkMonitors(ctx, in.GetChannel(), all); err != nil {
 		return nil, err
@@ -118,6 +120,16 @@ func applyChannel(c *Channel, old Settings, in *alertsv1.Channel, given map[stri
 	}
 	if given["trigger_events"] {
 		c.Events = eventsFrom(in.GetTriggerEvents())
+	}
+	if given["digest_window_seconds"] {
+		if c.DigestWindow = DefaultDigestWindow; in.DigestWindowSeconds != nil {
+			c.DigestWindow = time.Duration(in.GetDigestWindowSeconds()) * time.Second
+		}
+	}
+	if given["max_messages_per_minute"] {
+		if c.PerMinute = DefaultPerMinute; in.MaxMessagesPerMinute != nil {
+			c.PerMinute = int(in.GetMaxMessagesPerMinute())
+		}
 	}
 	if given["monitor_ids"] {
 		ids, found := monitorIDsFrom(in.GetMonitorIds())

@@ -227,3 +227,80 @@ func TestUptimeIsAskedForOnceAMinute(t *testing.T) {
 		}
 	})
 }
+
+// Through storms, failures of the store, of the receiver, and restarts: of what the receiver accepted, a repeat left out by its
+// id, every outage is told from its beginning to its end, once and in order.
+func TestStormsLoseNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rounds, monitors = 3, 40
+		w := newWorld(t)
+		for id := range uint32(monitors) {
+			w.know(id + 1)
+		}
+		w.createChannel(`{"type": "webhook", "name": "ops", "config": {"url": "https://example.com/"},
+			"digest_window_seconds": 30, "max_messages_per_minute": 6}`)
+		f := &flaky{rng: rand.New(rand.NewPCG(3, 4)), on: true}
+		w.wrap = func(s alerts.Store) alerts.Store {
+			f.Store = s
+			return f
+		}
+		sink := &sink{}
+		w.send = sink.take
+		w.run()
+		for i := range rounds {
+			w.restart()
+			for id := range uint32(monitors) {
+				w.events.add(goes(id+1, 10*i+1, stateUp, stateDown))
+				pass(time.Duration(id%3) * 700 * time.Millisecond)
+			}
+			pass(time.Duration(i) * time.Minute)
+			for id := range uint32(monitors) {
+				w.events.add(goes(id+1, 10*i+6, stateDown, stateUp))
+			}
+			pass(time.Duration(i) * 3 * time.Minute)
+		}
+		f.calm()
+		pass(4 * time.Hour)
+		w.stop()
+		accepted, digests, told := map[string]bool{}, 0, map[uint32][]alerts.Message{}
+		for _, m := range sink.taken {
+			if accepted[m.ID] {
+				continue
+			}
+			accepted[m.ID] = true
+			if m.Type != alerts.TypeDigest {
+				told[m.MonitorID] = append(told[m.MonitorID], m)
+				continue
+			}
+			digests++
+			for _, e := range m.Content.Digest {
+				told[e.MonitorID] = append(told[e.MonitorID], alerts.Message{ID: e.ID, Type: e.Type, IncidentID: e.IncidentID, Content: e.Content})
+			}
+		}
+		if digests < 5 {
+			t.Errorf("%d digests: no storm", digests)
+		}
+		for id := range uint32(monitors) {
+			toldInOrder(t, id+1, told[id+1], rounds)
+		}
+	})
+}
+
+func toldInOrder(t *testing.T, monitor uint32, told []alerts.Message, rounds int) {
+	t.Helper()
+	open, ends := uint32(0), 0
+	for _, m := range told {
+		switch {
+		case m.Type == alerts.TypeDown && open == 0:
+			open = m.IncidentID
+		case m.Type == alerts.TypeRecovered && (open == m.IncidentID || open == 0 && len(m.Content.Supersedes) == 1):
+			open = 0
+			ends++
+		default:
+			t.Errorf("monitor %d: %s of incident %d while %d is open", monitor, m.Type, m.IncidentID, open)
+		}
+	}
+	if ends != rounds || open != 0 {
+		t.Errorf("monitor %d: %d outages were told to their end, want %d; %d is open", monitor, ends, rounds, open)
+	}
+}

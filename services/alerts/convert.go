@@ -148,6 +148,8 @@ func channelProto(c Channel, made map[string]any) *alertsv1.Channel {
 		Id: c.ID, Type: &c.Type, Name: &c.Name, Config: shown(c.Type, c.Config, made), Enabled: &c.Enabled,
 		CreatedAt: stamp(c.CreatedAt), UpdatedAt: stamp(c.UpdatedAt),
 	}
+	window, most := int32(c.DigestWindow.Seconds()), int32(c.PerMinute)
+	out.DigestWindowSeconds, out.MaxMessagesPerMinute = &window, &most
 	for _, e := range c.Events {
 		out.TriggerEvents = append(out.TriggerEvents, triggerEvents[e])
 	}
@@ -187,7 +189,7 @@ func deliveryProto(d Delivery) *alertsv1.Delivery {
 	out := &alertsv1.Delivery{
 		Id: d.ID, Type: d.Type, MonitorId: d.MonitorID, IncidentId: some(d.IncidentID), State: deliveryStateProtos[d.State],
 		Attempts: uint32(d.Attempts), OccurredAt: stamp(d.OccurredAt), CreatedAt: stamp(d.CreatedAt),
-		DeliveredAt: stamp(d.DeliveredAt), LastStatusCode: some(uint32(d.LastStatusCode)), LastError: some(d.LastError),
+		DeliveredAt: stamp(d.DeliveredAt), LastStatusCode: some(uint32(d.LastStatusCode)), LastError: some(d.LastError), DigestId: some(d.DigestID),
 	}
 	if d.State == DeliveryPending {
 		out.NextAttemptAt = stamp(d.NextAttemptAt)

@@ -97,11 +97,15 @@ func (d *delivery) send(ctx context.Context, c alerts.Claim, at time.Time) alert
 	return r
 }
 
-// channel makes a target.
-func (d *delivery) channel() alerts.Target {
+// channel makes a target that is told one by one, however much there is.
+func (d *delivery) channel() alerts.Target { return d.paced(0, 0) }
+
+// paced makes a target that is told at a pace.
+func (d *delivery) paced(window time.Duration, perMinute int) alerts.Target {
 	d.t.Helper()
 	c, err := d.store.CreateChannel(d.t.Context(), alerts.Channel{
 		OrganizationID: orgA, Type: "webhook", Name: "c", Events: []alerts.Event{alerts.EventDown}, Enabled: true,
+		DigestWindow: window, PerMinute: perMinute,
 	}, func(c *alerts.Channel) (audit.Row, error) {
 		c.Config.Public, c.Config.Sealed = json.RawMessage(`{}`), []byte{1}
 		return audit.New(d.t.Context(), "channel.create", "channel", "1"), nil

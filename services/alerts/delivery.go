@@ -27,11 +27,12 @@ type Delivery struct {
 	AttemptsBefore int // those of them that were made before it was last tried anew
 	Refusals       int // attempts since then that the receiver answered with a refusal for good
 	CreatedAt      time.Time
-	BegunAt        time.Time // when the time of trying began; zero means when it was created
+	BegunAt        time.Time // when the time of trying began; zero until it is taken for the first time
 	NextAttemptAt  time.Time
 	DeliveredAt    time.Time // zero unless delivered
 	LastStatusCode int       // 0 when the receiver did not answer
 	LastError      string    // "" when nothing went wrong
+	DigestID       string    // the message that tells this one; "" if it goes by itself
 }
 
 // Claim is a message that one worker may send until its lease ends, with what it needs for that.

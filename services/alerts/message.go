@@ -20,6 +20,8 @@ const (
 	TypeTriggered = "alert.triggered"
 	TypeResolved  = "alert.resolved"
 	TypeTest      = "test"
+	// TypeDigest tells several messages in one.
+	TypeDigest = "digest"
 
 	TypeNoticeRaised  = "notice.raised"
 	TypeNoticeCleared = "notice.cleared"
@@ -82,6 +84,18 @@ type Content struct {
 	DelayedMS      int64            `json:"delayed_ms"`           // from occurred_at to this attempt
 	Supersedes     []string         `json:"supersedes,omitempty"` // messages that were not delivered and are told here
 	Test           bool             `json:"test,omitempty"`
+	Digest         []ContentEntry   `json:"digest,omitempty"` // then nothing else but the organization
+}
+
+// ContentEntry is one of the messages that a digest tells.
+type ContentEntry struct {
+	ID         string  `json:"id"`
+	Type       string  `json:"type"`
+	MonitorID  uint32  `json:"monitor_id"`
+	IncidentID uint32  `json:"incident_id,omitempty"`
+	Thread     string  `json:"thread"`
+	OccurredAt Stamp   `json:"occurred_at"`
+	Content    Content `json:"content"`
 }
 
 // ContentMonitor names the monitor.
@@ -203,12 +217,41 @@ type noticeData struct {
 	Supersedes     []string       `json:"supersedes,omitempty"`
 }
 
-// body is the message as it is sent at time now.
-func (m Message) body(now time.Time) ([]byte, error) {
+// digestEnvelope is that of a message that tells others: each is there as it would have come by itself.
+type digestEnvelope struct {
+	Type      string     `json:"type"`
+	ID        string     `json:"id"`
+	Timestamp Stamp      `json:"timestamp"` // of the oldest
+	Data      digestData `json:"data"`
+}
+
+type digestData struct {
+	OrganizationID string     `json:"organization_id"`
+	Messages       []envelope `json:"messages"`
+	OccurredAt     Stamp      `json:"occurred_at"`
+	DelayedMS      int64      `json:"delayed_ms"`
+}
+
+// envelope is the message as it is sent at time now.
+func (m Message) envelope(now time.Time) envelope {
 	data := m.Content
 	data.OccurredAt = Stamp(m.OccurredAt)
 	data.DelayedMS = max(now.Sub(m.OccurredAt).Milliseconds(), 0)
-	var whole any = envelope{Type: m.Type, ID: m.ID, Timestamp: Stamp(m.OccurredAt), Data: data}
+	return envelope{Type: m.Type, ID: m.ID, Timestamp: Stamp(m.OccurredAt), Data: data}
+}
+
+// body is the message as it is sent at time now.
+func (m Message) body(now time.Time) ([]byte, error) {
+	plain := m.envelope(now)
+	data := plain.Data
+	var whole any = plain
+	if m.Type == TypeDigest {
+		d := digestData{OrganizationID: m.OrganizationID, OccurredAt: data.OccurredAt, DelayedMS: data.DelayedMS}
+		for _, told := range m.messages() {
+			d.Messages = append(d.Messages, told.envelope(now))
+		}
+		whole = digestEnvelope{m.Type, m.ID, plain.Timestamp, d}
+	}
 	if data.Notice != nil {
 		whole = noticeEnvelope{m.Type, m.ID, Stamp(m.OccurredAt), noticeData{
 			data.OrganizationID, data.Notice, data.OccurredAt, data.DelayedMS, data.Supersedes,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,12 +18,23 @@ import (
 // send makes one attempt at a message.
 func (s *Service) send(ctx context.Context, c Claim, at time.Time) Result {
 	m := c.Message
-	if m.Content.Monitor.Name == "" && m.MonitorID != 0 { // the catalog may have brought it since
-		if mon, err := s.store.Monitor(ctx, m.MonitorID); err == nil {
-			m.Content.Monitor.Name, m.Content.Monitor.URL = mon.Name, mon.URL
-		}
+	s.name(ctx, &m.Content.Monitor, m.MonitorID)
+	m.Content.Digest = slices.Clone(m.Content.Digest)
+	for i := range m.Content.Digest {
+		e := &m.Content.Digest[i]
+		s.name(ctx, &e.Content.Monitor, e.MonitorID)
 	}
 	return s.sendMessage(ctx, m, c.Via, c.Config, at)
+}
+
+// name fills in what a monitor is called, if nobody knew when the message was written: the catalog may have brought it since.
+func (s *Service) name(ctx context.Context, to *ContentMonitor, id uint32) {
+	if to.Name != "" || id == 0 {
+		return
+	}
+	if mon, err := s.store.Monitor(ctx, id); err == nil {
+		to.Name, to.URL = mon.Name, mon.URL
+	}
 }
 
 func (s *Service) sendMessage(ctx context.Context, m Message, via string, c Config, at time.Time) Result {

@@ -77,9 +77,18 @@ func (w *world) createAlert(text string) *alertsv1.Alert {
 	return a
 }
 
+// createChannel makes a channel that is told one by one, however much there is, unless text says otherwise.
 func (w *world) createChannel(text string) *alertsv1.Channel {
 	w.t.Helper()
-	c, err := w.channels.CreateChannel(admin(w.t), &alertsv1.CreateChannelRequest{Channel: channelBody(w.t, text)})
+	in := channelBody(w.t, text)
+	if in.DigestWindowSeconds == nil {
+		in.DigestWindowSeconds = new(int32)
+	}
+	if in.MaxMessagesPerMinute == nil {
+		most := int32(600)
+		in.MaxMessagesPerMinute = &most
+	}
+	c, err := w.channels.CreateChannel(admin(w.t), &alertsv1.CreateChannelRequest{Channel: in})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -173,9 +173,13 @@ type WindowStore interface {
 // after the other; and one target is sent one message at a time.
 type OutboxStore interface {
 	// Claim leases at most limit messages that are due, each of another target. A claim that is neither settled nor released
-	// by the end of its lease is free again. When there is nothing to claim, next says when there may be; zero means not
+	// by the end of its lease is free again. Channels are told at their Pace: what Pace.Next merges becomes one new message, and
+	// those it tells stay pending until that is final, and then are what it is. When there is nothing to claim, next says when there may be; zero means not
 	// before something is written.
 	Claim(ctx context.Context, now time.Time, lease time.Duration, limit int) (claims []Claim, next time.Time, err error)
+	// The time of trying of a message begins when it was written or, if its target has accepted another since, when it is first
+	// claimed: it has waited for its turn, not for the receiver.
+	//
 	// Settle records an attempt and its verdict, and ends the claim; or returns ErrLeaseLost and changes nothing. If an
 	// attempt failed and the message that closes its thread waits already, that takes its place. After a delivery, one
 	// message of the same target that is waiting for another attempt becomes due, because the receiver is back.

@@ -38,6 +38,8 @@ func (m Message) words(now time.Time, publicURL string) notify.Words {
 		w.rule()
 	case TypeNoticeRaised, TypeNoticeCleared:
 		w.notice()
+	case TypeDigest:
+		w.digest()
 	case TypeTest:
 		w.test()
 	default: // of a newer version, which wrote it to the outbox that this one works off
@@ -339,7 +341,7 @@ func (m Message) dedupKey() string {
 	c := m.Content
 	story, began := m.Thread, time.Time{}
 	switch {
-	case m.Type == TypeTest:
+	case m.Type == TypeTest, m.Type == TypeDigest:
 		story = m.ID
 	case c.Alert != nil:
 		began = time.Time(c.Alert.TriggeredAt)

@@ -18,6 +18,7 @@ const (
 
 // discord is a webhook of a channel. The whole URL is the credential.
 var discord = provider{
+	list: MaxList,
 	form: form{name: "discord", fields: []field{
 		webhookAddress,
 		{name: "username", check: atMost(discordName)}, // in place of the webhook's own name

@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"net/mail"
 	"net/netip"
@@ -13,7 +14,9 @@ import (
 )
 
 // email is a mail server that takes messages from us, and the people they are for. Each target has a server of its own.
-var email = Notifier{Merge: emailForm.merge, Show: emailForm.show, Send: mailer{}.send}
+var email = Notifier{
+	Merge: emailForm.merge, Show: emailForm.show, Send: mailer{}.send, List: func(json.RawMessage) int { return MaxList },
+}
 
 // How the connection to the mail server is secured.
 const (

@@ -12,6 +12,7 @@ const (
 
 // googleChat is an incoming webhook of a space. The URL holds the key and the token.
 var googleChat = provider{
+	list:    MaxList,
 	form:    form{name: "google_chat", fields: []field{webhookAddress}},
 	request: googleChatRequest,
 	judge:   googleChatJudge,

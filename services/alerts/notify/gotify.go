@@ -8,6 +8,7 @@ const (
 
 // gotify is an application on a Gotify server.
 var gotify = provider{
+	list: MaxList,
 	form: form{name: "gotify", fields: []field{
 		baseURL(""),
 		{name: "token", required: true, secret: true, check: checkKey},

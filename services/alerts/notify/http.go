@@ -20,6 +20,7 @@ type provider struct {
 	request func(v values, p Parcel) (call, error)
 	// judge reads the answer; nil means judgeStatus.
 	judge func(a answer) Result
+	list  int // how many messages one can tell; 0 means that each comes by itself
 }
 
 // call is one request.
@@ -69,7 +70,7 @@ func (c call) with(name, value string) call {
 }
 
 func (p provider) notifier() Notifier {
-	return Notifier{Merge: p.merge, Show: p.show, Send: p.send}
+	return Notifier{Merge: p.merge, Show: p.show, Send: p.send, List: func(json.RawMessage) int { return p.list }}
 }
 
 func (p provider) send(ctx context.Context, client *http.Client, s Settings, parcel Parcel) Result {

@@ -12,6 +12,7 @@ const matrixText = 16 << 10
 
 // matrix is a user who writes to a room. The id of the message is that of the transaction, so that a repeat is none.
 var matrix = provider{
+	list: MaxList,
 	form: form{name: "matrix", fields: []field{
 		{name: "homeserver", required: true, destination: true, check: checkBase},
 		{name: "access_token", required: true, secret: true},

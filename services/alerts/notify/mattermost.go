@@ -16,6 +16,7 @@ const (
 
 // mattermost is an incoming webhook. The whole URL is the credential.
 var mattermost = provider{
+	list: MaxList,
 	form: form{name: "mattermost", fields: []field{
 		webhookAddress,
 		{name: "channel", check: atMost(mattermostName)},  // in place of the webhook's own, where that is allowed

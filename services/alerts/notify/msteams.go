@@ -15,6 +15,7 @@ const (
 
 // msteams is a workflow of Teams that posts a card when its webhook is called. The URL holds the signature.
 var msteams = provider{
+	list:    MaxList,
 	form:    form{name: "msteams", fields: []field{webhookAddress}},
 	request: teamsRequest,
 	judge:   teamsJudge,

@@ -22,9 +22,14 @@ type Notifier struct {
 	Merge func(old Settings, given map[string]any) (next Settings, made map[string]any, problems []fault.Field)
 	// Show is what everybody in the organization may read.
 	Show func(public json.RawMessage) map[string]any
+	// List is how many messages one message of this type can tell, at most MaxList; nil and less than 2 mean that it cannot.
+	List func(public json.RawMessage) int
 	// Send makes one attempt; ctx bounds it. The texts of its result do not hold secrets.
 	Send func(ctx context.Context, client *http.Client, s Settings, p Parcel) Result
 }
+
+// MaxList is how many messages one message tells at most, on any type.
+const MaxList = 50
 
 // Settings are how one target is reached, in the form that its notifier chose. Secret never leaves the process unsealed.
 type Settings struct {
@@ -66,5 +71,5 @@ var All = map[string]Notifier{
 	"slack":       slack.notifier(),
 	"telegram":    telegram.notifier(),
 	"twilio_sms":  twilioSMS.notifier(),
-	"webhook":     {Merge: mergeWebhook, Show: showWebhook, Send: sendWebhook},
+	"webhook":     {Merge: mergeWebhook, Show: showWebhook, List: listWebhook, Send: sendWebhook},
 }

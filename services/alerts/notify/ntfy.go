@@ -15,6 +15,7 @@ const (
 // ntfy is a topic of ntfy.sh or of a server of one's own. Where nothing guards a topic, its name is all there is to know, for
 // whoever wants to read or write it.
 var ntfy = provider{
+	list: 30, // 4096 bytes are not more, if names are not Latin
 	form: form{name: "ntfy", fields: []field{
 		{name: "topic", required: true, secret: true, check: matches(regexp.MustCompile(`^[-_A-Za-z0-9]{1,64}$`), "1 to 64 letters, digits, hyphens and underscores")},
 		baseURL("https://ntfy.sh"),

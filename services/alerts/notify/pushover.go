@@ -21,6 +21,7 @@ const (
 
 // pushover is a user or a group, reached by an application of one's own.
 var pushover = provider{
+	list: 15, // in 1024 characters
 	form: form{name: "pushover", fields: []field{
 		{name: "token", required: true, secret: true, check: checkKey},
 		{name: "user", required: true, secret: true, check: checkKey},

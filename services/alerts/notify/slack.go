@@ -12,6 +12,7 @@ const (
 
 // slack is an incoming webhook. The whole URL is the credential.
 var slack = provider{
+	list:    MaxList,
 	form:    form{name: "slack", fields: []field{webhookAddress}},
 	request: slackRequest,
 	judge:   slackJudge,

@@ -10,6 +10,7 @@ const telegramText = 4096
 
 // telegram is a bot that writes to a chat. The token is part of the URL.
 var telegram = provider{
+	list: MaxList,
 	form: form{name: "telegram", fields: []field{
 		{name: "token", required: true, secret: true, check: matches(telegramToken, "the token that BotFather gave, such as 123456:ABC-DEF")},
 		{name: "chat_id", required: true, numeric: true, check: matches(telegramChat, "the number of a chat, or @ and the name of a channel")},

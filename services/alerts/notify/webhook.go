@@ -100,6 +100,15 @@ func mergeWebhook(old Settings, given map[string]any) (Settings, map[string]any,
 	return Settings{Public: encode(pub), Secret: encode(sec)}, made, nil
 }
 
+// listWebhook allows lists in the standard format. That of webstatuspi knows one URL, and a template was written for one monitor.
+func listWebhook(public json.RawMessage) int {
+	var pub webhookPublic
+	if err := json.Unmarshal(public, &pub); err != nil || pub.Format != "" {
+		return 0
+	}
+	return MaxList
+}
+
 func showWebhook(public json.RawMessage) map[string]any {
 	var pub webhookPublic
 	if err := json.Unmarshal(public, &pub); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -13,15 +14,18 @@ import (
 )
 
 const selectChannel = `
-SELECT id, organization_id, type, name, config, config_sealed, monitor_ids, trigger_events, enabled, created_at, updated_at
+SELECT id, organization_id, type, name, config, config_sealed, monitor_ids, trigger_events, enabled, created_at, updated_at,
+    digest_window_ms, max_per_minute
 FROM notification_channel`
 
 func scanChannel(row pgx.Row) (c alerts.Channel, err error) {
+	var window int64
 	err = row.Scan(&c.ID, &c.OrganizationID, &c.Type, &c.Name, (*document)(&c.Config.Public), &c.Config.Sealed, &c.MonitorIDs,
-		&c.Events, &c.Enabled, &c.CreatedAt, &c.UpdatedAt)
+		&c.Events, &c.Enabled, &c.CreatedAt, &c.UpdatedAt, &window, &c.PerMinute)
 	if err != nil {
 		return alerts.Channel{}, err
 	}
+	c.DigestWindow = time.Duration(window) * time.Millisecond
 	c.CreatedAt, c.UpdatedAt = c.CreatedAt.UTC(), c.UpdatedAt.UTC()
 	return c, nil
 }
@@ -64,9 +68,9 @@ const (
 	countChannels = `SELECT count(*) FROM notification_channel WHERE organization_id = $1`
 	nextChannel   = `SELECT nextval('notification_channel_id_seq')`
 	insertChannel = `
-INSERT INTO notification_channel (type, name, config, config_sealed, monitor_ids, trigger_events, enabled, updated_at, id,
-    organization_id, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+INSERT INTO notification_channel (type, name, config, config_sealed, monitor_ids, trigger_events, enabled, updated_at,
+    digest_window_ms, max_per_minute, id, organization_id, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 )
 
 // CreateChannel implements alerts.ChannelStore.
@@ -106,8 +110,9 @@ func (s *Store) CreateChannel(ctx context.Context, c alerts.Channel, finish func
 
 const updateChannel = `
 UPDATE notification_channel
-SET type = $1, name = $2, config = $3, config_sealed = $4, monitor_ids = $5, trigger_events = $6, enabled = $7, updated_at = $8
-WHERE id = $9`
+SET type = $1, name = $2, config = $3, config_sealed = $4, monitor_ids = $5, trigger_events = $6, enabled = $7, updated_at = $8,
+    digest_window_ms = $9, max_per_minute = $10
+WHERE id = $11`
 
 // channelArgs are what may change in a channel, and its id, as the statements above number them.
 func channelArgs(c alerts.Channel) ([]any, error) {
@@ -127,7 +132,8 @@ func channelArgs(c alerts.Channel) ([]any, error) {
 		}
 		monitors = &ids
 	}
-	return []any{c.Type, text(c.Name), config, sealed(c.Config), monitors, events, c.Enabled, millis(c.UpdatedAt), c.ID}, nil
+	return []any{c.Type, text(c.Name), config, sealed(c.Config), monitors, events, c.Enabled, millis(c.UpdatedAt),
+		c.DigestWindow.Milliseconds(), c.PerMinute, c.ID}, nil
 }
 
 // UpdateChannel implements alerts.ChannelStore.

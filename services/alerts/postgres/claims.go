@@ -21,12 +21,23 @@ func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, l
 	if next, err = s.nextReady(ctx); err != nil || next.IsZero() || next.After(now) {
 		return nil, next, err
 	}
+	var merging []alerts.Target
 	err = s.db.Write(ctx, func(tx pgx.Tx) (err error) {
-		claims, err = claim(ctx, tx, millis(now), lease, limit)
+		claims, merging, err = claim(ctx, tx, millis(now), lease, limit)
 		return err
 	})
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("claim: %w", err)
+	}
+	for _, t := range merging {
+		c, err := s.merge(ctx, t, millis(now), lease)
+		if err != nil && len(claims) == 0 {
+			return nil, time.Time{}, fmt.Errorf("claim: merge: %w", err)
+		}
+		if err != nil {
+			break // what is claimed goes out; the rest is found again
+		}
+		claims = append(claims, c...)
 	}
 	if len(claims) > 0 {
 		return claims, time.Time{}, nil
@@ -52,19 +63,34 @@ ORDER BY ready_at, target_kind, target_id
 LIMIT $2
 FOR UPDATE SKIP LOCKED`
 	// A statement of its own, because only one that begins after the targets were locked sees what others did to them before.
-	// The claimed message is the oldest of those that are due and first in their line.
-	claimHeads = `
-WITH head AS (
-    SELECT t.place, t.lease, o.*
-    FROM unnest($1::text[], $2::bigint[], $3::text[]) WITH ORDINALITY AS t (kind, id, lease, place)
-    CROSS JOIN LATERAL (
-        SELECT m.* FROM outbox m
+	// Fresh is what may be merged.
+	dueHeads = `
+SELECT t.kind, t.id, coalesce(c.type, ''), coalesce(c.config, '{}'), coalesce(c.digest_window_ms, 0), coalesce(c.max_per_minute, 0),
+    d.burst_from, d.burst_told, d.flushing, h.solo, h.first, h.fresh, h.since
+FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS t (kind, id, place)
+JOIN delivery_target d ON d.target_kind = t.kind AND d.target_id = t.id
+LEFT JOIN notification_channel c ON t.kind = 'channel' AND c.id = t.id
+CROSS JOIN LATERAL (
+    SELECT coalesce(min(x.position) FILTER (WHERE NOT x.fresh), 0) AS solo, coalesce(min(x.position) FILTER (WHERE x.fresh), 0) AS first,
+        count(*) FILTER (WHERE x.fresh) AS fresh, min(x.created_at) FILTER (WHERE x.fresh) AS since
+    FROM (SELECT m.position, m.created_at, m.begun_at IS NULL AND m.monitor_id <> 0 AS fresh FROM outbox m
         WHERE m.position IN (SELECT min(q.position) FROM outbox q
                 WHERE q.state = 'pending' AND q.target_kind = t.kind AND q.target_id = t.id GROUP BY q.monitor_id)
-            AND m.next_attempt_at <= $4
-        ORDER BY m.position LIMIT 1) o
+            AND m.next_attempt_at <= $3 AND m.digest_id IS NULL) x) h
+ORDER BY t.place`
+	// A message that is taken for the first time: if its target has accepted another since it was written, it has waited for its
+	// turn, and its time of trying begins now.
+	beginTrying = `
+UPDATE outbox o SET begun_at = CASE WHEN o.created_at < t.delivered_at THEN $2 ELSE o.created_at END
+FROM delivery_target t
+WHERE o.position = ANY($1::bigint[]) AND o.begun_at IS NULL AND t.target_kind = o.target_kind AND t.target_id = o.target_id`
+	takeClaims = `
+WITH head AS (
+    SELECT t.place, t.lease, o.*
+    FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS t (position, lease, place)
+    JOIN outbox o ON o.position = t.position
 ), claimed AS (
-    UPDATE delivery_target t SET claimed_until = $5, claimed_position = o.position, lease = o.lease
+    UPDATE delivery_target t SET claimed_until = $3, claimed_position = o.position, lease = o.lease
     FROM head o
     WHERE t.target_kind = o.target_kind AND t.target_id = o.target_id
 )
@@ -76,22 +102,68 @@ LEFT JOIN notification_channel c ON o.target_kind = 'channel' AND c.id = o.targe
 ORDER BY o.place`
 )
 
-func claim(ctx context.Context, tx pgx.Tx, now time.Time, lease time.Duration, limit int) ([]alerts.Claim, error) {
+// claim returns the claims, and the targets for which a digest is to be written, which takes other locks.
+func claim(ctx context.Context, tx pgx.Tx, now time.Time, lease time.Duration, limit int) ([]alerts.Claim, []alerts.Target, error) {
 	ready, err := collect(ctx, tx, scanTarget, readyTargets, now, limit)
 	if err != nil {
-		return nil, fmt.Errorf("ready targets: %w", err)
+		return nil, nil, fmt.Errorf("ready targets: %w", err)
 	}
 	if len(ready) == 0 {
+		return nil, nil, nil
+	}
+	queues, err := dueOf(ctx, tx, ready, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	var merging []alerts.Target
+	var turns []turn
+	b := &pgx.Batch{}
+	for _, q := range queues {
+		next, plan := q.pace.Next(q.burst, q.Queue, now)
+		if plan.Merge > 0 {
+			merging = append(merging, q.target)
+			continue
+		}
+		q.write(b, next, plan, now)
+		if plan.Send != 0 {
+			turns = append(turns, turn{q.target, q.pace, plan.Send})
+		}
+	}
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		return nil, nil, fmt.Errorf("plans: %w", err)
+	}
+	claims, err := take(ctx, tx, turns, now, lease)
+	return claims, merging, err
+}
+
+// turn is a message that is to be sent, and to whom.
+type turn struct {
+	target   alerts.Target
+	pace     alerts.Pace
+	position uint64
+}
+
+// take claims the messages. Their targets are locked.
+func take(ctx context.Context, tx pgx.Tx, turns []turn, now time.Time, lease time.Duration) ([]alerts.Claim, error) {
+	if len(turns) == 0 {
 		return nil, nil
 	}
-	var kinds, leases []string
-	var ids []uint32
-	for _, t := range ready {
-		kinds, ids, leases = append(kinds, string(t.Kind)), append(ids, t.ID), append(leases, rand.Text())
+	var positions []int64
+	var leases []string
+	for _, t := range turns {
+		positions, leases = append(positions, int64(t.position)), append(leases, rand.Text())
 	}
-	claims, err := collect(ctx, tx, scanClaim, claimHeads, kinds, ids, leases, now, millis(now.Add(lease)))
+	if _, err := tx.Exec(ctx, beginTrying, positions, now); err != nil {
+		return nil, fmt.Errorf("begin: %w", err)
+	}
+	claims, err := collect(ctx, tx, scanClaim, takeClaims, positions, leases, millis(now.Add(lease)))
 	if err != nil {
 		return nil, fmt.Errorf("due messages: %w", err)
+	}
+	for _, t := range turns {
+		if err := count(ctx, tx, t.pace, t.target, now); err != nil {
+			return nil, fmt.Errorf("pace: %w", err)
+		}
 	}
 	return claims, nil
 }
@@ -168,8 +240,12 @@ func settling(c alerts.Claim, a alerts.Attempt, v alerts.Verdict) *pgx.Batch {
 	b.Queue(settleMessage, c.Position, string(v.State), refusals, next, delivered, a.StatusCode, text(a.Error))
 	b.Queue(dropAttempts, c.Position, alerts.KeptAttempts)
 	b.Queue(endClaim, kind, id, maybeMillis(v.HoldUntil))
+	if c.Type == alerts.TypeDigest {
+		settleMembers(b, c, a, v, next, delivered)
+	}
 	switch {
 	case v.State == alerts.DeliveryDelivered:
+		b.Queue(noteDelivery, kind, id, ended)
 		b.Queue(releaseOne, kind, id, ended)
 	case v.State == alerts.DeliveryPending && c.Opens():
 		supersede(b, c.Target, c.Thread, ended)

@@ -17,7 +17,7 @@ const (
 	deliveryColumns = `
 o.position, o.id, o.organization_id, o.monitor_id, o.target_kind, o.target_id, o.type, coalesce(o.incident_id, 0), o.thread,
     o.content, o.occurred_at, o.created_at, o.state, o.attempts, o.refusals, o.next_attempt_at, o.delivered_at,
-    o.last_status_code, o.last_error, o.begun_at, o.attempts_before`
+    o.last_status_code, o.last_error, o.begun_at, o.attempts_before, coalesce(o.digest_id, '')`
 	selectDelivery = `SELECT ` + deliveryColumns + ` FROM outbox o`
 )
 
@@ -27,7 +27,7 @@ func scanDelivery(row pgx.Row, more ...any) (d alerts.Delivery, err error) {
 	err = row.Scan(append([]any{
 		&d.Position, &d.ID, &d.OrganizationID, &d.MonitorID, &d.Target.Kind, &d.Target.ID, &d.Type, &d.IncidentID, &d.Thread,
 		&d.Content, &d.OccurredAt, &d.CreatedAt, &d.State, &d.Attempts, &d.Refusals, &d.NextAttemptAt, &delivered,
-		&d.LastStatusCode, &d.LastError, &begun, &d.AttemptsBefore,
+		&d.LastStatusCode, &d.LastError, &begun, &d.AttemptsBefore, &d.DigestID,
 	}, more...)...)
 	if err != nil {
 		return alerts.Delivery{}, err
@@ -95,8 +95,10 @@ const (
 	alertIsOn     = `SELECT enabled FROM uptime_alerts WHERE id = $1`
 	channelIsOn   = `SELECT enabled FROM notification_channel WHERE id = $1`
 	replayMessage = `
-UPDATE outbox SET state = 'pending', refusals = 0, attempts_before = attempts, begun_at = $1, next_attempt_at = $1
+UPDATE outbox SET state = 'pending', refusals = 0, attempts_before = attempts, begun_at = $1, next_attempt_at = $1, digest_id = NULL
 WHERE position = $2`
+	// What a digest told waits with it again, unless it went by itself since.
+	replayMembers = `UPDATE outbox SET state = 'pending', next_attempt_at = $1 WHERE digest_id = $2 AND state = 'dead'`
 )
 
 // Replay implements alerts.DeliveryStore. The cursor is locked, so that the target stays what it is.
@@ -136,6 +138,7 @@ func replay(ctx context.Context, tx pgx.Tx, d alerts.Delivery, now time.Time, al
 	}
 	b := &pgx.Batch{}
 	b.Queue(replayMessage, now, d.Position)
+	b.Queue(replayMembers, now, d.ID)
 	refresh(b, d.Target)
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return alerts.Delivery{}, fmt.Errorf("replay: %w", err)

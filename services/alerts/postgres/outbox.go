@@ -95,11 +95,12 @@ func targets(messages []alerts.Message) (kinds []string, ids []uint32) {
 	return kinds, ids
 }
 
-// The soonest attempt of the messages that are first in their line, a line being what waits for one target and monitor.
+// The soonest attempt of the messages that are first in their line, a line being what waits for one target and monitor. What a
+// digest tells only holds its place.
 const refreshTarget = `
 UPDATE delivery_target SET due_at = (
     SELECT min(o.next_attempt_at) FROM outbox o
-    WHERE o.position IN (SELECT min(position) FROM outbox
+    WHERE o.digest_id IS NULL AND o.position IN (SELECT min(position) FROM outbox
         WHERE state = 'pending' AND target_kind = $1 AND target_id = $2 GROUP BY monitor_id))
 WHERE target_kind = $1 AND target_id = $2`
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/frogstats/uptime/internal/audit"
 	auditsqlite "github.com/frogstats/uptime/internal/audit/sqlite"
@@ -13,16 +14,17 @@ import (
 )
 
 const selectChannel = `
-SELECT id, organization_id, type, name, config, config_sealed, monitor_ids, trigger_events, enabled, created_at, updated_at
+SELECT id, organization_id, type, name, config, config_sealed, monitor_ids, trigger_events, enabled, created_at, updated_at,
+    digest_window_ms, max_per_minute
 FROM notification_channel`
 
 func scanChannel(row scanner) (alerts.Channel, error) {
 	var c alerts.Channel
 	var config, events string
 	var monitors sql.NullString
-	var created, updated int64
+	var created, updated, window int64
 	err := row.Scan(&c.ID, &c.OrganizationID, &c.Type, &c.Name, &config, &c.Config.Sealed, &monitors, &events, &c.Enabled,
-		&created, &updated)
+		&created, &updated, &window, &c.PerMinute)
 	if err != nil {
 		return alerts.Channel{}, err
 	}
@@ -34,6 +36,7 @@ func scanChannel(row scanner) (alerts.Channel, error) {
 			return alerts.Channel{}, fmt.Errorf("monitors of channel %d: %w", c.ID, err)
 		}
 	}
+	c.DigestWindow = time.Duration(window) * time.Millisecond
 	c.Config.Public = json.RawMessage(config)
 	c.CreatedAt, c.UpdatedAt = fromMillis(created), fromMillis(updated)
 	return c, nil
@@ -106,7 +109,8 @@ func (s *Store) CreateChannel(ctx context.Context, c alerts.Channel, finish func
 
 const updateChannel = `
 UPDATE notification_channel
-SET type = ?, name = ?, config = ?, config_sealed = ?, monitor_ids = ?, trigger_events = ?, enabled = ?, updated_at = ?
+SET type = ?, name = ?, config = ?, config_sealed = ?, monitor_ids = ?, trigger_events = ?, enabled = ?, updated_at = ?,
+    digest_window_ms = ?, max_per_minute = ?
 WHERE id = ?`
 
 func saveChannel(ctx context.Context, tx *sql.Tx, c alerts.Channel) error {
@@ -119,7 +123,7 @@ func saveChannel(ctx context.Context, tx *sql.Tx, c alerts.Channel) error {
 		monitors = sql.NullString{String: list(c.MonitorIDs), Valid: true}
 	}
 	_, err = tx.ExecContext(ctx, updateChannel, c.Type, c.Name, string(c.Config.Public), c.Config.Sealed, monitors, events,
-		c.Enabled, millis(c.UpdatedAt), c.ID)
+		c.Enabled, millis(c.UpdatedAt), c.DigestWindow.Milliseconds(), c.PerMinute, c.ID)
 	if err != nil {
 		return fmt.Errorf("save channel: %w", err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/frogstats/uptime/services/alerts"
 )
 
-const anyDue = `SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'pending' AND next_attempt_at <= ?)`
+const anyDue = `SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'pending' AND next_attempt_at <= ? AND digest_id IS NULL)`
 
 // Claim implements alerts.OutboxStore.
 func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, limit int) (claims []alerts.Claim, next time.Time, err error) {
@@ -43,16 +43,22 @@ const (
 	busyTargets = `
 SELECT target_kind, target_id FROM outbox WHERE state = 'pending' AND claimed_until > 0 AND claimed_until > ?1
 UNION
-SELECT target_kind, target_id FROM target_hold WHERE until > ?1`
+SELECT target_kind, target_id FROM target_hold WHERE until > ?1
+UNION
+SELECT target_kind, target_id FROM delivery_target WHERE paced_until > ?1`
 	// The first message of each line, a line being what waits for one target and monitor.
 	heads = `
 WITH head AS (
     SELECT min(position) AS position FROM outbox WHERE state = 'pending' GROUP BY target_kind, target_id, monitor_id)`
-	// The oldest due head of each target. Whoever waits longest comes first, so that no target is passed over for ever.
+	// What is due of each target's heads. Whoever waits longest comes first, so that no target is passed over for ever.
 	dueHeads = heads + `
-SELECT o.target_kind, o.target_id, min(o.position)
+SELECT o.target_kind, o.target_id,
+    coalesce(min(CASE WHEN o.begun_at IS NOT NULL OR o.monitor_id = 0 THEN o.position END), 0),
+    coalesce(min(CASE WHEN o.begun_at IS NULL AND o.monitor_id <> 0 THEN o.position END), 0),
+    sum(o.begun_at IS NULL AND o.monitor_id <> 0),
+    min(CASE WHEN o.begun_at IS NULL AND o.monitor_id <> 0 THEN o.created_at END)
 FROM head JOIN outbox o ON o.position = head.position
-WHERE o.next_attempt_at <= ?
+WHERE o.next_attempt_at <= ? AND o.digest_id IS NULL
 GROUP BY o.target_kind, o.target_id
 ORDER BY min(o.next_attempt_at), o.target_kind, o.target_id`
 	oneDelivery = selectDelivery + ` WHERE o.position = ?`
@@ -64,7 +70,7 @@ func claim(ctx context.Context, tx *sql.Tx, now time.Time, lease time.Duration, 
 	if err != nil {
 		return nil, fmt.Errorf("busy targets: %w", err)
 	}
-	due, err := collect(ctx, tx, scanHead, dueHeads, millis(now))
+	due, err := collect(ctx, tx, scanQueue, dueHeads, millis(now))
 	if err != nil {
 		return nil, fmt.Errorf("due messages: %w", err)
 	}
@@ -73,15 +79,17 @@ func claim(ctx context.Context, tx *sql.Tx, now time.Time, lease time.Duration, 
 		taken[t] = true
 	}
 	var claims []alerts.Claim
-	for _, h := range due {
-		if taken[h.target] || len(claims) >= limit {
+	for _, q := range due {
+		if taken[q.target] || len(claims) >= limit {
 			continue
 		}
-		c, err := claimOne(ctx, tx, h, now, lease)
+		c, err := claimNext(ctx, tx, q, now, lease)
 		if err != nil {
-			return nil, fmt.Errorf("message of %s %d: %w", h.target.Kind, h.target.ID, err)
+			return nil, fmt.Errorf("message of %s %d: %w", q.target.Kind, q.target.ID, err)
 		}
-		claims = append(claims, c)
+		if c != nil {
+			claims = append(claims, *c)
+		}
 	}
 	return claims, nil
 }
@@ -91,15 +99,17 @@ func scanTarget(row scanner) (t alerts.Target, err error) {
 	return t, err
 }
 
-// head is the message that a target is to be sent next.
-type head struct {
-	target   alerts.Target
-	position int64
+// queue is what of a target is due.
+type queue struct {
+	target alerts.Target
+	alerts.Queue
 }
 
-func scanHead(row scanner) (h head, err error) {
-	err = row.Scan(&h.target.Kind, &h.target.ID, &h.position)
-	return h, err
+func scanQueue(row scanner) (q queue, err error) {
+	var since sql.NullInt64
+	err = row.Scan(&q.target.Kind, &q.target.ID, &q.Solo, &q.First, &q.Fresh, &since)
+	q.Since = fromMaybe(since)
+	return q, err
 }
 
 const (
@@ -107,19 +117,29 @@ const (
 	configOfChannel = `SELECT type, config, config_sealed FROM notification_channel WHERE id = ?`
 )
 
-func claimOne(ctx context.Context, tx *sql.Tx, h head, now time.Time, lease time.Duration) (alerts.Claim, error) {
-	d, err := scanDelivery(tx.QueryRowContext(ctx, oneDelivery, h.position))
+// beginTrying is for a message that is taken for the first time. If its target has accepted another since it was written, it
+// has waited for its turn.
+const beginTrying = `
+UPDATE outbox SET begun_at = CASE WHEN created_at < (SELECT delivered_at FROM delivery_target
+    WHERE target_kind = outbox.target_kind AND target_id = outbox.target_id) THEN ? ELSE created_at END
+WHERE position = ? AND begun_at IS NULL`
+
+func claimOne(ctx context.Context, tx *sql.Tx, t alerts.Target, position uint64, now time.Time, lease time.Duration) (alerts.Claim, error) {
+	if _, err := tx.ExecContext(ctx, beginTrying, millis(now), position); err != nil {
+		return alerts.Claim{}, err
+	}
+	d, err := scanDelivery(tx.QueryRowContext(ctx, oneDelivery, position))
 	if err != nil {
 		return alerts.Claim{}, err
 	}
 	c := alerts.Claim{Delivery: d, Lease: rand.Text()}
 	query := configOfAlert
-	if h.target.Kind == alerts.TargetChannel {
+	if t.Kind == alerts.TargetChannel {
 		query = configOfChannel
 	}
 	var public string
 	// The target is there: whoever removes it drops its messages in the same transaction.
-	if err := tx.QueryRowContext(ctx, query, h.target.ID).Scan(&c.Via, &public, &c.Config.Sealed); err != nil {
+	if err := tx.QueryRowContext(ctx, query, t.ID).Scan(&c.Via, &public, &c.Config.Sealed); err != nil {
 		return alerts.Claim{}, fmt.Errorf("configuration: %w", err)
 	}
 	c.Config.Public = []byte(public)
@@ -133,9 +153,11 @@ func claimOne(ctx context.Context, tx *sql.Tx, h head, now time.Time, lease time
 const nextDue = heads + `
 SELECT min(max(o.next_attempt_at,
     coalesce((SELECT h.until FROM target_hold h WHERE h.target_kind = o.target_kind AND h.target_id = o.target_id), 0),
+    coalesce((SELECT p.paced_until FROM delivery_target p WHERE p.target_kind = o.target_kind AND p.target_id = o.target_id), 0),
     coalesce((SELECT max(c.claimed_until) FROM outbox c WHERE c.state = 'pending' AND c.claimed_until > 0
         AND c.target_kind = o.target_kind AND c.target_id = o.target_id), 0)))
-FROM head JOIN outbox o ON o.position = head.position`
+FROM head JOIN outbox o ON o.position = head.position
+WHERE o.digest_id IS NULL`
 
 func (s *Store) nextDue(ctx context.Context) (time.Time, error) {
 	var next sql.NullInt64
@@ -181,8 +203,16 @@ func (s *Store) Settle(ctx context.Context, c alerts.Claim, a alerts.Attempt, v 
 		if err := record(ctx, tx, c, a, v, attempts+1, ended); err != nil {
 			return fmt.Errorf("settle: %w", err)
 		}
+		if c.Type == alerts.TypeDigest {
+			if err := settleMembers(ctx, tx, c, a, v); err != nil {
+				return fmt.Errorf("settle: members: %w", err)
+			}
+		}
 		switch {
 		case v.State == alerts.DeliveryDelivered:
+			if _, err := tx.ExecContext(ctx, noteDelivery, string(c.Target.Kind), c.Target.ID, millis(ended)); err != nil {
+				return fmt.Errorf("settle: %w", err)
+			}
 			_, err = tx.ExecContext(ctx, releaseOne, millis(ended), string(c.Target.Kind), c.Target.ID)
 		case v.State == alerts.DeliveryPending && c.Opens():
 			err = supersede(ctx, tx, c.Target, c.Thread, ended)

@@ -16,7 +16,8 @@ import (
 const selectDelivery = `
 SELECT o.position, o.id, o.organization_id, o.monitor_id, o.target_kind, o.target_id, o.type, coalesce(o.incident_id, 0), o.thread,
     o.content, o.occurred_at, o.created_at, o.state, o.attempts, o.refusals, o.next_attempt_at, o.delivered_at,
-    o.last_status_code, o.last_error, o.begun_at, o.attempts_before
+    o.last_status_code, o.last_error, o.begun_at, o.attempts_before,
+    coalesce(o.digest_id, '')
 FROM outbox o`
 
 func scanDelivery(row scanner) (alerts.Delivery, error) {
@@ -26,7 +27,7 @@ func scanDelivery(row scanner) (alerts.Delivery, error) {
 	var delivered, begun sql.NullInt64
 	err := row.Scan(&d.Position, &d.ID, &d.OrganizationID, &d.MonitorID, &d.Target.Kind, &d.Target.ID, &d.Type, &d.IncidentID,
 		&d.Thread, &content, &occurred, &created, &d.State, &d.Attempts, &d.Refusals, &next, &delivered,
-		&d.LastStatusCode, &d.LastError, &begun, &d.AttemptsBefore)
+		&d.LastStatusCode, &d.LastError, &begun, &d.AttemptsBefore, &d.DigestID)
 	if err != nil {
 		return alerts.Delivery{}, err
 	}
@@ -97,8 +98,10 @@ const (
 	alertIsOn     = `SELECT enabled FROM uptime_alerts WHERE id = ?`
 	channelIsOn   = `SELECT enabled FROM notification_channel WHERE id = ?`
 	replayMessage = `
-UPDATE outbox SET state = 'pending', refusals = 0, attempts_before = attempts, begun_at = ?1, next_attempt_at = ?1
+UPDATE outbox SET state = 'pending', refusals = 0, attempts_before = attempts, begun_at = ?1, next_attempt_at = ?1, digest_id = NULL
 WHERE position = ?2`
+	// What a digest told waits with it again, unless it went by itself since.
+	replayMembers = `UPDATE outbox SET state = 'pending', next_attempt_at = ? WHERE digest_id = ? AND state = 'dead'`
 )
 
 // Replay implements alerts.DeliveryStore.
@@ -120,6 +123,9 @@ func (s *Store) Replay(ctx context.Context, organization, id string, now time.Ti
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, replayMessage, millis(now), d.Position); err != nil {
+			return fmt.Errorf("replay: %w", err)
+		}
+		if _, err := tx.ExecContext(ctx, replayMembers, millis(now), d.ID); err != nil {
 			return fmt.Errorf("replay: %w", err)
 		}
 		if d, err = scanDelivery(tx.QueryRowContext(ctx, deliveryByID, organization, id)); err != nil {

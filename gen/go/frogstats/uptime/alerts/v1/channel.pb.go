@@ -109,9 +109,14 @@ type Channel struct {
 	// When it was created. Read-only.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When it last changed. Read-only.
-	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	// In a storm: once 3 messages were made within so many seconds, further ones wait for the end of that time and come as one
+	// message. 0 to 3600; 0 means that each comes by itself; absent means 30.
+	DigestWindowSeconds *int32 `protobuf:"varint,10,opt,name=digest_window_seconds,json=digestWindowSeconds,proto3,oneof" json:"digest_window_seconds,omitempty"`
+	// At most so many messages are sent in any 60 seconds; further ones wait. 1 to 600; absent means 30.
+	MaxMessagesPerMinute *int32 `protobuf:"varint,11,opt,name=max_messages_per_minute,json=maxMessagesPerMinute,proto3,oneof" json:"max_messages_per_minute,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *Channel) Reset() {
@@ -205,6 +210,20 @@ func (x *Channel) GetUpdatedAt() *timestamppb.Timestamp {
 		return x.UpdatedAt
 	}
 	return nil
+}
+
+func (x *Channel) GetDigestWindowSeconds() int32 {
+	if x != nil && x.DigestWindowSeconds != nil {
+		return *x.DigestWindowSeconds
+	}
+	return 0
+}
+
+func (x *Channel) GetMaxMessagesPerMinute() int32 {
+	if x != nil && x.MaxMessagesPerMinute != nil {
+		return *x.MaxMessagesPerMinute
+	}
+	return 0
 }
 
 // ListChannelsRequest is empty.
@@ -496,7 +515,7 @@ var File_frogstats_uptime_alerts_v1_channel_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_alerts_v1_channel_proto_rawDesc = "" +
 	"\n" +
-	"(frogstats/uptime/alerts/v1/channel.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a)frogstats/uptime/alerts/v1/delivery.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\x03\n" +
+	"(frogstats/uptime/alerts/v1/channel.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a)frogstats/uptime/alerts/v1/delivery.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\x05\n" +
 	"\aChannel\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\"\n" +
 	"\x04type\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@H\x00R\x04type\x88\x01\x01\x12\"\n" +
@@ -509,11 +528,18 @@ const file_frogstats_uptime_alerts_v1_channel_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
-	"updated_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAtB\a\n" +
+	"updated_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12C\n" +
+	"\x15digest_window_seconds\x18\n" +
+	" \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\x90\x1c(\x00H\x03R\x13digestWindowSeconds\x88\x01\x01\x12F\n" +
+	"\x17max_messages_per_minute\x18\v \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xd8\x04(\x01H\x04R\x14maxMessagesPerMinute\x88\x01\x01B\a\n" +
 	"\x05_typeB\a\n" +
 	"\x05_nameB\n" +
 	"\n" +
-	"\b_enabled\"\x15\n" +
+	"\b_enabledB\x18\n" +
+	"\x16_digest_window_secondsB\x1a\n" +
+	"\x18_max_messages_per_minute\"\x15\n" +
 	"\x13ListChannelsRequest\"W\n" +
 	"\x14ListChannelsResponse\x12?\n" +
 	"\bchannels\x18\x01 \x03(\v2#.frogstats.uptime.alerts.v1.ChannelR\bchannels\"]\n" +

@@ -315,7 +315,9 @@ type Delivery struct {
 	// HTTP status of the last attempt; null when there was no answer.
 	LastStatusCode *uint32 `protobuf:"varint,13,opt,name=last_status_code,json=lastStatusCode,proto3,oneof" json:"last_status_code,omitempty"`
 	// What went wrong last; null when nothing did.
-	LastError     *string `protobuf:"bytes,14,opt,name=last_error,json=lastError,proto3,oneof" json:"last_error,omitempty"`
+	LastError *string `protobuf:"bytes,14,opt,name=last_error,json=lastError,proto3,oneof" json:"last_error,omitempty"`
+	// Message of type "digest" that this one is told in; null if it comes by itself.
+	DigestId      *string `protobuf:"bytes,15,opt,name=digest_id,json=digestId,proto3,oneof" json:"digest_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -444,6 +446,13 @@ func (x *Delivery) GetLastStatusCode() uint32 {
 func (x *Delivery) GetLastError() string {
 	if x != nil && x.LastError != nil {
 		return *x.LastError
+	}
+	return ""
+}
+
+func (x *Delivery) GetDigestId() string {
+	if x != nil && x.DigestId != nil {
+		return *x.DigestId
 	}
 	return ""
 }
@@ -718,7 +727,7 @@ const file_frogstats_uptime_alerts_v1_delivery_proto_rawDesc = "" +
 	"deliveries\x12@\n" +
 	"\n" +
 	"pagination\x18\x02 \x01(\v2 .frogstats.uptime.alerts.v1.PageR\n" +
-	"pagination\"\xb2\x05\n" +
+	"pagination\"\xe2\x05\n" +
 	"\bDelivery\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x1d\n" +
@@ -740,12 +749,15 @@ const file_frogstats_uptime_alerts_v1_delivery_proto_rawDesc = "" +
 	"\fdelivered_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\vdeliveredAt\x12-\n" +
 	"\x10last_status_code\x18\r \x01(\rH\x03R\x0elastStatusCode\x88\x01\x01\x12\"\n" +
 	"\n" +
-	"last_error\x18\x0e \x01(\tH\x04R\tlastError\x88\x01\x01B\v\n" +
+	"last_error\x18\x0e \x01(\tH\x04R\tlastError\x88\x01\x01\x12 \n" +
+	"\tdigest_id\x18\x0f \x01(\tH\x05R\bdigestId\x88\x01\x01B\v\n" +
 	"\t_alert_idB\r\n" +
 	"\v_channel_idB\x0e\n" +
 	"\f_incident_idB\x13\n" +
 	"\x11_last_status_codeB\r\n" +
-	"\v_last_error\"9\n" +
+	"\v_last_errorB\f\n" +
+	"\n" +
+	"_digest_id\"9\n" +
 	"\x1bListDeliveryAttemptsRequest\x12\x1a\n" +
 	"\x02id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\x80\x01R\x02id\"}\n" +
