@@ -162,7 +162,16 @@ func ownSteps() []step {
 
 // endSteps remove what was made.
 func endSteps() []step {
+	const windows, window = "/api/uptime/maintenance-windows", "/api/uptime/maintenance-windows/{id}"
 	return []step{
+		{name: "maintenance_create", op: "POST " + windows, keep: map[string]string{"window": "id"}, body: obj{"name": "weekly", "monitor_ids": []any{"{web}"}, "labels": []any{"team=db"},
+			"starts_at": "2040-10-26T00:30:00Z", "rrule": "FREQ=WEEKLY;BYDAY=SU;BYHOUR=2;BYMINUTE=30", "timezone": "Europe/Berlin", "duration_seconds": 5400}},
+		{name: "maintenance_create_invalid", op: "POST " + windows, body: obj{"name": "", "labels": []any{"="}, "rrule": "FREQ=HOURLY", "timezone": "Mars/Olympus"}},
+		{name: "maintenance", op: "GET " + window, path: windows + "/{window}"},
+		{name: "maintenance_list", op: "GET " + windows},
+		{name: "maintenance_update", op: "PATCH " + window, path: windows + "/{window}", body: obj{"rrule": nil, "duration_seconds": nil, "starts_at": "2040-01-01T00:00:00Z", "ends_at": "2040-01-01T02:00:00Z", "description": "once"}},
+		{name: "maintenance_replace", op: "PUT " + window, path: windows + "/{window}", body: obj{"name": "new year"}},
+		{name: "maintenance_delete", op: "DELETE " + window, path: windows + "/{window}"},
 		{name: "alerts_delete", op: "DELETE " + alertOp, path: "/api/uptime/monitors/{broken}/alerts/{rule}"},
 		{name: "channels_delete", op: "DELETE " + channelOp, path: "/api/uptime/notification-channels/{channel}"},
 		{name: "members_remove", op: "DELETE /api/organizations/members/{user_id}", path: "/api/organizations/members/{eve}"},
