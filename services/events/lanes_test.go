@@ -223,9 +223,15 @@ func TestProbersSpeakForThemselves(t *testing.T) {
 	if err != nil || len(some.GetSlots()) != 1 || some.GetSlots()[0].GetMonitorId() != 8 {
 		t.Errorf("of two that were asked for: %v, %v", some, err)
 	}
-	p.send(result(8, "o1", t0.Add(10*time.Second), ok), result(8, "o1", t0.Add(20*time.Second), ok))
+	three := result(8, "o1", t0.Add(30*time.Second), checkv1.ResultStatus_RESULT_STATUS_MISSED)
+	three.MissedCount, three.NextScheduledAt = 3, timestamppb.New(t0.Add(60*time.Second))
+	p.send(result(8, "o1", t0.Add(10*time.Second), ok), result(8, "o1", t0.Add(20*time.Second), ok), three)
 	p.sync()
-	for until, want := range map[time.Duration]time.Duration{25 * time.Second: 20 * time.Second, 20 * time.Second: 20 * time.Second, 19 * time.Second: 10 * time.Second} {
+	const before = time.Millisecond // a missed row covers all before the slot that follows it
+	for until, want := range map[time.Duration]time.Duration{
+		19 * time.Second: 10 * time.Second, 20 * time.Second: 20 * time.Second, 25 * time.Second: 20 * time.Second,
+		30 * time.Second: 30 * time.Second, 55 * time.Second: 55 * time.Second, 70 * time.Second: 60*time.Second - before,
+	} {
 		got, err := client.ListLastSlots(as(identity.KindProber, "p", "local"), &eventsv1.ListLastSlotsRequest{
 			Region: "local", MonitorIds: []uint32{8, 9}, Until: timestamppb.New(t0.Add(until)),
 		})

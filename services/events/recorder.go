@@ -180,12 +180,16 @@ func (s *Service) lastSlotsUntil(ctx context.Context, req *eventsv1.ListLastSlot
 	if len(req.GetMonitorIds()) == 0 {
 		return nil, fault.Invalid("", fault.Field{Name: "monitor_ids", Message: "must name monitors if until is given"})
 	}
-	slots, err := s.results.LastSlots(ctx, SlotQuery{Region: req.GetRegion(), Until: req.GetUntil().AsTime(), MonitorIDs: req.GetMonitorIds()})
+	until := req.GetUntil().AsTime()
+	slots, err := s.results.LastSlots(ctx, SlotQuery{Region: req.GetRegion(), Until: until, MonitorIDs: req.GetMonitorIds()})
 	if err != nil {
 		return nil, err
 	}
 	resp := &eventsv1.ListLastSlotsResponse{}
 	for id, at := range slots {
+		if at.After(until) { // of a missed row that begins before: it covers every slot up to there
+			at = until
+		}
 		resp.Slots = append(resp.Slots, &eventsv1.LastSlot{MonitorId: id, ScheduledAt: timestamppb.New(at)})
 	}
 	return resp, nil

@@ -398,7 +398,14 @@ func (r *archive) ListLastSlots(_ context.Context, req *eventsv1.ListLastSlotsRe
 				continue
 			}
 			covered := slotsOf(x)
-			newest[id] = max(newest[id], covered[len(covered)-1])
+			last := covered[len(covered)-1]
+			if next := x.GetNextScheduledAt(); x.GetStatus() == checkv1.ResultStatus_RESULT_STATUS_MISSED && next != nil {
+				last = max(last, next.AsTime().UnixMilli()-1) // it covers all before the next
+			}
+			if until := req.GetUntil(); until != nil {
+				last = min(last, until.AsTime().UnixMilli())
+			}
+			newest[id] = max(newest[id], last)
 		}
 	}
 	resp := &eventsv1.ListLastSlotsResponse{}
