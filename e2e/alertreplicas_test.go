@@ -87,11 +87,11 @@ func TestSuiteAlertReplicas(t *testing.T) {
 	t.Parallel()
 	monitors, run, every, spell := 20, 40*time.Second, 5*time.Second, 4*time.Second
 	if long {
-		monitors, run, every, spell = 1000, 10*time.Minute, 20*time.Second, 20*time.Second
+		monitors, run, every, spell = 1000, 10*time.Minute, 20*time.Second, 45*time.Second
 	}
 	s := start(t, func(s *server) { s.make = func(s *server) form { return newAlertReplicas(s, 3) } })
 	k := newSink(t)
-	s.channel(k, "ops")
+	s.channelOf(k, "ops", obj{})
 	f := newFlapping(s, monitors, min(monitors, 20))
 	done := make(chan struct{})
 	var running sync.WaitGroup
@@ -108,7 +108,8 @@ func TestSuiteAlertReplicas(t *testing.T) {
 	running.Wait()
 	s.allTold(f.ids)
 	outages := s.toldOnce(k, "ops")
-	t.Logf("%d kills; %d outages of %d monitors, each told once, beginning and end, in %d accepted messages", kills, outages, monitors, len(k.told("ops", "monitor.")))
+	t.Logf("%d kills; %d outages of %d monitors, each told once, beginning and end; %d messages, in %d digests and by themselves",
+		kills, outages, monitors, len(k.told("ops", "monitor.")), len(k.told("ops", "digest")))
 	if outages < monitors {
 		t.Errorf("%d outages of %d monitors are too few to tell anything", outages, monitors)
 	}
@@ -121,7 +122,7 @@ func (s *server) allTold(ids []int) {
 		s.statusIs(id, "up", time.Minute)
 	}
 	quiet := 0
-	eventually(s.t, 3*time.Minute, "every message to be delivered", func() error {
+	eventually(s.t, 5*time.Minute, "every message to be delivered", func() error {
 		left := want[struct{ Deliveries []obj }](s, 200, s.do("GET", "/api/uptime/deliveries?state=pending", nil)).Deliveries
 		open := want[struct{ Incidents []incident }](s, 200, s.do("GET", "/api/uptime/incidents?status=open", nil)).Incidents
 		if len(left) > 0 || len(open) > 0 {

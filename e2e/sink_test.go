@@ -41,6 +41,7 @@ type notice struct {
 		} `json:"alert"`
 		Status     string   `json:"status"`
 		Supersedes []string `json:"supersedes"`
+		Messages   []notice `json:"messages"` // of a digest
 	} `json:"data"`
 }
 
@@ -139,6 +140,9 @@ func (k *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.answered = answer(d)
 	k.mu.Lock()
 	k.attempts = append(k.attempts, d)
+	for _, n := range d.notice.Data.Messages { // a program handles them one after the other
+		k.attempts = append(k.attempts, delivery{to: d.to, id: n.ID, at: d.at, answered: d.answered, header: d.header, notice: n})
+	}
 	k.mu.Unlock()
 	w.WriteHeader(d.answered)
 }
@@ -215,10 +219,15 @@ func verifyWebhook(secret string, h http.Header, body []byte, now time.Time) err
 // receiver called name, signed with a secret that the sink then checks.
 func (s *server) channel(k *sink, name string, events ...string) int {
 	s.t.Helper()
+	return s.channelOf(k, name, obj{"digest_window_seconds": 0, "max_messages_per_minute": 600}, events...) // each message by itself
+}
+
+// channelOf is channel with more fields.
+func (s *server) channelOf(k *sink, name string, body obj, events ...string) int {
+	s.t.Helper()
 	secret := "whsec_" + base64.StdEncoding.EncodeToString([]byte("0123456789abcdef0123456789abcdef"))
 	k.trust(name, secret)
-	body := obj{"type": "webhook", "name": name, "config": obj{"url": k.url(name), "secret": secret},
-		"digest_window_seconds": 0, "max_messages_per_minute": 600} // each message by itself
+	body["type"], body["name"], body["config"] = "webhook", name, obj{"url": k.url(name), "secret": secret}
 	if len(events) > 0 {
 		body["trigger_events"] = events
 	}
