@@ -16,8 +16,9 @@ import (
 const (
 	// maxSending is how many messages are sent at once, each to another target.
 	maxSending = 16
-	// leaseTime outlasts an attempt and the recording of it by far; after it, a worker that died is replaced.
-	leaseTime = 60 * time.Second
+	// leaseTime is twice what an attempt and the recording of it may take; after it, a worker that died is replaced. It is by each
+	// replica's own clock, and the rest of it is how far those may be apart.
+	leaseTime = 30 * time.Second
 	// drainTime is how long attempts that run when the service stops may take to finish.
 	drainTime = 5 * time.Second
 	// settleTime bounds the recording of an attempt, which goes on while the service stops.
