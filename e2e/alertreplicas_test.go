@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -121,19 +120,7 @@ func (s *server) allTold(ids []int) {
 	for _, id := range ids {
 		s.statusIs(id, "up", time.Minute)
 	}
-	quiet := 0
-	eventually(s.t, 5*time.Minute, "every message to be delivered", func() error {
-		left := want[struct{ Deliveries []obj }](s, 200, s.do("GET", "/api/uptime/deliveries?state=pending", nil)).Deliveries
-		open := want[struct{ Incidents []incident }](s, 200, s.do("GET", "/api/uptime/incidents?status=open", nil)).Incidents
-		if len(left) > 0 || len(open) > 0 {
-			quiet = 0
-			return fmt.Errorf("%d messages are pending, %d incidents open", len(left), len(open))
-		}
-		if quiet++; quiet < 50 { // what was observed may not have reached the rules yet
-			return errors.New("it has only just become quiet")
-		}
-		return nil
-	})
+	s.quiet(5 * time.Minute)
 }
 
 // allIncidents are those of every page.

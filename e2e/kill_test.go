@@ -208,19 +208,7 @@ func (f *flock) finish() {
 		f.s.statusIs(one.id, "up", 30*time.Second)
 	}
 	f.stillThere(-1)
-	quiet := 0
-	eventually(f.t, 90*time.Second, "every message to be delivered", func() error {
-		left := want[struct{ Deliveries []obj }](f.s, 200, f.s.do("GET", "/api/uptime/deliveries?state=pending", nil)).Deliveries
-		open := want[struct{ Incidents []incident }](f.s, 200, f.s.do("GET", "/api/uptime/incidents?status=open", nil)).Incidents
-		if len(left) > 0 || len(open) > 0 {
-			quiet = 0
-			return fmt.Errorf("%d messages are pending, %d incidents open", len(left), len(open))
-		}
-		if quiet++; quiet < 50 { // what was observed may not have reached the rules yet
-			return errors.New("it has only just become quiet")
-		}
-		return nil
-	})
+	f.s.quiet(90 * time.Second)
 	told, ids := map[string]string{}, map[string]string{} // cause → id and back
 	for _, d := range f.k.got(func(delivery) bool { return true }) {
 		cause := d.to + ": " + d.notice.cause()
@@ -242,6 +230,24 @@ func (f *flock) finish() {
 		f.announced("ops", one.id, len(all), "monitor.down", "monitor.recovered")
 		f.announced(fmt.Sprint("rule-", i), one.id, len(all), "alert.triggered", "alert.resolved")
 	}
+}
+
+// quiet waits until every incident is over, and every message delivered.
+func (s *server) quiet(limit time.Duration) {
+	s.t.Helper()
+	quiet := 0
+	eventually(s.t, limit, "every message to be delivered", func() error {
+		left := want[struct{ Deliveries []obj }](s, 200, s.do("GET", "/api/uptime/deliveries?state=pending", nil)).Deliveries
+		open := want[struct{ Incidents []incident }](s, 200, s.do("GET", "/api/uptime/incidents?status=open", nil)).Incidents
+		if len(left) > 0 || len(open) > 0 {
+			quiet = 0
+			return fmt.Errorf("%d messages are pending, %d incidents open", len(left), len(open))
+		}
+		if quiet++; quiet < 50 { // what was observed may not have reached the rules yet
+			return errors.New("it has only just become quiet")
+		}
+		return nil
+	})
 }
 
 // announced checks that a receiver was told of n outages, beginning and end.
