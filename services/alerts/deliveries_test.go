@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,11 +42,14 @@ func TestReplay(t *testing.T) {
 		w := newWorld(t)
 		w.know(7)
 		c := w.createChannel(`{"type": "webhook", "name": "ops", "config": {"url": "https://example.com/"}}`)
+		var mu sync.Mutex
 		answer := alerts.Result{StatusCode: 410, Refused: true, Error: "gone", Response: "no such hook"}
 		var ids []string
 		w.service.SendThrough(func(_ context.Context, c alerts.Claim, _ time.Time) alerts.Result {
-			ids = append(ids, c.ID)
 			time.Sleep(1500 * time.Millisecond) //nolint:forbidigo // the bubble's clock jumps
+			mu.Lock()
+			defer mu.Unlock()
+			ids = append(ids, c.ID)
 			return answer
 		})
 		w.run()
@@ -65,7 +69,9 @@ func TestReplay(t *testing.T) {
 			t.Fatalf("replayed = %v, %v", d, err)
 		}
 		pass(time.Minute) // three new attempts, so that it is known to have begun anew
+		mu.Lock()
 		answer = alerts.Result{OK: true, StatusCode: 204, Response: "thanks"}
+		mu.Unlock()
 		if d, err = w.replay(id); err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +80,10 @@ func TestReplay(t *testing.T) {
 			t.Errorf("delivery = %v", d)
 		}
 		refused(t, w, id, "NOT_DEAD", "is delivered; only dead deliveries can be replayed")
-		if diff := cmp.Diff(slices.Repeat([]string{id}, 7), ids); diff != "" {
+		mu.Lock()
+		sent := slices.Clone(ids)
+		mu.Unlock()
+		if diff := cmp.Diff(slices.Repeat([]string{id}, 7), sent); diff != "" {
 			t.Errorf("sent (-want +got):\n%s", diff)
 		}
 		checkAttempts(t, w, id)

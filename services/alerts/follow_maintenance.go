@@ -104,7 +104,7 @@ func windowFrom(v *monitorsv1.MaintenanceVersion) MaintenanceWindow {
 
 const (
 	// maintenanceEvery is how often this service looks for maintenance that is over.
-	maintenanceEvery = time.Second
+	maintenanceEvery = 5 * time.Second
 	// maintenanceGrace is how long the last checks of a window may take to be judged and read. Those that take longer are announced
 	// by what changes then.
 	maintenanceGrace = 2 * time.Second
