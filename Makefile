@@ -73,13 +73,14 @@ MONITORS ?= 1000
 SEED ?=
 
 .PHONY: torture
-torture: engines ## MINUTES of faults, FAULTS of them at least, on MONITORS, replayed by SEED; then frozen stores, cut networks, the spool, leases
+torture: engines ## MINUTES of faults, FAULTS of them at least, on MONITORS, replayed by SEED; then frozen stores, cut networks, the spool, leases, alerts
 	FROGUP_E2E_LONG=1 FROGUP_E2E_TORTURE_FAULTS=$(FAULTS) FROGUP_E2E_TORTURE_MINUTES=$(MINUTES) FROGUP_E2E_TORTURE_MONITORS=$(MONITORS) FROGUP_E2E_TORTURE_SEED=$(SEED) \
 	  $(GO) test -v -count=1 -timeout 6h -run '^TestSuiteTorture$$' $(TESTFLAGS) ./e2e
 	FROGUP_E2E_LONG=1 $(GO) test -v -count=1 -timeout 3h -run '^($(TROUBLES))$$' $(TESTFLAGS) ./e2e
 	FROGUP_TORTURE=1 $(GO) test -v -count=1 -timeout 1h -run 'Killed|Torn|Bit' $(TESTFLAGS) ./services/prober/spool
 	FROGUP_TORTURE=1 $(GO) test -v -count=1 -timeout 1h -run 'TestLeases' $(TESTFLAGS) ./services/prober
 	$(GO) test -v -count=1 -timeout 2h -run 'TestLeaseHistories' $(TESTFLAGS) ./services/monitors -histories 1000
+	FROGUP_TORTURE=1 $(GO) test -v -count=1 -timeout 2h -run 'Model|Storm|Pace' $(TESTFLAGS) ./services/alerts
 
 # Scenarios of one long trouble each.
 TROUBLES := TestSuiteDatabaseStandsStill|TestSuiteHistoryIsAway|TestProberIsCutOff|TestSuiteRegions|TestSuiteProberLosesPackets|TestSlowDisk
