@@ -84,7 +84,7 @@ func TestNothingLostNothingTwice(t *testing.T) {
 			pass(time.Duration(i) * time.Minute)
 		}
 		f.calm()
-		pass(4 * time.Hour)
+		pass(2 * time.Hour)
 		w.stop()
 		sink.check(t, w, rounds)
 	})

@@ -348,7 +348,7 @@ func expected(start State, windows []MaintenanceWindow, all []happening, end tim
 // The machine with windows against that model, and its history against the machine without any.
 func TestMaintenanceAgainstModel(t *testing.T) {
 	steps, rounds, told := 0, 0, 0
-	least := 100_000
+	least := 25_000
 	if os.Getenv("FROGUP_TORTURE") != "" {
 		least = stepsInEarnest
 	} else if testing.Short() {
