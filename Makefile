@@ -44,7 +44,7 @@ test: $(BIN)/testreport engines ## run the tests of every module, with the race 
 	@$(if $(RACE),,echo 'No C compiler: the race detector is off.')
 	$(GO) build $(RACE) work
 	@( rc=0; \
-	   $(GO) test $(RACE) -json -count=1 -timeout 8m $(TESTFLAGS) work || rc=1; \
+	   $(GO) test $(RACE) -json -count=1 -timeout 10m $(TESTFLAGS) work || rc=1; \
 	   FROGUP_E2E_FORM=suite $(GO) test -json -count=1 -timeout 12m -skip '^($(SOLO_ONLY))$$' $(TESTFLAGS) ./e2e || rc=1; \
 	   $(GO) test -json -count=1 -timeout 5m -run '^($(ACCURACY))$$' $(TESTFLAGS) ./services/prober/nettest || rc=1; \
 	   for m in $(TOOL_MODULES); do GOWORK=off $(GO) -C $$m test -json -count=1 -timeout 8m $(TESTFLAGS) ./... || rc=1; done; \
