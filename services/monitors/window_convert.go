@@ -24,6 +24,9 @@ func windowConfigFromProto(w *monitorsv1.MaintenanceWindow, now time.Time, p *pr
 	if w.GetStartsAt() == nil {
 		c.Start = now
 	}
+	if w.GetStartsAt() == nil && w.GetRrule() != "" {
+		c.Start = now.Truncate(time.Minute) // the rule takes its seconds from there, and nobody means those of now
+	}
 	c.End = timeFromProto("ends_at", w.GetEndsAt(), p)
 	c.RRule, c.Cron = strings.TrimSpace(given("rrule", w.Rrule, p)), strings.TrimSpace(given("cron", w.Cron, p))
 	c.Timezone, c.Length = given("timezone", w.Timezone, p), maintenance.Seconds(w.GetDurationSeconds())

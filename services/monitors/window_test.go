@@ -15,6 +15,7 @@ import (
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
 	"github.com/frogstats/uptime/internal/identity"
 	"github.com/frogstats/uptime/internal/rpc/rpctest"
+	"github.com/frogstats/uptime/services/monitors"
 )
 
 // nightly is a window that comes again, for every monitor of the team db.
@@ -291,5 +292,22 @@ func TestWatchMaintenance(t *testing.T) {
 	}
 	if v := next().GetUpserted(); v.GetVersion() != 2 || v.GetValidUntil() == nil {
 		t.Errorf("after the deletion %v", v)
+	}
+}
+
+// A rule that begins at no given time begins at whole minutes, not at the second at which it was made.
+func TestWindowsBeginAtWholeMinutes(t *testing.T) {
+	now := time.Date(2027, 3, 1, 12, 30, 41, 7e6, time.UTC)
+	for name, test := range map[string]struct {
+		window *monitorsv1.MaintenanceWindow
+		want   time.Time
+	}{
+		"a rule":        {&monitorsv1.MaintenanceWindow{Rrule: ptr("FREQ=DAILY;BYHOUR=2;BYMINUTE=30")}, now.Truncate(time.Minute)},
+		"once":          {&monitorsv1.MaintenanceWindow{}, now},
+		"given seconds": {&monitorsv1.MaintenanceWindow{Rrule: ptr("FREQ=DAILY"), StartsAt: timestamppb.New(now)}, now},
+	} {
+		if got := monitors.StartOfWindow(test.window, now); !got.Equal(test.want) {
+			t.Errorf("%s begins at %v, want %v", name, got, test.want)
+		}
 	}
 }
