@@ -6,11 +6,12 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc/metadata"
 	"pgregory.net/rapid"
+
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 var testKey = []byte("0123456789abcdef0123456789abcdef")
@@ -158,7 +159,7 @@ func TestVerifyRefuses(t *testing.T) {
 }
 
 func TestSignatureExpires(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		s := signer(t, testKey)
 		token := s.Sign(Principal{Kind: KindService, Name: "events"})
 		<-time.After(Validity)

@@ -8,10 +8,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -63,7 +64,7 @@ func (j *journal) closer(name string) func(context.Context) error {
 }
 
 func TestStopsInReverseWhenTheContextEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		j := &journal{}
 		g := New(discard, 10*time.Second)
 		g.Defer("database", j.closer("database"))
@@ -84,7 +85,7 @@ func TestStopsInReverseWhenTheContextEnds(t *testing.T) {
 }
 
 func TestFirstErrorWins(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		j := &journal{}
 		g := New(discard, 10*time.Second)
 		g.Add("other", j.task("other", 0))
@@ -100,7 +101,7 @@ func TestFirstErrorWins(t *testing.T) {
 }
 
 func TestPanicIsAnError(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		j := &journal{}
 		g := New(discard, time.Second)
 		g.Add("other", j.task("other", 0))
@@ -114,7 +115,7 @@ func TestPanicIsAnError(t *testing.T) {
 }
 
 func TestErrorsOfStoppingAreReported(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		g := New(discard, time.Second)
 		g.Add("task", func(ctx context.Context) error { <-ctx.Done(); return errBoom })
 		g.Defer("closer", func(context.Context) error { panic("canary") })
@@ -128,7 +129,7 @@ func TestErrorsOfStoppingAreReported(t *testing.T) {
 }
 
 func TestRunEndsWithItsLastTask(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		j := &journal{}
 		g := New(discard, time.Second)
 		g.Defer("closer", j.closer("closer"))
@@ -142,7 +143,7 @@ func TestRunEndsWithItsLastTask(t *testing.T) {
 }
 
 func TestForceFollowsGrace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		j := &journal{}
 		g := New(discard, 10*time.Second)
 		g.Defer("database", j.closer("database"))
@@ -166,7 +167,7 @@ func TestForceFollowsGrace(t *testing.T) {
 }
 
 func TestWhatDoesNotStopIsLeftBehind(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		j := &journal{}
 		g := New(discard, 10*time.Second)
 		g.Defer("database", func(ctx context.Context) error {
@@ -202,7 +203,7 @@ func TestClosersThatHangAreLeftBehind(t *testing.T) {
 		"after a task that hangs": {time.Hour, 10*time.Second + Overtime},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				j := &journal{}
 				g := New(discard, 10*time.Second)
 				hang := make(chan struct{})
@@ -227,7 +228,7 @@ func TestClosersThatHangAreLeftBehind(t *testing.T) {
 }
 
 func TestUnwindIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		g := New(discard, time.Second)
 		hang := make(chan struct{})
 		g.Defer("pool", func(context.Context) error { <-hang; return nil })
@@ -240,7 +241,7 @@ func TestUnwindIsBounded(t *testing.T) {
 }
 
 func TestGroupWithoutTasksWaitsForItsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		j := &journal{}
 		g := New(discard, time.Second)
 		g.Defer("closer", j.closer("closer"))

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 // Whoever is told learns it at once; the tasks run on for the time to linger, and are stopped then.
 func TestLinger(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		var j journal
 		g := New(discard, time.Second)
 		begun := time.Now()
@@ -33,7 +34,7 @@ func TestLinger(t *testing.T) {
 func TestFailureDoesNotLinger(t *testing.T) {
 	for name, failAfter := range map[string]time.Duration{"before the stop": time.Second, "while lingering": 61 * time.Second} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				g := New(discard, time.Second)
 				begun, told := time.Now(), 0
 				g.Linger(time.Hour)

@@ -8,13 +8,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc/codes"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/status"
 
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/fault"
 	"github.com/frogstats/uptime/internal/identity"
 	"github.com/frogstats/uptime/internal/requestid"
@@ -64,7 +64,7 @@ func TestOutagesAreLogged(t *testing.T) {
 
 // The same outage is logged once a second, however many requests it fails, and says how many were passed over.
 func TestOutagesDoNotFloodTheLog(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		log := &logBuffer{}
 		s, err := NewServer(Config{Service: "test", Log: slog.New(slog.NewJSONHandler(log, nil)), Signer: testSigner(t), Policy: testPolicy})
 		if err != nil {

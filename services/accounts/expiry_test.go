@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc"
@@ -14,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	accountsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/accounts/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/identity"
 	"github.com/frogstats/uptime/services/accounts"
 	"github.com/frogstats/uptime/services/accounts/sqlite"
@@ -34,7 +34,7 @@ func serverSide(p *accountsv1.Principal) context.Context {
 
 // bubble runs fn where time passes at once, with a service and its store.
 func bubble(t *testing.T, cfg accounts.BootstrapConfig, fn func(t *testing.T, b *clockwork)) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "accounts.db"))
 		if err != nil {
 			t.Fatal(err)

@@ -3,12 +3,13 @@ package accounts
 import (
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 func TestTenAttemptsAMinute(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		l := newLimiter(100)
 		frog := attempterOf("192.0.2.1", "frog@example.com")
 		for i := range attempts {

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/services/alerts"
 )
 
@@ -61,7 +61,7 @@ func (f *flaky) Settle(ctx context.Context, c alerts.Claim, a alerts.Attempt, v 
 // Through failures of the store, refusals of the receiver and restarts every message arrives, in order, and a repeat has the
 // id of the first.
 func TestNothingLostNothingTwice(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		const rounds = 6
 		w := newWorld(t)
 		w.know(7, 8, 9)
@@ -159,7 +159,7 @@ func (w *world) count(monitor uint32, state alerts.DeliveryState) int {
 
 // A stream that says nothing any more is given up and opened anew.
 func TestSilentStream(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.know(7)
 		w.events.silent = true
@@ -177,7 +177,7 @@ func TestSilentStream(t *testing.T) {
 
 // Delivered messages are forgotten after a month.
 func TestPruning(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.know(7)
 		c := w.createChannel(`{"type": "webhook", "name": "ops", "config": {"url": "https://example.com/"}}`)
@@ -212,7 +212,7 @@ func TestPruning(t *testing.T) {
 
 // Uptime is asked for at most once a minute, however often a monitor is checked.
 func TestUptimeIsAskedForOnceAMinute(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.know(7)
 		w.createAlert(`{"alert_type": "webhook", "alert_config": {"url": "https://e/"}, "conditions": {"uptime_percentage_threshold": 99}}`)
@@ -231,7 +231,7 @@ func TestUptimeIsAskedForOnceAMinute(t *testing.T) {
 // Through storms, failures of the store, of the receiver, and restarts: of what the receiver accepted, a repeat left out by its
 // id, every outage is told from its beginning to its end, once and in order.
 func TestStormsLoseNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		rounds, monitors := 3, inEarnest(30, 40)
 		w := newWorld(t)
 		for id := range uint32(monitors) {

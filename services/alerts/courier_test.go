@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/frogstats/uptime/internal/audit"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/services/alerts"
 	"github.com/frogstats/uptime/services/alerts/sqlite"
 )
@@ -176,7 +177,7 @@ func always(r alerts.Result) func(context.Context, alerts.Claim, int) alerts.Res
 // A receiver answers 500, then asks to be left alone, then does not answer, and then recovers: the message arrives, at the
 // times that the schedule says, always under one id.
 func TestRetrySchedule(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		d := deliver(t, nil, func(ctx context.Context, _ alerts.Claim, n int) alerts.Result {
 			switch n {
 			case 1, 2:
@@ -219,7 +220,7 @@ func TestRetrySchedule(t *testing.T) {
 
 // The monitor is down and up again while the receiver is out of order: once it works, it gets one message with both times.
 func TestCombinedMessage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		var works time.Time
 		d := deliver(t, nil, func(context.Context, alerts.Claim, int) alerts.Result {
 			if time.Now().Before(works) {
@@ -252,7 +253,7 @@ func TestCombinedMessage(t *testing.T) {
 }
 
 func TestDeadAfterADay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		d := deliver(t, nil, always(broken500))
 		d.put(d.message("m", alerts.TypeDown, d.channel(), 7))
 		pass(26 * time.Hour)
@@ -267,7 +268,7 @@ func TestDeadAfterADay(t *testing.T) {
 }
 
 func TestRefusedThreeTimes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		d := deliver(t, nil, always(alerts.Result{StatusCode: 410, Refused: true, Error: "gone"}))
 		d.put(d.message("m", alerts.TypeDown, d.channel(), 7))
 		pass(time.Hour)
@@ -279,7 +280,7 @@ func TestRefusedThreeTimes(t *testing.T) {
 
 // A message that was waiting when the service was away for days is tried at least once.
 func TestLateIsTriedOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		d := deliver(t, nil, always(ok))
 		d.stop()
 		d.put(d.message("m", alerts.TypeDown, d.channel(), 7))
@@ -293,7 +294,7 @@ func TestLateIsTriedOnce(t *testing.T) {
 
 // One receiver that takes its ten seconds for every message delays no other, and no more than 16 are sent to at once.
 func TestSlowReceiversDelayNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		var a, b alerts.Target // all but b are slow
 		d := deliver(t, nil, func(ctx context.Context, c alerts.Claim, _ int) alerts.Result {
 			if c.Target == b {
@@ -328,7 +329,7 @@ func TestSlowReceiversDelayNobody(t *testing.T) {
 }
 
 func TestOrder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		d := deliver(t, nil, func(_ context.Context, c alerts.Claim, n int) alerts.Result {
 			if n <= 2 {
 				return broken500
@@ -364,7 +365,7 @@ func (a *amnesiac) Settle(ctx context.Context, c alerts.Claim, at alerts.Attempt
 }
 
 func TestCrashBetweenClaimAndMark(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		d := deliver(t, func(s alerts.Store) alerts.Store { return &amnesiac{Store: s, fails: 1} }, always(ok))
 		d.put(d.message("m", alerts.TypeDown, d.channel(), 7))
 		pass(10 * time.Minute)
@@ -382,7 +383,7 @@ func TestCrashBetweenClaimAndMark(t *testing.T) {
 
 // Stopping lets an attempt finish for a while, and then gives the message back as if it had not been tried.
 func TestStop(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		takes := 3 * time.Second
 		d := deliver(t, nil, func(ctx context.Context, _ alerts.Claim, _ int) alerts.Result {
 			select {
@@ -421,7 +422,7 @@ func TestStop(t *testing.T) {
 
 // A store that fails for a while stops nothing for good.
 func TestStoreThatFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		sick := &sickOutbox{}
 		d := deliver(t, func(s alerts.Store) alerts.Store {
 			sick.Store = s

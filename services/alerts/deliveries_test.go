@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,6 +16,7 @@ import (
 	alertsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1"
 	auditv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/audit/v1"
 	"github.com/frogstats/uptime/internal/audit"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/fault"
 	"github.com/frogstats/uptime/services/alerts"
 )
@@ -38,7 +38,7 @@ func (w *world) replay(id string) (*alertsv1.Delivery, error) {
 // A receiver refuses for good and is mended: the message is replayed at once, under its old id, and every attempt at it can
 // be read.
 func TestReplay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.know(7)
 		c := w.createChannel(`{"type": "webhook", "name": "ops", "config": {"url": "https://example.com/"}}`)
@@ -135,7 +135,7 @@ func checkAttempts(t *testing.T, w *world, id string) {
 
 // What has nowhere to go is not replayed.
 func TestReplayWithoutTarget(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.know(7)
 		c := w.createChannel(`{"type": "webhook", "name": "ops", "config": {"url": "https://example.com/"}}`)
@@ -167,7 +167,7 @@ func TestReplayWithoutTarget(t *testing.T) {
 
 // A replayed message has a day before it again, with the pauses of a new one.
 func TestReplayHasADay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		d := deliver(t, nil, always(broken500))
 		d.put(d.message("m", alerts.TypeDown, d.channel(), 7))
 		pass(30 * time.Hour)

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	alertsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/fault"
 	"github.com/frogstats/uptime/internal/rpc/rpctest"
 	"github.com/frogstats/uptime/internal/telemetry/telemetrytest"
@@ -104,7 +104,7 @@ func succeed(t *testing.T, err error) {
 
 // Every organization's channels that ask for it are told, once, when a trouble begins and when it ends; the others never.
 func TestNoticesReachOperators(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		box := &inbox{}
 		w.service.SendThrough(box.take)
@@ -192,7 +192,7 @@ func (a away) Backlog(ctx context.Context) (alerts.Backlog, error) {
 
 // What could be reported only after it was over is one notice and one message, with the true times.
 func TestNoticeAfterAFreeze(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		var gone atomic.Bool
 		w.wrap = func(s alerts.Store) alerts.Store { return away{s, &gone} }
@@ -229,7 +229,7 @@ func TestNoticeAfterAFreeze(t *testing.T) {
 
 // A receiver that was away for all of it gets one message, and one that works gets both.
 func TestNoticeThatWasNotDelivered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		box := &inbox{fail: true}
 		w.service.SendThrough(box.take)
@@ -270,7 +270,7 @@ func TestNoticeFromTheFuture(t *testing.T) {
 
 // Notices are forgotten ninety days after their end.
 func TestNoticesArePruned(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.run()
 		defer w.stop()
@@ -294,7 +294,7 @@ func TestNoticesArePruned(t *testing.T) {
 
 // A service is well while its store answers, its feed lives, and what is due is sent.
 func TestCheck(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		var gone atomic.Bool
 		w.wrap = func(s alerts.Store) alerts.Store { return away{s, &gone} }
@@ -343,7 +343,7 @@ func (s stuck) Claim(ctx context.Context, at time.Time, lease time.Duration, lim
 
 func TestCheckFindsThatNothingIsSent(t *testing.T) {
 	tel := telemetrytest.New(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		var on atomic.Bool
 		on.Store(true)

@@ -9,12 +9,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/postgres/postgrestest"
 	"github.com/frogstats/uptime/internal/secret"
 	"github.com/frogstats/uptime/services/alerts"
@@ -127,7 +127,7 @@ func (deaf) Claim(context.Context, time.Time, time.Duration, int) ([]alerts.Clai
 // What one replica wrote and does not send is sent by another soon.
 func TestReplicaSendsWhatAnotherWrote(t *testing.T) {
 	dsn := postgrestest.DSN(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		a, _ := replicas(t, dsn, func(s alerts.Store) alerts.Store { return deaf{s} })
 		b := a.beside() // it hears nothing: all it can do is send
 		a.know(7)
@@ -194,7 +194,7 @@ func (m *mortal) Release(ctx context.Context, c alerts.Claim) error {
 // claims end, not before, and everything else at once.
 func TestReplicaKilled(t *testing.T) {
 	dsn := postgrestest.DSN(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		const targets = 20 // more than one replica sends to at once
 		m := &mortal{}
 		a, b := replicas(t, dsn, func(s alerts.Store) alerts.Store {
@@ -236,7 +236,7 @@ func TestReplicaKilled(t *testing.T) {
 
 // A replica that reads the feed later than another neither takes it for one that began anew nor repeats anything.
 func TestReplicaBehind(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.know(7)
 		w.createChannel(`{"type": "webhook", "name": "ops", "config": {"url": "https://example.com/"}}`)
@@ -277,7 +277,7 @@ func TestReplicaBehind(t *testing.T) {
 // A replica whose place in the feed is gone leaves the states alone if another one has gone on: they may be older than what
 // that one evaluated.
 func TestReplicaDoesNotUndo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.know(7)
 		w.createChannel(`{"type": "webhook", "name": "ops", "config": {"url": "https://example.com/"}}`)
@@ -312,7 +312,7 @@ func TestReplicaDoesNotUndo(t *testing.T) {
 
 // A monitor that another replica hears of while this one reads a snapshot without it is not taken for a deleted one.
 func TestReplicaKeepsNewMonitors(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.know(7)
 		if err := w.store.PutMonitors(t.Context(), []alerts.Monitor{{ID: 6, OrganizationID: orgA, Name: "gone"}}); err != nil {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -17,6 +16,7 @@ import (
 
 	alertsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1"
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/postgres/postgrestest"
 	"github.com/frogstats/uptime/services/alerts"
 )
@@ -142,7 +142,7 @@ func storm(t *testing.T, w *world, c *crowd, all ...*world) {
 // Five hundred monitors fail at once, and recover at once: a chat and a program get ten messages each time that name every
 // monitor once, and whoever counts by incident gets each by itself.
 func TestStorm(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		storm(t, w, newCrowd(), w)
 		if n := count(t, w, alerts.DeliveryPending) + count(t, w, alerts.DeliveryDead); n != 0 {
@@ -165,7 +165,7 @@ func count(t *testing.T, w *world, state alerts.DeliveryState) int {
 // The same with three couriers over one store.
 func TestStormReplicas(t *testing.T) {
 	dsn := postgrestest.DSN(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		a, b := replicas(t, dsn, nil)
 		third := a.beside()
 		storm(t, a, newCrowd(), a, b, third)
@@ -234,7 +234,7 @@ func TestStormOverTheNetwork(t *testing.T) {
 
 // More than the limit of a minute waits, and is neither lost nor out of order nor given up, though it takes days.
 func TestPaceOverDays(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		messages := inEarnest(3*60, 26*60)
 		fails := true
 		d := deliver(t, nil, nil)

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/telemetry/telemetrytest"
 	"github.com/frogstats/uptime/services/alerts"
 )
@@ -20,7 +21,7 @@ import (
 func TestAttemptsAreObserved(t *testing.T) {
 	tel, spans := telemetrytest.New(t), tracetest.NewSpanRecorder()
 	tp := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		is := func(want float64, name string, labels ...string) {
 			t.Helper()
 			if got := tel.Sum(t, name, labels...); got != want {

@@ -15,6 +15,7 @@ import (
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/services/events"
 )
 
@@ -59,7 +60,7 @@ func TestAppendsWait(t *testing.T) {
 	for name, tt := range tests {
 		dir := t.TempDir()
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				n := &noting{start: time.Now()}
 				r := run(t, dir, &catalogue{entries: []*monitorsv1.CatalogEntry{entry(7, "o1")}}, func(d *events.Deps) {
 					n.ResultStore = d.Results

@@ -14,6 +14,7 @@ import (
 
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/fault"
 	"github.com/frogstats/uptime/internal/rpc/rpctest"
 	"github.com/frogstats/uptime/services/events"
@@ -72,7 +73,7 @@ func TestHistoryAway(t *testing.T) {
 	for name, how := range map[string]int32{"refusing": refusing, "silent": silent} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			synctest.Test(t, func(t *testing.T) { historyAway(t, dir, how) })
+			bubbletest.Test(t, func(t *testing.T) { historyAway(t, dir, how) })
 		})
 	}
 }

@@ -17,6 +17,7 @@ import (
 	alertsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1"
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/clickhouse/clickhousetest"
 	"github.com/frogstats/uptime/internal/fault"
 	"github.com/frogstats/uptime/internal/rpc/rpctest"
@@ -104,7 +105,7 @@ func asksForResults(conn grpc.ClientConnInterface) map[string]error {
 // history is back, the timeline is what it would have been.
 func TestStartsWithoutItsHistory(t *testing.T) {
 	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		start := time.Now().UTC()
 		at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
 		sleep := func(until time.Time) {

@@ -11,6 +11,7 @@ import (
 
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/identity"
 	"github.com/frogstats/uptime/internal/rpc/rpctest"
 	"github.com/frogstats/uptime/services/events"
@@ -20,7 +21,7 @@ import (
 // do their work at the right time.
 func TestDeadlines(t *testing.T) {
 	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		start := time.Now().UTC()
 		e := entry(7, "o1") // a minute between checks, 10 seconds for each: 130 seconds of patience
 		e.CreatedAt, e.UpdatedAt = timestamppb.New(start), timestamppb.New(start)
@@ -71,7 +72,7 @@ func TestDeadlines(t *testing.T) {
 // then missed nothing, and reads of an outage that came and went; a page is told to begin anew.
 func TestPruning(t *testing.T) {
 	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		start := time.Now().UTC()
 		e := entry(7, "o1")
 		e.CreatedAt, e.UpdatedAt, e.IntervalMs = timestamppb.New(start), timestamppb.New(start), 86_400_000

@@ -4,13 +4,13 @@ import (
 	"context"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/rpc/rpctest"
 	"github.com/frogstats/uptime/services/events"
 )
@@ -57,7 +57,7 @@ func TestFrozen(t *testing.T) {
 	for name, limit := range map[string]int{"all fits into memory": 1 << 30, "most does not": 600} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			synctest.Test(t, func(t *testing.T) { frozenFleet(t, dir, limit) })
+			bubbletest.Test(t, func(t *testing.T) { frozenFleet(t, dir, limit) })
 		})
 	}
 }

@@ -3,7 +3,6 @@ package events_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -13,6 +12,7 @@ import (
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/identity"
 	"github.com/frogstats/uptime/services/events"
 )
@@ -24,7 +24,7 @@ func TestCutOff(t *testing.T) {
 	for name, lanes := range map[string]bool{"a prober of two lanes": true, "an old prober": false} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			synctest.Test(t, func(t *testing.T) { cutOff(t, dir, lanes) })
+			bubbletest.Test(t, func(t *testing.T) { cutOff(t, dir, lanes) })
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/fault"
 	"github.com/frogstats/uptime/services/events"
 )
@@ -76,7 +77,7 @@ func TestMendingDoesNotEndForATroubleThatDoes(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				start := time.Now().UTC()
 				at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
 				pass := func(d time.Duration) {

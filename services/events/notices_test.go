@@ -13,6 +13,7 @@ import (
 
 	alertsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/fault"
 	"github.com/frogstats/uptime/internal/rpc/rpctest"
 	"github.com/frogstats/uptime/services/events"
@@ -77,7 +78,7 @@ func TestNotices(t *testing.T) {
 		for name, deaf := range map[string]bool{"told at once": false, "told when somebody listens": true} {
 			t.Run(key+" "+name, func(t *testing.T) {
 				dir := t.TempDir()
-				synctest.Test(t, func(t *testing.T) { notices(t, dir, key, deaf) })
+				bubbletest.Test(t, func(t *testing.T) { notices(t, dir, key, deaf) })
 			})
 		}
 	}

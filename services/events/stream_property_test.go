@@ -15,6 +15,7 @@ import (
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/services/events"
 )
 
@@ -51,7 +52,7 @@ func TestStreams(t *testing.T) {
 	for seed := range uint64(16) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			dir := t.TempDir()
-			synctest.Test(t, func(t *testing.T) { streams(t, dir, seed) })
+			bubbletest.Test(t, func(t *testing.T) { streams(t, dir, seed) })
 		})
 	}
 }

@@ -5,10 +5,10 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	accountsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/accounts/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/fault"
 	"github.com/frogstats/uptime/internal/identity"
 	"github.com/frogstats/uptime/services/gateway"
@@ -219,5 +219,5 @@ func TestRevocation(t *testing.T) {
 }
 
 func TestKeyCacheIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { gateway.CheckKeyCache(t) })
+	bubbletest.Test(t, func(t *testing.T) { gateway.CheckKeyCache(t) })
 }

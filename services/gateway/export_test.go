@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 
 	accountsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/accounts/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/fault"
 	"github.com/frogstats/uptime/internal/identity"
 )
@@ -88,7 +89,7 @@ func CheckFollower(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				g := &Gateway{auth: authenticator{identity: scripted{tt.then, tt.err}}}
 				w := httptest.NewRecorder()
@@ -151,7 +152,7 @@ func (g *Gateway) Routes() []Route {
 
 // CheckSlowClient follows with a client that reads nothing.
 func CheckSlowClient(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := &stuck{ResponseRecorder: httptest.NewRecorder()}
 		f := &follower{g: &Gateway{}, w: w, rc: http.NewResponseController(w), ctx: t.Context(), q: &request{}, received: make(chan received)}
 		start := time.Now()

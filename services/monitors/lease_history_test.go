@@ -7,11 +7,11 @@ import (
 	"os"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/anishathalye/porcupine"
 
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/postgres/postgrestest"
 	"github.com/frogstats/uptime/internal/secret"
 	"github.com/frogstats/uptime/services/monitors"
@@ -61,7 +61,7 @@ func oneHistory(t *testing.T, seed uint64, box *secret.Box) {
 	if _, err := template(); err != nil { // outside the bubble
 		t.Fatal(err)
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		store := openTemplate(t, dir)
 		w := newWorld(t, seed, 10*time.Second, box, func(int) monitors.Store { return store })
 		w.live(store, 15)

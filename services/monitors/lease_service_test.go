@@ -19,6 +19,7 @@ import (
 
 	alertsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/fault"
 	"github.com/frogstats/uptime/internal/identity"
 	"github.com/frogstats/uptime/internal/rpc/rpctest"
@@ -48,7 +49,7 @@ func inBubble(t *testing.T, test func(t *testing.T, c *centre), change ...func(*
 	if err != nil {
 		t.Fatal(err)
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := &centre{t: t, store: openTemplate(t, dir)}
 		deps := monitors.Deps{Store: c.store, Log: slog.New(slog.DiscardHandler), Secrets: box, PageKey: []byte("k"), LeaseTTL: testTTL}
 		for _, f := range change {

@@ -3,14 +3,14 @@ package monitors
 import (
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/fault"
 )
 
 func TestLimiter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		l := newLimiter[int](5*time.Second, 3)
 		taken := func() (n int) {
 			for l.take(1) == nil {
@@ -45,7 +45,7 @@ func TestLimiter(t *testing.T) {
 }
 
 func TestLimiterForgetsThoseThatRest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		l := newLimiter[int](time.Second, 2)
 		for key := range minSweep {
 			if err := l.take(key); err != nil {

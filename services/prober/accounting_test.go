@@ -10,6 +10,7 @@ import (
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/services/prober/schedule"
 )
 
@@ -120,7 +121,7 @@ func (s *shard) known(id uint32) bool {
 func TestAccounting(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		f := drawFleet(rt)
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			began := time.Now()
 			rows, due := f.run(t)
 			ran, missed := tally(rows)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 // Monitors that were never checked are checked once by their grids, or by turns beside them: a few at once, many without a
@@ -25,7 +26,7 @@ func TestFirstChecksAreSpread(t *testing.T) {
 		{monitors: 100_000, interval: 60, within: time.Minute, most: 230},       // the mean is 167
 	} {
 		t.Run(fmt.Sprint(c.monitors, " every ", c.interval, "s"), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				b := startEngine(t, Config{}, func(uint32) (time.Duration, checkv1.ResultStatus) {
 					return 0, checkv1.ResultStatus_RESULT_STATUS_SUCCESS
 				})
@@ -54,7 +55,7 @@ func TestFirstChecksAreSpread(t *testing.T) {
 
 // A monitor that changes while its slot waits for a permit is accounted for, and waits no longer.
 func TestChangeWhileWaiting(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		b := startEngine(t, Config{MaxChecksPerHost: 1, StopGrace: time.Minute}, func(id uint32) (time.Duration, checkv1.ResultStatus) {
 			return 30 * time.Second, checkv1.ResultStatus_RESULT_STATUS_SUCCESS
 		})

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 func (b *bench) setClock(by time.Duration) { b.observer.clock.shift.Add(int64(by)) }
@@ -15,7 +16,7 @@ func (b *bench) setClock(by time.Duration) { b.observer.clock.shift.Add(int64(by
 // When the wall clock is set forward, the slots in between were never there to be run: they are one missed row each monitor, and
 // nothing runs in a burst.
 func TestClockIsSetForward(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		b := startEngine(t, Config{}, success)
 		const monitors = 60
 		for id := range uint32(monitors) {
@@ -57,7 +58,7 @@ func TestClockIsSetForward(t *testing.T) {
 func TestClockIsSetBack(t *testing.T) {
 	for name, by := range map[string]time.Duration{"seconds": 5 * time.Second, "minutes": 30 * time.Minute, "hours": 5 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				b := startEngine(t, Config{}, success)
 				for id := range uint32(20) {
 					b.assign(assignment(id+1, 10), &lastSlot{at: time.Now()}, false)
@@ -97,7 +98,7 @@ func TestSlotsGoForward(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		steps := rapid.SliceOfN(rapid.Int64Range(-3_600_000, 3_600_000), 1, 30).Draw(rt, "ms")
 		waits := rapid.SliceOfN(rapid.Int64Range(0, 300_000), 30, 30).Draw(rt, "waits")
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			var c slotClock
 			last := c.now()
 			for i, by := range steps {

@@ -14,6 +14,7 @@ import (
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/services/prober/nettest"
 	"github.com/frogstats/uptime/services/prober/schedule"
 )
@@ -128,7 +129,7 @@ func tally(rows []*checkv1.CheckResult) (ran, missed int) {
 }
 
 func TestEveryDueSlotIsOneRow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		b := startEngine(t, Config{}, success)
 		begin := time.Now()
 		const monitors = 50
@@ -161,7 +162,7 @@ func TestEveryDueSlotIsOneRow(t *testing.T) {
 }
 
 func TestFirstCheckRunsAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		b := startEngine(t, Config{}, success)
 		pass(1234567 * time.Microsecond)
 		at := time.Now()
@@ -180,7 +181,7 @@ func TestFirstCheckRunsAtOnce(t *testing.T) {
 
 // A first failure is looked at again after the retry interval, not after the interval.
 func TestConfirmingCheck(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		b := startEngine(t, Config{}, func(uint32) (time.Duration, checkv1.ResultStatus) {
 			return 0, checkv1.ResultStatus_RESULT_STATUS_FAILURE
 		})
@@ -210,7 +211,7 @@ func TestOverlapIsMissedOrParallel(t *testing.T) {
 		wantMissed bool
 	}{{monitorsv1.Overlap_OVERLAP_SKIP, true}, {monitorsv1.Overlap_OVERLAP_PARALLEL, false}} {
 		t.Run(tt.overlap.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				b := startEngine(t, Config{StopGrace: 10 * time.Second}, slow)
 				a := assignment(7, 1)
 				a.Overlap = tt.overlap
@@ -232,7 +233,7 @@ func TestOverlapIsMissedOrParallel(t *testing.T) {
 }
 
 func TestHostLimitHoldsAndMissesCount(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		var inFlight, most atomic.Int64
 		b := startEngine(t, Config{MaxChecksPerHost: 3}, func(uint32) (time.Duration, checkv1.ResultStatus) {
 			most.Store(max(most.Load(), inFlight.Add(1)))
@@ -261,7 +262,7 @@ func TestHostLimitHoldsAndMissesCount(t *testing.T) {
 }
 
 func TestGapAfterRestartIsMissed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		g := schedule.NewGrid(7, 10*time.Second)
 		last := g.Next(time.Now())
 		pass(10*time.Minute + 3*time.Second)
@@ -287,7 +288,7 @@ func TestGapAfterRestartIsMissed(t *testing.T) {
 
 // Pausing is no absence of ours: nothing was due.
 func TestNoGapBeforeActive(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		last := time.Now()
 		pass(10 * time.Minute)
 		b := startEngine(t, Config{}, success)
@@ -302,7 +303,7 @@ func TestNoGapBeforeActive(t *testing.T) {
 }
 
 func TestStopLetsChecksFinishThenCutsThemOff(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		b := startEngine(t, Config{StopGrace: 2 * time.Second}, func(id uint32) (time.Duration, checkv1.ResultStatus) {
 			return time.Duration(id) * time.Second, checkv1.ResultStatus_RESULT_STATUS_SUCCESS
 		})
@@ -322,7 +323,7 @@ func TestStopLetsChecksFinishThenCutsThemOff(t *testing.T) {
 }
 
 func TestChangesWhileRunning(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		b := startEngine(t, Config{}, success)
 		b.assign(assignment(1, 1), nil, false)
 		b.assign(assignment(2, 1), nil, false)

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/services/prober/schedule"
 )
 
@@ -32,7 +33,7 @@ func TestManyStartAtOnce(t *testing.T) {
 		{"few", 3000, []uint32{30, 300, 3600}, 0, 20 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				b := startEngine(t, Config{MaxChecksPerHost: 4096}, func(uint32) (time.Duration, checkv1.ResultStatus) {
 					return c.lasts, checkv1.ResultStatus_RESULT_STATUS_SUCCESS
 				})
@@ -122,7 +123,7 @@ func atOnce() int { return 1 + int(math.Ceil(firstRate*firstSlack.Seconds())) }
 func TestOneMonitorAmongMany(t *testing.T) {
 	for _, grid := range []time.Duration{3 * time.Millisecond, 300 * time.Millisecond, 900 * time.Millisecond, 20 * time.Second} {
 		t.Run(fmt.Sprint("slot in ", grid), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				b := startEngine(t, Config{}, func(uint32) (time.Duration, checkv1.ResultStatus) {
 					return 50 * time.Millisecond, checkv1.ResultStatus_RESULT_STATUS_SUCCESS
 				})
@@ -155,7 +156,7 @@ func TestOneMonitorAmongMany(t *testing.T) {
 
 // Many that are made or changed at once are no burst either.
 func TestManyAreChangedAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		b := startEngine(t, Config{}, success)
 		const monitors = 2000
 		for _, interval := range []uint32{7200, 14400} {
@@ -186,7 +187,7 @@ func TestManyAreChangedAtOnce(t *testing.T) {
 func TestFirstChecksWhenTheClockIsSet(t *testing.T) {
 	for _, by := range []time.Duration{-3 * time.Hour, -time.Minute, time.Minute} {
 		t.Run(by.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				b := startEngine(t, Config{}, success)
 				const monitors = 2000
 				for id := range uint32(monitors) {
@@ -207,7 +208,7 @@ func TestFirstChecksWhenTheClockIsSet(t *testing.T) {
 
 // A monitor that changes while it is checked is checked as it is now, once that check has ended.
 func TestChangeWhileRunning(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		b := startEngine(t, Config{}, func(uint32) (time.Duration, checkv1.ResultStatus) {
 			return 4 * time.Second, checkv1.ResultStatus_RESULT_STATUS_SUCCESS
 		})
@@ -228,7 +229,7 @@ func TestConfirmingMeetsTheGrid(t *testing.T) {
 	const id, interval = 7, 60 * time.Second
 	for _, before := range []time.Duration{0, time.Millisecond, 30 * time.Millisecond, 900 * time.Millisecond, 5 * time.Second} {
 		t.Run(before.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				var mu sync.Mutex
 				var starts []time.Time
 				b := startEngine(t, Config{}, func(uint32) (time.Duration, checkv1.ResultStatus) {

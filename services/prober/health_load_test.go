@@ -4,10 +4,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 // toldOfLoad is what a watch says of counts that rise each 3 seconds by the given ones: a letter for each look, o of slots that are
@@ -65,7 +65,7 @@ func TestLoadWatch(t *testing.T) {
 
 // A prober whose checks take all that it may run at once reports that, and no longer when they do not.
 func TestOverloadIsReported(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		var slow atomic.Bool
 		b := startEngine(t, Config{MaxChecks: 1, MaxChecksPerHost: 1}, func(uint32) (time.Duration, checkv1.ResultStatus) {
 			if slow.Load() {

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 // deafCheck heeds neither its time nor its context.
@@ -36,7 +37,7 @@ func (c deafCheck) run(_ context.Context, r *checkv1.CheckResult) {
 // A check that does not end holds up neither its slot, nor the next one, nor the permits, nor a stop; and there is an end to
 // how many of them there are.
 func TestChecksThatDoNotEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		c := deafCheck{release: make(chan struct{}), deaf: new(atomic.Bool), ran: new(atomic.Int64)}
 		c.deaf.Store(true)
 		b := startEngine(t, Config{MaxChecksPerHost: 2}, success)
@@ -112,7 +113,7 @@ func TestCheckSaysWhetherWorkIsDone(t *testing.T) {
 
 // A shard whose goroutine is gone looks for nothing.
 func TestCheckMissesAShard(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		m, err := newMetrics(noop.NewMeterProvider())
 		if err != nil {
 			t.Fatal(err)

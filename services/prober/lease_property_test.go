@@ -6,12 +6,12 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 // leaseStep is something that happens to a prober after a while.
@@ -94,7 +94,7 @@ func TestLeasesAccountForEverySlot(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		story := drawStory(rt)
 		var wrong problems
-		synctest.Test(t, func(t *testing.T) { story.run(t, &wrong) })
+		bubbletest.Test(t, func(t *testing.T) { story.run(t, &wrong) })
 		if len(wrong) > 0 {
 			rt.Fatalf("%s", strings.Join(wrong, "\n"))
 		}

@@ -10,6 +10,7 @@ import (
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/rpc/rpctest"
 )
 
@@ -34,7 +35,7 @@ func (p *process) crash(t *testing.T, dir string) (rows []*checkv1.CheckResult) 
 	return rows
 }
 
-func inBubble(t *testing.T, f func(t *testing.T)) { t.Helper(); synctest.Test(t, f) }
+func inBubble(t *testing.T, f func(t *testing.T)) { t.Helper(); bubbletest.Test(t, f) }
 
 // A prober that cannot renew stops taking slots before its lease is over for the centre, and goes on when it can again,
 // as the same session; nothing is lost and nothing is run twice.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 func TestLimits(t *testing.T) {
@@ -44,7 +45,7 @@ func TestLimits(t *testing.T) {
 
 // A check by hand gets the next permit, however many slots wait.
 func TestByHandGoesFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		b := startEngine(t, Config{MaxChecks: 2, MaxChecksPerHost: 2}, func(uint32) (time.Duration, checkv1.ResultStatus) {
 			return 900 * time.Millisecond, checkv1.ResultStatus_RESULT_STATUS_SUCCESS
 		})
@@ -74,7 +75,7 @@ func TestByHandGoesFirst(t *testing.T) {
 
 // In an overload everything runs about as often as everything else, at the full rate, and a crowded host leaves room for others.
 func TestOverloadIsShared(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		ran := map[uint32]int{}
 		turn := make(chan struct{}, 1)
 		b := startEngine(t, Config{MaxChecks: 20, MaxChecksPerHost: 10}, func(id uint32) (time.Duration, checkv1.ResultStatus) {

@@ -9,13 +9,14 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/telemetry/telemetrytest"
 )
 
 // Every figure of the engine moves with what it counts.
 func TestEngineMetrics(t *testing.T) {
 	tel := telemetrytest.New(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		b := startWatched(t, Config{}, tel.MeterProvider(), newTracer(nil, -1), func(id uint32) (time.Duration, checkv1.ResultStatus) {
 			if id == 2 {
 				return 1500 * time.Millisecond, checkv1.ResultStatus_RESULT_STATUS_FAILURE // and so it misses every other slot

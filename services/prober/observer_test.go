@@ -14,6 +14,7 @@ import (
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
 	proberv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/prober/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/services/prober/nettest"
 )
 
@@ -197,7 +198,7 @@ func inOrder(t *testing.T, rows []*checkv1.CheckResult) {
 func TestAnOutageOfOursIsNoTargetsFault(t *testing.T) {
 	for name, witnesses := range map[string][]string{"witnesses": witnesses4, "none": nil, "witnesses that never answer": {"198.18.0.1", "198.18.0.2"}} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				w := &world{dead: map[string]bool{"198.18.0.1": true, "198.18.0.2": true}}
 				b := startInWorld(t, Config{}, w, witnesses...)
 				for id := range uint32(300) {
@@ -274,7 +275,7 @@ func TestATargetsDeathIsToldOf(t *testing.T) {
 		"others, witnesses are barred": {[]string{"198.18.0.1"}, 20, holdFor + 100*time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				w := &world{dead: map[string]bool{"198.18.0.1": true, "198.18.0.2": true}}
 				b := startInWorld(t, Config{}, w, tt.witnesses...)
 				b.watch(1, "203.0.113.1", 10, time.Second)
@@ -299,7 +300,7 @@ func TestATargetsDeathIsToldOf(t *testing.T) {
 
 // That witnesses were never reached is a policy's doing, and no fault; nor is it the witnesses' own end.
 func TestWitnessesOutOfReachAreNoFault(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := &world{dead: map[string]bool{}}
 		b := startInWorld(t, Config{}, w, witnesses4...)
 		for id := range uint32(20) {
@@ -322,7 +323,7 @@ func TestWitnessesOutOfReachAreNoFault(t *testing.T) {
 
 // Many targets that fall silent at once are doubted, and believed when the witnesses are well.
 func TestAMassFailureStandsIfTheWitnessesAreWell(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := &world{dead: map[string]bool{}}
 		b := startInWorld(t, Config{}, w, witnesses4...)
 		for id := range uint32(40) {
@@ -350,7 +351,7 @@ func TestAMassFailureStandsIfTheWitnessesAreWell(t *testing.T) {
 
 // A refusal is an answer: nothing waits for a witness, and it proves the network.
 func TestARefusalIsTheTargets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := &world{refuse: map[string]bool{"203.0.113.1": true}}
 		b := startInWorld(t, Config{}, w, witnesses4...)
 		b.watch(1, "203.0.113.1", 1, time.Second)
@@ -382,7 +383,7 @@ func TestFamiliesAreToldApart(t *testing.T) {
 	}
 	both := append(append([]string(nil), witnesses4...), witnesses6...)
 	t.Run("never any IPv6", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			four, six := run(t, both, func(w *world) {
 				w.set(func(w *world) { w.cut6 = true })
 				pass(20 * time.Second)
@@ -393,7 +394,7 @@ func TestFamiliesAreToldApart(t *testing.T) {
 		})
 	})
 	t.Run("IPv6 is lost", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			four, six := run(t, both, func(w *world) {
 				pass(10 * time.Second)
 				w.set(func(w *world) { w.cut6 = true })
@@ -405,7 +406,7 @@ func TestFamiliesAreToldApart(t *testing.T) {
 		})
 	})
 	t.Run("an IPv6 target is lost", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			four, six := run(t, both, func(w *world) {
 				pass(10 * time.Second)
 				w.set(func(w *world) { w.dead[v6] = true })
@@ -420,7 +421,7 @@ func TestFamiliesAreToldApart(t *testing.T) {
 
 // What answers on the own network proves nothing about the world, and the other way round.
 func TestPlacesAreToldApart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := &world{dead: map[string]bool{}}
 		b := startInWorld(t, Config{}, w, witnesses4...)
 		for id := range uint32(20) {
@@ -450,7 +451,7 @@ func TestPlacesAreToldApart(t *testing.T) {
 func TestAnOutageOfAPrivateNetworkIsNoTargetsFault(t *testing.T) {
 	for name, witnesses := range map[string][]string{"witnesses there": {"10.9.0.1", "10.9.0.2", "10.9.0.3"}, "witnesses in the world": witnesses4} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				w := &world{dead: map[string]bool{}}
 				b := startInWorld(t, Config{}, w, witnesses...)
 				for id := range uint32(60) {
@@ -475,7 +476,7 @@ func TestAnOutageOfAPrivateNetworkIsNoTargetsFault(t *testing.T) {
 
 // A fault of ours is reported as long as it lasts, and not for minutes after the witnesses answer again.
 func TestAFaultThatIsOverIsNotReported(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := &world{dead: map[string]bool{}}
 		b := startInWorld(t, Config{}, w, witnesses4...)
 		for id := range uint32(20) {
@@ -501,7 +502,7 @@ func TestAFaultThatIsOverIsNotReported(t *testing.T) {
 
 // A check that somebody asked for is judged like the others, before it is answered.
 func TestChecksByHandAreWeighed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := &world{dead: map[string]bool{"203.0.113.9": true}}
 		b := startInWorld(t, Config{}, w, witnesses4...)
 		s := &Service{engine: b.engine}
@@ -537,7 +538,7 @@ func TestHeldRowsKeepTheirPlace(t *testing.T) {
 		witnesses := rapid.SampledFrom([][]string{nil, witnesses4, witnesses4[:2], witnesses4[:1]}).Draw(rt, "witnesses")
 		steps := rapid.SliceOfN(rapid.IntRange(0, 4), 1, 12).Draw(rt, "steps")
 		lasts := rapid.SliceOfN(rapid.IntRange(0, 9000), 12, 12).Draw(rt, "lasts")
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			w := &world{dead: map[string]bool{}, refuse: map[string]bool{}}
 			b := startInWorld(t, Config{StopGrace: 5 * time.Second}, w, witnesses...)
 			for id := range monitors {

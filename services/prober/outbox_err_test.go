@@ -8,10 +8,10 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/services/prober/spool"
 )
 
@@ -129,7 +129,7 @@ func (f *moodyFile) Close() error { return nil }
 
 // A disk that refuses for a moment, or takes its time, is not worth a word; one that goes on so is, until it takes writes again.
 func TestDiskOutboxSaysWhatIsWrong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		disk := &moodyFS{files: map[string]*moodyFile{}}
 		box := openOutbox(t, "", OutboxOptions{fs: disk})
 		m, err := newMetrics(nil)

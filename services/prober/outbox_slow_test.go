@@ -10,12 +10,13 @@ import (
 	"time"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/services/prober/schedule"
 )
 
 // A disk that takes its time, or does not answer at all for a while, delays no check and loses no result.
 func TestChecksDoNotWaitForTheDisk(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		disk := &moodyFS{files: map[string]*moodyFile{}}
 		box := openOutbox(t, "", OutboxOptions{fs: disk})
 		m, err := newMetrics(nil)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 // recording is a tracer of which every span is seen.
@@ -134,7 +134,7 @@ func TestWhichChecksAreTraced(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { // no time goes by, so the bound does not refill
+			bubbletest.Test(t, func(t *testing.T) { // no time goes by, so the bound does not refill
 				tracer, rec := recording(tt.ratio)
 				n := 0
 				for range 10_000 {

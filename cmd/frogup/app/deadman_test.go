@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 // transport answers without a network.
@@ -115,7 +117,7 @@ func (w *ward) readyz(want int) {
 
 // One part that stops its work is enough for silence, and readiness ends with it; when it works again, so do both.
 func TestDeadmanIsSilentWhileAPartDoesNotWork(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWard(t)
 		defer w.stop()
 		w.pings(10*time.Minute-time.Second, 10)
@@ -142,7 +144,7 @@ func TestDeadmanIsSilentWhileAPartDoesNotWork(t *testing.T) {
 
 // A part that is unwell for a moment is no reason for silence.
 func TestDeadmanForgivesOneLook(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWard(t)
 		defer w.stop()
 		w.pings(59*time.Second, 1)
@@ -158,7 +160,7 @@ func TestDeadmanForgivesOneLook(t *testing.T) {
 
 // A ping that does not arrive is tried again once, soon, and then the interval goes on; nothing is told while stopping.
 func TestDeadmanTriesAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		w := newWard(t)
 		w.mu.Lock()
 		w.fail = func(n int) bool { return n == 2 || n == 4 || n == 5 || n == 6 || n == 7 }

@@ -6,12 +6,13 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 func TestRepeatedLinesOfGRPC(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		log := slog.New(slog.NewTextHandler(&out, nil))
 		l := newLineLog(func() *slog.Logger { return log }, slog.LevelWarn)

@@ -11,11 +11,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 // One missed answer is forgiven, two are not; the first good one counts; and once stopping, nothing is announced any more.
 func TestReadinessFollowsTheStore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		r := newReadiness()
 		var away atomic.Bool
 		var told []bool
@@ -174,7 +176,7 @@ func TestReadyzWithoutHistory(t *testing.T) {
 
 // Being alive is told at once, whatever the parts do; what is wrong, and that it is over, is logged once.
 func TestPartsAreFollowed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		r := newReadiness()
 		var prober patient
 		r.part("prober", &prober)

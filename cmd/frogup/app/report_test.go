@@ -6,12 +6,12 @@ import (
 	"maps"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/services/prober/nettest"
 )
 
@@ -124,7 +124,7 @@ response time of the successes: min 1.00 ms  avg 50.50 ms  p95 95.00 ms  max 100
 }
 
 func TestSpin(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		var quick, slow bytes.Buffer
 		stop := spin(&quick, "x")
 		time.Sleep(spinAfter - time.Millisecond) //nolint:forbidigo // the bubble's clock jumps

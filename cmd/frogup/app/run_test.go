@@ -19,13 +19,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/services/monitors/resource"
 )
 
@@ -301,7 +301,7 @@ func stubRun(c *resource.Check, took time.Duration, ran *[]time.Time) runnable {
 
 // A watch keeps to each check's own times: intervals without drift, cron by the clock, months by the calendar.
 func TestWatchKeepsTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		start := time.Now().UTC() // midnight, 1 January 2000
 		var out strings.Builder
 		var every, slow, cronRuns, monthly []time.Time
@@ -343,7 +343,7 @@ type brokenWriter struct{}
 func (brokenWriter) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 func TestWatchEndsWhenNobodyReads(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		var ran []time.Time
 		c := &resource.Check{Key: "v1:TcpCheck:a", Interval: resource.Period{Count: 1, Unit: "s"}}
 		for _, asJSON := range []bool{false, true} {

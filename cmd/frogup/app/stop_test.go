@@ -4,14 +4,15 @@ import (
 	"context"
 	"log/slog"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 // A stop takes the delay and what is promised, even if nothing stops by itself and nothing can be closed.
 func TestStopIsBounded(t *testing.T) {
 	for _, delay := range []time.Duration{0, balanced, 5 * time.Minute} {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			h := &house{log: slog.New(slog.DiscardHandler), cfg: &settings{shutdownDelay: delay}, ready: newReadiness()}
 			hang := make(chan struct{})
 			deaf := func(context.Context) error { <-hang; return nil }

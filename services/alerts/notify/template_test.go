@@ -7,10 +7,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 func TestTemplate(t *testing.T) {
@@ -37,7 +38,7 @@ func TestTemplate(t *testing.T) {
 		`{{range .regions}}{{if eq . "us"}}{{continue}}{{end}}{{.}}{{end}}`: `eu`,
 		``: ``,
 	} {
-		synctest.Test(t, func(t *testing.T) { // whose clock a slow machine does not move
+		bubbletest.Test(t, func(t *testing.T) { // whose clock a slow machine does not move
 			if got, err := render(source, s.data(p.Words)); err != nil || got != want {
 				t.Errorf("%s: %q, %v, want %q", source, got, err, want)
 			}
@@ -69,7 +70,7 @@ func TestTemplateRefuses(t *testing.T) {
 		`hello`:                                errNoJSON.Error(),
 		`{{index .regions 0 | json}}`:          "out of range", // of a message without regions
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			if got := checkTemplate(source, jsonMedia); !strings.Contains(got, want) {
 				t.Errorf("%.60s: %q, want %q", source, got, want)
 			}
@@ -104,7 +105,7 @@ func TestTemplateBombs(t *testing.T) {
 		"parentheses":     {strings.Repeat("{{(", 1000) + strings.Repeat("(", 2000), "does not work"},
 		"nested elements": {strings.Repeat(`{{if 1}}`, 900) + strings.Repeat(`{{end}}`, 900) + nest(4, ""), errTurns.Error()},
 	} {
-		synctest.Test(t, func(t *testing.T) { // whose clock stands still, so that the other caps are what holds
+		bubbletest.Test(t, func(t *testing.T) { // whose clock stands still, so that the other caps are what holds
 			got, err := render(tt.source, s.data(sampleParcel().Words))
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%s: made %d bytes, %v; want %s", name, len(got), err, tt.want)

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 func TestDeadlineContext(t *testing.T) {
@@ -37,7 +39,7 @@ func TestDeadlineContext(t *testing.T) {
 		}, context.DeadlineExceeded},
 	} {
 		for _, awaited := range []bool{false, true} {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				d, cancel := begin(t)
 				defer cancel()
 				defer d.end()

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 // scriptedSource answers as a test says.
@@ -103,7 +105,7 @@ func TestCacheKeepsAsLongAsTheAnswerAllows(t *testing.T) {
 		{"a cap of one's own", time.Hour, time.Minute, time.Minute},
 		{"not at all", 0, 0, 0},
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			source := &scriptedSource{}
 			source.always("192.0.2.1", tt.ttl)
 			n := &Network{Resolver: source, DNSCacheTTL: tt.longest}
@@ -135,7 +137,7 @@ func TestCacheKeepsAsLongAsTheAnswerAllows(t *testing.T) {
 // TestCacheRefreshesAhead: checks of a name in use never wait; a name that is
 // used no more is asked for a few times more.
 func TestCacheRefreshesAhead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		source := &scriptedSource{}
 		source.always("192.0.2.1", time.Minute)
 		n := &Network{Resolver: source}
@@ -167,7 +169,7 @@ func TestCacheRefreshesAhead(t *testing.T) {
 // TestCacheBelievesAbsenceBriefly: a name that comes to be is seen a second
 // later, but a family that a name lacks is not asked for all the time.
 func TestCacheBelievesAbsenceBriefly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		source := &scriptedSource{}
 		source.answer(func(_ context.Context, host string, _ IPVersion) resolution {
 			return resolution{err: missingName(host), keep: time.Hour}
@@ -199,7 +201,7 @@ func TestCacheBelievesAbsenceBriefly(t *testing.T) {
 }
 
 func TestCacheMergesQuestions(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		source := &scriptedSource{}
 		source.answer(func(ctx context.Context, _ string, _ IPVersion) resolution {
 			select {
@@ -242,7 +244,7 @@ func TestCacheMergesQuestions(t *testing.T) {
 // TestCacheDoesNotJoinALostQuestion: a question that may have been lost takes
 // nobody along, and one that nobody waits for ends.
 func TestCacheDoesNotJoinALostQuestion(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		source := &scriptedSource{}
 		source.answer(func(ctx context.Context, _ string, _ IPVersion) resolution {
 			<-ctx.Done()
@@ -274,7 +276,7 @@ func TestCacheDoesNotJoinALostQuestion(t *testing.T) {
 
 // TestCacheForgets: other settings, other answers.
 func TestCacheForgets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		source := &scriptedSource{}
 		source.always("192.0.2.1", time.Minute)
 		n := &Network{Resolver: source}
@@ -347,7 +349,7 @@ func TestCacheModel(t *testing.T) {
 				ttl:   time.Duration(rapid.IntRange(0, 90).Draw(t, "ttl")) * time.Second,
 			}
 		}), 1, 60).Draw(rt, "steps")
-		synctest.Test(t, func(t *testing.T) {
+		bubbletest.Test(t, func(t *testing.T) {
 			var mu sync.Mutex
 			ends := map[netip.Addr]time.Time{} // when the latest answer with it ends
 			serial, now := byte(0), netip.AddrFrom4([4]byte{192, 0, 2, 0})

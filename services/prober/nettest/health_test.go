@@ -3,11 +3,11 @@ package nettest_test
 import (
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/services/prober/nettest"
 )
 
@@ -17,7 +17,7 @@ func sleep(d time.Duration) {
 }
 
 func TestResolverHealthForgets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		var h nettest.ResolverHealth
 		start := time.Now()
 		sleep(time.Second)
@@ -72,7 +72,7 @@ func TestResolverHealthModel(t *testing.T) {
 				answered: rapid.IntRange(0, 5).Draw(t, "answered") == 0,
 			}
 		}), 1, 40).Draw(rt, "events")
-		synctest.Test(t, func(*testing.T) {
+		bubbletest.Test(t, func(*testing.T) {
 			var h nettest.ResolverHealth
 			var past []event
 			var at []time.Time

@@ -7,8 +7,9 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 func addrsOf(texts ...string) (all []netip.Addr) {
@@ -118,7 +119,7 @@ func forgetAll(c *dnsCache) {
 // TestCacheCountsFromTheQuestion: an answer that was long on its way is as old as
 // its question may have found it.
 func TestCacheCountsFromTheQuestion(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		source := &scriptedSource{}
 		source.answer(func(_ context.Context, host string, family IPVersion) resolution {
 			if family == IPv6 {
@@ -147,7 +148,7 @@ func TestCacheCountsFromTheQuestion(t *testing.T) {
 // TestCacheForgetsWhatItSleptOver: the monotonic clock stands still while a
 // machine sleeps, and answers grow old.
 func TestCacheForgetsWhatItSleptOver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		source := &scriptedSource{}
 		source.always("192.0.2.1", time.Minute)
 		n := &Network{Resolver: source}
@@ -173,7 +174,7 @@ func TestCacheForgetsWhatItSleptOver(t *testing.T) {
 // TestRefreshProlongsNothing: what a server says of an answer that was asked for
 // ahead is all that counts.
 func TestRefreshProlongsNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		ends := time.Now().Add(40 * time.Second) // as a server between us and the zone has it
 		source := &scriptedSource{}
 		source.answer(func(_ context.Context, host string, family IPVersion) resolution {

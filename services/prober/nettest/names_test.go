@@ -12,9 +12,9 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/egress"
 	"github.com/frogstats/uptime/services/prober/nettest"
 	"github.com/frogstats/uptime/services/prober/nettest/faulttest"
@@ -353,7 +353,7 @@ func (forbidden) Check(netip.Addr) error { return errors.New("not in this test")
 func TestOutageOfTheResolver(t *testing.T) {
 	for name, silent := range map[string]bool{"servfail": false, "silent": true} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Test(t, func(t *testing.T) {
 				began := time.Now()
 				down, up := began.Add(5*time.Second+313*time.Millisecond), began.Add(65*time.Second+313*time.Millisecond)
 				n := &nettest.Network{Policy: forbidden{}, Resolver: scripted(func(ctx context.Context, network, host string) ([]netip.Addr, error) {

@@ -10,12 +10,12 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
+	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/datadir"
 )
 
@@ -272,7 +272,7 @@ func TestShortWrite(t *testing.T) {
 }
 
 // A disk that is full for a moment costs nothing: what comes waits in memory, and can be read there.
-func TestDiskFullForAMoment(t *testing.T) { synctest.Test(t, diskFullForAMoment) }
+func TestDiskFullForAMoment(t *testing.T) { bubbletest.Test(t, diskFullForAMoment) }
 
 func diskFullForAMoment(t *testing.T) {
 	f := newFaultFS()
@@ -309,7 +309,7 @@ func diskFullForAMoment(t *testing.T) {
 
 // One that stays full is a smaller bound, however much memory there is: a crash would cost what is there.
 func TestDiskStaysFull(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Test(t, func(t *testing.T) {
 		f := newFaultFS()
 		l := open(t, Options{FS: f, SegmentBytes: 16 << 10})
 		for range 100 {
@@ -339,7 +339,7 @@ func TestDiskStaysFull(t *testing.T) {
 }
 
 // A full disk is a smaller bound: the oldest results give way; if there are none, results go through memory.
-func TestDiskFull(t *testing.T) { synctest.Test(t, diskFull) }
+func TestDiskFull(t *testing.T) { bubbletest.Test(t, diskFull) }
 
 func diskFull(t *testing.T) {
 	f := newFaultFS()

@@ -3,8 +3,9 @@ package spool
 import (
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
 // slowed lets every sync of f take between a half of d and d, of the bubble's time.
@@ -26,7 +27,7 @@ func slowed(f *faultFS, d time.Duration) {
 func TestSlowSync(t *testing.T) {
 	for _, slow := range []time.Duration{200 * time.Millisecond, 2 * time.Second} {
 		t.Run(slow.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { slowSync(t, slow) })
+			bubbletest.Test(t, func(t *testing.T) { slowSync(t, slow) })
 		})
 	}
 }
