@@ -12,11 +12,12 @@ const endless = math.MaxInt64
 type term struct {
 	until int64 // reading of the fence's clock; from then on nothing is taken
 	label int64 // newest slot that may be taken, in milliseconds since 1970
+	past  int64 // up to where slots are this prober's to account for once the term is over, in milliseconds since 1970
 }
 
 var (
-	// free is the term of a prober that needs no lease: the centre is older than leases, or nobody else can take over.
-	free = &term{until: endless, label: endless}
+	// free is the term of a prober that needs no lease: the centre is older than leases.
+	free = &term{until: endless, label: endless, past: endless}
 	// nothing is the term before the first lease and after a session.
 	nothing = &term{}
 )
@@ -41,10 +42,14 @@ func (f *fence) limit() (label int64, open bool) {
 
 // label is the newest slot that is this prober's to account for, whether it may still be run or not.
 func (f *fence) label() int64 {
-	if t := f.term.Load(); t != nil {
-		return t.label
+	t := f.term.Load()
+	switch {
+	case t == nil:
+		return endless
+	case t.until != endless && f.now() >= t.until:
+		return t.past
 	}
-	return endless
+	return t.label
 }
 
 func (f *fence) now() int64 {

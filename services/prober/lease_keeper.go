@@ -44,6 +44,8 @@ type keeper struct {
 	opened  func(session string, l *monitorsv1.Lease)
 	look    chan struct{} // capacity 1: the loop has to think again
 
+	lookAlone chan struct{} // the same of the one in lease_sole.go
+
 	mu       sync.Mutex
 	session  string
 	previous string // session of the process before, until the centre has granted ours
@@ -54,7 +56,9 @@ type keeper struct {
 	lapsed   bool  // that has come, and is counted
 	waiting  bool  // the lease had run out, and what is held is not known again
 	lapses   int
-	ended    int // sessions
+	alone    int64 // reading at which it was seen last that this process runs; see lease_sole.go
+	stalled  int64 // reading at which it was found out that it had not; 0: it runs
+	ended    int   // sessions
 	cancel   context.CancelCauseFunc
 	next     time.Time // when to renew
 	released map[uint32]*monitorsv1.Released
@@ -68,7 +72,8 @@ type keeper struct {
 func newKeeper(client monitorsv1.AssignmentsServiceClient, cfg Config, g *engine, log *slog.Logger) *keeper {
 	k := &keeper{
 		client: client, engine: g, log: log, id: cfg.ProberID, durable: cfg.Dir != "", session: rand.Text(), look: make(chan struct{}, 1),
-		released: map[uint32]*monitorsv1.Released{}, unripe: map[uint32]*ripening{}, opened: func(string, *monitorsv1.Lease) {},
+		lookAlone: make(chan struct{}, 1),
+		released:  map[uint32]*monitorsv1.Released{}, unripe: map[uint32]*ripening{}, opened: func(string, *monitorsv1.Lease) {},
 	}
 	g.allow(nothing)
 	return k
@@ -135,6 +140,9 @@ func (k *keeper) granted(session string, l *monitorsv1.Lease, sent int64, stream
 	}
 	k.lease, k.sent, k.until, k.lapsed = l, sent, sent+ttl, false
 	k.lapseAt = k.until
+	if now < k.until {
+		k.stalled = 0
+	}
 	if first && streamed {
 		// It may have waited for an older session to be over: the centre has heard of us when it sent this, not before.
 		k.lapseAt = now + ttl
@@ -158,11 +166,11 @@ func (k *keeper) move() {
 	}
 	switch {
 	case k.waiting:
-		k.engine.allow(&term{label: label})
+		k.engine.allow(&term{label: label, past: label})
 	case k.lease.GetSole():
-		k.engine.allow(free)
+		k.allowSole()
 	default:
-		k.engine.allow(&term{until: k.until, label: label})
+		k.engine.allow(&term{until: k.until, label: label, past: label})
 	}
 }
 
@@ -222,6 +230,7 @@ func (k *keeper) end(session string) {
 	k.session = rand.Text()
 	k.lease, k.lapsed, k.waiting, k.whole, k.newest = nil, false, false, false, 0
 	k.ended++
+	k.stalled = 0
 	clear(k.released)
 	clear(k.unripe)
 	k.stopStream(errSessionEnded)
@@ -235,14 +244,19 @@ func (k *keeper) stopStream(cause error) {
 }
 
 func (k *keeper) wake() {
-	select {
-	case k.look <- struct{}{}:
-	default:
+	for _, c := range []chan struct{}{k.look, k.lookAlone} {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
 	}
 }
 
 // run renews until ctx ends.
 func (k *keeper) run(ctx context.Context) {
+	var alone sync.WaitGroup
+	defer alone.Wait()
+	alone.Go(func() { k.runAlone(ctx) })
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {

@@ -56,9 +56,15 @@ func (r *renewals) RenewLease(ctx context.Context, req *monitorsv1.RenewLeaseReq
 // startKeeper runs a keeper whose session was granted lease at once.
 func startKeeper(t *testing.T, r *renewals, l *monitorsv1.Lease) *keeper {
 	t.Helper()
+	return startSleeper(t, r, l, new(atomic.Int64))
+}
+
+// startSleeper is startKeeper on a machine that has slept for so many nanoseconds.
+func startSleeper(t *testing.T, r *renewals, l *monitorsv1.Lease, slept *atomic.Int64) *keeper {
+	t.Helper()
 	b := startEngine(t, Config{}, success)
 	began := time.Now()
-	b.fence.clock = func() int64 { return int64(time.Since(began)) }
+	b.fence.clock = func() int64 { return int64(time.Since(began)) + slept.Load() }
 	k := newKeeper(r, Config{ProberID: "p"}, b.engine, slog.New(slog.DiscardHandler))
 	o := k.open(func(error) {})
 	k.granted(o.session, l, o.sent, true)
