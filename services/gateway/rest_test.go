@@ -31,7 +31,7 @@ const createdBody = `{"id":1,"organization_id":"01920000-0000-7000-8000-00000000
 	`"send_data":null,"expected_data":null,"banner":null,"tls":null,"starttls":null,"tls_options":null},` +
 	`"validation_rules":[],"regions":[],"retries":null,"confirm_down":null,"confirm_up":null,"retry_interval_seconds":null,"overlap":null,"quorum":null,` +
 	`"degraded_above_ms":null,"labels":{},"external_id":null,"managed_by":null,"worst_case_alert_delay_ms":0,"created_at":null,"updated_at":null,` +
-	`"created_by":"","status":null,"version":1,"tls_config":null,"dns_config":null}`
+	`"created_by":"","status":null,"version":1,"tls_config":null,"dns_config":null,"depends_on":[]}`
 
 func TestAnswersGolden(t *testing.T) {
 	tests := []struct {

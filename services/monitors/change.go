@@ -3,6 +3,7 @@ package monitors
 import (
 	"context"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
@@ -51,6 +52,9 @@ func (s *Service) create(ctx context.Context, body *monitorsv1.Monitor, again re
 		m, found := draft, false
 		proto.Reset(out)
 		if etag, found, err = again.first(ctx, tx, out); err != nil || found { // the same request may have overtaken us
+			return err
+		}
+		if err := dependable(ctx, tx, m); err != nil {
 			return err
 		}
 		if m.ID, err = tx.Insert(ctx, m); err != nil {
@@ -120,6 +124,11 @@ func (s *Service) UpdateMonitor(ctx context.Context, req *monitorsv1.UpdateMonit
 		secretsChanged := !reflect.DeepEqual(m.Sealed, old.Sealed)
 		if !secretsChanged && reflect.DeepEqual(m.Config, old.Config) {
 			return nil
+		}
+		if !slices.Equal(m.Config.DependsOn, old.Config.DependsOn) {
+			if err := dependable(ctx, tx, m); err != nil {
+				return err
+			}
 		}
 		m.advance(old, now())
 		if err := tx.Update(ctx, m); err != nil {
@@ -195,6 +204,9 @@ func (s *Service) DeleteMonitor(ctx context.Context, req *monitorsv1.DeleteMonit
 			return err
 		}
 		if err := tx.Delete(ctx, old.OrganizationID, old.ID, now()); err != nil {
+			return err
+		}
+		if err := dropDependency(ctx, tx, old); err != nil {
 			return err
 		}
 		return audited(ctx, tx, "delete", idText(old.ID), snapshotOf(old, false), nil)

@@ -32,6 +32,7 @@ func drawConfig(t *rapid.T) (Config, Secrets) {
 	}
 	if coin("optional") {
 		c.RetryInterval, c.DegradedAbove, c.ExternalID, c.ManagedBy = 7, 900, "e", "tool"
+		c.DependsOn = []uint32{3, 1}
 		c.Labels["k"] = "v"
 	}
 	if coin("dns") {

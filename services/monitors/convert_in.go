@@ -64,6 +64,9 @@ func configFromProto(m *monitorsv1.Monitor, stored Secrets, keep bool, p *proble
 		ManagedBy:     given("managed_by", m.ManagedBy, p),
 	}
 	maps.Copy(c.Labels, m.GetLabels())
+	if len(m.GetDependsOn()) > 0 {
+		c.DependsOn = slices.Clone(m.GetDependsOn())
+	}
 	if len(c.Regions) == 0 {
 		c.Regions = []string{LocalRegion}
 	}

@@ -39,6 +39,7 @@ func configToProto(c Config) *monitorsv1.Monitor {
 		Labels:               maps.Clone(c.Labels),
 		ExternalId:           text(c.ExternalID),
 		ManagedBy:            text(c.ManagedBy),
+		DependsOn:            slices.Clone(c.DependsOn),
 	}
 	return m
 }
@@ -123,6 +124,7 @@ func catalogEntryOf(m Monitor) *monitorsv1.CatalogEntry {
 		RetryIntervalSeconds: uint32(c.RetryEvery() / time.Second), IntervalMs: millis(c.Gap()), TimeoutMs: millis(c.SlotTime()),
 		Quorum: c.Quorum, DegradedAboveMs: uint32(c.DegradedAbove), Version: uint64(m.Version),
 		CreatedAt: timestamppb.New(m.CreatedAt), UpdatedAt: timestamppb.New(m.UpdatedAt), Labels: maps.Clone(c.Labels),
+		DependsOn: slices.Clone(c.DependsOn), WorstCaseAlertDelayMs: millis(c.WorstCaseDelay()),
 	}
 }
 

@@ -27,6 +27,10 @@ func draw(t *rapid.T, m protoreflect.Message, depth int) {
 			for _, key := range rapid.SliceOfN(rapid.StringMatching(`[a-c]`), 0, 3).Draw(t, "keys") {
 				m.Mutable(fd).Map().Set(protoreflect.ValueOfString(key).MapKey(), protoreflect.ValueOfString(rapid.StringMatching(`[xyz]?`).Draw(t, "value")))
 			}
+		case fd.IsList() && fd.Kind() == protoreflect.Uint32Kind:
+			for _, n := range rapid.SliceOfN(rapid.Uint32Range(0, 3), 0, 3).Draw(t, "list") {
+				m.Mutable(fd).List().Append(protoreflect.ValueOfUint32(n))
+			}
 		case fd.IsList() && fd.Message() == nil:
 			for _, s := range rapid.SliceOfN(rapid.StringMatching(`[a-c]`), 0, 3).Draw(t, "list") {
 				m.Mutable(fd).List().Append(protoreflect.ValueOfString(s))

@@ -67,6 +67,7 @@ type Config struct {
 	Labels        map[string]string `json:"labels"`
 	ExternalID    string            `json:"external_id,omitempty"`
 	ManagedBy     string            `json:"managed_by,omitempty"`
+	DependsOn     []uint32          `json:"depends_on,omitempty"` // monitors of the organization; nil without any
 }
 
 // Retries repeats a failed attempt within its slot.

@@ -52,6 +52,8 @@ type Tx interface {
 	Update(ctx context.Context, m Monitor) error
 	// Delete marks a monitor as deleted at the given time. Its external id becomes free. ErrNotFound if there is none.
 	Delete(ctx context.Context, organizationID string, id uint32, at time.Time) error
+	// Dependencies returns what the organization's monitors that are not deleted depend on, those that depend on none left out.
+	Dependencies(ctx context.Context, organizationID string) (map[uint32][]uint32, error)
 	// Answer is as in Configurations.
 	Answer(ctx context.Context, k AnswerKey, since time.Time) (Answer, bool, error)
 	// KeepAnswer stores a under k, in place of one that may be there, and forgets all those stored before forget.

@@ -119,6 +119,7 @@ func at(m *monitorsv1.Monitor, path string) string {
 func settable() []string {
 	return slices.DeleteFunc(leaves((&monitorsv1.Monitor{}).ProtoReflect().Descriptor(), ""), func(p string) bool {
 		return slices.Contains(readOnlyPaths, p) || strings.HasPrefix(p, "tcp_config.") || strings.HasPrefix(p, "tls_config.") || p == "cron" || p == "timezone" ||
+			p == "depends_on" || // needs monitors that are there; TestDependencies
 			strings.HasPrefix(p, "http_config.auth.credentials.") || // write-only; TestCredentials has them
 			p == "http_config.proxy.password" || strings.HasPrefix(p, "http_config.tls.client_") || // TestSecretsBesideTheirFields
 			strings.HasPrefix(p, "http_config.auth.oauth2.") || p == "http_config.tls.insecure_skip_verify" // exclude others

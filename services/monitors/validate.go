@@ -93,6 +93,7 @@ func (c *Config) validate(draft bool, s Secrets, knownRegion func(string) bool, 
 	c.validateLabels(p)
 	printable("external_id", c.ExternalID, maxExternalIDBytes, p)
 	printable("managed_by", c.ManagedBy, maxManagedByBytes, p)
+	c.validateDependencies(p)
 }
 
 func (c *Config) validateName(draft bool, p *problems) {

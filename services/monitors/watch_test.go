@@ -3,6 +3,7 @@ package monitors_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -262,6 +263,7 @@ func TestWatchCatalog(t *testing.T) {
 	h := newHouse(t)
 	full := fullMonitor(0)
 	full.Regions = nil
+	full.DependsOn = []uint32{h.behind()}
 	m := h.create(full)
 	ctx, cancel := context.WithTimeout(rpctest.AsService(t.Context()), patience)
 	defer cancel()
@@ -281,7 +283,13 @@ func TestWatchCatalog(t *testing.T) {
 			}
 		}
 	}
+	if parent := next().GetUpserted(); parent.GetMonitorId() != full.DependsOn[0] || len(parent.GetDependsOn()) != 0 {
+		t.Errorf("parent = %v", parent)
+	}
 	got := next().GetUpserted()
+	if !slices.Equal(got.GetDependsOn(), full.DependsOn) || got.GetWorstCaseAlertDelayMs() != m.GetWorstCaseAlertDelayMs() || got.GetWorstCaseAlertDelayMs() == 0 {
+		t.Errorf("depends on %v, and takes %d ms", got.GetDependsOn(), got.GetWorstCaseAlertDelayMs())
+	}
 	if got.GetMonitorId() != m.GetId() || got.GetOrganizationId() != org || got.GetName() != "one" || !got.GetEnabled() ||
 		got.GetMonitorUrl() != "https://one.example/" || got.GetIntervalMs() != 30_000 || got.GetTimeoutMs() != 1000 ||
 		got.GetConfirmDown() != 3 || got.GetConfirmUp() != 2 || got.GetRetryIntervalSeconds() != 5 || got.GetQuorum() != "any" ||

@@ -19,7 +19,7 @@ var copied = []string{
 	"name", "monitor_type", "interval_seconds", "cron", "timezone", "enabled", "http_config", "tcp_config", "tls_config", "dns_config", "sealed",
 	"validation_rules", "regions", "retry_attempts", "retry_delay_ms", "confirm_down", "confirm_up", "retry_interval_seconds",
 	"overlap", "quorum", "degraded_above_ms", "labels", "external_id", "managed_by", "search_text", "terms", "updated_at",
-	"active_since", "version", "organization_id", "created_at", "created_by", "rev",
+	"active_since", "version", "depends_on", "organization_id", "created_at", "created_by", "rev",
 }
 
 // Load adds many monitors at once, to an empty store.
@@ -51,7 +51,8 @@ var Statements = map[string]struct{ Query, Args string }{
 	"lock_monitor":   {lockMonitor, `('big', 7)`},
 	"select_changes": {selectChanges, `(19000, 500)`},
 	"update_monitor": {updateMonitor, `('n', 'http', 30, NULL, NULL, TRUE, '{}', NULL, NULL, NULL, NULL, '[]', '[]', 1, 0, 1, 1, NULL, 'skip', 'any',
-		NULL, '{}', 'ext-7', NULL, 'n', '{}', now(), now(), 1, 'big', 7)`},
-	"delete_monitor": {deleteMonitor, `('big', 7, now())`},
-	"select_answer":  {selectAnswer, `('big', 'key', now())`},
+		NULL, '{}', 'ext-7', NULL, 'n', '{}', now(), now(), 1, NULL, 'big', 7)`},
+	"select_dependencies": {selectDependencies, `('big')`},
+	"delete_monitor":      {deleteMonitor, `('big', 7, now())`},
+	"select_answer":       {selectAnswer, `('big', 'key', now())`},
 }

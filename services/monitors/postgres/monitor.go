@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,7 +16,7 @@ import (
 const monitorColumns = `id, organization_id, name, monitor_type, interval_seconds, cron, timezone, enabled,
     http_config, tcp_config, tls_config, dns_config, sealed, validation_rules, regions, retry_attempts, retry_delay_ms,
     confirm_down, confirm_up, retry_interval_seconds, overlap, quorum, degraded_above_ms,
-    labels, external_id, managed_by, created_at, updated_at, active_since, created_by, version, rev, deleted_at`
+    labels, external_id, managed_by, depends_on, created_at, updated_at, active_since, created_by, version, rev, deleted_at`
 
 const (
 	selectMonitor = `
@@ -74,10 +75,10 @@ const insertMonitor = nextRev + `
 INSERT INTO uptime_monitors (name, monitor_type, interval_seconds, cron, timezone, enabled,
     http_config, tcp_config, tls_config, dns_config, sealed, validation_rules, regions, retry_attempts, retry_delay_ms,
     confirm_down, confirm_up, retry_interval_seconds, overlap, quorum, degraded_above_ms,
-    labels, external_id, managed_by, search_text, terms, updated_at, active_since, version,
+    labels, external_id, managed_by, search_text, terms, updated_at, active_since, version, depends_on,
     organization_id, created_at, created_by, rev)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-    $25, $26, $27, $28, $29, $30, $31, $32, (SELECT rev FROM next))
+    $25, $26, $27, $28, $29, $30, $31, $32, $33, (SELECT rev FROM next))
 ON CONFLICT (organization_id, external_id) WHERE deleted_at IS NULL AND external_id IS NOT NULL DO NOTHING
 RETURNING id`
 
@@ -101,11 +102,11 @@ SET name = $1, monitor_type = $2, interval_seconds = $3, cron = $4, timezone = $
     http_config = $7, tcp_config = $8, tls_config = $9, dns_config = $10, sealed = $11, validation_rules = $12, regions = $13, retry_attempts = $14,
     retry_delay_ms = $15, confirm_down = $16, confirm_up = $17, retry_interval_seconds = $18, overlap = $19, quorum = $20,
     degraded_above_ms = $21, labels = $22, external_id = $23, managed_by = $24, search_text = $25, terms = $26,
-    updated_at = $27, active_since = $28, version = $29, rev = (SELECT rev FROM next)
-WHERE organization_id = $30 AND id = $31 AND deleted_at IS NULL
+    updated_at = $27, active_since = $28, version = $29, depends_on = $30, rev = (SELECT rev FROM next)
+WHERE organization_id = $31 AND id = $32 AND deleted_at IS NULL
     AND NOT EXISTS (
         SELECT FROM uptime_monitors AS other
-        WHERE other.organization_id = $30 AND other.external_id = $23 AND other.deleted_at IS NULL AND other.id <> $31
+        WHERE other.organization_id = $31 AND other.external_id = $23 AND other.deleted_at IS NULL AND other.id <> $32
     )`
 
 // Update implements monitors.Tx.
@@ -146,7 +147,31 @@ func (t tx) Delete(ctx context.Context, organizationID string, id uint32, at tim
 	return nil
 }
 
-// values are the columns from name to version, in the order of the statements above.
+const selectDependencies = `
+SELECT id, depends_on
+FROM uptime_monitors
+WHERE organization_id = $1 AND depends_on IS NOT NULL AND deleted_at IS NULL`
+
+// Dependencies implements monitors.Tx.
+func (t tx) Dependencies(ctx context.Context, organizationID string) (map[uint32][]uint32, error) {
+	edges := map[uint32][]uint32{}
+	rows, err := t.Query(ctx, selectDependencies, organizationID)
+	if err != nil {
+		return nil, fmt.Errorf("read dependencies: %w", err)
+	}
+	var id uint32
+	var on []uint32
+	_, err = pgx.ForEachRow(rows, []any{&id, &on}, func() error {
+		edges[id] = slices.Clone(on)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read dependencies: %w", err)
+	}
+	return edges, nil
+}
+
+// values are the columns from name to depends_on, in the order of the statements above.
 func values(m monitors.Monitor) []any {
 	c := m.Config
 	return []any{
@@ -155,7 +180,7 @@ func values(m monitors.Monitor) []any {
 		c.Retries.Attempts, int32(c.Retries.Delay), c.ConfirmDown, c.ConfirmUp, nonZero(int32(c.RetryInterval)),
 		string(c.Overlap), c.Quorum, nonZero(int32(c.DegradedAbove)),
 		jsonb(c.Labels), nonZero(c.ExternalID), nonZero(c.ManagedBy), c.SearchText(), terms(m),
-		millis(m.UpdatedAt), millis(m.ActiveSince), int64(m.Version),
+		millis(m.UpdatedAt), millis(m.ActiveSince), int64(m.Version), c.DependsOn,
 	}
 }
 

@@ -26,7 +26,7 @@ func scanMonitor(s interface{ Scan(dest ...any) error }) (monitors.Monitor, erro
 	err := s.Scan(&m.ID, &m.OrganizationID, &c.Name, (*string)(&c.Type), &r.interval, &r.cron, &r.timezone, &c.Enabled,
 		&r.httpConfig, &r.tcpConfig, &r.tlsConfig, &r.dnsConfig, &m.Sealed, &r.rules, &r.regions, &c.Retries.Attempts, (*int32)(&c.Retries.Delay),
 		&c.ConfirmDown, &c.ConfirmUp, &r.retryInterval, (*string)(&c.Overlap), &c.Quorum, &r.degradedAbove,
-		&r.labels, &r.externalID, &r.managedBy, &r.created, &r.updated, &r.activeSince, &m.CreatedBy, &m.Version, &m.Rev, &r.deletedAt)
+		&r.labels, &r.externalID, &r.managedBy, &c.DependsOn, &r.created, &r.updated, &r.activeSince, &m.CreatedBy, &m.Version, &m.Rev, &r.deletedAt)
 	if err != nil {
 		return monitors.Monitor{}, err
 	}

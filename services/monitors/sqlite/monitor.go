@@ -17,7 +17,7 @@ import (
 const monitorColumns = `id, organization_id, name, monitor_type, interval_seconds, cron, timezone, enabled,
     http_config, tcp_config, tls_config, dns_config, sealed, validation_rules, regions, retry_attempts, retry_delay_ms,
     confirm_down, confirm_up, retry_interval_seconds, overlap, quorum, degraded_above_ms,
-    labels, external_id, managed_by, created_at, updated_at, active_since, created_by, version, rev, deleted_at`
+    labels, external_id, managed_by, depends_on, created_at, updated_at, active_since, created_by, version, rev, deleted_at`
 
 const selectMonitor = `
 SELECT ` + monitorColumns + `
@@ -161,8 +161,8 @@ const insertMonitor = `
 INSERT INTO uptime_monitors (organization_id, name, monitor_type, interval_seconds, cron, timezone, enabled,
     http_config, tcp_config, tls_config, dns_config, sealed, validation_rules, regions, retry_attempts, retry_delay_ms,
     confirm_down, confirm_up, retry_interval_seconds, overlap, quorum, degraded_above_ms,
-    labels, external_id, managed_by, search_text, updated_at, active_since, version, rev, created_at, created_by)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    labels, external_id, managed_by, depends_on, search_text, updated_at, active_since, version, rev, created_at, created_by)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 RETURNING id`
 
 // Insert implements monitors.Tx.
@@ -190,7 +190,7 @@ UPDATE uptime_monitors
 SET name = ?, monitor_type = ?, interval_seconds = ?, cron = ?, timezone = ?, enabled = ?,
     http_config = ?, tcp_config = ?, tls_config = ?, dns_config = ?, sealed = ?, validation_rules = ?, regions = ?, retry_attempts = ?, retry_delay_ms = ?,
     confirm_down = ?, confirm_up = ?, retry_interval_seconds = ?, overlap = ?, quorum = ?, degraded_above_ms = ?,
-    labels = ?, external_id = ?, managed_by = ?, search_text = ?, updated_at = ?, active_since = ?, version = ?, rev = ?
+    labels = ?, external_id = ?, managed_by = ?, depends_on = ?, search_text = ?, updated_at = ?, active_since = ?, version = ?, rev = ?
 WHERE organization_id = ? AND id = ? AND deleted_at IS NULL`
 
 // Update implements monitors.Tx.
@@ -227,6 +227,34 @@ func (t tx) Delete(ctx context.Context, organizationID string, id uint32, at tim
 	return nil
 }
 
+const selectDependencies = `
+SELECT id, depends_on
+FROM uptime_monitors
+WHERE organization_id = ? AND depends_on IS NOT NULL AND deleted_at IS NULL`
+
+// Dependencies implements monitors.Tx.
+func (t tx) Dependencies(ctx context.Context, organizationID string) (edges map[uint32][]uint32, err error) {
+	rows, err := t.QueryContext(ctx, selectDependencies, organizationID)
+	if err != nil {
+		return nil, fmt.Errorf("read dependencies: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	edges = map[uint32][]uint32{}
+	for rows.Next() {
+		var id uint32
+		var on []byte
+		if err := rows.Scan(&id, &on); err != nil {
+			return nil, fmt.Errorf("read dependencies: %w", err)
+		}
+		var ids []uint32
+		if err := json.Unmarshal(on, &ids); err != nil {
+			return nil, fmt.Errorf("read dependencies of monitor %d: %w", id, err)
+		}
+		edges[id] = ids
+	}
+	return edges, rows.Err()
+}
+
 // one runs a statement that must hit a monitor.
 func (t tx) one(ctx context.Context, query string, args ...any) error {
 	result, err := t.ExecContext(ctx, query, args...)
@@ -247,7 +275,7 @@ func values(m monitors.Monitor, rev int64) []any {
 		jsonOrNull(c.HTTP), jsonOrNull(c.TCP), jsonOrNull(c.TLS), jsonOrNull(c.DNS), m.Sealed, jsonText(c.Rules), jsonText(c.Regions),
 		c.Retries.Attempts, int32(c.Retries.Delay), c.ConfirmDown, c.ConfirmUp, nonZero(c.RetryInterval),
 		string(c.Overlap), c.Quorum, nonZero(c.DegradedAbove),
-		jsonText(c.Labels), nonZero(c.ExternalID), nonZero(c.ManagedBy), c.SearchText(),
+		jsonText(c.Labels), nonZero(c.ExternalID), nonZero(c.ManagedBy), listOrNull(c.DependsOn), c.SearchText(),
 		m.UpdatedAt.UnixMilli(), m.ActiveSince.UnixMilli(), m.Version, rev,
 	}
 }
@@ -259,6 +287,13 @@ func nonZero[T comparable](v T) any {
 		return nil
 	}
 	return v
+}
+
+func listOrNull(ids []uint32) any {
+	if len(ids) == 0 {
+		return nil
+	}
+	return jsonText(ids)
 }
 
 func jsonOrNull[T any](v *T) any {

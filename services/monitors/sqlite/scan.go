@@ -13,7 +13,7 @@ type row struct {
 	interval, retryInterval, degradedAbove sql.NullInt32
 	cron, timezone, externalID, managedBy  sql.NullString
 	httpConfig, tcpConfig, tlsConfig       sql.NullString
-	dnsConfig                              sql.NullString
+	dnsConfig, dependsOn                   sql.NullString
 	rules, regions, labels                 string
 	created, updated, activeSince          int64
 	deleted                                sql.NullInt64
@@ -27,7 +27,7 @@ func scanMonitor(s interface{ Scan(dest ...any) error }) (monitors.Monitor, erro
 	err := s.Scan(&m.ID, &m.OrganizationID, &c.Name, &c.Type, &r.interval, &r.cron, &r.timezone, &c.Enabled,
 		&r.httpConfig, &r.tcpConfig, &r.tlsConfig, &r.dnsConfig, &m.Sealed, &r.rules, &r.regions, &c.Retries.Attempts, &c.Retries.Delay,
 		&c.ConfirmDown, &c.ConfirmUp, &r.retryInterval, &c.Overlap, &c.Quorum, &r.degradedAbove,
-		&r.labels, &r.externalID, &r.managedBy, &r.created, &r.updated, &r.activeSince, &m.CreatedBy, &m.Version, &m.Rev, &r.deleted)
+		&r.labels, &r.externalID, &r.managedBy, &r.dependsOn, &r.created, &r.updated, &r.activeSince, &m.CreatedBy, &m.Version, &m.Rev, &r.deleted)
 	if err != nil {
 		return monitors.Monitor{}, err
 	}
@@ -53,7 +53,7 @@ func (r row) fill(m *monitors.Monitor) error {
 	}{
 		{"validation_rules", r.rules, &c.Rules}, {"regions", r.regions, &c.Regions}, {"labels", r.labels, &c.Labels},
 		{"http_config", r.httpConfig.String, &c.HTTP}, {"tcp_config", r.tcpConfig.String, &c.TCP},
-		{"tls_config", r.tlsConfig.String, &c.TLS}, {"dns_config", r.dnsConfig.String, &c.DNS},
+		{"tls_config", r.tlsConfig.String, &c.TLS}, {"dns_config", r.dnsConfig.String, &c.DNS}, {"depends_on", r.dependsOn.String, &c.DependsOn},
 	} {
 		if column.text == "" { // NULL
 			continue

@@ -31,6 +31,7 @@ func Cases() []Case {
 		{"delete", testDelete},
 		{"an organization sees its own", testOrganizations},
 		{"external ids are unique", testExternalID},
+		{"dependencies", testDependencies},
 		{"ids are never used again", testIDs},
 		{"a failed write leaves no trace", testRollback},
 		{"a refusal does not end its transaction", testRefusal},
@@ -85,6 +86,7 @@ func Example(organizationID string) monitors.Monitor {
 			Regions: []string{"local", "eu-1"}, Retries: monitors.Retries{Attempts: 3, Delay: 250}, ConfirmDown: 4, ConfirmUp: 2,
 			RetryInterval: 7, Overlap: monitors.OverlapParallel, Quorum: "2", DegradedAbove: 800,
 			Labels: map[string]string{"team": "a=b", "tier/x": ""}, ExternalID: "ext-1", ManagedBy: "terraform",
+			DependsOn: []uint32{9, 4_000_000_000},
 		},
 		Sealed: []byte{0, 1, 2, 0xff}, Version: 1,
 		CreatedAt: at, UpdatedAt: at.Add(time.Second), ActiveSince: at.Add(2 * time.Second), CreatedBy: "user-1",
@@ -268,6 +270,31 @@ func testExternalID(t testing.TB, s monitors.Store) {
 	if err := add("org"); err != nil {
 		t.Errorf("after the first was deleted: %v", err)
 	}
+}
+
+func testDependencies(t testing.TB, s monitors.Store) {
+	parent := insert(t, s, plain("org", "parent"))
+	child, other, foreign := plain("org", "child"), plain("org", "other"), plain("foreign", "child")
+	child.Config.DependsOn, other.Config.DependsOn = []uint32{parent.ID, 77}, []uint32{5}
+	foreign.Config.DependsOn = []uint32{parent.ID}
+	child, other = insert(t, s, child), insert(t, s, other)
+	insert(t, s, foreign)
+	want := func(want map[uint32][]uint32) {
+		t.Helper()
+		write(t, s, func(tx monitors.Tx) error {
+			got, err := tx.Dependencies(t.Context(), "org")
+			if err == nil && !reflect.DeepEqual(got, want) {
+				t.Errorf("dependencies %v, want %v", got, want)
+			}
+			return err
+		})
+	}
+	want(map[uint32][]uint32{child.ID: {parent.ID, 77}, other.ID: {5}})
+	child.Config.DependsOn = nil
+	write(t, s, func(tx monitors.Tx) error { return tx.Update(t.Context(), child) })
+	same(t, read(t, s, child.ID), child)
+	write(t, s, func(tx monitors.Tx) error { return tx.Delete(t.Context(), "org", other.ID, at) })
+	want(map[uint32][]uint32{})
 }
 
 func testIDs(t testing.TB, s monitors.Store) {

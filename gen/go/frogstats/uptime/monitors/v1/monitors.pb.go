@@ -208,7 +208,10 @@ type Monitor struct {
 	// Configuration of a tls monitor; null for other kinds.
 	TlsConfig *v1.TlsConfig `protobuf:"bytes,29,opt,name=tls_config,json=tlsConfig,proto3" json:"tls_config,omitempty"`
 	// Who resolves the names of its checks; absent or null means the prober's resolvers.
-	DnsConfig     *v1.DnsConfig `protobuf:"bytes,30,opt,name=dns_config,json=dnsConfig,proto3" json:"dns_config,omitempty"`
+	DnsConfig *v1.DnsConfig `protobuf:"bytes,30,opt,name=dns_config,json=dnsConfig,proto3" json:"dns_config,omitempty"`
+	// Monitors of the organization without which this one cannot work, at most 16, such as the router before a host. While one of
+	// them is down, nobody is told that this one is too. They must not depend on it themselves. One that is deleted is dropped here.
+	DependsOn     []uint32 `protobuf:"varint,31,rep,packed,name=depends_on,json=dependsOn,proto3" json:"depends_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -449,6 +452,13 @@ func (x *Monitor) GetTlsConfig() *v1.TlsConfig {
 func (x *Monitor) GetDnsConfig() *v1.DnsConfig {
 	if x != nil {
 		return x.DnsConfig
+	}
+	return nil
+}
+
+func (x *Monitor) GetDependsOn() []uint32 {
+	if x != nil {
+		return x.DependsOn
 	}
 	return nil
 }
@@ -3080,9 +3090,13 @@ type CatalogEntry struct {
 	// When the configuration last changed; for a pause, when it began.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	// Labels.
-	Labels        map[string]string `protobuf:"bytes,18,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Labels map[string]string `protobuf:"bytes,18,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Monitors that it depends on.
+	DependsOn []uint32 `protobuf:"varint,19,rep,packed,name=depends_on,json=dependsOn,proto3" json:"depends_on,omitempty"`
+	// Longest time from a hard failure to the verdict "down" in milliseconds.
+	WorstCaseAlertDelayMs uint32 `protobuf:"varint,20,opt,name=worst_case_alert_delay_ms,json=worstCaseAlertDelayMs,proto3" json:"worst_case_alert_delay_ms,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
 }
 
 func (x *CatalogEntry) Reset() {
@@ -3241,11 +3255,25 @@ func (x *CatalogEntry) GetLabels() map[string]string {
 	return nil
 }
 
+func (x *CatalogEntry) GetDependsOn() []uint32 {
+	if x != nil {
+		return x.DependsOn
+	}
+	return nil
+}
+
+func (x *CatalogEntry) GetWorstCaseAlertDelayMs() uint32 {
+	if x != nil {
+		return x.WorstCaseAlertDelayMs
+	}
+	return 0
+}
+
 var File_frogstats_uptime_monitors_v1_monitors_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"\n" +
-	"+frogstats/uptime/monitors/v1/monitors.proto\x12\x1cfrogstats.uptime.monitors.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a$frogstats/uptime/check/v1/spec.proto\x1a&frogstats/uptime/events/v1/event.proto\x1a'frogstats/uptime/events/v1/status.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x10\n" +
+	"+frogstats/uptime/monitors/v1/monitors.proto\x12\x1cfrogstats.uptime.monitors.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a$frogstats/uptime/check/v1/spec.proto\x1a&frogstats/uptime/events/v1/event.proto\x1a'frogstats/uptime/events/v1/status.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x10\n" +
 	"\aMonitor\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12'\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x128\n" +
@@ -3292,7 +3320,10 @@ const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"\n" +
 	"tls_config\x18\x1d \x01(\v2$.frogstats.uptime.check.v1.TlsConfigR\ttlsConfig\x12C\n" +
 	"\n" +
-	"dns_config\x18\x1e \x01(\v2$.frogstats.uptime.check.v1.DnsConfigR\tdnsConfig\x1a9\n" +
+	"dns_config\x18\x1e \x01(\v2$.frogstats.uptime.check.v1.DnsConfigR\tdnsConfig\x12/\n" +
+	"\n" +
+	"depends_on\x18\x1f \x03(\rB\x10\xbaH\r\x92\x01\n" +
+	"\x10\x10\x18\x01\"\x04*\x02(\x01R\tdependsOn\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
@@ -3519,7 +3550,7 @@ const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"\x12removed_monitor_id\x18\x02 \x01(\rH\x00R\x10removedMonitorId\x12]\n" +
 	"\x11snapshot_complete\x18\x03 \x01(\v2..frogstats.uptime.monitors.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12G\n" +
 	"\theartbeat\x18\x04 \x01(\v2'.frogstats.uptime.monitors.v1.HeartbeatH\x00R\theartbeatB\x06\n" +
-	"\x04step\"\xa1\x06\n" +
+	"\x04step\"\xfa\x06\n" +
 	"\fCatalogEntry\x12\x1d\n" +
 	"\n" +
 	"monitor_id\x18\x01 \x01(\rR\tmonitorId\x12'\n" +
@@ -3546,7 +3577,10 @@ const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"created_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
 	"updated_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12N\n" +
-	"\x06labels\x18\x12 \x03(\v26.frogstats.uptime.monitors.v1.CatalogEntry.LabelsEntryR\x06labels\x1a9\n" +
+	"\x06labels\x18\x12 \x03(\v26.frogstats.uptime.monitors.v1.CatalogEntry.LabelsEntryR\x06labels\x12\x1d\n" +
+	"\n" +
+	"depends_on\x18\x13 \x03(\rR\tdependsOn\x128\n" +
+	"\x19worst_case_alert_delay_ms\x18\x14 \x01(\rR\x15worstCaseAlertDelayMs\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*J\n" +
