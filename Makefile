@@ -83,7 +83,7 @@ torture: engines ## MINUTES of faults, FAULTS of them at least, on MONITORS, rep
 	FROGUP_TORTURE=1 $(GO) test -v -count=1 -timeout 2h -run 'Model|Storm|Pace' $(TESTFLAGS) ./services/alerts
 
 # Scenarios of one long trouble each.
-TROUBLES := TestSuiteDatabaseStandsStill|TestSuiteHistoryIsAway|TestProberIsCutOff|TestSuiteRegions|TestSuiteProberLosesPackets|TestSlowDisk
+TROUBLES := TestSuiteDatabaseStandsStill|TestSuiteCentreStandsStill|TestSuiteSoleProberStandsStill|TestSuiteHistoryIsAway|TestProberIsCutOff|TestSuiteRegions|TestSuiteProberLosesPackets|TestSlowDisk
 
 .PHONY: compose-e2e
 compose-e2e: ## bring docker-compose.yml up for real, use it, kill its containers
