@@ -1,12 +1,19 @@
 // Package cron reads the cron expressions that a monitor may have: 5 fields (minute, hour, day of month, month, day of
 // week) or 6, of which the sixth is SECONDS and stands LAST, as in the resource format. Most Go libraries put seconds
-// first. The prober, which finds due times, reads the same language by code of its own: services do not share code. The
-// list testdata/cron.txt is checked in both.
+// first.
 //
 // A field is a list of "*", "*/n", "a", "a-b", "a-b/n" and "a/n"; months and weekdays have their English names too. "a-b"
 // may go round ("FRI-MON", "22-2"). The day of month also takes "?", "L" (the last) and "a-L", the day of week "?", "a#n"
 // (the nth of the month, 1 to 5) and "La" (the last of the month). If both days are restricted, either is enough; "*/2"
 // is a restriction. Macros, "W" and "H" are refused.
+//
+// On the two days on which clocks are changed:
+//
+//   - An expression for all 24 hours goes by what the clock shows, whenever it shows it: "*/5 * * * *" is due every five
+//     minutes, through the hour that comes twice too.
+//   - Any other names times of the day, and each is due once a day. A time that the clock jumps over is due as if it had
+//     not been put forward yet: 02:30 becomes 03:30, the same 24 hours after that of the day before, as croniter has it. A
+//     time that comes twice is due the first time.
 package cron
 
 import (

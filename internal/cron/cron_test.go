@@ -3,6 +3,7 @@ package cron
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
@@ -11,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The list is the prober's too: what is accepted here must run there.
+// What may be written, and what may not.
 func TestLanguage(t *testing.T) {
 	list, err := os.ReadFile("testdata/cron.txt")
 	if err != nil {
@@ -111,29 +112,6 @@ func field(k kind) *rapid.Generator[string] {
 	})
 }
 
-// next is the first due time after t in UTC, found the long way.
-func (s *Schedule) next(t time.Time) time.Time {
-	t = t.Add(time.Second)
-	for !s.days.due(t) {
-		t = time.Date(t.Year(), t.Month(), t.Day()+1, 0, 0, 0, 0, time.UTC)
-	}
-	for !s.second.has(t.Second()) || !s.minute.has(t.Minute()) || !s.hour.has(t.Hour()) {
-		day := t.Day()
-		switch {
-		case !s.hour.has(t.Hour()):
-			t = t.Truncate(time.Hour).Add(time.Hour)
-		case !s.minute.has(t.Minute()):
-			t = t.Truncate(time.Minute).Add(time.Minute)
-		default:
-			t = t.Add(time.Second)
-		}
-		if t.Day() != day {
-			return s.next(t.Add(-time.Second))
-		}
-	}
-	return t
-}
-
 func TestNoGapIsLongerThanTheLongest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var fields []string
@@ -144,15 +122,44 @@ func TestNoGapIsLongerThanTheLongest(t *testing.T) {
 		if err != nil {
 			return
 		}
-		from := s.next(time.Unix(rapid.Int64Range(946684800, 2524607999).Draw(t, "at"), 0).UTC())
+		from := s.Next(time.Unix(rapid.Int64Range(946684800, 2524607999).Draw(t, "at"), 0).UTC())
 		for range 20 {
-			to := s.next(from)
+			to := s.Next(from)
 			if gap := to.Sub(from); gap > s.LongestGap() {
 				t.Fatalf("%q: %s from %s to %s, longest is said to be %s", fields, gap, from, to, s.LongestGap())
 			}
 			from = to
 		}
 	})
+}
+
+// The same for all that days may be called, in a zone whose clocks change.
+func TestNoGapOfOddDays(t *testing.T) {
+	parts := strings.Fields("* * * */2 */15 0 1 5 7 12 23 31 59 60 1-5 5-1 22-2 1,2 FRI FRI-MON FEB L l 20-L L5 5#5 1#1 ? 7/2 1/3 5-5 H @daily 31 30 2 x 1-6/2 *,1 L,1")
+	random := rand.New(rand.NewPCG(1, 2))
+	start, accepted := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), 0
+	for n := range 20_000 {
+		fields := make([]string, 5+random.IntN(2))
+		for i := range fields {
+			fields[i] = parts[random.IntN(len(parts))]
+		}
+		expr := strings.Join(fields, " ")
+		s, err := Parse(expr, []string{"", "Europe/Berlin"}[n%2])
+		if err != nil {
+			continue
+		}
+		accepted++
+		for at, n := s.Next(start), 0; n < 5; n++ {
+			next := s.Next(at)
+			if gap := next.Sub(at); gap > s.LongestGap() {
+				t.Fatalf("%q: %v between %v and %v, the longest is said to be %v", expr, gap, at, next, s.LongestGap())
+			}
+			at = next
+		}
+	}
+	if accepted < 200 {
+		t.Errorf("only %d expressions were right", accepted)
+	}
 }
 
 func FuzzParse(f *testing.F) {

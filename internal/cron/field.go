@@ -5,7 +5,6 @@ import (
 	"math/bits"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // set holds the values of one field, one bit each.
@@ -15,6 +14,10 @@ func (s set) has(v int) bool { return s>>v&1 == 1 }
 func (s set) count() int     { return bits.OnesCount64(uint64(s)) }
 func (s set) first() int     { return bits.TrailingZeros64(uint64(s)) }
 func (s set) last() int      { return bits.Len64(uint64(s)) - 1 }
+
+// from is what is v or more, upTo what is v or less.
+func (s set) from(v int) set { return s >> v << v }
+func (s set) upTo(v int) set { return s & (1<<(v+1) - 1) }
 
 // longestStep is the largest distance between neighbours; 0 if there are fewer than two values.
 func (s set) longestStep() int {
@@ -222,56 +225,4 @@ func (d *days) parseOfWeek(field string) error {
 	var err error
 	d.ofWeek, err = k.parse(strings.Join(rest, ","))
 	return err
-}
-
-// days are the days of the calendar that an expression names.
-type days struct {
-	month, ofMonth, ofWeek set
-	last                   bool     // the last of the month
-	nth                    [7]uint8 // by weekday: bit n-1 for the nth of the month, bit 5 for the last
-	hasNth                 bool
-	both                   bool // day of month and day of week must both hold; else one is enough
-}
-
-func (d days) due(t time.Time) bool {
-	if !d.month.has(int(t.Month())) {
-		return false
-	}
-	isLast := t.AddDate(0, 0, 1).Day() == 1
-	nth := d.nth[t.Weekday()]
-	m := d.ofMonth.has(t.Day()) || d.last && isLast
-	w := d.ofWeek.has(int(t.Weekday())) || nth>>((t.Day()-1)/7)&1 == 1 || nth>>5 == 1 && t.AddDate(0, 0, 7).Month() != t.Month()
-	if d.both {
-		return m && w
-	}
-	return m || w
-}
-
-// cycle is after how many years the Gregorian calendar repeats, weekdays included; it holds from 1901 to 2099.
-const cycle = 28
-
-var cycleStart = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
-
-// longestGap is the largest number of days between two neighbouring due days, and whether any day is due at all.
-func (d days) longestGap() (gap int, due bool) {
-	if d.month.count() == 12 && (d.ofMonth.count() == 31 && (!d.both || d.ofWeek.count() == 7) || !d.both && d.ofWeek.count() == 7) {
-		return 1, true
-	}
-	first, before := -1, -1
-	length := int(cycleStart.AddDate(cycle, 0, 0).Sub(cycleStart) / (24 * time.Hour))
-	for n, day := 0, cycleStart; n < length; n, day = n+1, day.AddDate(0, 0, 1) {
-		if !d.due(day) {
-			continue
-		}
-		if first < 0 {
-			first = n
-		} else {
-			gap = max(gap, n-before)
-		}
-		before = n
-	}
-	if first < 0 {
-		return 0, false
-	}
-	return max(gap, first+length-before), true
 }

@@ -164,6 +164,12 @@ func TestRulesBesideRRuleGo(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
+		if option.Freq == rrule.WEEKLY && len(option.Bysetpos) > 0 {
+			// The library counts the positions of the first week from the start on. They are those of the whole week (RFC 5545,
+			// 3.3.10), so here the start is a week's.
+			day := (int(start.Weekday()) + 6) % 7 // of weeks that begin with Monday, as the library counts them
+			start = start.Truncate(24*time.Hour).AddDate(0, 0, -((day - option.Wkst.Day() + 7) % 7))
+		}
 		option.Dtstart = start
 		theirs, err := rrule.NewRRule(*option)
 		if err != nil {

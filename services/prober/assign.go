@@ -9,6 +9,7 @@ import (
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
+	"github.com/frogstats/uptime/internal/cron"
 	"github.com/frogstats/uptime/services/prober/schedule"
 )
 
@@ -171,12 +172,12 @@ func (p *plan) follow(a *monitorsv1.Assignment) error {
 		p.onGrid(schedule.NewGrid(id, time.Duration(a.GetIntervalSeconds())*time.Second))
 		return nil
 	}
-	cron, err := schedule.ParseCron(a.GetCron(), a.GetTimezone())
+	calendar, err := cron.Parse(a.GetCron(), a.GetTimezone())
 	if err != nil {
 		p.onGrid(schedule.NewGrid(id, 24*time.Hour))
 		return err
 	}
-	p.schedule, p.every = cron, 0
+	p.schedule, p.every = calendar, 0
 	return nil
 }
 

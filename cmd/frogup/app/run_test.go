@@ -29,7 +29,6 @@ import (
 	"github.com/frogstats/uptime/services/monitors/resource"
 )
 
-var cronTestStart = time.Date(2026, 3, 28, 23, 59, 59, 0, time.UTC)
 
 // resourceDoc is a check of one kind with its spec in flow style.
 func resourceDoc(kind, name, spec string) string {

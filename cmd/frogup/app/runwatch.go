@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/frogstats/uptime/internal/cron"
 	"github.com/frogstats/uptime/services/monitors/resource"
-	"github.com/frogstats/uptime/services/prober/schedule"
 )
 
 // watch runs checks whenever they are due and prints each result as a line.
@@ -28,7 +28,7 @@ func dueAfter(c *resource.Check) (func(t time.Time) time.Time, error) {
 	if c.Cron == "" {
 		return c.Interval.After, nil
 	}
-	s, err := schedule.ParseCron(c.Cron, c.Timezone)
+	s, err := cron.Parse(c.Cron, c.Timezone)
 	if err != nil {
 		return nil, fmt.Errorf("%s: cron %q: %w", c.Pos, c.Cron, err)
 	}

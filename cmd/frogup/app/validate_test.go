@@ -2,16 +2,13 @@ package app
 
 import (
 	"encoding/json"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/frogstats/uptime/internal/cron"
 	"github.com/frogstats/uptime/services/monitors/resource"
-	"github.com/frogstats/uptime/services/prober/schedule"
 )
 
 const goodCheck = `apiVersion: v1
@@ -134,50 +131,6 @@ func TestValidateExcerpt(t *testing.T) {
 				t.Errorf("wider than the terminal: %q", line)
 			}
 		}
-	}
-}
-
-// What the monitors service accepts as cron, and what the prober can run, must be the same.
-func TestCronLanguagesAgree(t *testing.T) {
-	lists := make([]string, 2)
-	for i, room := range []string{"internal/cron", "services/prober/schedule"} {
-		b, err := os.ReadFile(filepath.Join(repository, room, "testdata", "cron.txt"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		lists[i] = string(b)
-	}
-	if lists[0] != lists[1] {
-		t.Error("internal/cron/testdata/cron.txt and services/prober/schedule/testdata/cron.txt differ")
-	}
-	parts := strings.Fields("* * * */2 */15 0 1 5 7 12 23 31 59 60 1-5 5-1 22-2 1,2 FRI FRI-MON FEB L l 20-L L5 5#5 1#1 ? 7/2 1/3 5-5 H @daily 31 30 2 x 1-6/2 *,1 L,1")
-	random := rand.New(rand.NewPCG(1, 2))
-	accepted := 0
-	for range 20_000 {
-		fields := make([]string, 5+random.IntN(2))
-		for i := range fields {
-			fields[i] = parts[random.IntN(len(parts))]
-		}
-		expr := strings.Join(fields, " ")
-		m, refused := cron.Parse(expr, "")
-		s, refused2 := schedule.ParseCron(expr, "")
-		if (refused == nil) != (refused2 == nil) || refused != nil && refused.Error() != refused2.Error() {
-			t.Fatalf("%q: the monitors service says %v, the prober %v", expr, refused, refused2)
-		}
-		if refused != nil {
-			continue
-		}
-		accepted++
-		for at, n := s.Next(cronTestStart), 0; n < 5; n++ {
-			next := s.Next(at)
-			if gap := next.Sub(at); gap > m.LongestGap() {
-				t.Fatalf("%q: %v between %v and %v, the longest is said to be %v", expr, gap, at, next, m.LongestGap())
-			}
-			at = next
-		}
-	}
-	if accepted < 200 {
-		t.Errorf("only %d expressions were right", accepted)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/frogstats/uptime/internal/cron"
 )
 
 func TestGridKeepsItsPhase(t *testing.T) {
@@ -31,14 +33,14 @@ func TestGridKeepsItsPhase(t *testing.T) {
 
 // Counting must agree with walking: the sums of results and missed slots hang on it.
 func TestCountAgreesWithNext(t *testing.T) {
-	everyMinute, err := ParseCron("*/7 * * * *", "Europe/Berlin")
+	calendar, err := cron.Parse("*/7 * * * *", "Europe/Berlin")
 	if err != nil {
 		t.Fatal(err)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		var s Schedule = NewGrid(rapid.Uint32().Draw(t, "id"), time.Duration(rapid.IntRange(1, 300).Draw(t, "interval"))*time.Second)
 		if rapid.Bool().Draw(t, "cron") {
-			s = everyMinute
+			s = calendar
 		}
 		from := time.UnixMilli(rapid.Int64Range(1.7e12, 1.9e12).Draw(t, "from")).Add(time.Duration(rapid.IntRange(0, 999_999).Draw(t, "ns")))
 		until := from.Add(time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "span")))

@@ -1,9 +1,8 @@
-package schedule
+package cron
 
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -13,15 +12,15 @@ import (
 	"pgregory.net/rapid"
 )
 
-func mustCron(t interface{ Fatal(...any) }, expr, zone string) cron {
-	s, err := ParseCron(expr, zone)
+func mustParse(t interface{ Fatal(...any) }, expr, zone string) *Schedule {
+	s, err := Parse(expr, zone)
 	if err != nil {
 		t.Fatal(expr, zone, err)
 	}
-	return s.(cron)
+	return s
 }
 
-func TestCron(t *testing.T) {
+func TestNext(t *testing.T) {
 	start := time.Date(2026, 3, 3, 10, 0, 0, 0, time.UTC) // a Tuesday
 	for _, tt := range []struct{ expr, zone, want string }{
 		{"30 4 * * *", "", "2026-03-04T04:30:00Z"},
@@ -48,45 +47,9 @@ func TestCron(t *testing.T) {
 		{"0 0 * NOV-FEB *", "", "2026-11-01T00:00:00Z"},
 		{"0 0 * * SAT-MON", "", "2026-03-07T00:00:00Z"},
 	} {
-		c := mustCron(t, tt.expr, tt.zone)
+		c := mustParse(t, tt.expr, tt.zone)
 		if got := c.Next(start).Format(time.RFC3339); got != tt.want {
 			t.Errorf("%q in %q: Next = %s, want %s", tt.expr, tt.zone, got, tt.want)
-		}
-	}
-}
-
-// The list is the monitors service's too: what it accepts must run here.
-func TestCronLanguage(t *testing.T) {
-	list, err := os.ReadFile("testdata/cron.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.SplitSeq(strings.TrimSuffix(string(list), "\n"), "\n") {
-		verdict, expr := line[0], strings.TrimPrefix(line[1:], " ")
-		if verdict == '#' {
-			continue
-		}
-		_, err := ParseCron(expr, "")
-		var syntax *CronError
-		switch {
-		case verdict == '+' && err != nil:
-			t.Errorf("ParseCron(%q): %v", expr, err)
-		case verdict == '-' && !errors.As(err, &syntax):
-			t.Errorf("ParseCron(%q) = %v, want a *CronError", expr, err)
-		case verdict == '0' && !errors.Is(err, ErrNeverDue):
-			t.Errorf("ParseCron(%q) = %v, want ErrNeverDue", expr, err)
-		}
-	}
-}
-
-func TestCronZones(t *testing.T) {
-	for _, name := range []string{"", "UTC", "Europe/Berlin", "America/Argentina/Ushuaia", "Asia/Kathmandu"} {
-		mustCron(t, "0 0 * * *", name)
-	}
-	for _, name := range []string{"Local", "Mars/Olympus", "../etc/passwd", "Europe/Berlin\x00", "europe berlin", " UTC"} {
-		var zone *ZoneError
-		if _, err := ParseCron("0 0 * * *", name); !errors.As(err, &zone) {
-			t.Errorf("zone %q: %v, want a *ZoneError", name, err)
 		}
 	}
 }
@@ -121,10 +84,10 @@ var clockChanges = []struct{ zone, kind, expr, want string }{
 	{"Antarctica/Troll", "twice", "15 1 * * *", "2026-10-23T23:15Z 2026-10-24T23:15Z 2026-10-26T01:15Z"},
 }
 
-func TestCronWhenClocksChange(t *testing.T) {
+func TestDueWhenClocksChange(t *testing.T) {
 	for _, tt := range clockChanges {
 		t.Run(tt.zone+" "+tt.kind, func(t *testing.T) {
-			c := mustCron(t, tt.expr, tt.zone)
+			c := mustParse(t, tt.expr, tt.zone)
 			wants := strings.Fields(tt.want)
 			first, err := time.Parse("2006-01-02T15:04Z", wants[0])
 			if err != nil {
@@ -147,7 +110,7 @@ func TestCronWhenClocksChange(t *testing.T) {
 			}
 
 			// What goes by the clock goes on through it.
-			every := mustCron(t, "*/5 * * * *", tt.zone)
+			every := mustParse(t, "*/5 * * * *", tt.zone)
 			for at, n := every.Next(first.Add(-time.Nanosecond)), 0; at.Before(first.Add(48 * time.Hour)); n++ {
 				next := every.Next(at)
 				if next.Sub(at) != 5*time.Minute {
@@ -163,8 +126,8 @@ func TestCronWhenClocksChange(t *testing.T) {
 }
 
 // Where clocks skipped a whole day, its daily checks fall on those of the next.
-func TestCronWhenADayIsSkipped(t *testing.T) {
-	c := mustCron(t, "0 12 * * *", "Pacific/Apia")
+func TestDueWhenADayIsSkipped(t *testing.T) {
+	c := mustParse(t, "0 12 * * *", "Pacific/Apia")
 	from := time.Date(2011, 12, 29, 0, 0, 0, 0, time.UTC)
 	var got []string
 	for at := c.Next(from); len(got) < 3; at = c.Next(at) {
@@ -176,7 +139,7 @@ func TestCronWhenADayIsSkipped(t *testing.T) {
 }
 
 // dueByHand is what an expression of whole minutes is due from on and before until, found the long way.
-func dueByHand(c cron, from, until time.Time) []time.Time {
+func dueByHand(c *Schedule, from, until time.Time) []time.Time {
 	matches := func(wall time.Time) bool {
 		return c.minute.has(wall.Minute()) && c.hour.has(wall.Hour()) && c.days.in(wall.Year(), wall.Month()).has(wall.Day())
 	}
@@ -218,14 +181,14 @@ func dueByHand(c cron, from, until time.Time) []time.Time {
 	return list
 }
 
-func TestCronAgreesWithTheLongWay(t *testing.T) {
+func TestDueAgreesWithTheLongWay(t *testing.T) {
 	exprs := []string{
 		"* * * * *", "*/7 * * * *", "30 * * * *", "15 2 * * *", "0,30 0-3 * * *", "*/20 1,23 * * *", "0 */2 * * *", "10 0,2,3 * * 0",
 		"0 3 L * *", "59 23 * * *", "0 0 * * *",
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		change := rapid.SampledFrom(clockChanges).Draw(t, "change")
-		c := mustCron(t, rapid.SampledFrom(exprs).Draw(t, "expr"), change.zone)
+		c := mustParse(t, rapid.SampledFrom(exprs).Draw(t, "expr"), change.zone)
 		on, err := time.Parse("2006-01-02T15:04Z", strings.Fields(change.want)[1])
 		if err != nil {
 			t.Fatal(err)
@@ -250,8 +213,8 @@ func TestCronAgreesWithTheLongWay(t *testing.T) {
 	})
 }
 
-// field draws one field of the grammar that gronx has too.
-func field(k kind) *rapid.Generator[string] {
+// gronxField draws one field of the grammar that gronx has too.
+func gronxField(k kind) *rapid.Generator[string] {
 	return rapid.Custom(func(t *rapid.T) string {
 		value := rapid.IntRange(k.min, k.top())
 		switch rapid.IntRange(0, 5).Draw(t, "shape") {
@@ -274,16 +237,16 @@ func field(k kind) *rapid.Generator[string] {
 }
 
 // In UTC another library must say the same, but for two days that are both restricted, where it has another rule.
-func TestCronAgreesWithGronx(t *testing.T) {
+func TestDueAgreesWithGronx(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var fields []string
 		for _, k := range kinds {
-			fields = append(fields, field(k).Draw(t, k.name))
+			fields = append(fields, gronxField(k).Draw(t, k.name))
 		}
 		if fields[2] != "*" {
 			fields[4] = "*"
 		}
-		s, err := ParseCron(strings.Join(fields, " "), "")
+		s, err := Parse(strings.Join(fields, " "), "")
 		if errors.Is(err, ErrNeverDue) {
 			return
 		}
@@ -300,7 +263,7 @@ func TestCronAgreesWithGronx(t *testing.T) {
 }
 
 // A process that was away for years counts at once, and exactly.
-func TestCronAfterALongAbsence(t *testing.T) {
+func TestDueAfterALongAbsence(t *testing.T) {
 	from := time.Date(1996, 1, 1, 0, 0, 0, 0, time.UTC)
 	until := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	seconds := int(until.Sub(from) / time.Second)
@@ -316,28 +279,28 @@ func TestCronAfterALongAbsence(t *testing.T) {
 		{"0 0 29 2 *", "", 8},
 		{"0 0 * 2 5#5", "", 1}, // in 2008
 	} {
-		c := mustCron(t, tt.expr, tt.zone)
+		c := mustParse(t, tt.expr, tt.zone)
 		if got := c.Count(from, until); got != tt.want {
 			t.Errorf("%q in %q: Count = %d, want %d", tt.expr, tt.zone, got, tt.want)
 		}
 	}
-	if got, want := mustCron(t, "* * * * * *", "").Last(from, until), until; !got.Equal(want) {
+	if got, want := mustParse(t, "* * * * * *", "").Last(from, until), until; !got.Equal(want) {
 		t.Errorf("Last = %v, want %v", got, want)
 	}
-	if got := mustCron(t, "0 0 * 2 5#5", "").Last(time.Time{}, until); !got.Equal(time.Date(2008, 2, 29, 0, 0, 0, 0, time.UTC)) {
+	if got := mustParse(t, "0 0 * 2 5#5", "").Last(time.Time{}, until); !got.Equal(time.Date(2008, 2, 29, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("Last = %v, want 29 February 2008", got)
 	}
-	if got := mustCron(t, "0 0 29 2 *", "").Last(until.Add(-time.Hour), until); !got.IsZero() {
+	if got := mustParse(t, "0 0 29 2 *", "").Last(until.Add(-time.Hour), until); !got.IsZero() {
 		t.Errorf("Last = %v, want none", got)
 	}
-	if got := mustCron(t, "0 0 * * *", "Europe/Berlin").Count(time.Time{}, until); got < 700_000 {
+	if got := mustParse(t, "0 0 * * *", "Europe/Berlin").Count(time.Time{}, until); got < 700_000 {
 		t.Errorf("Count since the year 1 = %d", got)
 	}
 }
 
 // Far in the future a zone's rules are all there is.
-func TestCronInFarYears(t *testing.T) {
-	c := mustCron(t, "30 2 * * *", "Europe/Berlin")
+func TestDueInFarYears(t *testing.T) {
+	c := mustParse(t, "30 2 * * *", "Europe/Berlin")
 	from, until := time.Date(2036, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2236, 1, 1, 0, 0, 0, 0, time.UTC)
 	n, days := 0, int(until.Sub(from)/(24*time.Hour))
 	for at := c.Next(from); at.Before(until); at = c.Next(at) {
@@ -351,12 +314,12 @@ func TestCronInFarYears(t *testing.T) {
 	}
 }
 
-func FuzzParseCron(f *testing.F) {
+func FuzzDue(f *testing.F) {
 	for _, s := range []string{"* * * * *", "*/5 1-3 1,2 JAN SUN 30", "0 0 31 2 *", "@daily", "1-6/2 * * * 0-7/3", "0 0 L * L5", "0 0 ? * 5#2"} {
 		f.Add(s, "Europe/Berlin")
 	}
 	f.Fuzz(func(t *testing.T, expr, zone string) {
-		s, err := ParseCron(expr, zone)
+		s, err := Parse(expr, zone)
 		if err != nil {
 			return
 		}
@@ -378,10 +341,10 @@ func FuzzParseCron(f *testing.F) {
 	})
 }
 
-func BenchmarkCronNext(b *testing.B) {
+func BenchmarkNext(b *testing.B) {
 	for _, zone := range []string{"UTC", "Europe/Berlin"} {
 		b.Run(zone, func(b *testing.B) {
-			c := mustCron(b, "*/5 9-17 * * MON-FRI", zone)
+			c := mustParse(b, "*/5 9-17 * * MON-FRI", zone)
 			start := time.Date(2026, 3, 28, 0, 0, 0, 0, time.UTC)
 			at := start
 			for b.Loop() {
