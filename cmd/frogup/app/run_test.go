@@ -29,7 +29,6 @@ import (
 	"github.com/frogstats/uptime/services/monitors/resource"
 )
 
-
 // resourceDoc is a check of one kind with its spec in flow style.
 func resourceDoc(kind, name, spec string) string {
 	return fmt.Sprintf("---\napiVersion: v1\nkind: %s\nmetadata: {name: %s}\nspec: {interval: 1m, %s}\n", kind, name, spec)
