@@ -37,6 +37,8 @@ type Channel struct {
 	Enabled        bool
 	DigestWindow   time.Duration // 0 means that nothing is merged
 	PerMinute      int           // messages in any minute; 0 means any number
+	FallbackID     uint32        // channel that is told in the place of this one; 0 means none
+	FallbackAfter  time.Duration // how long this one may leave a message undelivered before that
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 }

@@ -43,6 +43,7 @@ func (s *channelsServer) CreateChannel(ctx context.Context, in *alertsv1.CreateC
 	all := map[string]bool{
 		"type": true, "name": true, "config": true, "monitor_ids": true, "trigger_events": true, "enabled": true,
 		"digest_window_seconds": true, "max_messages_per_minute": true,
+		"fallback_channel_id": true, "fallback_after_seconds": true,
 	}
 	if err := s.checkMonitors(ctx, in.GetChannel(), all); err != nil {
 		return nil, err
@@ -129,6 +130,14 @@ func applyChannel(c *Channel, old Settings, in *alertsv1.Channel, given map[stri
 	if given["max_messages_per_minute"] {
 		if c.PerMinute = DefaultPerMinute; in.MaxMessagesPerMinute != nil {
 			c.PerMinute = int(in.GetMaxMessagesPerMinute())
+		}
+	}
+	if given["fallback_channel_id"] {
+		c.FallbackID = in.GetFallbackChannelId()
+	}
+	if given["fallback_after_seconds"] {
+		if c.FallbackAfter = DefaultFallbackAfter; in.FallbackAfterSeconds != nil {
+			c.FallbackAfter = time.Duration(in.GetFallbackAfterSeconds()) * time.Second
 		}
 	}
 	if given["monitor_ids"] {

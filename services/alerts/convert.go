@@ -150,6 +150,8 @@ func channelProto(c Channel, made map[string]any) *alertsv1.Channel {
 	}
 	window, most := int32(c.DigestWindow.Seconds()), int32(c.PerMinute)
 	out.DigestWindowSeconds, out.MaxMessagesPerMinute = &window, &most
+	after := int32(c.FallbackAfter.Seconds())
+	out.FallbackChannelId, out.FallbackAfterSeconds = some(c.FallbackID), &after
 	for _, e := range c.Events {
 		out.TriggerEvents = append(out.TriggerEvents, triggerEvents[e])
 	}
@@ -190,6 +192,7 @@ func deliveryProto(d Delivery) *alertsv1.Delivery {
 		Id: d.ID, Type: d.Type, MonitorId: d.MonitorID, IncidentId: some(d.IncidentID), State: deliveryStateProtos[d.State],
 		Attempts: uint32(d.Attempts), OccurredAt: stamp(d.OccurredAt), CreatedAt: stamp(d.CreatedAt),
 		DeliveredAt: stamp(d.DeliveredAt), LastStatusCode: some(uint32(d.LastStatusCode)), LastError: some(d.LastError), DigestId: some(d.DigestID),
+		FallbackId: some(d.FallbackID), FallbackOf: some(d.FallbackOf),
 	}
 	if d.State == DeliveryPending {
 		out.NextAttemptAt = stamp(d.NextAttemptAt)

@@ -33,6 +33,8 @@ type Delivery struct {
 	LastStatusCode int       // 0 when the receiver did not answer
 	LastError      string    // "" when nothing went wrong
 	DigestID       string    // the message that tells this one; "" if it goes by itself
+	FallbackID     string    // its copy to the fallback channel; "" if there is none
+	FallbackOf     string    // the message to another channel that this one is a copy of; "" if it is none
 }
 
 // Claim is a message that one worker may send until its lease ends, with what it needs for that.

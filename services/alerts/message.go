@@ -84,7 +84,8 @@ type Content struct {
 	DelayedMS      int64            `json:"delayed_ms"`           // from occurred_at to this attempt
 	Supersedes     []string         `json:"supersedes,omitempty"` // messages that were not delivered and are told here
 	Test           bool             `json:"test,omitempty"`
-	Digest         []ContentEntry   `json:"digest,omitempty"` // then nothing else but the organization
+	Digest         []ContentEntry   `json:"digest,omitempty"`     // then nothing else but the organization
+	InsteadOf      []ContentChannel `json:"instead_of,omitempty"` // channels that did not take it, the first one first
 }
 
 // ContentEntry is one of the messages that a digest tells.
@@ -96,6 +97,13 @@ type ContentEntry struct {
 	Thread     string  `json:"thread"`
 	OccurredAt Stamp   `json:"occurred_at"`
 	Content    Content `json:"content"`
+}
+
+// ContentChannel is a channel that did not take the message, and the message by its name there.
+type ContentChannel struct {
+	ID        uint32 `json:"channel_id"`
+	Name      string `json:"channel_name"`
+	MessageID string `json:"message_id"`
 }
 
 // ContentMonitor names the monitor.
@@ -210,11 +218,12 @@ type noticeEnvelope struct {
 }
 
 type noticeData struct {
-	OrganizationID string         `json:"organization_id"`
-	Notice         *ContentNotice `json:"notice"`
-	OccurredAt     Stamp          `json:"occurred_at"`
-	DelayedMS      int64          `json:"delayed_ms"`
-	Supersedes     []string       `json:"supersedes,omitempty"`
+	OrganizationID string           `json:"organization_id"`
+	Notice         *ContentNotice   `json:"notice"`
+	OccurredAt     Stamp            `json:"occurred_at"`
+	DelayedMS      int64            `json:"delayed_ms"`
+	Supersedes     []string         `json:"supersedes,omitempty"`
+	InsteadOf      []ContentChannel `json:"instead_of,omitempty"`
 }
 
 // digestEnvelope is that of a message that tells others: each is there as it would have come by itself.
@@ -254,7 +263,7 @@ func (m Message) body(now time.Time) ([]byte, error) {
 	}
 	if data.Notice != nil {
 		whole = noticeEnvelope{m.Type, m.ID, Stamp(m.OccurredAt), noticeData{
-			data.OrganizationID, data.Notice, data.OccurredAt, data.DelayedMS, data.Supersedes,
+			data.OrganizationID, data.Notice, data.OccurredAt, data.DelayedMS, data.Supersedes, data.InsteadOf,
 		}}
 	}
 	raw, err := json.Marshal(whole)

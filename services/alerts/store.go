@@ -21,6 +21,7 @@ type Store interface {
 	CatalogStore
 	WindowStore
 	OutboxStore
+	FallbackStore
 	DeliveryStore
 	NoticeStore
 	AuditStore
@@ -86,12 +87,13 @@ type ChannelStore interface {
 	// Channel returns one channel, or ErrChannelNotFound.
 	Channel(ctx context.Context, organization string, id uint32) (Channel, error)
 	// CreateChannel gives c an id that was never given before, lets finish complete it, and stores it. It returns
-	// ErrTooManyChannels when the organization has MaxChannels.
+	// ErrTooManyChannels when the organization has MaxChannels, or what CheckFallback says of it.
 	CreateChannel(ctx context.Context, c Channel, finish func(*Channel) (audit.Row, error)) (Channel, error)
-	// UpdateChannel stores what change makes of the channel. The undelivered messages of a channel that comes out disabled
-	// become dead.
+	// UpdateChannel stores what change makes of the channel, unless CheckFallback refuses that. The undelivered messages of a channel
+	// that comes out disabled become dead.
 	UpdateChannel(ctx context.Context, organization string, id uint32, change func(*Channel) (audit.Row, error)) (Channel, error)
-	// DeleteChannel removes the channel; its undelivered messages become dead and are counted in the result.
+	// DeleteChannel removes the channel, unless CheckUnused refuses that; its undelivered messages become dead and are counted in
+	// the result.
 	DeleteChannel(ctx context.Context, organization string, id uint32, record func(Channel) (audit.Row, error)) (dropped int, err error)
 }
 
@@ -190,6 +192,21 @@ type OutboxStore interface {
 	Prune(ctx context.Context, deliveredBefore, deadBefore time.Time, limit int) (int, error)
 	// Backlog says what waits. It is asked every few seconds.
 	Backlog(ctx context.Context) (Backlog, error)
+}
+
+// FallbackStore tells fallback channels what others did not take.
+type FallbackStore interface {
+	// FallBack writes the copies of at most limit messages that are to go to the fallback channel of theirs and have not yet, due at
+	// now, the oldest first, and says how many. A message is to go there, if that channel is enabled,
+	//
+	//   - when it is pending and has not been delivered for the FallbackAfter of its channel since it was first to be tried. While it
+	//     waits for its turn with a receiver that accepts others, or for the end of a window, it is not to be tried yet; behind one
+	//     that went to the fallback it is;
+	//   - when it was given up;
+	//   - when it is the end of something whose beginning went there, whatever became of it since.
+	//
+	// Digests stay behind, and what they tell goes by itself. No two calls make a copy of the same message.
+	FallBack(ctx context.Context, now time.Time, limit int) (int, error)
 }
 
 // DeliveryStore is what people see of the outbox, and may do to it.

@@ -46,6 +46,7 @@ func (m Message) words(now time.Time, publicURL string) notify.Words {
 		w.Title = w.what() + ": " + m.Type
 		w.about()
 	}
+	w.insteadOf()
 	if late := now.Sub(m.OccurredAt); late > lateTold && m.Type != TypeTest {
 		w.line("Told late: " + lasting(late) + " after it happened.")
 	}
@@ -339,7 +340,7 @@ const dedupPrefix = "frogup-"
 // numbers begin anew with a new database, and the receiver may know the old ones.
 func (m Message) dedupKey() string {
 	c := m.Content
-	story, began := m.Thread, time.Time{}
+	story, began := storyOf(m.Thread), time.Time{}
 	switch {
 	case m.Type == TypeTest, m.Type == TypeDigest:
 		story = m.ID

@@ -15,17 +15,18 @@ import (
 
 const selectChannel = `
 SELECT id, organization_id, type, name, config, config_sealed, monitor_ids, trigger_events, enabled, created_at, updated_at,
-    digest_window_ms, max_per_minute
+    digest_window_ms, max_per_minute, coalesce(fallback_id, 0), fallback_after_ms
 FROM notification_channel`
 
 func scanChannel(row pgx.Row) (c alerts.Channel, err error) {
-	var window int64
+	var window, after int64
 	err = row.Scan(&c.ID, &c.OrganizationID, &c.Type, &c.Name, (*document)(&c.Config.Public), &c.Config.Sealed, &c.MonitorIDs,
-		&c.Events, &c.Enabled, &c.CreatedAt, &c.UpdatedAt, &window, &c.PerMinute)
+		&c.Events, &c.Enabled, &c.CreatedAt, &c.UpdatedAt, &window, &c.PerMinute,
+		&c.FallbackID, &after)
 	if err != nil {
 		return alerts.Channel{}, err
 	}
-	c.DigestWindow = time.Duration(window) * time.Millisecond
+	c.DigestWindow, c.FallbackAfter = time.Duration(window)*time.Millisecond, time.Duration(after)*time.Millisecond
 	c.CreatedAt, c.UpdatedAt = c.CreatedAt.UTC(), c.UpdatedAt.UTC()
 	return c, nil
 }
@@ -69,8 +70,8 @@ const (
 	nextChannel   = `SELECT nextval('notification_channel_id_seq')`
 	insertChannel = `
 INSERT INTO notification_channel (type, name, config, config_sealed, monitor_ids, trigger_events, enabled, updated_at,
-    digest_window_ms, max_per_minute, id, organization_id, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
+    digest_window_ms, max_per_minute, fallback_id, fallback_after_ms, id, organization_id, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, nullif($11::bigint, 0), $12, $13, $14, $15)`
 )
 
 // CreateChannel implements alerts.ChannelStore.
@@ -96,6 +97,14 @@ func (s *Store) CreateChannel(ctx context.Context, c alerts.Channel, finish func
 		if err != nil {
 			return err
 		}
+		if made.FallbackID != 0 { // whoever deletes that one, or leads it here, waits
+			if _, err := lockEvaluation(ctx, tx); err != nil {
+				return fmt.Errorf("create channel: %w", err)
+			}
+		}
+		if err := checkFallback(ctx, tx, made); err != nil {
+			return err
+		}
 		args, err := channelArgs(made)
 		if err != nil {
 			return fmt.Errorf("create channel: %w", err)
@@ -111,8 +120,8 @@ func (s *Store) CreateChannel(ctx context.Context, c alerts.Channel, finish func
 const updateChannel = `
 UPDATE notification_channel
 SET type = $1, name = $2, config = $3, config_sealed = $4, monitor_ids = $5, trigger_events = $6, enabled = $7, updated_at = $8,
-    digest_window_ms = $9, max_per_minute = $10
-WHERE id = $11`
+    digest_window_ms = $9, max_per_minute = $10, fallback_id = nullif($11::bigint, 0), fallback_after_ms = $12
+WHERE id = $13`
 
 // channelArgs are what may change in a channel, and its id, as the statements above number them.
 func channelArgs(c alerts.Channel) ([]any, error) {
@@ -133,7 +142,19 @@ func channelArgs(c alerts.Channel) ([]any, error) {
 		monitors = &ids
 	}
 	return []any{c.Type, text(c.Name), config, sealed(c.Config), monitors, events, c.Enabled, millis(c.UpdatedAt),
-		c.DigestWindow.Milliseconds(), c.PerMinute, c.ID}, nil
+		c.DigestWindow.Milliseconds(), c.PerMinute, c.FallbackID, c.FallbackAfter.Milliseconds(), c.ID}, nil
+}
+
+// checkFallback refuses a fallback that the channel may not have. The cursor is locked.
+func checkFallback(ctx context.Context, tx pgx.Tx, c alerts.Channel) error {
+	if c.FallbackID == 0 {
+		return nil
+	}
+	channels, err := collect(ctx, tx, scanChannel, channelsOfOrganization, c.OrganizationID)
+	if err != nil {
+		return fmt.Errorf("check fallback: %w", err)
+	}
+	return alerts.CheckFallback(c, channels)
 }
 
 // UpdateChannel implements alerts.ChannelStore.
@@ -147,6 +168,9 @@ func (s *Store) UpdateChannel(ctx context.Context, organization string, id uint3
 		}
 		row, err := change(&c)
 		if err != nil {
+			return err
+		}
+		if err := checkFallback(ctx, tx, c); err != nil {
 			return err
 		}
 		if !c.Enabled {
@@ -166,7 +190,10 @@ func (s *Store) UpdateChannel(ctx context.Context, organization string, id uint3
 	return c, err
 }
 
-const deleteChannel = `DELETE FROM notification_channel WHERE id = $1`
+const (
+	channelsBehind = selectChannel + ` WHERE fallback_id = $1 ORDER BY id`
+	deleteChannel  = `DELETE FROM notification_channel WHERE id = $1`
+)
 
 // DeleteChannel implements alerts.ChannelStore.
 func (s *Store) DeleteChannel(ctx context.Context, organization string, id uint32, record func(alerts.Channel) (audit.Row, error)) (dropped int, err error) {
@@ -176,6 +203,13 @@ func (s *Store) DeleteChannel(ctx context.Context, organization string, id uint3
 		}
 		c, err := readChannel(ctx, tx, organization, id)
 		if err != nil {
+			return err
+		}
+		users, err := collect(ctx, tx, scanChannel, channelsBehind, id)
+		if err != nil {
+			return fmt.Errorf("delete channel: %w", err)
+		}
+		if err := alerts.CheckUnused(c, users); err != nil {
 			return err
 		}
 		row, err := record(c)

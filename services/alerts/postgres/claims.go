@@ -244,6 +244,8 @@ func settling(c alerts.Claim, a alerts.Attempt, v alerts.Verdict) *pgx.Batch {
 		settleMembers(b, c, a, v, next, delivered)
 	}
 	switch {
+	case v.State == alerts.DeliveryDead:
+		b.Queue(strand, c.Position, c.ID)
 	case v.State == alerts.DeliveryDelivered:
 		b.Queue(noteDelivery, kind, id, ended)
 		b.Queue(releaseOne, kind, id, ended)

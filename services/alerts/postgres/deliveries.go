@@ -17,7 +17,8 @@ const (
 	deliveryColumns = `
 o.position, o.id, o.organization_id, o.monitor_id, o.target_kind, o.target_id, o.type, coalesce(o.incident_id, 0), o.thread,
     o.content, o.occurred_at, o.created_at, o.state, o.attempts, o.refusals, o.next_attempt_at, o.delivered_at,
-    o.last_status_code, o.last_error, o.begun_at, o.attempts_before, coalesce(o.digest_id, '')`
+    o.last_status_code, o.last_error, o.begun_at, o.attempts_before, coalesce(o.digest_id, ''),
+    coalesce(o.fallback_id, ''), coalesce(o.fallback_of, '')`
 	selectDelivery = `SELECT ` + deliveryColumns + ` FROM outbox o`
 )
 
@@ -28,6 +29,7 @@ func scanDelivery(row pgx.Row, more ...any) (d alerts.Delivery, err error) {
 		&d.Position, &d.ID, &d.OrganizationID, &d.MonitorID, &d.Target.Kind, &d.Target.ID, &d.Type, &d.IncidentID, &d.Thread,
 		&d.Content, &d.OccurredAt, &d.CreatedAt, &d.State, &d.Attempts, &d.Refusals, &d.NextAttemptAt, &delivered,
 		&d.LastStatusCode, &d.LastError, &begun, &d.AttemptsBefore, &d.DigestID,
+		&d.FallbackID, &d.FallbackOf,
 	}, more...)...)
 	if err != nil {
 		return alerts.Delivery{}, err

@@ -49,6 +49,7 @@ func enqueue(ctx context.Context, tx pgx.Tx, messages []alerts.Message, now time
 	for _, m := range created {
 		if m.Closes() {
 			supersede(b, m.Target, m.Thread, millis(now))
+			b.Queue(followBeginning, m.ID)
 		}
 		b.Queue(hurryFirst, string(m.Target.Kind), m.Target.ID, m.MonitorID, millis(now))
 		changed[m.Target] = true

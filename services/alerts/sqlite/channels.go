@@ -15,16 +15,16 @@ import (
 
 const selectChannel = `
 SELECT id, organization_id, type, name, config, config_sealed, monitor_ids, trigger_events, enabled, created_at, updated_at,
-    digest_window_ms, max_per_minute
+    digest_window_ms, max_per_minute, coalesce(fallback_id, 0), fallback_after_ms
 FROM notification_channel`
 
 func scanChannel(row scanner) (alerts.Channel, error) {
 	var c alerts.Channel
 	var config, events string
 	var monitors sql.NullString
-	var created, updated, window int64
+	var created, updated, window, after int64
 	err := row.Scan(&c.ID, &c.OrganizationID, &c.Type, &c.Name, &config, &c.Config.Sealed, &monitors, &events, &c.Enabled,
-		&created, &updated, &window, &c.PerMinute)
+		&created, &updated, &window, &c.PerMinute, &c.FallbackID, &after)
 	if err != nil {
 		return alerts.Channel{}, err
 	}
@@ -36,7 +36,7 @@ func scanChannel(row scanner) (alerts.Channel, error) {
 			return alerts.Channel{}, fmt.Errorf("monitors of channel %d: %w", c.ID, err)
 		}
 	}
-	c.DigestWindow = time.Duration(window) * time.Millisecond
+	c.DigestWindow, c.FallbackAfter = time.Duration(window)*time.Millisecond, time.Duration(after)*time.Millisecond
 	c.Config.Public = json.RawMessage(config)
 	c.CreatedAt, c.UpdatedAt = fromMillis(created), fromMillis(updated)
 	return c, nil
@@ -79,7 +79,7 @@ const (
 	insertChannel = `
 INSERT INTO notification_channel (organization_id, type, name, config, config_sealed, monitor_ids, trigger_events, enabled,
     created_at, updated_at)
-VALUES (?, '', '', '', x'', NULL, '', 0, ?, ?)
+VALUES (?, '', '', '', x'', NULL, '[]', 0, ?, ?)
 RETURNING id`
 )
 
@@ -102,6 +102,9 @@ func (s *Store) CreateChannel(ctx context.Context, c alerts.Channel, finish func
 		if err != nil {
 			return err
 		}
+		if err := checkFallback(ctx, tx, c); err != nil {
+			return err
+		}
 		return errors.Join(saveChannel(ctx, tx, c), auditsqlite.Insert(ctx, tx, row))
 	})
 	return c, err
@@ -110,7 +113,7 @@ func (s *Store) CreateChannel(ctx context.Context, c alerts.Channel, finish func
 const updateChannel = `
 UPDATE notification_channel
 SET type = ?, name = ?, config = ?, config_sealed = ?, monitor_ids = ?, trigger_events = ?, enabled = ?, updated_at = ?,
-    digest_window_ms = ?, max_per_minute = ?
+    digest_window_ms = ?, max_per_minute = ?, fallback_id = nullif(?, 0), fallback_after_ms = ?
 WHERE id = ?`
 
 func saveChannel(ctx context.Context, tx *sql.Tx, c alerts.Channel) error {
@@ -123,11 +126,22 @@ func saveChannel(ctx context.Context, tx *sql.Tx, c alerts.Channel) error {
 		monitors = sql.NullString{String: list(c.MonitorIDs), Valid: true}
 	}
 	_, err = tx.ExecContext(ctx, updateChannel, c.Type, c.Name, string(c.Config.Public), c.Config.Sealed, monitors, events,
-		c.Enabled, millis(c.UpdatedAt), c.DigestWindow.Milliseconds(), c.PerMinute, c.ID)
+		c.Enabled, millis(c.UpdatedAt), c.DigestWindow.Milliseconds(), c.PerMinute, c.FallbackID, c.FallbackAfter.Milliseconds(), c.ID)
 	if err != nil {
 		return fmt.Errorf("save channel: %w", err)
 	}
 	return nil
+}
+
+func checkFallback(ctx context.Context, tx *sql.Tx, c alerts.Channel) error {
+	if c.FallbackID == 0 {
+		return nil
+	}
+	channels, err := collect(ctx, tx, scanChannel, channelsOfOrganization, c.OrganizationID)
+	if err != nil {
+		return fmt.Errorf("check fallback: %w", err)
+	}
+	return alerts.CheckFallback(c, channels)
 }
 
 // UpdateChannel implements alerts.ChannelStore.
@@ -140,6 +154,9 @@ func (s *Store) UpdateChannel(ctx context.Context, organization string, id uint3
 		if err != nil {
 			return err
 		}
+		if err := checkFallback(ctx, tx, c); err != nil {
+			return err
+		}
 		if !c.Enabled {
 			if _, err := drop(ctx, tx, alerts.Target{Kind: alerts.TargetChannel, ID: id}, "the channel was disabled"); err != nil {
 				return fmt.Errorf("update channel: %w", err)
@@ -150,13 +167,23 @@ func (s *Store) UpdateChannel(ctx context.Context, organization string, id uint3
 	return c, err
 }
 
-const deleteChannel = `DELETE FROM notification_channel WHERE id = ?`
+const (
+	channelsBehind = selectChannel + ` WHERE fallback_id = ? ORDER BY id`
+	deleteChannel  = `DELETE FROM notification_channel WHERE id = ?`
+)
 
 // DeleteChannel implements alerts.ChannelStore.
 func (s *Store) DeleteChannel(ctx context.Context, organization string, id uint32, record func(alerts.Channel) (audit.Row, error)) (dropped int, err error) {
 	err = s.db.Write(ctx, func(tx *sql.Tx) error {
 		c, err := readChannel(ctx, tx, organization, id)
 		if err != nil {
+			return err
+		}
+		users, err := collect(ctx, tx, scanChannel, channelsBehind, id)
+		if err != nil {
+			return fmt.Errorf("delete channel: %w", err)
+		}
+		if err := alerts.CheckUnused(c, users); err != nil {
 			return err
 		}
 		row, err := record(c)

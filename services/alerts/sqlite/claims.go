@@ -209,6 +209,8 @@ func (s *Store) Settle(ctx context.Context, c alerts.Claim, a alerts.Attempt, v 
 			}
 		}
 		switch {
+		case v.State == alerts.DeliveryDead:
+			_, err = tx.ExecContext(ctx, strand, c.Position, c.ID)
 		case v.State == alerts.DeliveryDelivered:
 			if _, err := tx.ExecContext(ctx, noteDelivery, string(c.Target.Kind), c.Target.ID, millis(ended)); err != nil {
 				return fmt.Errorf("settle: %w", err)

@@ -13,21 +13,28 @@ import (
 	"github.com/frogstats/uptime/services/alerts"
 )
 
-const selectDelivery = `
-SELECT o.position, o.id, o.organization_id, o.monitor_id, o.target_kind, o.target_id, o.type, coalesce(o.incident_id, 0), o.thread,
-    o.content, o.occurred_at, o.created_at, o.state, o.attempts, o.refusals, o.next_attempt_at, o.delivered_at,
-    o.last_status_code, o.last_error, o.begun_at, o.attempts_before,
-    coalesce(o.digest_id, '')
+const selectDelivery = `SELECT ` + deliveryColumns + `
 FROM outbox o`
 
-func scanDelivery(row scanner) (alerts.Delivery, error) {
+const deliveryColumns = `
+o.position, o.id, o.organization_id, o.monitor_id, o.target_kind, o.target_id, o.type, coalesce(o.incident_id, 0), o.thread,
+    o.content, o.occurred_at, o.created_at, o.state, o.attempts, o.refusals, o.next_attempt_at, o.delivered_at,
+    o.last_status_code, o.last_error, o.begun_at, o.attempts_before,
+    coalesce(o.digest_id, ''), coalesce(o.fallback_id, ''), coalesce(o.fallback_of, '')`
+
+func scanDelivery(row scanner) (alerts.Delivery, error) { return scanDeliveryAnd(row) }
+
+// scanDeliveryAnd scans a row that begins with the columns of a delivery.
+func scanDeliveryAnd(row scanner, more ...any) (alerts.Delivery, error) {
 	var d alerts.Delivery
 	var content string
 	var occurred, created, next int64
 	var delivered, begun sql.NullInt64
-	err := row.Scan(&d.Position, &d.ID, &d.OrganizationID, &d.MonitorID, &d.Target.Kind, &d.Target.ID, &d.Type, &d.IncidentID,
+	err := row.Scan(append([]any{
+		&d.Position, &d.ID, &d.OrganizationID, &d.MonitorID, &d.Target.Kind, &d.Target.ID, &d.Type, &d.IncidentID,
 		&d.Thread, &content, &occurred, &created, &d.State, &d.Attempts, &d.Refusals, &next, &delivered,
-		&d.LastStatusCode, &d.LastError, &begun, &d.AttemptsBefore, &d.DigestID)
+		&d.LastStatusCode, &d.LastError, &begun, &d.AttemptsBefore, &d.DigestID, &d.FallbackID, &d.FallbackOf,
+	}, more...)...)
 	if err != nil {
 		return alerts.Delivery{}, err
 	}

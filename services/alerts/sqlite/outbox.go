@@ -42,6 +42,9 @@ func enqueue(ctx context.Context, tx *sql.Tx, m alerts.Message, now time.Time) e
 		if err := supersede(ctx, tx, m.Target, m.Thread, now); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, followBeginning, m.ID); err != nil {
+			return err
+		}
 	}
 	_, err = tx.ExecContext(ctx, hurryFirst, millis(now), string(m.Target.Kind), m.Target.ID, m.MonitorID, millis(now))
 	return err

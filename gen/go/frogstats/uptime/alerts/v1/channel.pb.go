@@ -115,6 +115,11 @@ type Channel struct {
 	DigestWindowSeconds *int32 `protobuf:"varint,10,opt,name=digest_window_seconds,json=digestWindowSeconds,proto3,oneof" json:"digest_window_seconds,omitempty"`
 	// At most so many messages are sent in any 60 seconds; further ones wait. 1 to 600; absent means 30.
 	MaxMessagesPerMinute *int32 `protobuf:"varint,11,opt,name=max_messages_per_minute,json=maxMessagesPerMinute,proto3,oneof" json:"max_messages_per_minute,omitempty"`
+	// Channel of the organization that is told in the place of this one when this one does not take a message; null or absent means
+	// none. Not this one, and not one that falls back to it, however far around.
+	FallbackChannelId *uint32 `protobuf:"varint,12,opt,name=fallback_channel_id,json=fallbackChannelId,proto3,oneof" json:"fallback_channel_id,omitempty"`
+	// After how many seconds without delivery, 60 to 86400; absent means 300. What is refused for good goes there at once.
+	FallbackAfterSeconds *int32 `protobuf:"varint,13,opt,name=fallback_after_seconds,json=fallbackAfterSeconds,proto3,oneof" json:"fallback_after_seconds,omitempty"`
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
 }
@@ -222,6 +227,20 @@ func (x *Channel) GetDigestWindowSeconds() int32 {
 func (x *Channel) GetMaxMessagesPerMinute() int32 {
 	if x != nil && x.MaxMessagesPerMinute != nil {
 		return *x.MaxMessagesPerMinute
+	}
+	return 0
+}
+
+func (x *Channel) GetFallbackChannelId() uint32 {
+	if x != nil && x.FallbackChannelId != nil {
+		return *x.FallbackChannelId
+	}
+	return 0
+}
+
+func (x *Channel) GetFallbackAfterSeconds() int32 {
+	if x != nil && x.FallbackAfterSeconds != nil {
+		return *x.FallbackAfterSeconds
 	}
 	return 0
 }
@@ -515,7 +534,7 @@ var File_frogstats_uptime_alerts_v1_channel_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_alerts_v1_channel_proto_rawDesc = "" +
 	"\n" +
-	"(frogstats/uptime/alerts/v1/channel.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a)frogstats/uptime/alerts/v1/delivery.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\x05\n" +
+	"(frogstats/uptime/alerts/v1/channel.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a)frogstats/uptime/alerts/v1/delivery.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x06\n" +
 	"\aChannel\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\"\n" +
 	"\x04type\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@H\x00R\x04type\x88\x01\x01\x12\"\n" +
@@ -533,13 +552,17 @@ const file_frogstats_uptime_alerts_v1_channel_proto_rawDesc = "" +
 	" \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\x90\x1c(\x00H\x03R\x13digestWindowSeconds\x88\x01\x01\x12F\n" +
 	"\x17max_messages_per_minute\x18\v \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xd8\x04(\x01H\x04R\x14maxMessagesPerMinute\x88\x01\x01B\a\n" +
+	"\xbaH\a\x1a\x05\x18\xd8\x04(\x01H\x04R\x14maxMessagesPerMinute\x88\x01\x01\x12<\n" +
+	"\x13fallback_channel_id\x18\f \x01(\rB\a\xbaH\x04*\x02(\x01H\x05R\x11fallbackChannelId\x88\x01\x01\x12F\n" +
+	"\x16fallback_after_seconds\x18\r \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\xa3\x05(<H\x06R\x14fallbackAfterSeconds\x88\x01\x01B\a\n" +
 	"\x05_typeB\a\n" +
 	"\x05_nameB\n" +
 	"\n" +
 	"\b_enabledB\x18\n" +
 	"\x16_digest_window_secondsB\x1a\n" +
-	"\x18_max_messages_per_minute\"\x15\n" +
+	"\x18_max_messages_per_minuteB\x16\n" +
+	"\x14_fallback_channel_idB\x19\n" +
+	"\x17_fallback_after_seconds\"\x15\n" +
 	"\x13ListChannelsRequest\"W\n" +
 	"\x14ListChannelsResponse\x12?\n" +
 	"\bchannels\x18\x01 \x03(\v2#.frogstats.uptime.alerts.v1.ChannelR\bchannels\"]\n" +

@@ -39,7 +39,8 @@ type ChannelsServiceClient interface {
 	CreateChannel(ctx context.Context, in *CreateChannelRequest, opts ...grpc.CallOption) (*Channel, error)
 	// UpdateChannel replaces the fields that the body holds and leaves the others.
 	UpdateChannel(ctx context.Context, in *UpdateChannelRequest, opts ...grpc.CallOption) (*Channel, error)
-	// DeleteChannel removes a channel; its undelivered messages are dropped and counted.
+	// DeleteChannel removes a channel; its undelivered messages are dropped and counted. One that others fall back to is in use,
+	// which the error says with their names (409).
 	DeleteChannel(ctx context.Context, in *DeleteChannelRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
 	// TestChannel sends a test message and answers how it went.
 	TestChannel(ctx context.Context, in *TestChannelRequest, opts ...grpc.CallOption) (*TestDelivery, error)
@@ -115,7 +116,8 @@ type ChannelsServiceServer interface {
 	CreateChannel(context.Context, *CreateChannelRequest) (*Channel, error)
 	// UpdateChannel replaces the fields that the body holds and leaves the others.
 	UpdateChannel(context.Context, *UpdateChannelRequest) (*Channel, error)
-	// DeleteChannel removes a channel; its undelivered messages are dropped and counted.
+	// DeleteChannel removes a channel; its undelivered messages are dropped and counted. One that others fall back to is in use,
+	// which the error says with their names (409).
 	DeleteChannel(context.Context, *DeleteChannelRequest) (*emptypb.Empty, error)
 	// TestChannel sends a test message and answers how it went.
 	TestChannel(context.Context, *TestChannelRequest) (*TestDelivery, error)

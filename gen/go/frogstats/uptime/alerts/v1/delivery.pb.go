@@ -317,7 +317,11 @@ type Delivery struct {
 	// What went wrong last; null when nothing did.
 	LastError *string `protobuf:"bytes,14,opt,name=last_error,json=lastError,proto3,oneof" json:"last_error,omitempty"`
 	// Message of type "digest" that this one is told in; null if it comes by itself.
-	DigestId      *string `protobuf:"bytes,15,opt,name=digest_id,json=digestId,proto3,oneof" json:"digest_id,omitempty"`
+	DigestId *string `protobuf:"bytes,15,opt,name=digest_id,json=digestId,proto3,oneof" json:"digest_id,omitempty"`
+	// Its copy to the fallback channel; null if there is none.
+	FallbackId *string `protobuf:"bytes,16,opt,name=fallback_id,json=fallbackId,proto3,oneof" json:"fallback_id,omitempty"`
+	// Message to another channel that this one is a copy of, because that channel did not take it; null if it is none.
+	FallbackOf    *string `protobuf:"bytes,17,opt,name=fallback_of,json=fallbackOf,proto3,oneof" json:"fallback_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -453,6 +457,20 @@ func (x *Delivery) GetLastError() string {
 func (x *Delivery) GetDigestId() string {
 	if x != nil && x.DigestId != nil {
 		return *x.DigestId
+	}
+	return ""
+}
+
+func (x *Delivery) GetFallbackId() string {
+	if x != nil && x.FallbackId != nil {
+		return *x.FallbackId
+	}
+	return ""
+}
+
+func (x *Delivery) GetFallbackOf() string {
+	if x != nil && x.FallbackOf != nil {
+		return *x.FallbackOf
 	}
 	return ""
 }
@@ -727,7 +745,7 @@ const file_frogstats_uptime_alerts_v1_delivery_proto_rawDesc = "" +
 	"deliveries\x12@\n" +
 	"\n" +
 	"pagination\x18\x02 \x01(\v2 .frogstats.uptime.alerts.v1.PageR\n" +
-	"pagination\"\xe2\x05\n" +
+	"pagination\"\xce\x06\n" +
 	"\bDelivery\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x1d\n" +
@@ -750,14 +768,20 @@ const file_frogstats_uptime_alerts_v1_delivery_proto_rawDesc = "" +
 	"\x10last_status_code\x18\r \x01(\rH\x03R\x0elastStatusCode\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"last_error\x18\x0e \x01(\tH\x04R\tlastError\x88\x01\x01\x12 \n" +
-	"\tdigest_id\x18\x0f \x01(\tH\x05R\bdigestId\x88\x01\x01B\v\n" +
+	"\tdigest_id\x18\x0f \x01(\tH\x05R\bdigestId\x88\x01\x01\x12$\n" +
+	"\vfallback_id\x18\x10 \x01(\tH\x06R\n" +
+	"fallbackId\x88\x01\x01\x12$\n" +
+	"\vfallback_of\x18\x11 \x01(\tH\aR\n" +
+	"fallbackOf\x88\x01\x01B\v\n" +
 	"\t_alert_idB\r\n" +
 	"\v_channel_idB\x0e\n" +
 	"\f_incident_idB\x13\n" +
 	"\x11_last_status_codeB\r\n" +
 	"\v_last_errorB\f\n" +
 	"\n" +
-	"_digest_id\"9\n" +
+	"_digest_idB\x0e\n" +
+	"\f_fallback_idB\x0e\n" +
+	"\f_fallback_of\"9\n" +
 	"\x1bListDeliveryAttemptsRequest\x12\x1a\n" +
 	"\x02id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\x80\x01R\x02id\"}\n" +

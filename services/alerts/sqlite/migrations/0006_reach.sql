@@ -1,0 +1,14 @@
+-- +goose Up
+
+-- The channel that is told in the place of one that does not take a message, and after how long.
+ALTER TABLE notification_channel ADD COLUMN fallback_id INTEGER REFERENCES notification_channel (id);
+ALTER TABLE notification_channel ADD COLUMN fallback_after_ms INTEGER NOT NULL DEFAULT 300000;
+CREATE INDEX notification_channel_fallback ON notification_channel (fallback_id) WHERE fallback_id IS NOT NULL;
+
+-- The copy that went to the fallback channel, and of a copy what it is one of.
+ALTER TABLE outbox ADD COLUMN fallback_id TEXT;
+ALTER TABLE outbox ADD COLUMN fallback_of TEXT;
+-- Whether it is to be copied whatever becomes of it: it was given up, or ends what went to the fallback channel.
+ALTER TABLE outbox ADD COLUMN fallback_due INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX outbox_fallback_due ON outbox (position) WHERE fallback_due = 1;
+CREATE INDEX outbox_fallback ON outbox (target_kind, target_id, thread) WHERE fallback_id IS NOT NULL;
