@@ -42,6 +42,12 @@ type notice struct {
 		Status     string   `json:"status"`
 		Supersedes []string `json:"supersedes"`
 		Messages   []notice `json:"messages"` // of a digest
+		Dependents *struct {
+			Total    int `json:"total"`
+			Monitors []struct {
+				ID int `json:"id"`
+			} `json:"monitors"`
+		} `json:"dependents"`
 	} `json:"data"`
 }
 

@@ -115,7 +115,7 @@ func incidentProto(i Incident) *alertsv1.Incident {
 		AffectedRegions: i.AffectedRegions, LastError: some(i.LastError), LastErrorType: some(i.LastErrorType),
 		FailureCount: i.FailureCount, AcknowledgedBy: some(i.AcknowledgedBy), AcknowledgedAt: stamp(i.AcknowledgedAt),
 		ResolvedBy: some(i.ResolvedBy), ResolvedAt: stamp(i.ResolvedAt),
-		CreatedAt: stamp(i.CreatedAt), UpdatedAt: stamp(i.UpdatedAt), Maintenance: i.Maintenance,
+		CreatedAt: stamp(i.CreatedAt), UpdatedAt: stamp(i.UpdatedAt), Maintenance: i.Maintenance, AffectedBy: some(i.AffectedBy),
 	}
 }
 

@@ -2,6 +2,7 @@ package alerts
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -99,5 +100,9 @@ func monitorFrom(in *monitorsv1.CatalogEntry) Monitor {
 	return Monitor{
 		ID: in.GetMonitorId(), OrganizationID: in.GetOrganizationId(), Name: in.GetName(), URL: in.GetMonitorUrl(),
 		Enabled: in.GetEnabled(), Regions: in.GetRegions(), Labels: in.GetLabels(), Version: in.GetVersion(),
+		DependsOn:   slices.Compact(slices.Sorted(slices.Values(in.GetDependsOn()))),
+		DetectsDown: time.Duration(in.GetWorstCaseAlertDelayMs()) * time.Millisecond,
+		// The slots after the end of an outage that have to succeed, the last of which may take all its time.
+		DetectsUp: time.Duration(in.GetConfirmUp())*time.Duration(in.GetIntervalMs())*time.Millisecond + time.Duration(in.GetTimeoutMs())*time.Millisecond,
 	}
 }

@@ -15,7 +15,9 @@ type State struct {
 	Channels []Channel           // enabled ones of the organization, by id
 	Past     bool                // what is evaluated is over, and nobody is told of it
 	Windows  []MaintenanceWindow // of maintenance, those that are for the monitor
-	Overlay  *Overlay            // because of maintenance; nil when there is nothing to remember
+	Overlay  *Overlay            // because of maintenance or a dependency; nil when there is nothing to remember
+	Parents  []Relative          // that the monitor depends on, by id
+	Children []Relative          // enabled ones that depend on it, directly or not, by id; not of every state
 }
 
 // RuleState is a rule and what it has triggered.
@@ -50,6 +52,7 @@ func Evaluate(s State, e Entry, ids IDs, now time.Time) (State, IDs, Effects) {
 	v := evaluation{state: s, entry: e, ids: ids, now: now}
 	v.wait()
 	v.maintain(e.At)
+	v.depend(e.At)
 	switch {
 	case e.Transition != nil:
 		v.transition(*e.Transition)
@@ -58,6 +61,7 @@ func Evaluate(s State, e Entry, ids IDs, now time.Time) (State, IDs, Effects) {
 	case e.Uptime != nil:
 		v.rules(reading{uptime: e.Uptime})
 	}
+	v.works(e.At)
 	return v.state, v.ids, v.out
 }
 
@@ -84,6 +88,7 @@ func (v *evaluation) wait() {
 	for _, w := range v.waiting(since, e.At) {
 		v.entry.At = w.due
 		v.maintain(w.due)
+		v.depend(w.due)
 		blind := w.due.Sub(since)
 		v.rule(w.rule, reading{blind: &blind, status: StatusUnknown})
 	}
@@ -142,6 +147,9 @@ func (v *evaluation) transition(t Transition) {
 
 // down begins an outage, or adds to the one that goes on.
 func (v *evaluation) down(t Transition) {
+	if v.state.Incident == nil {
+		v.hold(t.Since)
+	}
 	v.state.Known = StatusDown
 	if inc := v.state.Incident; inc != nil {
 		if inc.Open() {
@@ -160,7 +168,7 @@ func (v *evaluation) down(t Transition) {
 		LastErrorType: t.ErrorType, LastError: t.ErrorMessage, CreatedAt: v.now, UpdatedAt: v.now,
 	}
 	inc.addRegions(t.Regions...)
-	inc.Maintenance = v.state.muted()
+	inc.Maintenance, inc.AffectedBy = v.state.inWindow(), v.state.affectedBy()
 	v.state.Incident, v.out.Incident = &inc, &inc
 	if v.state.muted() {
 		v.unannounced(t)
@@ -313,6 +321,9 @@ func (v *evaluation) tell(kind string, to Target, t Transition, inc *Incident) {
 		m.Thread = "state:" + number(v.entry.Seq)
 		m.ID = messageID(kind, to, m.OrganizationID, number(v.entry.MonitorID), number(v.entry.Seq), number(v.entry.At.UnixMilli()))
 	} else {
+		if kind == TypeDown {
+			m.Content.Dependents = v.dependents()
+		}
 		m.IncidentID, m.Thread, m.Content.Incident = inc.ID, "incident:"+number(inc.ID), inc.content()
 		m.ID = messageID(kind, to, m.OrganizationID, number(inc.ID), number(inc.StartTime.UnixMilli()))
 	}

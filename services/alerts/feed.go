@@ -59,3 +59,15 @@ type Observation struct {
 
 	CertificateExpires time.Time // zero without one
 }
+
+// works reports whether the entry shows that the monitor works, from wherever it is checked.
+func (e Entry) works() bool {
+	switch {
+	case e.Transition != nil:
+		return e.Transition.To == StatusUp
+	case e.Observation != nil:
+		o := e.Observation
+		return o.Outcome == OutcomeSuccess && o.Failures == 0 && len(o.Down) == 0 && (o.Status == StatusUp || o.Status == StatusDegraded)
+	}
+	return false
+}

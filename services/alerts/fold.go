@@ -24,38 +24,110 @@ type Batch struct {
 }
 
 // Fold evaluates entries one after the other. Entries that the progress has passed already are left out, so that reading a
-// part of the feed again does nothing. states holds a state for every monitor of the entries and is left alone.
+// part of the feed again does nothing. states holds a state for every monitor of the entries, and for those that are held and depend
+// on one of these, and is left alone.
 func Fold(p Progress, states map[uint32]State, entries []Entry, now time.Time) Batch {
-	b := Batch{Progress: p, Known: map[uint32]Status{}, Blind: map[uint32]time.Time{}, Overlays: map[uint32]*Overlay{}}
-	current := maps.Clone(states)
-	incidents, triggers := map[uint32]Incident{}, map[uint32]Trigger{}
+	f := folding{
+		batch:  Batch{Progress: p, Known: map[uint32]Status{}, Blind: map[uint32]time.Time{}, Overlays: map[uint32]*Overlay{}},
+		states: maps.Clone(states), ended: map[uint32]time.Time{}, children: map[uint32][]uint32{}, now: now,
+		incidents: map[uint32]Incident{}, triggers: map[uint32]Trigger{},
+	}
+	for _, id := range slices.Sorted(maps.Keys(states)) {
+		for _, parent := range states[id].Parents {
+			f.children[parent.ID] = append(f.children[parent.ID], id)
+		}
+	}
 	for _, e := range entries {
-		if e.Seq != 0 && e.Seq <= b.Progress.Seq {
+		if e.Seq != 0 && e.Seq <= f.batch.Progress.Seq {
 			continue
 		}
-		before := current[e.MonitorID]
-		after, ids, effects := Evaluate(before, e, b.Progress.IDs, now)
-		current[e.MonitorID] = after
-		b.Progress = Progress{Seq: max(b.Progress.Seq, e.Seq), IDs: ids}
-		if after.Known != before.Known {
-			b.Known[e.MonitorID] = after.Known
+		wasDown := f.states[e.MonitorID].Incident != nil
+		f.take(e, 0)
+		well := e.works()
+		if isDown := f.states[e.MonitorID].Incident != nil; isDown == wasDown && !well {
+			continue
 		}
-		if !after.Blind.Equal(before.Blind) {
-			b.Blind[e.MonitorID] = after.Blind
+		for _, child := range f.children[e.MonitorID] {
+			s := f.states[child]
+			if s.held() == nil {
+				continue
+			}
+			tick := Entry{OrganizationID: s.Monitor.OrganizationID, MonitorID: child, At: e.At}
+			if well {
+				f.take(tick, e.MonitorID)
+			} else {
+				f.take(tick, 0)
+			}
 		}
-		if after.Overlay != before.Overlay {
-			b.Overlays[e.MonitorID] = after.Overlay
-		}
-		if effects.Incident != nil {
-			incidents[effects.Incident.ID] = *effects.Incident
-		}
-		for _, t := range effects.Triggers {
-			triggers[t.ID] = t
-		}
-		b.Messages = append(b.Messages, effects.Messages...)
 	}
-	b.Incidents, b.Triggers = byID(incidents), byID(triggers)
-	return b
+	f.batch.Incidents, f.batch.Triggers = byID(f.incidents), byID(f.triggers)
+	return f.batch
+}
+
+// folding is one run of Fold.
+type folding struct {
+	batch     Batch
+	states    map[uint32]State
+	children  map[uint32][]uint32  // by the monitor that they depend on, those that have states
+	ended     map[uint32]time.Time // by monitor, when its last outage ended, of those that ended in this run
+	incidents map[uint32]Incident
+	triggers  map[uint32]Trigger
+	now       time.Time
+}
+
+// take evaluates an entry, of which seen is the monitor that was seen to work, if that is the cause of it.
+func (f *folding) take(e Entry, seen uint32) {
+	before := f.states[e.MonitorID]
+	before.Parents, before.Children = f.relatives(before.Parents, seen, e.At), f.relatives(before.Children, 0, e.At)
+	after, ids, effects := Evaluate(before, e, f.batch.Progress.IDs, f.now)
+	f.states[e.MonitorID] = after
+	b := &f.batch
+	b.Progress = Progress{Seq: max(b.Progress.Seq, e.Seq), IDs: ids}
+	if after.Known != before.Known {
+		b.Known[e.MonitorID] = after.Known
+	}
+	if !after.Blind.Equal(before.Blind) {
+		b.Blind[e.MonitorID] = after.Blind
+	}
+	if after.Overlay != before.Overlay {
+		b.Overlays[e.MonitorID] = after.Overlay
+	}
+	if inc := effects.Incident; inc != nil {
+		f.incidents[inc.ID] = *inc
+		if inc.Settled {
+			f.ended[e.MonitorID] = inc.EndTime
+		}
+	}
+	for _, t := range effects.Triggers {
+		f.triggers[t.ID] = t
+	}
+	b.Messages = append(b.Messages, effects.Messages...)
+}
+
+// relatives are as they are by now.
+func (f *folding) relatives(before []Relative, seen uint32, at time.Time) []Relative {
+	var now []Relative // nil while nothing is new
+	for i, r := range before {
+		if s, here := f.states[r.ID]; here {
+			r.Down = s.Incident != nil
+		}
+		if ended, ok := f.ended[r.ID]; ok {
+			r.Ended = ended
+		}
+		if r.Seen = (time.Time{}); r.ID == seen {
+			r.Seen = at
+		}
+		if r != before[i] && now == nil {
+			now = slices.Clone(before)
+		}
+		if now != nil {
+			now[i] = r
+		}
+	}
+	if now == nil {
+		return before
+	}
+	return now
 }
 
 // byID keeps the order the same on every run, and with it the order of what the store writes.

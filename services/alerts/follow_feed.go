@@ -131,13 +131,17 @@ func (f *feedFollower) evaluated(ctx context.Context, entries []Entry, b Batch) 
 
 // refs are the monitors of the entries, each once.
 func refs(entries []Entry) []MonitorRef {
-	seen := map[uint32]bool{}
+	at := map[uint32]int{}
 	var out []MonitorRef
 	for _, e := range entries {
-		if !seen[e.MonitorID] {
-			seen[e.MonitorID] = true
+		i, seen := at[e.MonitorID]
+		if !seen {
+			i = len(out)
+			at[e.MonitorID] = i
 			out = append(out, MonitorRef{ID: e.MonitorID, OrganizationID: e.OrganizationID})
 		}
+		// Who goes down is told of with its dependents.
+		out[i].Family = out[i].Family || e.Transition != nil || e.Observation != nil && e.Observation.Outcome.fault()
 	}
 	return out
 }

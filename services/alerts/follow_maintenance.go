@@ -156,7 +156,8 @@ func (w *maintenanceWatch) look(ctx context.Context, at time.Time) error {
 
 func (w *maintenanceWatch) end(ctx context.Context, monitors []MonitorRef, at time.Time) error {
 	var ticks []Entry
-	for _, m := range monitors {
+	for i, m := range monitors {
+		monitors[i].Family = true
 		ticks = append(ticks, Entry{OrganizationID: m.OrganizationID, MonitorID: m.ID, At: at})
 	}
 	told := 0

@@ -48,6 +48,7 @@ type Incident struct {
 	CountedAt       time.Time // failing checks up to this moment are in FailureCount
 	Streak          uint32    // consecutive failures at the last one that was counted
 	Maintenance     bool      // it began in a maintenance window
+	AffectedBy      uint32    // monitor that it depends on and that was down too, which is why nobody was told; 0 if none was
 }
 
 // The faults of handling an incident.

@@ -46,9 +46,12 @@ func (v *evaluation) rule(i int, r reading) {
 	after, found := rs.Rule.Conditions.judge(before, r, v.state.Monitor.Regions)
 	switch {
 	case rs.Open == nil && after.any():
+		if fails(found) {
+			v.hold(v.entry.At)
+		}
 		v.ids.Trigger++
 		data := v.triggerData(found, r)
-		data.Severity, data.Maintenance = rs.Rule.Severity, v.state.muted()
+		data.Severity, data.Maintenance = rs.Rule.Severity, v.state.inWindow()
 		t := Trigger{
 			ID: v.ids.Trigger, RuleID: rs.Rule.ID, OrganizationID: v.entry.OrganizationID, MonitorID: v.entry.MonitorID,
 			TriggeredAt: v.entry.At, Data: data, Holding: after,
@@ -74,6 +77,11 @@ func (v *evaluation) rule(i int, r reading) {
 		v.open(i, &t)
 		v.out.Triggers = append(v.out.Triggers, t)
 	}
+}
+
+// fails reports whether a condition is about checks that fail.
+func fails(b breach) bool {
+	return b.condition == conditionFailures || b.condition == conditionRegions
 }
 
 // open sets what a rule has triggered. Most entries change no rule, so the list is copied by the first that does.
@@ -209,6 +217,9 @@ func (v *evaluation) tellRule(kind string, rule Rule, t Trigger, r reading) {
 	}
 	m.Content.Alert = &ContentAlert{
 		ID: rule.ID, HistoryID: t.ID, TriggeredAt: Stamp(t.TriggeredAt), ResolvedAt: stampOf(t.ResolvedAt), Data: t.Data,
+	}
+	if kind == TypeTriggered && fails(breach{condition: t.Data.Condition}) {
+		m.Content.Dependents = v.dependents()
 	}
 	if inc := v.known(v.state.Incident); inc != nil {
 		m.IncidentID, m.Content.Incident = inc.ID, inc.content()

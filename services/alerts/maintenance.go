@@ -67,11 +67,13 @@ func (s State) maintained(t time.Time) (first, until time.Time, active bool) {
 	return first, until, active
 }
 
-// Overlay is what is remembered because of maintenance: while it lasts, what receivers know, and after it, by which name they know
-// what goes on. Receivers know only what was announced, so a message that ends something names what began it.
+// Overlay is what is remembered because of maintenance, or of a monitor that another depends on: while it lasts, what receivers know,
+// and after it, by which name they know what goes on. Receivers know only what was announced, so a message that ends something names
+// what began it.
 type Overlay struct {
-	From  time.Time `json:"from,omitzero"`  // a moment since which it has lasted without a gap; zero: it does not last
-	Until time.Time `json:"until,omitzero"` // when to look again
+	From  time.Time `json:"from,omitzero"`  // a moment since which maintenance has lasted without a gap; zero: it does not last
+	Until time.Time `json:"until,omitzero"` // when to look at maintenance again
+	Hold  *Hold     `json:"hold,omitempty"` // nil: there is no reason but maintenance
 
 	// While it lasts.
 	Known   Status              `json:"known,omitempty"`    // the last state that was announced
@@ -99,7 +101,30 @@ type ToldRule struct {
 	Ended   *Trigger `json:"ended,omitempty"` // the last that ended meanwhile
 }
 
-func (s State) muted() bool { return s.Overlay != nil && !s.Overlay.From.IsZero() }
+// muted reports whether nobody is told, inWindow whether that is because of maintenance.
+func (s State) muted() bool    { return s.inWindow() || s.held() != nil }
+func (s State) inWindow() bool { return s.Overlay != nil && !s.Overlay.From.IsZero() }
+
+// Due is when to look at the overlay again; zero: not before something happens.
+func (o Overlay) Due() time.Time {
+	due := o.Until
+	if o.Hold != nil && (due.IsZero() || o.Hold.Look.Before(due)) {
+		due = o.Hold.Look
+	}
+	return due
+}
+
+// LookAt says when to look at the overlay again, if that is earlier than what it says itself.
+func (o *Overlay) LookAt(due time.Time) {
+	if !o.From.IsZero() {
+		o.Until = due
+	}
+	if o.Hold != nil && !due.IsZero() && due.Before(o.Hold.Look) {
+		h := *o.Hold
+		h.Look = due
+		o.Hold = &h
+	}
+}
 
 // remember changes a copy of the overlay; the state that was given to Evaluate keeps its own. One that says nothing is none.
 func (v *evaluation) remember(change func(*Overlay)) {
@@ -110,14 +135,14 @@ func (v *evaluation) remember(change func(*Overlay)) {
 	}
 	change(&o)
 	v.state.Overlay = &o
-	if o.From.IsZero() && o.OutageAs == nil && len(o.RuleAs) == 0 {
+	if o.From.IsZero() && o.Hold == nil && o.OutageAs == nil && len(o.RuleAs) == 0 {
 		v.state.Overlay = nil
 	}
 }
 
 // maintain begins and ends maintenance up to the moment at.
 func (v *evaluation) maintain(at time.Time) {
-	for v.state.muted() {
+	for v.state.inWindow() {
 		from := v.state.Overlay.From
 		first, until, active := v.state.maintained(from)
 		switch {
@@ -151,10 +176,20 @@ func (v *evaluation) lookAgain(from, first, until, at time.Time) {
 	}
 }
 
-// beginMaintenance notes what receivers know.
 func (v *evaluation) beginMaintenance(at, until time.Time) {
+	lasts := func(o *Overlay) { o.From, o.Until = at, until }
+	if v.state.muted() {
+		v.remember(lasts)
+		return
+	}
+	v.beginQuiet(lasts)
+}
+
+// beginQuiet notes what receivers know, and by reason why nobody is told any more.
+func (v *evaluation) beginQuiet(reason func(*Overlay)) {
 	v.remember(func(o *Overlay) {
-		o.From, o.Until, o.Known, o.Rules = at, until, v.state.Known, map[uint32]ToldRule{}
+		reason(o)
+		o.Known, o.Rules = v.state.Known, map[uint32]ToldRule{}
 		if inc := v.state.Incident; inc != nil {
 			o.Outage = &Told{inc.ID, inc.StartTime}
 			if o.OutageAs != nil {
@@ -175,8 +210,35 @@ func (v *evaluation) beginMaintenance(at, until time.Time) {
 	})
 }
 
-// endMaintenance announces the difference between what receivers know and what is so, as of the moment end.
+// endMaintenance ends the silence, unless there is another reason for it by now.
 func (v *evaluation) endMaintenance(end time.Time) {
+	if since, fails := v.untold(); fails && v.state.held() == nil {
+		defer func(e Entry) { v.entry = e }(v.entry)
+		v.entry.At = end
+		v.hold(since)
+	}
+	if v.state.held() != nil {
+		v.remember(func(o *Overlay) { o.From, o.Until = time.Time{}, time.Time{} })
+		return
+	}
+	v.endQuiet(end)
+}
+
+// untold reports whether the monitor fails and receivers do not know it, and since when.
+func (v *evaluation) untold() (since time.Time, fails bool) {
+	if inc := v.state.Incident; inc != nil {
+		return inc.StartTime, v.state.Overlay.Outage == nil
+	}
+	for _, r := range v.state.Rules {
+		if r.Open != nil && r.Open.Holding.Failures && v.state.Overlay.Rules[r.Rule.ID].Trigger != r.Open.ID {
+			return r.Open.TriggeredAt, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// endQuiet announces the difference between what receivers know and what is so, as of the moment end.
+func (v *evaluation) endQuiet(end time.Time) {
 	before := *v.state.Overlay
 	defer func(e Entry) { v.entry = e }(v.entry)
 	v.entry.At, v.entry.Seq = end, before.LastSeq

@@ -86,6 +86,8 @@ type Content struct {
 	Test           bool             `json:"test,omitempty"`
 	Digest         []ContentEntry   `json:"digest,omitempty"`     // then nothing else but the organization
 	InsteadOf      []ContentChannel `json:"instead_of,omitempty"` // channels that did not take it, the first one first
+
+	Dependents *ContentDependents `json:"dependents,omitempty"` // of a monitor that is down
 }
 
 // ContentEntry is one of the messages that a digest tells.

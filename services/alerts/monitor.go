@@ -1,5 +1,7 @@
 package alerts
 
+import "time"
+
 // Status is the state of a monitor as the events service derives it.
 type Status string
 
@@ -25,4 +27,8 @@ type Monitor struct {
 	Labels         map[string]string
 	Version        uint64 // of its configuration
 	Deleted        bool   // its incidents and history stay readable
+
+	DependsOn   []uint32      // monitors without which it cannot work, ascending
+	DetectsDown time.Duration // the longest time from a failure until it is seen to be down
+	DetectsUp   time.Duration // the longest time from its end until that is seen
 }

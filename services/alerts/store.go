@@ -121,7 +121,8 @@ type EvaluationStore interface {
 	Progress(ctx context.Context) (Progress, error)
 	// Advance reads the progress and the states of the monitors, calls step, and stores the batch that it returns, with the
 	// messages pending and due at now. Two calls never run at the same time, on any replica, so that step's progress is
-	// the stored one. Every state has its monitor's id and organization, even if nothing else is known.
+	// the stored one. Every state has its monitor's id and organization, even if nothing else is known. Monitors that are held and
+	// depend on one of those have states too.
 	//
 	// A message whose id is in the outbox already is left out. A closing message takes the place of an undelivered one that
 	// opened its thread, if that was tried before, or is about a notice, and is not being sent just now. A new message makes the
@@ -138,6 +139,8 @@ type EvaluationStore interface {
 type MonitorRef struct {
 	ID             uint32
 	OrganizationID string
+	// Family asks Advance for State.Children too.
+	Family bool
 }
 
 // CatalogStore keeps the local copy of the monitors.

@@ -90,6 +90,7 @@ func (w *sheet) down() {
 	w.target("down")
 	w.line("Since " + moment(since) + " (for " + lasting(w.now.Sub(since)) + ").")
 	w.why(c.ErrorType, c.ErrorMessage)
+	w.dependents()
 	w.about()
 	w.fact("Since", moment(since))
 	w.fact("Reason", reason(c.ErrorType, c.ErrorMessage))
@@ -170,6 +171,7 @@ func (w *sheet) rule() {
 		w.Title = w.what() + ": " + held
 		w.target(held)
 		w.line("Since " + moment(from) + ".")
+		w.dependents()
 	}
 	w.why(a.Data.ErrorType, a.Data.ErrorMessage)
 	w.about()

@@ -14,11 +14,14 @@ import (
 )
 
 const selectMonitor = `
-SELECT id, organization_id, name, url, enabled, regions, labels, version, deleted_at IS NOT NULL
+SELECT id, organization_id, name, url, enabled, regions, labels, version, deleted_at IS NOT NULL, detects_down_ms, detects_up_ms,
+    ARRAY(SELECT d.parent_id FROM monitor_dependency d WHERE d.monitor_id = monitor.id ORDER BY d.parent_id)
 FROM monitor`
 
 func scanMonitor(row pgx.Row) (m alerts.Monitor, err error) {
-	err = row.Scan(&m.ID, &m.OrganizationID, &m.Name, &m.URL, &m.Enabled, &m.Regions, &m.Labels, &m.Version, &m.Deleted)
+	var down, up int64
+	err = row.Scan(&m.ID, &m.OrganizationID, &m.Name, &m.URL, &m.Enabled, &m.Regions, &m.Labels, &m.Version, &m.Deleted, &down, &up, &m.DependsOn)
+	m.DetectsDown, m.DetectsUp = time.Duration(down)*time.Millisecond, time.Duration(up)*time.Millisecond
 	return m, err
 }
 
@@ -69,10 +72,17 @@ func (s *Store) Monitors(ctx context.Context, after uint32, limit int) ([]alerts
 }
 
 const upsertMonitor = `
-INSERT INTO monitor (id, organization_id, name, url, enabled, regions, labels, version, deleted_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL)
+INSERT INTO monitor (id, organization_id, name, url, enabled, regions, labels, version, detects_down_ms, detects_up_ms, deleted_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL)
 ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, name = excluded.name, url = excluded.url,
-    enabled = excluded.enabled, regions = excluded.regions, labels = excluded.labels, version = excluded.version, deleted_at = NULL`
+    enabled = excluded.enabled, regions = excluded.regions, labels = excluded.labels, version = excluded.version,
+    detects_down_ms = excluded.detects_down_ms, detects_up_ms = excluded.detects_up_ms, deleted_at = NULL`
+
+// What is as it was is not written again: most snapshots change nothing.
+const (
+	dropDependencies  = `DELETE FROM monitor_dependency WHERE monitor_id = $1 AND parent_id <> ALL ($2::bigint[])`
+	writeDependencies = `INSERT INTO monitor_dependency (monitor_id, parent_id) SELECT $1, unnest($2::bigint[]) ON CONFLICT DO NOTHING`
+)
 
 // PutMonitors implements alerts.CatalogStore.
 func (s *Store) PutMonitors(ctx context.Context, monitors []alerts.Monitor) error {
@@ -94,12 +104,15 @@ func (s *Store) PutMonitors(ctx context.Context, monitors []alerts.Monitor) erro
 		if err != nil {
 			return fmt.Errorf("put monitor %d: %w", m.ID, err)
 		}
-		args = append(args, []any{m.ID, m.OrganizationID, text(m.Name), text(m.URL), m.Enabled, regions, labels, int64(m.Version)})
+		args = append(args, []any{m.ID, m.OrganizationID, text(m.Name), text(m.URL), m.Enabled, regions, labels, int64(m.Version),
+			m.DetectsDown.Milliseconds(), m.DetectsUp.Milliseconds()})
 	}
 	return s.db.Write(ctx, func(tx pgx.Tx) error {
 		b := &pgx.Batch{} // once sent, it fits no other connection
-		for _, row := range args {
+		for i, row := range args {
 			b.Queue(upsertMonitor, row...)
+			b.Queue(dropDependencies, monitors[i].ID, list(monitors[i].DependsOn))
+			b.Queue(writeDependencies, monitors[i].ID, list(monitors[i].DependsOn))
 		}
 		if err := tx.SendBatch(ctx, b).Close(); err != nil {
 			return fmt.Errorf("put monitors: %w", err)

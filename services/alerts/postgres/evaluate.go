@@ -92,11 +92,15 @@ func reading[T any](b *pgx.Batch, scan func(pgx.Row) (T, error), take func(T), q
 	})
 }
 
-// readStates reads everything about the monitors in one round trip, however many there are.
+// readStates reads everything about the monitors in two round trips, however many there are.
 func readStates(ctx context.Context, tx pgx.Tx, monitors []alerts.MonitorRef) (map[uint32]alerts.State, error) {
 	states := make(map[uint32]alerts.State, len(monitors))
 	if len(monitors) == 0 {
 		return states, nil
+	}
+	monitors, err := withHeld(ctx, tx, monitors)
+	if err != nil {
+		return nil, err
 	}
 	owners := map[string]bool{}
 	for _, m := range monitors {
@@ -129,6 +133,7 @@ func readStates(ctx context.Context, tx pgx.Tx, monitors []alerts.MonitorRef) (m
 	}, enabledChannels, slices.Sorted(maps.Keys(owners)))
 	var windows []alerts.MaintenanceWindow
 	reading(b, scanWindow, func(w alerts.MaintenanceWindow) { windows = append(windows, w) }, windowsOf, slices.Sorted(maps.Keys(owners)))
+	readFamily(b, monitors, change)
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
 	}

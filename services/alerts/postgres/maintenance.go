@@ -139,21 +139,21 @@ func overlayOf(raw []byte, until *time.Time) (*alerts.Overlay, error) {
 	if err := json.Unmarshal(raw, o); err != nil {
 		return nil, fmt.Errorf("overlay: %w", err)
 	}
-	o.Until = fromMaybe(until)
+	o.LookAt(fromMaybe(until))
 	return o, nil
 }
 
 const upsertOverlay = `
-INSERT INTO monitor_state (monitor_id, known, overlay, overlay_until) VALUES ($1, '', $2, $3)
-ON CONFLICT (monitor_id) DO UPDATE SET overlay = excluded.overlay, overlay_until = excluded.overlay_until`
+INSERT INTO monitor_state (monitor_id, known, overlay, overlay_until, held) VALUES ($1, '', $2, $3, $4)
+ON CONFLICT (monitor_id) DO UPDATE SET overlay = excluded.overlay, overlay_until = excluded.overlay_until, held = excluded.held`
 
 func overlayArgs(id uint32, o *alerts.Overlay) ([]any, error) {
 	if o == nil {
-		return []any{id, nil, nil}, nil
+		return []any{id, nil, nil, false}, nil
 	}
 	raw, err := object(o)
 	if err != nil {
 		return nil, fmt.Errorf("overlay of monitor %d: %w", id, err)
 	}
-	return []any{id, raw, maybeMillis(o.Until)}, nil
+	return []any{id, raw, maybeMillis(o.Due()), o.Hold != nil}, nil
 }

@@ -13,13 +13,15 @@ import (
 )
 
 const selectMonitor = `
-SELECT id, organization_id, name, url, enabled, regions_json, labels_json, version, deleted_at IS NOT NULL
+SELECT id, organization_id, name, url, enabled, regions_json, labels_json, version, deleted_at IS NOT NULL, detects_down_ms, detects_up_ms,
+    (SELECT json_group_array(d.parent_id ORDER BY d.parent_id) FROM monitor_dependency d WHERE d.monitor_id = monitor.id)
 FROM monitor`
 
 func scanMonitor(row scanner) (alerts.Monitor, error) {
 	var m alerts.Monitor
-	var regions, labels string
-	err := row.Scan(&m.ID, &m.OrganizationID, &m.Name, &m.URL, &m.Enabled, &regions, &labels, &m.Version, &m.Deleted)
+	var regions, labels, parents string
+	var down, up int64
+	err := row.Scan(&m.ID, &m.OrganizationID, &m.Name, &m.URL, &m.Enabled, &regions, &labels, &m.Version, &m.Deleted, &down, &up, &parents)
 	if err != nil {
 		return alerts.Monitor{}, err
 	}
@@ -29,6 +31,10 @@ func scanMonitor(row scanner) (alerts.Monitor, error) {
 	if err := json.Unmarshal([]byte(labels), &m.Labels); err != nil {
 		return alerts.Monitor{}, fmt.Errorf("labels of monitor %d: %w", m.ID, err)
 	}
+	if err := json.Unmarshal([]byte(parents), &m.DependsOn); err != nil {
+		return alerts.Monitor{}, fmt.Errorf("dependencies of monitor %d: %w", m.ID, err)
+	}
+	m.DetectsDown, m.DetectsUp = time.Duration(down)*time.Millisecond, time.Duration(up)*time.Millisecond
 	return m, nil
 }
 
@@ -84,10 +90,17 @@ func (s *Store) Monitors(ctx context.Context, after uint32, limit int) ([]alerts
 }
 
 const upsertMonitor = `
-INSERT INTO monitor (id, organization_id, name, url, enabled, regions_json, labels_json, version, deleted_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)
+INSERT INTO monitor (id, organization_id, name, url, enabled, regions_json, labels_json, version, detects_down_ms, detects_up_ms, deleted_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)
 ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, name = excluded.name, url = excluded.url,
-    enabled = excluded.enabled, regions_json = excluded.regions_json, labels_json = excluded.labels_json, version = excluded.version, deleted_at = NULL`
+    enabled = excluded.enabled, regions_json = excluded.regions_json, labels_json = excluded.labels_json, version = excluded.version,
+    detects_down_ms = excluded.detects_down_ms, detects_up_ms = excluded.detects_up_ms, deleted_at = NULL`
+
+// What is as it was is not written again: most snapshots change nothing.
+const (
+	dropDependencies  = `DELETE FROM monitor_dependency WHERE monitor_id = ?1 AND parent_id NOT IN (SELECT value FROM json_each(?2))`
+	writeDependencies = `INSERT INTO monitor_dependency (monitor_id, parent_id) SELECT ?1, value FROM json_each(?2) WHERE TRUE ON CONFLICT DO NOTHING`
+)
 
 // PutMonitors implements alerts.CatalogStore.
 func (s *Store) PutMonitors(ctx context.Context, monitors []alerts.Monitor) error {
@@ -109,9 +122,15 @@ func (s *Store) PutMonitors(ctx context.Context, monitors []alerts.Monitor) erro
 			if err != nil {
 				return fmt.Errorf("put monitor %d: %w", m.ID, err)
 			}
-			_, err = tx.ExecContext(ctx, upsertMonitor, m.ID, m.OrganizationID, m.Name, m.URL, m.Enabled, regionsJSON, labelsJSON, int64(m.Version))
+			_, err = tx.ExecContext(ctx, upsertMonitor, m.ID, m.OrganizationID, m.Name, m.URL, m.Enabled, regionsJSON, labelsJSON, int64(m.Version),
+				m.DetectsDown.Milliseconds(), m.DetectsUp.Milliseconds())
 			if err != nil {
 				return fmt.Errorf("put monitor %d: %w", m.ID, err)
+			}
+			for _, statement := range []string{dropDependencies, writeDependencies} {
+				if _, err := tx.ExecContext(ctx, statement, m.ID, list(m.DependsOn)); err != nil {
+					return fmt.Errorf("put dependencies of monitor %d: %w", m.ID, err)
+				}
 			}
 		}
 		return nil

@@ -81,6 +81,10 @@ ORDER BY id`
 
 // readStates reads everything about the monitors with a fixed number of queries, however many there are.
 func readStates(ctx context.Context, tx *sql.Tx, monitors []alerts.MonitorRef) (map[uint32]alerts.State, error) {
+	monitors, err := withHeld(ctx, tx, monitors)
+	if err != nil {
+		return nil, err
+	}
 	states := make(map[uint32]alerts.State, len(monitors))
 	organizations := map[string]bool{}
 	ids := make([]uint32, 0, len(monitors))
@@ -97,6 +101,7 @@ func readStates(ctx context.Context, tx *sql.Tx, monitors []alerts.MonitorRef) (
 		readRules(ctx, tx, states, list(ids)),
 		readChannels(ctx, tx, states, organizations),
 		readWindows(ctx, tx, states, organizations),
+		readFamily(ctx, tx, states, monitors),
 	)
 }
 

@@ -18,7 +18,7 @@ SELECT i.id, i.organization_id, i.monitor_id,
     CASE WHEN i.monitor_name <> '' THEN i.monitor_name ELSE coalesce((SELECT m.name FROM monitor m WHERE m.id = i.monitor_id), '') END,
     i.status, i.start_time, i.end_time, i.affected_regions_json, i.last_error, i.last_error_type, i.failure_count,
     i.acknowledged_by, i.acknowledged_at, i.resolved_by, i.resolved_at, i.created_at, i.updated_at,
-    i.settled, i.counted_at, i.streak, i.maintenance
+    i.settled, i.counted_at, i.streak, i.maintenance, i.affected_by
 FROM incident i`
 
 func scanIncident(row scanner) (alerts.Incident, error) {
@@ -28,7 +28,7 @@ func scanIncident(row scanner) (alerts.Incident, error) {
 	var regions string
 	err := row.Scan(&i.ID, &i.OrganizationID, &i.MonitorID, &i.MonitorName, &i.Status, &start, &end, &regions, &i.LastError,
 		&i.LastErrorType, &i.FailureCount, &i.AcknowledgedBy, &acknowledged, &i.ResolvedBy, &resolved, &created, &updated,
-		&i.Settled, &counted, &i.Streak, &i.Maintenance)
+		&i.Settled, &counted, &i.Streak, &i.Maintenance, &i.AffectedBy)
 	if err != nil {
 		return alerts.Incident{}, err
 	}
@@ -101,14 +101,14 @@ func (s *Store) ChangeIncident(ctx context.Context, organization string, id uint
 const upsertIncident = `
 INSERT INTO incident (id, organization_id, monitor_id, monitor_name, status, start_time, end_time, affected_regions_json,
     last_error, last_error_type, failure_count, acknowledged_by, acknowledged_at, resolved_by, resolved_at,
-    created_at, updated_at, settled, counted_at, streak, maintenance)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    created_at, updated_at, settled, counted_at, streak, maintenance, affected_by)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET monitor_name = excluded.monitor_name, status = excluded.status, end_time = excluded.end_time,
     affected_regions_json = excluded.affected_regions_json, last_error = excluded.last_error,
     last_error_type = excluded.last_error_type, failure_count = excluded.failure_count,
     acknowledged_by = excluded.acknowledged_by, acknowledged_at = excluded.acknowledged_at,
     resolved_by = excluded.resolved_by, resolved_at = excluded.resolved_at, updated_at = excluded.updated_at,
-    settled = excluded.settled, counted_at = excluded.counted_at, streak = excluded.streak`
+    settled = excluded.settled, counted_at = excluded.counted_at, streak = excluded.streak, affected_by = excluded.affected_by`
 
 func saveIncident(ctx context.Context, tx *sql.Tx, i alerts.Incident) error {
 	regions := i.AffectedRegions
@@ -122,7 +122,7 @@ func saveIncident(ctx context.Context, tx *sql.Tx, i alerts.Incident) error {
 	_, err = tx.ExecContext(ctx, upsertIncident, i.ID, i.OrganizationID, i.MonitorID, i.MonitorName, string(i.Status),
 		millis(i.StartTime), maybeMillis(i.EndTime), regionsJSON, i.LastError, i.LastErrorType, i.FailureCount,
 		i.AcknowledgedBy, maybeMillis(i.AcknowledgedAt), i.ResolvedBy, maybeMillis(i.ResolvedAt),
-		millis(i.CreatedAt), millis(i.UpdatedAt), i.Settled, millis(i.CountedAt), i.Streak, i.Maintenance)
+		millis(i.CreatedAt), millis(i.UpdatedAt), i.Settled, millis(i.CountedAt), i.Streak, i.Maintenance, i.AffectedBy)
 	if err != nil {
 		return fmt.Errorf("save incident: %w", err)
 	}

@@ -153,13 +153,13 @@ func scanOverlay(raw sql.NullString, until sql.NullInt64) (*alerts.Overlay, erro
 	if err := json.Unmarshal([]byte(raw.String), o); err != nil {
 		return nil, fmt.Errorf("overlay: %w", err)
 	}
-	o.Until = fromMaybe(until)
+	o.LookAt(fromMaybe(until))
 	return o, nil
 }
 
 const upsertOverlay = `
-INSERT INTO monitor_state (monitor_id, known, overlay, overlay_until) VALUES (?, '', ?, ?)
-ON CONFLICT (monitor_id) DO UPDATE SET overlay = excluded.overlay, overlay_until = excluded.overlay_until`
+INSERT INTO monitor_state (monitor_id, known, overlay, overlay_until, held) VALUES (?, '', ?, ?, ?)
+ON CONFLICT (monitor_id) DO UPDATE SET overlay = excluded.overlay, overlay_until = excluded.overlay_until, held = excluded.held`
 
 func saveOverlay(ctx context.Context, tx *sql.Tx, id uint32, o *alerts.Overlay) error {
 	var raw sql.NullString
@@ -169,9 +169,9 @@ func saveOverlay(ctx context.Context, tx *sql.Tx, id uint32, o *alerts.Overlay) 
 		if err != nil {
 			return fmt.Errorf("overlay of monitor %d: %w", id, err)
 		}
-		raw, until = sql.NullString{String: written, Valid: true}, maybeMillis(o.Until)
+		raw, until = sql.NullString{String: written, Valid: true}, maybeMillis(o.Due())
 	}
-	if _, err := tx.ExecContext(ctx, upsertOverlay, id, raw, until); err != nil {
+	if _, err := tx.ExecContext(ctx, upsertOverlay, id, raw, until, o != nil && o.Hold != nil); err != nil {
 		return fmt.Errorf("overlay of monitor %d: %w", id, err)
 	}
 	return nil

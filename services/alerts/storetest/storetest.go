@@ -38,6 +38,7 @@ func Cases() []Case {
 	for _, group := range [][]Case{ruleCases, channelCases, incidentCases, evaluationCases, catalogCases, claimCases, outboxCases, deliveryCases, stormCases, fallbackCases, noticeCases, maintenanceCases} {
 		all = append(all, group...)
 	}
+	all = append(all, familyCases...)
 	return append(all, overlapping()...)
 }
 

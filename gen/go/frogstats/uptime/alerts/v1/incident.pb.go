@@ -117,7 +117,9 @@ type Incident struct {
 	// When it last changed.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	// Whether it began in a maintenance window.
-	Maintenance   bool `protobuf:"varint,18,opt,name=maintenance,proto3" json:"maintenance,omitempty"`
+	Maintenance bool `protobuf:"varint,18,opt,name=maintenance,proto3" json:"maintenance,omitempty"`
+	// Monitor that it depends on and that was down too, which is why nobody was told of this one; null when there was none.
+	AffectedBy    *uint32 `protobuf:"varint,19,opt,name=affected_by,json=affectedBy,proto3,oneof" json:"affected_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -278,11 +280,18 @@ func (x *Incident) GetMaintenance() bool {
 	return false
 }
 
+func (x *Incident) GetAffectedBy() uint32 {
+	if x != nil && x.AffectedBy != nil {
+		return *x.AffectedBy
+	}
+	return 0
+}
+
 var File_frogstats_uptime_alerts_v1_incident_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_alerts_v1_incident_proto_rawDesc = "" +
 	"\n" +
-	")frogstats/uptime/alerts/v1/incident.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\a\n" +
+	")frogstats/uptime/alerts/v1/incident.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\a\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12'\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x12\x1d\n" +
@@ -309,11 +318,14 @@ const file_frogstats_uptime_alerts_v1_incident_proto_rawDesc = "" +
 	"created_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
 	"updated_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12 \n" +
-	"\vmaintenance\x18\x12 \x01(\bR\vmaintenanceB\r\n" +
+	"\vmaintenance\x18\x12 \x01(\bR\vmaintenance\x12$\n" +
+	"\vaffected_by\x18\x13 \x01(\rH\x04R\n" +
+	"affectedBy\x88\x01\x01B\r\n" +
 	"\v_last_errorB\x12\n" +
 	"\x10_last_error_typeB\x12\n" +
 	"\x10_acknowledged_byB\x0e\n" +
-	"\f_resolved_by*\x8d\x01\n" +
+	"\f_resolved_byB\x0e\n" +
+	"\f_affected_by*\x8d\x01\n" +
 	"\x0eIncidentStatus\x12\x1f\n" +
 	"\x1bINCIDENT_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16INCIDENT_STATUS_ACTIVE\x10\x01\x12 \n" +
