@@ -19,6 +19,9 @@ const (
 	// proofAge is the longest that an answer proves the network before the end of a check that got none, and half of that
 	// check's time is another bound: a target that is well had that long to answer.
 	proofAge = time.Second
+	// settling is how long after a silence of everything a target's own silence says nothing yet: who it is reached by has to be
+	// found anew, and a neighbour that did not answer is asked once a second, three times.
+	settling = 3 * time.Second
 	// watchEvery is how often the observer looks at itself, and heldEvery while results wait.
 	watchEvery = time.Second
 	heldEvery  = 50 * time.Millisecond
@@ -66,6 +69,11 @@ func (s span) lasts() bool { return !s.from.IsZero() && s.to.IsZero() }
 // meets says whether the span has a moment in common with the one from began to ended, or comes right after it.
 func (s span) meets(f *finding) bool {
 	return !s.from.IsZero() && (s.to.IsZero() || s.to.After(f.began) && s.from.Before(f.ended))
+}
+
+// shadows is meets, or comes in the moment after it in which a network is found again, destination by destination.
+func (s span) shadows(f *finding) bool {
+	return s.meets(f) || !s.to.IsZero() && s.from.Before(f.ended) && s.to.Add(settling).After(f.began)
 }
 
 func newObserver(g *engine) *observer {
@@ -175,7 +183,7 @@ func (o *observer) judge(f *finding, known proof, now time.Time) verdict {
 
 // network decides by witnesses and other targets. The lock is held.
 func (o *observer) network(f *finding, proven bool, w *window) verdict {
-	if o.blind.meets(f) {
+	if o.blind.shadows(f) {
 		return verdict{typ: nettest.ErrObserverOffline, why: "Nothing that this prober checks answered any more, so it says nothing about the target: check the prober's own network"}
 	}
 	if proven && f.place.private() {

@@ -104,7 +104,7 @@ func (fam *family) judge(f *finding) verdict {
 	if fam.version == nettest.IPv6 && fam.silent.lasts() {
 		at.typ = nettest.ErrNoIPv6
 	}
-	if fam.silent.lasts() || fam.silent.meets(f) {
+	if fam.silent.lasts() || fam.silent.shadows(f) {
 		return at
 	}
 	// The first round after the check is its witness: a later one may already tell of another time.
