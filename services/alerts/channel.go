@@ -39,6 +39,7 @@ type Channel struct {
 	PerMinute      int           // messages in any minute; 0 means any number
 	FallbackID     uint32        // channel that is told in the place of this one; 0 means none
 	FallbackAfter  time.Duration // how long this one may leave a message undelivered before that
+	Reminder       time.Duration // how long after it was last told that a monitor is down it is told so again; 0 means never
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 }

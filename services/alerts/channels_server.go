@@ -43,7 +43,7 @@ func (s *channelsServer) CreateChannel(ctx context.Context, in *alertsv1.CreateC
 	all := map[string]bool{
 		"type": true, "name": true, "config": true, "monitor_ids": true, "trigger_events": true, "enabled": true,
 		"digest_window_seconds": true, "max_messages_per_minute": true,
-		"fallback_channel_id": true, "fallback_after_seconds": true,
+		"fallback_channel_id": true, "fallback_after_seconds": true, "reminder_interval_seconds": true,
 	}
 	if err := s.checkMonitors(ctx, in.GetChannel(), all); err != nil {
 		return nil, err
@@ -139,6 +139,9 @@ func applyChannel(c *Channel, old Settings, in *alertsv1.Channel, given map[stri
 		if c.FallbackAfter = DefaultFallbackAfter; in.FallbackAfterSeconds != nil {
 			c.FallbackAfter = time.Duration(in.GetFallbackAfterSeconds()) * time.Second
 		}
+	}
+	if given["reminder_interval_seconds"] {
+		c.Reminder = time.Duration(in.GetReminderIntervalSeconds()) * time.Second
 	}
 	if given["monitor_ids"] {
 		ids, found := monitorIDsFrom(in.GetMonitorIds())

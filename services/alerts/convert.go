@@ -152,6 +152,7 @@ func channelProto(c Channel, made map[string]any) *alertsv1.Channel {
 	out.DigestWindowSeconds, out.MaxMessagesPerMinute = &window, &most
 	after := int32(c.FallbackAfter.Seconds())
 	out.FallbackChannelId, out.FallbackAfterSeconds = some(c.FallbackID), &after
+	out.ReminderIntervalSeconds = some(int32(c.Reminder.Seconds()))
 	for _, e := range c.Events {
 		out.TriggerEvents = append(out.TriggerEvents, triggerEvents[e])
 	}

@@ -17,6 +17,7 @@ const (
 	TypeDown      = "monitor.down"
 	TypeRecovered = "monitor.recovered"
 	TypeDegraded  = "monitor.degraded"
+	TypeReminder  = "monitor.reminder" // it is still down
 	TypeTriggered = "alert.triggered"
 	TypeResolved  = "alert.resolved"
 	TypeTest      = "test"
@@ -82,6 +83,7 @@ type Content struct {
 	Regions        []string         `json:"regions,omitempty"`
 	OccurredAt     Stamp            `json:"occurred_at"`
 	DelayedMS      int64            `json:"delayed_ms"`           // from occurred_at to this attempt
+	DownMS         int64            `json:"down_ms,omitempty"`    // of a reminder, from the beginning to this attempt
 	Supersedes     []string         `json:"supersedes,omitempty"` // messages that were not delivered and are told here
 	Test           bool             `json:"test,omitempty"`
 	Digest         []ContentEntry   `json:"digest,omitempty"`     // then nothing else but the organization
@@ -248,6 +250,9 @@ func (m Message) envelope(now time.Time) envelope {
 	data := m.Content
 	data.OccurredAt = Stamp(m.OccurredAt)
 	data.DelayedMS = max(now.Sub(m.OccurredAt).Milliseconds(), 0)
+	if m.Type == TypeReminder && data.Incident != nil {
+		data.DownMS = max(now.Sub(time.Time(data.Incident.StartTime)).Milliseconds(), 0)
+	}
 	return envelope{Type: m.Type, ID: m.ID, Timestamp: Stamp(m.OccurredAt), Data: data}
 }
 

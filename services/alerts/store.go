@@ -22,6 +22,7 @@ type Store interface {
 	WindowStore
 	OutboxStore
 	FallbackStore
+	ReminderStore
 	DeliveryStore
 	NoticeStore
 	AuditStore
@@ -103,7 +104,7 @@ type IncidentStore interface {
 	Incidents(ctx context.Context, f IncidentFilter) ([]Incident, int, error)
 	// Incident returns one incident, or ErrIncidentNotFound.
 	Incident(ctx context.Context, organization string, id uint32) (Incident, error)
-	// ChangeIncident stores what change makes of the incident. A change that returns no audit row changed nothing.
+	// ChangeIncident stores what change makes of the incident, as Advance does. A change that returns no audit row changed nothing.
 	ChangeIncident(ctx context.Context, organization string, id uint32, change func(*Incident) (*audit.Row, error)) (Incident, error)
 }
 
@@ -123,6 +124,9 @@ type EvaluationStore interface {
 	// messages pending and due at now. Two calls never run at the same time, on any replica, so that step's progress is
 	// the stored one. Every state has its monitor's id and organization, even if nothing else is known. Monitors that are held and
 	// depend on one of those have states too.
+	//
+	// With an incident that is not active any more, its undelivered reminders go, but for one that is being sent; that one goes if the
+	// attempt fails. A new reminder takes the place of an older one that waits.
 	//
 	// A message whose id is in the outbox already is left out. A closing message takes the place of an undelivered one that
 	// opened its thread, if that was tried before, or is about a notice, and is not being sent just now. A new message makes the
@@ -210,6 +214,14 @@ type FallbackStore interface {
 	//
 	// Digests stay behind, and what they tell goes by itself. No two calls make a copy of the same message.
 	FallBack(ctx context.Context, now time.Time, limit int) (int, error)
+}
+
+// ReminderStore knows who has to be told again that a monitor is down.
+type ReminderStore interface {
+	// DueReminders returns at most limit reminders that are due at now: of enabled channels with a Reminder and active incidents of
+	// monitors that are neither in maintenance nor unknown, where the last message about the monitor that was for the channel itself
+	// told that it is down, and was delivered, there or to the fallback, or given up, so long ago.
+	DueReminders(ctx context.Context, now time.Time, limit int) ([]Reminder, error)
 }
 
 // DeliveryStore is what people see of the outbox, and may do to it.

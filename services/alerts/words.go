@@ -30,6 +30,8 @@ func (m Message) words(now time.Time, publicURL string) notify.Words {
 	switch m.Type {
 	case TypeDown:
 		w.down()
+	case TypeReminder:
+		w.reminder()
 	case TypeDegraded:
 		w.degraded()
 	case TypeRecovered:
@@ -93,6 +95,21 @@ func (w *sheet) down() {
 	w.dependents()
 	w.about()
 	w.fact("Since", moment(since))
+	w.fact("Reason", reason(c.ErrorType, c.ErrorMessage))
+	w.incident()
+}
+
+func (w *sheet) reminder() {
+	c := w.m.Content
+	since := w.since()
+	lasts := lasting(w.now.Sub(since))
+	w.Action, w.Severity, w.Title = notify.Trigger, notify.Critical, w.what()+" is still down after "+lasts
+	w.target("still down")
+	w.line("Since " + moment(since) + " (for " + lasts + "). Nobody has taken the incident yet.")
+	w.why(c.ErrorType, c.ErrorMessage)
+	w.about()
+	w.fact("Since", moment(since))
+	w.fact("Duration", lasts)
 	w.fact("Reason", reason(c.ErrorType, c.ErrorMessage))
 	w.incident()
 }

@@ -14,6 +14,7 @@ const maxListedName = 40
 // What the messages of a digest are called, one and many, in the order in which they are counted.
 var digestKinds = []struct{ kind, line, count string }{
 	{TypeDown, "down", "down"},
+	{TypeReminder, "still down", "still down"},
 	{TypeDegraded, "degraded", "degraded"},
 	{TypeTriggered, "alert", "with an alert"},
 	{TypeRecovered, "up again", "up again"},

@@ -249,6 +249,8 @@ func settling(c alerts.Claim, a alerts.Attempt, v alerts.Verdict) *pgx.Batch {
 	case v.State == alerts.DeliveryDelivered:
 		b.Queue(noteDelivery, kind, id, ended)
 		b.Queue(releaseOne, kind, id, ended)
+	case v.State == alerts.DeliveryPending && c.Type == alerts.TypeReminder:
+		b.Queue(endFailedReminder, c.Position)
 	case v.State == alerts.DeliveryPending && c.Opens():
 		supersede(b, c.Target, c.Thread, ended)
 	}

@@ -219,6 +219,9 @@ func writeBatch(ctx context.Context, tx pgx.Tx, before alerts.Progress, b alerts
 	if err := tx.SendBatch(ctx, q).Close(); err != nil {
 		return err
 	}
+	if err := settleReminders(ctx, tx, b.Incidents); err != nil {
+		return fmt.Errorf("end reminders: %w", err)
+	}
 	if err := enqueue(ctx, tx, b.Messages, now); err != nil {
 		return fmt.Errorf("messages: %w", err)
 	}

@@ -94,6 +94,9 @@ func (s *Store) ChangeIncident(ctx context.Context, organization string, id uint
 		if _, err := tx.Exec(ctx, upsertIncident, args...); err != nil {
 			return fmt.Errorf("change incident: %w", err)
 		}
+		if err := settleReminders(ctx, tx, []alerts.Incident{i}); err != nil {
+			return fmt.Errorf("change incident: end reminders: %w", err)
+		}
 		return auditpostgres.Insert(ctx, tx, *row)
 	})
 	return i, err

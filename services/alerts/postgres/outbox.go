@@ -51,6 +51,9 @@ func enqueue(ctx context.Context, tx pgx.Tx, messages []alerts.Message, now time
 			supersede(b, m.Target, m.Thread, millis(now))
 			b.Queue(followBeginning, m.ID)
 		}
+		if m.Type == alerts.TypeReminder {
+			b.Queue(replaceReminder, m.ID, m.MonitorID, string(m.Target.Kind), m.Target.ID, m.Thread, millis(now))
+		}
 		b.Queue(hurryFirst, string(m.Target.Kind), m.Target.ID, m.MonitorID, millis(now))
 		changed[m.Target] = true
 	}

@@ -15,16 +15,16 @@ import (
 
 const selectChannel = `
 SELECT id, organization_id, type, name, config, config_sealed, monitor_ids, trigger_events, enabled, created_at, updated_at,
-    digest_window_ms, max_per_minute, coalesce(fallback_id, 0), fallback_after_ms
+    digest_window_ms, max_per_minute, coalesce(fallback_id, 0), fallback_after_ms, reminder_ms
 FROM notification_channel`
 
 func scanChannel(row scanner) (alerts.Channel, error) {
 	var c alerts.Channel
 	var config, events string
 	var monitors sql.NullString
-	var created, updated, window, after int64
+	var created, updated, window, after, reminder int64
 	err := row.Scan(&c.ID, &c.OrganizationID, &c.Type, &c.Name, &config, &c.Config.Sealed, &monitors, &events, &c.Enabled,
-		&created, &updated, &window, &c.PerMinute, &c.FallbackID, &after)
+		&created, &updated, &window, &c.PerMinute, &c.FallbackID, &after, &reminder)
 	if err != nil {
 		return alerts.Channel{}, err
 	}
@@ -37,6 +37,7 @@ func scanChannel(row scanner) (alerts.Channel, error) {
 		}
 	}
 	c.DigestWindow, c.FallbackAfter = time.Duration(window)*time.Millisecond, time.Duration(after)*time.Millisecond
+	c.Reminder = time.Duration(reminder) * time.Millisecond
 	c.Config.Public = json.RawMessage(config)
 	c.CreatedAt, c.UpdatedAt = fromMillis(created), fromMillis(updated)
 	return c, nil
@@ -113,7 +114,7 @@ func (s *Store) CreateChannel(ctx context.Context, c alerts.Channel, finish func
 const updateChannel = `
 UPDATE notification_channel
 SET type = ?, name = ?, config = ?, config_sealed = ?, monitor_ids = ?, trigger_events = ?, enabled = ?, updated_at = ?,
-    digest_window_ms = ?, max_per_minute = ?, fallback_id = nullif(?, 0), fallback_after_ms = ?
+    digest_window_ms = ?, max_per_minute = ?, fallback_id = nullif(?, 0), fallback_after_ms = ?, reminder_ms = ?
 WHERE id = ?`
 
 func saveChannel(ctx context.Context, tx *sql.Tx, c alerts.Channel) error {
@@ -126,7 +127,8 @@ func saveChannel(ctx context.Context, tx *sql.Tx, c alerts.Channel) error {
 		monitors = sql.NullString{String: list(c.MonitorIDs), Valid: true}
 	}
 	_, err = tx.ExecContext(ctx, updateChannel, c.Type, c.Name, string(c.Config.Public), c.Config.Sealed, monitors, events,
-		c.Enabled, millis(c.UpdatedAt), c.DigestWindow.Milliseconds(), c.PerMinute, c.FallbackID, c.FallbackAfter.Milliseconds(), c.ID)
+		c.Enabled, millis(c.UpdatedAt), c.DigestWindow.Milliseconds(), c.PerMinute, c.FallbackID, c.FallbackAfter.Milliseconds(),
+		c.Reminder.Milliseconds(), c.ID)
 	if err != nil {
 		return fmt.Errorf("save channel: %w", err)
 	}

@@ -216,6 +216,8 @@ func (s *Store) Settle(ctx context.Context, c alerts.Claim, a alerts.Attempt, v 
 				return fmt.Errorf("settle: %w", err)
 			}
 			_, err = tx.ExecContext(ctx, releaseOne, millis(ended), string(c.Target.Kind), c.Target.ID)
+		case v.State == alerts.DeliveryPending && c.Type == alerts.TypeReminder:
+			_, err = tx.ExecContext(ctx, endFailedReminder, c.Position)
 		case v.State == alerts.DeliveryPending && c.Opens():
 			err = supersede(ctx, tx, c.Target, c.Thread, ended)
 		}

@@ -126,5 +126,5 @@ func saveIncident(ctx context.Context, tx *sql.Tx, i alerts.Incident) error {
 	if err != nil {
 		return fmt.Errorf("save incident: %w", err)
 	}
-	return nil
+	return settleReminders(ctx, tx, i)
 }

@@ -46,6 +46,12 @@ func enqueue(ctx context.Context, tx *sql.Tx, m alerts.Message, now time.Time) e
 			return err
 		}
 	}
+	if m.Type == alerts.TypeReminder {
+		_, err := tx.ExecContext(ctx, replaceReminder, m.ID, m.MonitorID, string(m.Target.Kind), m.Target.ID, m.Thread, millis(now))
+		if err != nil {
+			return err
+		}
+	}
 	_, err = tx.ExecContext(ctx, hurryFirst, millis(now), string(m.Target.Kind), m.Target.ID, m.MonitorID, millis(now))
 	return err
 }

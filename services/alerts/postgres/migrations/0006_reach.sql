@@ -12,3 +12,8 @@ ALTER TABLE outbox ADD COLUMN fallback_of TEXT;
 ALTER TABLE outbox ADD COLUMN fallback_due BOOLEAN NOT NULL DEFAULT false;
 CREATE INDEX outbox_fallback_due ON outbox (position) WHERE fallback_due;
 CREATE INDEX outbox_fallback ON outbox (target_kind, target_id, thread) WHERE fallback_id IS NOT NULL;
+
+-- How long after a channel was last told that a monitor is down it is told so again; 0 is never.
+ALTER TABLE notification_channel ADD COLUMN reminder_ms BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX notification_channel_reminder ON notification_channel (organization_id) WHERE reminder_ms > 0;
+CREATE INDEX outbox_reminders ON outbox (monitor_id) WHERE type = 'monitor.reminder' AND state = 'pending';

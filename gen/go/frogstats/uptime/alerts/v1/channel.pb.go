@@ -120,8 +120,11 @@ type Channel struct {
 	FallbackChannelId *uint32 `protobuf:"varint,12,opt,name=fallback_channel_id,json=fallbackChannelId,proto3,oneof" json:"fallback_channel_id,omitempty"`
 	// After how many seconds without delivery, 60 to 86400; absent means 300. What is refused for good goes there at once.
 	FallbackAfterSeconds *int32 `protobuf:"varint,13,opt,name=fallback_after_seconds,json=fallbackAfterSeconds,proto3,oneof" json:"fallback_after_seconds,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// While a monitor stays down, and nobody has taken the incident, the channel is told so again this many seconds after it last was,
+	// 300 to 604800; null or absent means never.
+	ReminderIntervalSeconds *int32 `protobuf:"varint,14,opt,name=reminder_interval_seconds,json=reminderIntervalSeconds,proto3,oneof" json:"reminder_interval_seconds,omitempty"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
 }
 
 func (x *Channel) Reset() {
@@ -241,6 +244,13 @@ func (x *Channel) GetFallbackChannelId() uint32 {
 func (x *Channel) GetFallbackAfterSeconds() int32 {
 	if x != nil && x.FallbackAfterSeconds != nil {
 		return *x.FallbackAfterSeconds
+	}
+	return 0
+}
+
+func (x *Channel) GetReminderIntervalSeconds() int32 {
+	if x != nil && x.ReminderIntervalSeconds != nil {
+		return *x.ReminderIntervalSeconds
 	}
 	return 0
 }
@@ -534,7 +544,7 @@ var File_frogstats_uptime_alerts_v1_channel_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_alerts_v1_channel_proto_rawDesc = "" +
 	"\n" +
-	"(frogstats/uptime/alerts/v1/channel.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a)frogstats/uptime/alerts/v1/delivery.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x06\n" +
+	"(frogstats/uptime/alerts/v1/channel.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a)frogstats/uptime/alerts/v1/delivery.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\a\n" +
 	"\aChannel\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\"\n" +
 	"\x04type\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@H\x00R\x04type\x88\x01\x01\x12\"\n" +
@@ -554,7 +564,8 @@ const file_frogstats_uptime_alerts_v1_channel_proto_rawDesc = "" +
 	"\x17max_messages_per_minute\x18\v \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xd8\x04(\x01H\x04R\x14maxMessagesPerMinute\x88\x01\x01\x12<\n" +
 	"\x13fallback_channel_id\x18\f \x01(\rB\a\xbaH\x04*\x02(\x01H\x05R\x11fallbackChannelId\x88\x01\x01\x12F\n" +
-	"\x16fallback_after_seconds\x18\r \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\xa3\x05(<H\x06R\x14fallbackAfterSeconds\x88\x01\x01B\a\n" +
+	"\x16fallback_after_seconds\x18\r \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\xa3\x05(<H\x06R\x14fallbackAfterSeconds\x88\x01\x01\x12M\n" +
+	"\x19reminder_interval_seconds\x18\x0e \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\xf5$(\xac\x02H\aR\x17reminderIntervalSeconds\x88\x01\x01B\a\n" +
 	"\x05_typeB\a\n" +
 	"\x05_nameB\n" +
 	"\n" +
@@ -562,7 +573,8 @@ const file_frogstats_uptime_alerts_v1_channel_proto_rawDesc = "" +
 	"\x16_digest_window_secondsB\x1a\n" +
 	"\x18_max_messages_per_minuteB\x16\n" +
 	"\x14_fallback_channel_idB\x19\n" +
-	"\x17_fallback_after_seconds\"\x15\n" +
+	"\x17_fallback_after_secondsB\x1c\n" +
+	"\x1a_reminder_interval_seconds\"\x15\n" +
 	"\x13ListChannelsRequest\"W\n" +
 	"\x14ListChannelsResponse\x12?\n" +
 	"\bchannels\x18\x01 \x03(\v2#.frogstats.uptime.alerts.v1.ChannelR\bchannels\"]\n" +
