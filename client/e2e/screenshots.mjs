@@ -1,0 +1,54 @@
+// Takes pictures of the screens in both themes, wide and narrow, into e2e/out, of a product that has something to show.
+import path from "node:path";
+import { buildProduct, freePort, httpTarget, openBrowser, out, setUpOwner, startProduct, tcpTarget } from "./product.mjs";
+
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+const product = await startProduct(process.env.FROGUP_BINARY ?? buildProduct());
+const [web, db, gone] = [await httpTarget(), await tcpTarget(), await freePort()];
+const { browser, page, troubles } = await openBrowser(product.url);
+try {
+  await setUpOwner(page, product.link);
+  const post = (path, body) => page.evaluate(async ([p, b]) => (await (await fetch(p, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(b) })).json()), [path, body]);
+  const make = (body) => post("/api/uptime/monitors", { interval_seconds: 2, confirm_down: 2, retry_interval_seconds: 1, ...body });
+  const api = await make({ name: "Checkout API", monitor_type: "http", http_config: { url: web.url }, labels: { team: "shop", env: "prod" } });
+  await make({ name: "Orders database", monitor_type: "tcp", tcp_config: { host: "127.0.0.1", port: db.port }, labels: { team: "shop" } });
+  await make({ name: "Search", monitor_type: "http", http_config: { url: `${web.url}?q=frog` }, labels: { team: "search" } });
+  await make({ name: "Billing worker", monitor_type: "tcp", tcp_config: { host: "127.0.0.1", port: gone } });
+  const moved = await make({ name: "Mail relay", monitor_type: "tcp", tcp_config: { host: "127.0.0.1", port: db.port } });
+  const idle = await make({ name: "Old landing page", monitor_type: "http", http_config: { url: web.url } });
+  await page.evaluate((id) => fetch(`/api/uptime/monitors/${id}`, { method: "PATCH", headers: { "Content-Type": "application/json" }, body: '{"enabled":false}' }), idle.id);
+  await post("/api/uptime/maintenance-windows", { name: "Move of the mail relay", monitor_ids: [moved.id], ends_at: new Date(Date.now() + 7_200_000).toISOString() });
+  await post("/api/uptime/notification-channels", { type: "webhook", name: "On call", config: { url: `http://127.0.0.1:${web.port}/hook` } });
+  await wait(Number(process.env.SECONDS ?? 25) * 1000);
+
+  const screens = [["dashboard", "/uptime"], ["detail", `/uptime/${api.id}?range=1h`], ["create", "/uptime/create"], ["incidents", "/uptime/incidents"], ["maintenance", "/uptime/maintenance"],
+    ["notifications", "/uptime/notifications"], ["settings", "/uptime/settings"], ["alerts", `/uptime/${api.id}/alerts`]];
+  const only = process.env.ONLY?.split(",");
+  for (const [name, at] of screens) {
+    if (only && !only.includes(name)) continue;
+    await page.goto(product.url + at);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await page.waitForLoadState("load");
+    for (const scheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme: scheme });
+      for (const width of [1280, 320]) {
+        await page.setViewportSize({ width, height: width === 320 ? 640 : 900 });
+        await wait(900);
+        await page.screenshot({ path: path.join(out, `${name}-${scheme}-${width}.png`), fullPage: process.env.FULL !== "0" });
+      }
+    }
+  }
+  if (!only || only.includes("palette")) {
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await page.goto(`${product.url}/uptime`);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await page.keyboard.press("Control+k");
+    await wait(1200);
+    await page.screenshot({ path: path.join(out, "palette-dark-1280.png") });
+  }
+  console.log(troubles.length ? troubles.join("\n") : "no console error");
+} finally {
+  await browser.close();
+  await product.stop();
+  await Promise.all([web.stop(), db.stop()]);
+}

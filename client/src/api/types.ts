@@ -1,0 +1,31 @@
+// Short names for what the generated types call by their place.
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+export type Monitor = Schemas["Monitor"];
+export type MonitorStatus = Schemas["MonitorStatus"];
+export type MonitorType = Schemas["MonitorType"];
+export type CurrentStatus = Schemas["CurrentStatus"];
+export type ResultStatus = Schemas["ResultStatus"];
+export type ValidationRule = Schemas["ValidationRule"];
+export type CheckEvent = Schemas["Event"];
+export type UptimeBucket = Schemas["UptimeBucket"];
+export type DistributionBucket = Schemas["DistributionBucket"];
+export type Stats = Schemas["Stats"];
+export type StatusReport = Schemas["StatusReport"];
+export type Incident = Schemas["Incident"];
+export type Channel = Schemas["Channel"];
+export type TriggerEvent = Schemas["TriggerEvent"];
+export type Delivery = Schemas["Delivery"];
+export type DeliveryState = Schemas["DeliveryState"];
+export type MaintenanceWindow = Schemas["MaintenanceWindow"];
+export type Notice = Schemas["Notice"];
+export type Session = Schemas["Session"];
+export type ApiKey = Schemas["ApiKey"];
+export type Role = Schemas["Role"];
+export type Alert = Schemas["Alert"];
+export type Region = Schemas["Region"];
+
+/** What a change may hold: any part of the whole. */
+export type Draft<T> = T extends (infer E)[] ? Draft<E>[] : T extends object ? { [K in keyof T]?: Draft<T[K]> | null } : T;

@@ -1,0 +1,39 @@
+// What checks found, and what follows from it.
+import { answer, client } from "../client";
+import type { CheckEvent, ResultStatus, Stats, StatusReport, UptimeBucket } from "../types";
+
+export type StatsRange = "1h" | "24h" | "7d" | "30d" | "90d";
+
+/** All that is derived from a monitor's results is kept below this key, so that one call makes it stale. */
+export const resultsKey = (id: number) => ["results", id] as const;
+
+export interface EventsPage {
+  events: CheckEvent[];
+  next: string | null;
+}
+
+export async function fetchEvents(id: number, statuses: ResultStatus[], pageToken: string | undefined, limit: number, signal?: AbortSignal): Promise<EventsPage> {
+  const query = { limit, page_token: pageToken, status: statuses.length > 0 ? statuses : undefined };
+  const page = await answer(client.GET("/api/uptime/monitors/{monitor_id}/events", { params: { path: { monitor_id: id }, query }, signal }));
+  return { events: page.events, next: page.pagination?.next_page_token || null };
+}
+
+export function fetchStats(id: number, range: StatsRange, signal?: AbortSignal): Promise<Stats> {
+  const query =
+    range === "1h" ? { hours: 1, bucket: "minute" as const } : range === "90d" ? { hours: 90 * 24, bucket: "day" as const } : { period: range };
+  return answer<Stats>(client.GET("/api/uptime/monitors/{monitor_id}/stats", { params: { path: { monitor_id: id }, query }, signal }));
+}
+
+export function fetchStatus(id: number, signal?: AbortSignal): Promise<StatusReport> {
+  return answer<StatusReport>(client.GET("/api/uptime/monitors/{monitor_id}/status", { params: { path: { monitor_id: id } }, signal }));
+}
+
+/** Reads the newest count hours or days, oldest first. */
+export async function fetchBuckets(id: number, width: "hour" | "day", count: number, signal?: AbortSignal): Promise<UptimeBucket[]> {
+  // Days are counted from midnight, so the last 24 hours lie in two of them.
+  const days = width === "hour" ? Math.ceil(count / 24) + 1 : count;
+  const tz = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const query = { bucket: width, days, tz: width === "day" ? tz : undefined };
+  const page = await answer(client.GET("/api/uptime/monitors/{monitor_id}/buckets", { params: { path: { monitor_id: id }, query }, signal }));
+  return page.buckets.slice(-count);
+}

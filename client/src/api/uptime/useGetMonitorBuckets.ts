@@ -1,0 +1,14 @@
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { fetchBuckets, resultsKey } from "./events";
+
+/** Uptime by hour or day. A row of the list asks only while it can be seen, and not while it flies past. */
+export function useGetMonitorBuckets(id: number, width: "hour" | "day", count: number, enabled = true) {
+  return useQuery({
+    queryKey: [...resultsKey(id), "buckets", width, count],
+    queryFn: ({ signal }) => fetchBuckets(id, width, count, signal),
+    enabled,
+    staleTime: 60_000,
+    refetchInterval: 60_000,
+    placeholderData: keepPreviousData,
+  });
+}

@@ -1,0 +1,65 @@
+import { Link, useNavigate } from "@tanstack/react-router";
+import { Bell, EllipsisVertical, Pause, Pencil, Play, RefreshCw, Trash2 } from "lucide-react";
+import { DropdownMenu } from "radix-ui";
+import { useState } from "react";
+import { useCanEdit } from "@/api/session";
+import type { Monitor } from "@/api/types";
+import { useCheckMonitor } from "@/api/uptime/useCheckMonitor";
+import { useDeleteMonitor } from "@/api/uptime/useDeleteMonitor";
+import { useUpdateMonitor } from "@/api/uptime/useUpdateMonitor";
+import { Confirm, Dialog } from "@/components/Dialog";
+import { Failure } from "@/components/Notice";
+import { resultWord } from "@/format/status";
+import { announce } from "@/live/announce";
+
+/** What can be done with a monitor: a menu in the list, buttons on its own page. */
+export function MonitorActions({ monitor, spread = false }: { monitor: Monitor; spread?: boolean }) {
+  const canEdit = useCanEdit();
+  const navigate = useNavigate();
+  const update = useUpdateMonitor();
+  const remove = useDeleteMonitor();
+  const check = useCheckMonitor();
+  const [asking, setAsking] = useState(false);
+  if (!canEdit) return null;
+
+  const { id, name } = monitor;
+  const paused = monitor.enabled === false;
+  const failed = update.error ?? remove.error ?? check.error;
+  const dismiss = () => { update.reset(); remove.reset(); check.reset(); };
+  const checkNow = () => { announce(`Checking ${name}`); check.mutate(id, { onSuccess: (event) => announce(`${name}: ${resultWord(event.status)}`) }); };
+  const pause = () => update.mutate({ id, draft: { enabled: paused } }, { onSuccess: () => announce(`${name} ${paused ? "goes on" : "is paused"}`) });
+  const deleteIt = () => remove.mutate(id, { onSuccess: () => { setAsking(false); announce(`${name} was deleted`); if (spread) void navigate({ to: "/uptime" }); }, onError: () => setAsking(false) });
+
+  return (
+    <>
+      {spread && (
+        <>
+          <button type="button" className="button" onClick={checkNow} disabled={check.isPending}><RefreshCw className={`size-4 ${check.isPending ? "animate-spin" : ""}`} aria-hidden />Check now</button>
+          <Link to="/uptime/$monitorId/edit" params={{ monitorId: id }} className="button"><Pencil className="size-4" aria-hidden />Edit</Link>
+        </>
+      )}
+      <DropdownMenu.Root modal={false}>
+        <DropdownMenu.Trigger className={`button button-icon ${spread ? "" : "button-plain"}`} aria-label={`Actions for ${name}`}><EllipsisVertical className="size-5" aria-hidden /></DropdownMenu.Trigger>
+        <DropdownMenu.Portal>
+          <DropdownMenu.Content className="menu" align="end" sideOffset={4}>
+            {!spread && (
+              <>
+                <DropdownMenu.Item className="menu-item" onSelect={checkNow}><RefreshCw className="size-4" aria-hidden />Check now</DropdownMenu.Item>
+                <DropdownMenu.Item className="menu-item" asChild><Link to="/uptime/$monitorId/edit" params={{ monitorId: id }}><Pencil className="size-4" aria-hidden />Edit</Link></DropdownMenu.Item>
+              </>
+            )}
+            <DropdownMenu.Item className="menu-item" onSelect={pause}>{paused ? <Play className="size-4" aria-hidden /> : <Pause className="size-4" aria-hidden />}{paused ? "Resume" : "Pause"}</DropdownMenu.Item>
+            <DropdownMenu.Item className="menu-item" asChild><Link to="/uptime/$monitorId/alerts" params={{ monitorId: id }}><Bell className="size-4" aria-hidden />Alert rules</Link></DropdownMenu.Item>
+            <DropdownMenu.Item className="menu-item text-down" onSelect={() => setAsking(true)}><Trash2 className="size-4" aria-hidden />Delete…</DropdownMenu.Item>
+          </DropdownMenu.Content>
+        </DropdownMenu.Portal>
+      </DropdownMenu.Root>
+      {asking && (
+        <Confirm title={`Delete “${name}”?`} word="Delete" danger pending={remove.isPending} onConfirm={deleteIt} onClose={() => setAsking(false)}>
+          It is no longer checked and leaves the list. Its history stays until it is too old.
+        </Confirm>
+      )}
+      {failed && <Dialog title="That did not work" onClose={dismiss}><Failure error={failed} /></Dialog>}
+    </>
+  );
+}

@@ -1,0 +1,76 @@
+import { useEffect, useMemo, useRef, useState } from "react";
+import uPlot from "uplot";
+import type { DistributionBucket } from "@/api/types";
+import { millis } from "@/format/duration";
+import { useScheme } from "@/theme";
+import { phaseSeries, stack, times } from "./responseSeries";
+
+const HEIGHT = 240;
+
+/** Response time by phase, stacked, with the 95th percentile as a line. Dragging zooms in, a double click out. */
+export function ResponseTimeChart({ buckets }: { buckets: readonly DistributionBucket[] }) {
+  const box = useRef<HTMLDivElement>(null);
+  const scheme = useScheme();
+  const [at, setAt] = useState<number | null>(null);
+  const [zoomed, setZoomed] = useState(false);
+  const chart = useRef<uPlot | null>(null);
+  const series = useMemo(() => phaseSeries(buckets), [buckets]);
+  const data = useMemo(() => {
+    const p95 = buckets.map((b) => b.p95_response_time ?? null);
+    // uPlot paints in order, so the tallest layer comes first and the lower ones cover it.
+    return [times(buckets), ...stack(series).reverse(), p95] as uPlot.AlignedData;
+  }, [buckets, series]);
+  const words = series.map((s) => s.word).join();
+
+  useEffect(() => {
+    const node = box.current!;
+    const css = getComputedStyle(document.documentElement);
+    // A canvas does not know light-dark(): the browser is asked what each colour is now.
+    const probe = document.createElement("span");
+    node.append(probe);
+    const color = (token: string) => {
+      probe.style.color = `var(${token})`;
+      return getComputedStyle(probe).color;
+    };
+    const font = `12px ${css.getPropertyValue("--font-sans") || "system-ui, sans-serif"}`;
+    const axis = { stroke: color("--ink-2"), font, grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
+    const layers = [...series].reverse().map((s) => ({ label: s.word, stroke: color(s.token), fill: color(s.token), width: 1, points: { show: false } }));
+    const plot = new uPlot({
+      width: node.clientWidth, height: HEIGHT, legend: { show: false },
+      cursor: { y: false, points: { show: false }, drag: { x: true, y: false } },
+      scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.08, 1)] } },
+      series: [{}, ...layers, { label: "95 %", stroke: color("--ink"), width: 1.5, dash: [4, 3], points: { show: false } }],
+      axes: [{ ...axis, size: 30 }, { ...axis, size: 62, values: (_, splits) => splits.map((v) => millis(v)) }],
+      hooks: {
+        setCursor: [(u) => setAt(u.cursor.idx ?? null)],
+        setScale: [(u, key) => { if (key === "x") setZoomed((u.scales.x!.min ?? 0) > u.data[0][0]! || (u.scales.x!.max ?? 0) < u.data[0].at(-1)!); }],
+      },
+    }, data, node);
+    chart.current = plot;
+    probe.remove();
+    const watcher = new ResizeObserver(() => plot.setSize({ width: node.clientWidth, height: HEIGHT }));
+    watcher.observe(node);
+    return () => { watcher.disconnect(); plot.destroy(); chart.current = null; };
+    // The chart is made anew for other colours or phases only; new values are put into it below.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [scheme, words]);
+
+  useEffect(() => { chart.current?.setData(data, !zoomed); }, [data, zoomed]);
+
+  const bucket = at === null ? undefined : buckets[at];
+  const known = buckets.flatMap((b) => (b.avg_response_time === null ? [] : [b.avg_response_time]));
+  if (known.length === 0) return <p className="py-8 text-center text-ink-2">No response times in this range.</p>;
+  return (
+    <figure>
+      <div ref={box} role="img" className="min-w-0" aria-label={`Response time by phase: mean ${millis(known.reduce((a, b) => a + b, 0) / known.length)}, at most ${millis(Math.max(...buckets.map((b) => b.max_response_time ?? 0)))}`} />
+      <figcaption className="mt-2 flex flex-wrap items-center gap-x-4 gap-y-1 text-sm">
+        {series.map((s, i) => (
+          <span key={s.word} className="inline-flex items-center gap-1.5"><svg width="10" height="10" aria-hidden><rect width="10" height="10" rx="2" fill={`var(${s.token})`} /></svg>{s.word}{at !== null && <b className="font-semibold tabular-nums">{millis(series[i]!.values[at])}</b>}</span>
+        ))}
+        <span className="inline-flex items-center gap-1.5"><svg width="14" height="10" aria-hidden><path d="M0 5h14" stroke="var(--ink)" strokeWidth="2" strokeDasharray="4 3" /></svg>95 % within{bucket && <b className="font-semibold tabular-nums">{millis(bucket.p95_response_time)}</b>}</span>
+        <span className="ml-auto text-ink-2">{bucket?.time_bucket ? new Date(bucket.time_bucket).toLocaleString() : "Drag to zoom"}</span>
+        {zoomed && <button type="button" className="button button-small" onClick={() => { setZoomed(false); chart.current?.setData(data, true); }}>Whole range</button>}
+      </figcaption>
+    </figure>
+  );
+}

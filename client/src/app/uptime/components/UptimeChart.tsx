@@ -1,0 +1,76 @@
+import type { UptimeBucket } from "@/api/types";
+import { millis, span } from "@/format/duration";
+import { percent } from "@/format/percent";
+
+export type BucketTone = "up" | "partly" | "down" | "unknown";
+
+/** How a bucket is drawn. Where nothing is known, nothing is claimed. */
+export function bucketTone(bucket: UptimeBucket): BucketTone {
+  if (bucket.uptime_percentage === null || bucket.uptime_percentage === undefined) return "unknown";
+  if (bucket.uptime_percentage >= 100) return "up";
+  return bucket.uptime_percentage <= 50 ? "down" : "partly";
+}
+
+/** How much of the time is known, as words; buckets before the monitor existed do not count. */
+export function coverageWords(buckets: readonly UptimeBucket[]): string {
+  const known = buckets.flatMap((b) => (b.coverage_percentage === null || b.coverage_percentage === undefined ? [] : [b.coverage_percentage]));
+  if (known.length === 0) return "nothing known yet";
+  const mean = known.reduce((sum, c) => sum + c, 0) / known.length;
+  return mean >= 99.95 ? "all observed" : `${percent(mean)} observed`;
+}
+
+const fills: Record<BucketTone, string> = { up: "fill-up", partly: "fill-degraded", down: "fill-down", unknown: "fill-none stroke-unknown" };
+// Height says the same as colour: what was down hangs from the top, what is unknown is a hollow stub in the middle.
+const shapes: Record<BucketTone, [y: number, height: number]> = { up: [0, 28], partly: [0, 20], down: [0, 12], unknown: [11.5, 5] };
+const PITCH = 10;
+
+const hour = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat(undefined, { weekday: "short", month: "short", day: "numeric" });
+
+function describe(bucket: UptimeBucket, width: "hour" | "day"): string {
+  const when = bucket.bucket_time ? (width === "hour" ? hour : day).format(new Date(bucket.bucket_time)) : "";
+  if (bucketTone(bucket) === "unknown") return `${when}: not known`;
+  const parts = [`${percent(bucket.uptime_percentage)} up`];
+  if (bucket.down_seconds > 0) parts.push(`${span(bucket.down_seconds)} down`);
+  if ((bucket.coverage_percentage ?? 100) < 99.95) parts.push(`${percent(bucket.coverage_percentage)} observed`);
+  if (bucket.avg_response_time !== null) parts.push(`${millis(bucket.avg_response_time)} on average`);
+  return `${when}: ${parts.join(", ")}`;
+}
+
+function summary(buckets: readonly UptimeBucket[], width: "hour" | "day"): string {
+  const count = (tone: BucketTone) => buckets.filter((b) => bucketTone(b) === tone).length;
+  const parts = [[count("up"), "wholly up"], [count("partly") + count("down"), "with down time"], [count("unknown"), "not known"]].filter(([n]) => n);
+  return `Uptime of the last ${buckets.length} ${width}s: ${parts.map(([n, word]) => `${n} ${word}`).join(", ") || "nothing known"}`;
+}
+
+interface Props {
+  /** Oldest first; undefined while on their way. */
+  buckets: readonly UptimeBucket[] | undefined;
+  slots: number;
+  width: "hour" | "day";
+  height?: number;
+}
+
+/** Uptime by hour or day as bars, the oldest at the left. */
+export function UptimeChart({ buckets, slots, width, height = 28 }: Props) {
+  if (!buckets) return <div style={{ height }} className="rounded bg-raised" aria-hidden />;
+  const shown = buckets.slice(-slots);
+  return (
+    <svg viewBox={`0 0 ${slots * PITCH - 2} 28`} preserveAspectRatio="none" height={height} className="block w-full" role="img" aria-label={summary(shown, width)}>
+      {shown.map((bucket, i) => {
+        const tone = bucketTone(bucket);
+        const [y, h] = shapes[tone];
+        const x = (slots - shown.length + i) * PITCH;
+        // What was observed only in part is drawn paler, so that a green bar is not taken for more than it is.
+        const pale = tone !== "unknown" && (bucket.coverage_percentage ?? 100) < 90;
+        return (
+          <g key={bucket.bucket_time ?? i}>
+            <rect x={x} y={y} width={PITCH - 2} height={h} rx={1.5} className={fills[tone]} opacity={pale ? 0.55 : 1} vectorEffect="non-scaling-stroke" />
+            {/* The whole column answers the pointer. */}
+            <rect x={x - 1} y={0} width={PITCH} height={28} className="fill-transparent"><title>{describe(bucket, width)}</title></rect>
+          </g>
+        );
+      })}
+    </svg>
+  );
+}

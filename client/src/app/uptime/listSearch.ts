@@ -1,0 +1,70 @@
+// What of the list is shown, as it stands in the address: it can be kept, sent and gone back to.
+import type { CurrentStatus, Monitor, MonitorType } from "@/api/types";
+import { statusOrder, target } from "@/format/status";
+import { statusOf } from "@/live/applyFeed";
+
+export const sorts = { state: "What needs attention", name: "Name", slow: "Slowest", uptime: "Least uptime", newest: "Newest" } as const;
+export type Sort = keyof typeof sorts;
+
+export interface ListSearch {
+  q?: string;
+  status?: CurrentStatus;
+  type?: MonitorType;
+  label?: string;
+  sort?: Sort;
+}
+
+const types: readonly MonitorType[] = ["http", "tcp", "tls"];
+
+/** Reads the search part of an address. What it does not know it leaves out. */
+export function readListSearch(search: Record<string, unknown>): ListSearch {
+  const found: ListSearch = {};
+  if (typeof search.q === "string" || typeof search.q === "number") found.q = String(search.q).slice(0, 200);
+  if (statusOrder.includes(search.status as CurrentStatus)) found.status = search.status as CurrentStatus;
+  if (types.includes(search.type as MonitorType)) found.type = search.type as MonitorType;
+  if (typeof search.label === "string") found.label = search.label;
+  if (typeof search.sort === "string" && search.sort in sorts) found.sort = search.sort as Sort;
+  return found;
+}
+
+function matches(monitor: Monitor, search: ListSearch, words: string): boolean {
+  if (search.status && statusOf(monitor) !== search.status) return false;
+  if (search.type && monitor.monitor_type !== search.type) return false;
+  if (search.label) {
+    const [key = "", ...rest] = search.label.split("=");
+    const value = monitor.labels?.[key];
+    if (value === undefined || (rest.length > 0 && value !== rest.join("="))) return false;
+  }
+  return !words || `${monitor.name} ${target(monitor)}`.toLowerCase().includes(words);
+}
+
+const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
+const byName = (a: Monitor, b: Monitor) => collator.compare(a.name ?? "", b.name ?? "") || a.id - b.id;
+const rank = (m: Monitor) => statusOrder.indexOf(statusOf(m));
+
+const orders: Record<Sort, (a: Monitor, b: Monitor) => number> = {
+  state: (a, b) => rank(a) - rank(b),
+  name: () => 0,
+  slow: (a, b) => (b.status?.average_response_time_24h ?? -1) - (a.status?.average_response_time_24h ?? -1),
+  uptime: (a, b) => (a.status?.uptime_percentage_24h ?? 101) - (b.status?.uptime_percentage_24h ?? 101),
+  newest: (a, b) => b.id - a.id,
+};
+
+/** The monitors that the search asks for, in its order; those that are alike by their names. */
+export function select(all: readonly Monitor[], search: ListSearch): Monitor[] {
+  const words = (search.q ?? "").trim().toLowerCase();
+  const order = orders[search.sort ?? "state"];
+  return all.filter((m) => matches(m, search, words)).sort((a, b) => order(a, b) || byName(a, b));
+}
+
+/** How many monitors are in each state, the pressing ones first; states that none is in are left out. */
+export function tally(all: readonly Monitor[]): [CurrentStatus, number][] {
+  const counts = new Map<CurrentStatus, number>();
+  for (const m of all) counts.set(statusOf(m), (counts.get(statusOf(m)) ?? 0) + 1);
+  return statusOrder.filter((s) => counts.has(s)).map((s) => [s, counts.get(s)!]);
+}
+
+/** Every label that occurs, as "key=value", sorted. */
+export function labelsOf(all: readonly Monitor[]): string[] {
+  return [...new Set(all.flatMap((m) => Object.entries(m.labels ?? {}).map(([k, v]) => (v ? `${k}=${v}` : k))))].sort(collator.compare);
+}

@@ -1,0 +1,39 @@
+// The kinds of channels and what each needs, as docs/channels.md has it. What is not here can be set over the REST interface.
+
+export interface ConfigField { name: string; label: string; secret?: boolean; optional?: boolean; hint?: string; kind?: "list" | "number" }
+
+const url = (hint?: string): ConfigField => ({ name: "url", label: "Webhook URL", secret: true, hint });
+
+export const channelKinds: Record<string, { word: string; fields: ConfigField[] }> = {
+  webhook: { word: "Webhook", fields: [{ name: "url", label: "URL" }, { name: "secret", label: "Secret", secret: true, optional: true, hint: "whsec_…; made if it is left empty." }] },
+  email: {
+    word: "E-mail",
+    fields: [
+      { name: "to", label: "To", kind: "list", hint: "Separated by commas." }, { name: "from", label: "From" }, { name: "host", label: "Mail server" },
+      { name: "port", label: "Port", kind: "number", optional: true, hint: "587 if left empty." }, { name: "username", label: "User name", optional: true }, { name: "password", label: "Password", secret: true, optional: true },
+    ],
+  },
+  slack: { word: "Slack", fields: [url("Incoming webhook of an app.")] },
+  discord: { word: "Discord", fields: [url("Channel settings, Integrations.")] },
+  msteams: { word: "Microsoft Teams", fields: [url("Of a workflow for webhook requests.")] },
+  google_chat: { word: "Google Chat", fields: [url()] },
+  mattermost: { word: "Mattermost", fields: [url()] },
+  telegram: { word: "Telegram", fields: [{ name: "token", label: "Bot token", secret: true }, { name: "chat_id", label: "Chat", hint: "Its number, or @ and the channel's name." }] },
+  ntfy: { word: "ntfy", fields: [{ name: "topic", label: "Topic", secret: true }, { name: "base_url", label: "Server", optional: true, hint: "https://ntfy.sh if left empty." }, { name: "token", label: "Token", secret: true, optional: true }] },
+  gotify: { word: "Gotify", fields: [{ name: "base_url", label: "Server" }, { name: "token", label: "Application token", secret: true }] },
+  pushover: { word: "Pushover", fields: [{ name: "token", label: "Application token", secret: true }, { name: "user", label: "User or group key", secret: true }] },
+  matrix: { word: "Matrix", fields: [{ name: "homeserver", label: "Homeserver URL" }, { name: "access_token", label: "Access token", secret: true }, { name: "room_id", label: "Room id", hint: "Begins with !" }] },
+  pagerduty: { word: "PagerDuty", fields: [{ name: "routing_key", label: "Integration key", secret: true }] },
+  opsgenie: { word: "Opsgenie", fields: [{ name: "api_key", label: "API key", secret: true }, { name: "base_url", label: "Server", optional: true }] },
+  twilio_sms: { word: "Text message (Twilio)", fields: [{ name: "account_sid", label: "Account SID" }, { name: "auth_token", label: "Auth token", secret: true }, { name: "to", label: "To" }, { name: "from", label: "From" }] },
+};
+
+/** Makes a channel's configuration of what was typed; what was left empty is left out. */
+export function toConfig(type: string, typed: Record<string, string>): Record<string, unknown> {
+  return Object.fromEntries((channelKinds[type]?.fields ?? []).flatMap((f): [string, unknown][] => {
+    const value = (typed[f.name] ?? "").trim();
+    if (!value) return [];
+    if (f.kind === "list") return [[f.name, value.split(",").map((v) => v.trim()).filter(Boolean)]];
+    return [[f.name, f.kind === "number" ? Number(value) : value]];
+  }));
+}

@@ -1,0 +1,54 @@
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { Plus } from "lucide-react";
+import { useDeferredValue, useEffect, useMemo } from "react";
+import { useCanEdit } from "@/api/session";
+import { useGetMonitors } from "@/api/uptime/useGetMonitors";
+import { Failure } from "@/components/Notice";
+import { Empty, PageHead, Waiting } from "@/components/Page";
+import { MonitorFilters } from "./components/MonitorFilters";
+import { MonitorList } from "./components/MonitorList";
+import { Overview } from "./components/Overview";
+import { type ListSearch, select, tally } from "./listSearch";
+
+/** The dashboard: what is down and why, then everything. */
+export default function UptimePage() {
+  const search = useSearch({ from: "/uptime" });
+  const navigate = useNavigate({ from: "/uptime" });
+  const monitors = useGetMonitors();
+  const canEdit = useCanEdit();
+  const all = monitors.data;
+  const deferred = useDeferredValue(search);
+  const shown = useMemo(() => select(all ?? [], deferred), [all, deferred]);
+  const counts = useMemo(() => tally(all ?? []), [all]);
+  const down = counts.find(([status]) => status === "down")?.[1] ?? 0;
+  // Typing is not a step to go back over, so it replaces.
+  const change = (next: Partial<ListSearch>) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true, resetScroll: false });
+
+  useEffect(() => { document.title = down > 0 ? `(${down} down) Frogstats Uptime` : "Monitors · Frogstats Uptime"; }, [down]);
+
+  return (
+    <>
+      <PageHead title="Monitors">
+        {canEdit && <Link to="/uptime/create" className="button button-main"><Plus className="size-4" aria-hidden />Add monitor</Link>}
+      </PageHead>
+      {monitors.isError && <div className="mb-4"><Failure error={monitors.error} retry={() => void monitors.refetch()} /></div>}
+      {!all && monitors.isPending && <Waiting rows={5} className="h-20" />}
+      {all?.length === 0 && (
+        <div className="card">
+          <Empty title="There are no monitors yet">
+            {canEdit ? <><p>Add the first: a web address, a port, or a certificate. It is checked at once.</p><Link to="/uptime/create" className="button button-main mt-4"><Plus className="size-4" aria-hidden />Add monitor</Link></> : <p>Somebody with the role editor can add one.</p>}
+          </Empty>
+        </div>
+      )}
+      {all && all.length > 0 && (
+        <>
+          <Overview monitors={all} counts={counts} />
+          <MonitorFilters all={all} counts={counts} search={search} onChange={change} />
+          {shown.length > 0 ? <MonitorList monitors={shown} /> : (
+            <div className="card"><Empty title="No monitor is like that"><button type="button" className="button mt-3" onClick={() => void navigate({ search: {} })}>Show all</button></Empty></div>
+          )}
+        </>
+      )}
+    </>
+  );
+}
