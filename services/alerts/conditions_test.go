@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -144,6 +145,10 @@ func TestConditionsCheck(t *testing.T) {
 		"conditions.no_data_seconds":            {NoData: MaxNoData + time.Second},
 		"conditions.consecutive_failures":       {Failures: MaxFailures + 1},
 		"conditions.response_time_threshold_ms": {ResponseTime: -1},
+
+		"conditions.response_time_percentile.percentile":     {Percentile: Percentile{Of: math.NaN(), Above: MaxResponseTime, Window: MaxWindow}},
+		"conditions.response_time_percentile.threshold_ms":   {Percentile: Percentile{Of: MinPercentile, Above: 0, Window: MinWindow}},
+		"conditions.response_time_percentile.window_seconds": {Percentile: Percentile{Of: MaxPercentile, Above: time.Millisecond, Window: MaxWindow + time.Second}},
 	} {
 		if bad := c.check(); len(bad) != 1 || bad[0].Name != name {
 			t.Errorf("%+v: %v, want a word about %s", c, bad, name)

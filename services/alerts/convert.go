@@ -68,6 +68,7 @@ func conditionsProto(c Conditions) *alertsv1.Conditions {
 		CertificateDaysLeft:       some(int32(c.Certificate)),
 		DegradedRegions:           some(int32(c.Regions)),
 		NoDataSeconds:             some(int32(c.NoData.Seconds())),
+		ResponseTimePercentile:    percentileProto(c.Percentile),
 	}
 }
 
@@ -79,6 +80,23 @@ func conditionsFrom(in *alertsv1.Conditions) Conditions {
 		Certificate:  int(in.GetCertificateDaysLeft()),
 		Regions:      int(in.GetDegradedRegions()),
 		NoData:       time.Duration(in.GetNoDataSeconds()) * time.Second,
+		Percentile:   percentileFrom(in.GetResponseTimePercentile()),
+	}
+}
+
+func percentileProto(p Percentile) *alertsv1.ResponseTimePercentile {
+	if p == (Percentile{}) {
+		return nil
+	}
+	return &alertsv1.ResponseTimePercentile{
+		Percentile: p.Of, ThresholdMs: int32(p.Above.Milliseconds()), WindowSeconds: int32(p.Window.Seconds()),
+	}
+}
+
+func percentileFrom(in *alertsv1.ResponseTimePercentile) Percentile {
+	return Percentile{
+		Of: in.GetPercentile(), Above: time.Duration(in.GetThresholdMs()) * time.Millisecond,
+		Window: time.Duration(in.GetWindowSeconds()) * time.Second,
 	}
 }
 

@@ -55,7 +55,8 @@ func entryFrom(in *eventsv1.FeedEntry) Entry {
 		e.Observation = &Observation{
 			Region: o.GetRegion(), Outcome: outcomes[o.GetStatus()], StatusCode: o.StatusCode, ErrorType: o.GetErrorType(),
 			ErrorMessage: o.GetErrorMessage(), Failures: o.GetConsecutiveFailures(), Status: statuses[o.GetCurrentStatus()],
-			Successes: o.GetSuccesses(), Slowest: microseconds(o.GetMaxResponseTimeUs()), Down: o.GetDownRegions(),
+			Successes: o.GetSuccesses(), Slowest: microseconds(o.GetMaxResponseTimeUs()),
+			Mean: microseconds(o.GetMeanResponseTimeUs()), Down: o.GetDownRegions(),
 			CertificateExpires: timeFrom(o.GetCertificateExpiresAt()),
 		}
 	}

@@ -22,8 +22,9 @@ type State struct {
 
 // RuleState is a rule and what it has triggered.
 type RuleState struct {
-	Rule Rule
-	Open *Trigger // nil while not triggered
+	Rule    Rule
+	Open    *Trigger // nil while not triggered
+	Samples *Samples // of a condition about a percentile; nil without any
 }
 
 // IDs are the last identifiers that evaluation gave away. They advance with the feed and in its transaction, which makes
@@ -241,6 +242,7 @@ func (v *evaluation) pause(at time.Time) {
 		v.state.Incident = nil
 	}
 	for i := range v.state.Rules {
+		v.sample(i, nil)
 		if open := v.state.Rules[i].Open; open != nil {
 			v.out.Triggers = append(v.out.Triggers, open.resolved(at))
 			v.open(i, nil)
@@ -266,7 +268,7 @@ func (v *evaluation) observation(o Observation) {
 		r.failures = &o.Failures
 	}
 	if o.Successes > 0 {
-		r.slowest = &o.Slowest
+		r.slowest, r.times = &o.Slowest, &responses{o.Successes, o.Slowest, o.Mean}
 	}
 	if !o.CertificateExpires.IsZero() {
 		left := o.CertificateExpires.Sub(v.entry.At)

@@ -2,6 +2,7 @@ package alerts
 
 import (
 	"maps"
+	"math"
 	"os"
 	"reflect"
 	"slices"
@@ -66,6 +67,9 @@ func anyState(t *rapid.T) State {
 				Certificate:  rapid.SampledFrom([]int{0, 0, 1, 14}).Draw(t, "certificate"),
 				Regions:      rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "regions"),
 				NoData:       time.Duration(rapid.SampledFrom([]int{0, 0, 10, 45}).Draw(t, "no data")) * time.Second,
+			}
+			if rapid.IntRange(0, 2).Draw(t, "percentile") == 0 {
+				c.Percentile = Percentile{Of: rapid.SampledFrom([]float64{50, 75}).Draw(t, "of"), Above: 800 * time.Millisecond, Window: 10 * time.Minute}
 			}
 		}
 		s.Rules = append(s.Rules, testRule(uint32(i+1), c))
@@ -173,10 +177,10 @@ func compareOutages(t *rapid.T, entries []Entry, m *memory) {
 func compareRule(t *rapid.T, r Rule, entries []Entry, m *memory) {
 	failures, slowest, uptime := uint32(0), map[string]time.Duration{}, 100.0
 	expires, some, blind, unseen := map[string]time.Duration{}, false, time.Time{}, false
-	triggered, failed := false, false
+	triggered, failed, slow := false, false, slowModel{p: r.Conditions.Percentile}
 	var want []string
 	settle := func() {
-		holds := failed || some || unseen || r.Conditions.Uptime > 0 && uptime < r.Conditions.Uptime
+		holds := failed || some || unseen || slow.holds || r.Conditions.Uptime > 0 && uptime < r.Conditions.Uptime
 		for _, d := range slowest {
 			holds = holds || r.Conditions.ResponseTime > 0 && d > r.Conditions.ResponseTime
 		}
@@ -228,10 +232,11 @@ func compareRule(t *rapid.T, r Rule, entries []Entry, m *memory) {
 			}
 			if e.Observation.Successes > 0 {
 				slowest[e.Observation.Region] = e.Observation.Slowest
+				slow.take(e.At, e.Observation.Slowest)
 			}
 		case e.Transition.To == StatusPaused:
 			failures, slowest, uptime, triggered, failed = 0, map[string]time.Duration{}, 100, false, false
-			expires, some = map[string]time.Duration{}, false
+			expires, some, slow = map[string]time.Duration{}, false, slowModel{p: slow.p}
 		case e.Transition.To == StatusUp || e.Transition.To == StatusDegraded || e.Transition.To == StatusDown:
 			failures = e.Transition.Failures
 		}
@@ -252,6 +257,37 @@ func compareRule(t *rapid.T, r Rule, entries []Entry, m *memory) {
 	}
 	if open > 1 || (open == 1) != triggered {
 		t.Errorf("rule %d has %d open triggers, triggered = %t", r.ID, open, triggered)
+	}
+}
+
+// slowModel keeps every response time and sorts them.
+type slowModel struct {
+	p     Percentile
+	at    []time.Time
+	times []time.Duration
+	last  time.Time // above the threshold
+	holds bool
+}
+
+func (s *slowModel) take(at time.Time, d time.Duration) {
+	if s.p == (Percentile{}) {
+		return
+	}
+	s.at, s.times = append(s.at, at), append(s.times, d)
+	var window []time.Duration
+	for i := range s.at {
+		if slot := s.p.Window / windowSlots; s.at[i].UnixMilli()/slot.Milliseconds() > at.UnixMilli()/slot.Milliseconds()-windowSlots {
+			window = append(window, s.times[i])
+		}
+	}
+	if len(window) < minSamples {
+		return
+	}
+	slices.Sort(window)
+	if window[int(math.Ceil(float64(len(window))*s.p.Of/100))-1] > s.p.Above {
+		s.last, s.holds = at, true
+	} else if at.Sub(s.last) >= s.p.Window {
+		s.holds = false
 	}
 }
 

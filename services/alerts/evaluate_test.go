@@ -48,6 +48,12 @@ func (m *memory) feed(entries ...Entry) Batch {
 	if overlay, ok := b.Overlays[testMonitor]; ok {
 		m.state.Overlay = stored(overlay)
 	}
+	for i, r := range m.state.Rules {
+		if s, ok := b.Samples[r.Rule.ID]; ok {
+			m.state.Rules = slices.Clone(m.state.Rules)
+			m.state.Rules[i].Samples = s
+		}
+	}
 	for _, i := range b.Incidents {
 		m.incidents[i.ID] = i
 	}

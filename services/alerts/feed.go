@@ -55,7 +55,8 @@ type Observation struct {
 	Status       Status // of the monitor after this check
 	Successes    uint32 // since the region's last observation
 	Slowest      time.Duration
-	Down         []string // regions that see the monitor down after this check
+	Mean         time.Duration // of those successes; 0 if it is not known
+	Down         []string      // regions that see the monitor down after this check
 
 	CertificateExpires time.Time // zero without one
 }

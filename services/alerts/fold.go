@@ -18,6 +18,7 @@ type Batch struct {
 	Known     map[uint32]Status    // by monitor; only what changed
 	Blind     map[uint32]time.Time // State.Blind, by monitor; only what changed
 	Overlays  map[uint32]*Overlay  // by monitor; only what changed, nil where nothing is remembered any more
+	Samples   map[uint32]*Samples  // by rule; only what changed, nil where there are none any more
 	Incidents []Incident           // new or changed, by id
 	Triggers  []Trigger            // new or changed, by id
 	Messages  []Message            // in the order they are to be sent
@@ -28,7 +29,7 @@ type Batch struct {
 // on one of these, and is left alone.
 func Fold(p Progress, states map[uint32]State, entries []Entry, now time.Time) Batch {
 	f := folding{
-		batch:  Batch{Progress: p, Known: map[uint32]Status{}, Blind: map[uint32]time.Time{}, Overlays: map[uint32]*Overlay{}},
+		batch:  Batch{Progress: p, Known: map[uint32]Status{}, Blind: map[uint32]time.Time{}, Overlays: map[uint32]*Overlay{}, Samples: map[uint32]*Samples{}},
 		states: maps.Clone(states), ended: map[uint32]time.Time{}, children: map[uint32][]uint32{}, now: now,
 		incidents: map[uint32]Incident{}, triggers: map[uint32]Trigger{},
 	}
@@ -91,6 +92,11 @@ func (f *folding) take(e Entry, seen uint32) {
 	}
 	if after.Overlay != before.Overlay {
 		b.Overlays[e.MonitorID] = after.Overlay
+	}
+	for i, r := range after.Rules {
+		if r.Samples != before.Rules[i].Samples {
+			b.Samples[r.Rule.ID] = r.Samples
+		}
 	}
 	if inc := effects.Incident; inc != nil {
 		f.incidents[inc.ID] = *inc

@@ -14,6 +14,8 @@ type reading struct {
 	expires  *time.Duration // from the check until the certificate ends that the region was shown
 	down     *int           // regions that see the monitor down
 	blind    *time.Duration // how long nothing has been known of the monitor; 0 while something is
+	times    *responses     // of the region's successes
+	lately   *lately        // of a rule about a percentile
 
 	region       string   // of a check
 	regions      []string // of a change of state
@@ -38,6 +40,11 @@ func (v *evaluation) rules(r reading) {
 }
 
 func (v *evaluation) rule(i int, r reading) {
+	if p := v.state.Rules[i].Rule.Conditions.Percentile; p != (Percentile{}) && r.times != nil {
+		window := v.state.Rules[i].Samples.add(p, v.entry.At, *r.times)
+		v.sample(i, window)
+		r.lately = window.read(p)
+	}
 	rs := &v.state.Rules[i]
 	var before Holding
 	if rs.Open != nil {
@@ -51,6 +58,9 @@ func (v *evaluation) rule(i int, r reading) {
 		}
 		v.ids.Trigger++
 		data := v.triggerData(found, r)
+		if p := rs.Rule.Conditions.Percentile; data.Condition == conditionPercentile {
+			data.Percentile, data.WindowSeconds = p.Of, int64(p.Window.Seconds())
+		}
 		data.Severity, data.Maintenance = rs.Rule.Severity, v.state.inWindow()
 		t := Trigger{
 			ID: v.ids.Trigger, RuleID: rs.Rule.ID, OrganizationID: v.entry.OrganizationID, MonitorID: v.entry.MonitorID,
@@ -84,11 +94,25 @@ func fails(b breach) bool {
 	return b.condition == conditionFailures || b.condition == conditionRegions
 }
 
-// open sets what a rule has triggered. Most entries change no rule, so the list is copied by the first that does.
-func (v *evaluation) open(i int, t *Trigger) {
+// sample sets what a rule knows of response times.
+func (v *evaluation) sample(i int, s *Samples) {
+	if v.state.Rules[i].Samples == s {
+		return
+	}
+	v.own()
+	v.state.Rules[i].Samples = s
+}
+
+// own lets the rules be changed. Most entries change none, so the list is copied by the first that does.
+func (v *evaluation) own() {
 	if !v.copied {
 		v.state.Rules, v.copied = slices.Clone(v.state.Rules), true
 	}
+}
+
+// open sets what a rule has triggered.
+func (v *evaluation) open(i int, t *Trigger) {
+	v.own()
 	v.state.Rules[i].Open = t
 }
 
@@ -98,6 +122,7 @@ func (c Conditions) judge(before Holding, r reading, regions []string) (Holding,
 	after := Holding{
 		Failures: before.Failures && c.Failures > 0, Uptime: before.Uptime && c.Uptime > 0,
 		Regions: before.Regions && c.Regions > 0, NoData: before.NoData && c.NoData > 0,
+		Percentile: before.Percentile && c.Percentile != (Percentile{}),
 	}
 	var found []breach
 	if c.Failures > 0 && r.failures != nil {
@@ -143,6 +168,11 @@ func (c Conditions) judge(before Holding, r reading, regions []string) (Holding,
 			found = append(found, breach{conditionNoData, r.blind.Seconds(), c.NoData.Seconds()})
 		}
 	}
+	if c.Percentile != (Percentile{}) && r.lately != nil {
+		if after.Percentile = r.lately.above || after.Percentile && !r.lately.over; r.lately.above {
+			found = append(found, breach{conditionPercentile, r.lately.value, milliseconds(c.Percentile.Above)})
+		}
+	}
 	if len(found) == 0 {
 		return after, breach{}
 	}
@@ -170,7 +200,7 @@ func (r reading) among(before, regions []string, says, holds bool) []string {
 func days(d time.Duration) float64 { return math.Floor(d.Hours()/24*100) / 100 }
 
 func sameHolding(a, b Holding) bool {
-	return a.Failures == b.Failures && a.Uptime == b.Uptime && a.Regions == b.Regions && a.NoData == b.NoData &&
+	return a.Failures == b.Failures && a.Uptime == b.Uptime && a.Regions == b.Regions && a.NoData == b.NoData && a.Percentile == b.Percentile &&
 		slices.Equal(a.Slow, b.Slow) && slices.Equal(a.Expiring, b.Expiring)
 }
 

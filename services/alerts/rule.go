@@ -51,6 +51,14 @@ type Conditions struct {
 	Certificate  int           // days until it expires, less than
 	Regions      int           // regions that see it down while it is not as a whole, at least so many
 	NoData       time.Duration // nothing was known of it, for so long; whole seconds
+	Percentile   Percentile    // of response times, above a threshold
+}
+
+// Percentile is a condition about the response times of successes.
+type Percentile struct {
+	Of     float64       // which one
+	Above  time.Duration // whole milliseconds
+	Window time.Duration // that is looked back; whole seconds
 }
 
 // The bounds of the conditions, ends included; a percentage must be above 0.
@@ -61,6 +69,11 @@ const (
 	MaxCertificate  = 3650
 	MaxRegions      = 100
 	MaxNoData       = 30 * 24 * time.Hour
+
+	MinPercentile = 50
+	MaxPercentile = 99.9
+	MinWindow     = time.Minute
+	MaxWindow     = 24 * time.Hour
 )
 
 // check says what is wrong: no condition at all, or one that is out of bounds.
@@ -84,11 +97,23 @@ func (c Conditions) check() []fault.Field {
 	if c.NoData < 0 || c.NoData > MaxNoData {
 		bad = append(bad, fault.Field{Name: "conditions.no_data_seconds", Message: "must be between 1 and 2592000"})
 	}
+	if p := c.Percentile; p != (Percentile{}) {
+		const at = "conditions.response_time_percentile."
+		if !(p.Of >= MinPercentile && p.Of <= MaxPercentile) {
+			bad = append(bad, fault.Field{Name: at + "percentile", Message: "must be between 50 and 99.9"})
+		}
+		if p.Above < time.Millisecond || p.Above > MaxResponseTime {
+			bad = append(bad, fault.Field{Name: at + "threshold_ms", Message: "must be between 1 and 300000"})
+		}
+		if p.Window < MinWindow || p.Window > MaxWindow {
+			bad = append(bad, fault.Field{Name: at + "window_seconds", Message: "must be between 60 and 86400"})
+		}
+	}
 	if c == (Conditions{}) {
 		bad = append(bad, fault.Field{
 			Name: "conditions",
 			Message: "needs at least one of consecutive_failures, response_time_threshold_ms, uptime_percentage_threshold, " +
-				"certificate_days_left, degraded_regions, no_data_seconds",
+				"certificate_days_left, degraded_regions, no_data_seconds, response_time_percentile",
 		})
 	}
 	return bad
@@ -122,6 +147,8 @@ type TriggerData struct {
 	MonitorName         string   `json:"monitor_name,omitempty"`
 	MonitorURL          string   `json:"monitor_url,omitempty"`
 	Maintenance         bool     `json:"maintenance,omitempty"` // it triggered in a maintenance window
+	Percentile          float64  `json:"percentile,omitempty"`  // which one, of response times
+	WindowSeconds       int64    `json:"window_seconds,omitempty"`
 }
 
 // Holding is which conditions of a triggered rule hold. A rule that is not triggered has none that do.
@@ -132,10 +159,12 @@ type Holding struct {
 	Expiring []string `json:"expiring,omitempty"` // regions that were shown a certificate that ends soon, sorted
 	Regions  bool     `json:"regions,omitempty"`
 	NoData   bool     `json:"no_data,omitempty"`
+
+	Percentile bool `json:"percentile,omitempty"`
 }
 
 func (h Holding) any() bool {
-	return h.Failures || len(h.Slow) > 0 || h.Uptime || len(h.Expiring) > 0 || h.Regions || h.NoData
+	return h.Failures || len(h.Slow) > 0 || h.Uptime || len(h.Expiring) > 0 || h.Regions || h.NoData || h.Percentile
 }
 
 // The names of the conditions, as in the contract.
@@ -146,4 +175,5 @@ const (
 	conditionCertificate  = "certificate_days_left"
 	conditionRegions      = "degraded_regions"
 	conditionNoData       = "no_data_seconds"
+	conditionPercentile   = "response_time_percentile"
 )

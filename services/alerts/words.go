@@ -172,6 +172,9 @@ func (w *sheet) rule() {
 		return
 	}
 	form, ok := conditionWords[a.Data.Condition]
+	if a.Data.Condition == conditionPercentile {
+		form, ok = "p"+figure(a.Data.Percentile)+" of response times is %s ms (alert above %s ms)", true
+	}
 	if !ok {
 		form = a.Data.Condition + " is %s (threshold %s)"
 	}

@@ -204,6 +204,9 @@ func conditionsText(c map[string]any) string {
 			out = append(out, name+" "+strconv.FormatFloat(v, 'f', -1, 64))
 		}
 	}
+	if p, ok := c["response_time_percentile"].(map[string]any); ok {
+		out = append(out, fmt.Sprintf("response_time_percentile p%v above %v ms in %v s", p["percentile"], p["threshold_ms"], p["window_seconds"]))
+	}
 	return strings.Join(out, ", ")
 }
 

@@ -124,8 +124,12 @@ func readStates(ctx context.Context, tx pgx.Tx, monitors []alerts.MonitorRef) (m
 	}, unsettledIncidents, ids)
 	open := map[uint32]*alerts.Trigger{} // by rule
 	reading(b, scanTrigger, func(t alerts.Trigger) { open[t.RuleID] = &t }, openTriggers, ids)
+	samples := map[uint32]*alerts.Samples{} // by rule
+	reading(b, scanSamples, func(s ruleSamples) { samples[s.rule] = s.samples }, selectSamples, ids)
 	reading(b, scanRule, func(r alerts.Rule) {
-		change(r.MonitorID, func(st *alerts.State) { st.Rules = append(st.Rules, alerts.RuleState{Rule: r, Open: open[r.ID]}) })
+		change(r.MonitorID, func(st *alerts.State) {
+			st.Rules = append(st.Rules, alerts.RuleState{Rule: r, Open: open[r.ID], Samples: samples[r.ID]})
+		})
 	}, enabledRules, ids)
 	channels := map[string][]alerts.Channel{} // by owner
 	reading(b, scanChannel, func(c alerts.Channel) {
@@ -197,6 +201,11 @@ func writeBatch(ctx context.Context, tx pgx.Tx, before alerts.Progress, b alerts
 			return err
 		}
 		q.Queue(upsertOverlay, args...)
+	}
+	for rule, s := range b.Samples {
+		if err := queueSamples(q, rule, s); err != nil {
+			return err
+		}
 	}
 	// An outage that ended and the next one may stand in one batch: the ids are ascending, so the end is written first.
 	for _, i := range b.Incidents {

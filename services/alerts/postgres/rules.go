@@ -21,19 +21,38 @@ type conditions struct {
 	Certificate    int     `json:"certificate_days_left,omitempty"`
 	Regions        int     `json:"degraded_regions,omitempty"`
 	NoDataSeconds  int64   `json:"no_data_seconds,omitempty"`
+
+	Percentile *percentile `json:"response_time_percentile,omitempty"`
+}
+
+type percentile struct {
+	Of            float64 `json:"percentile"`
+	ThresholdMS   int64   `json:"threshold_ms"`
+	WindowSeconds int64   `json:"window_seconds"`
 }
 
 func conditionsOf(c alerts.Conditions) conditions {
+	var p *percentile
+	if c.Percentile != (alerts.Percentile{}) {
+		p = &percentile{c.Percentile.Of, c.Percentile.Above.Milliseconds(), int64(c.Percentile.Window / time.Second)}
+	}
 	return conditions{
 		Failures: c.Failures, ResponseTimeMS: c.ResponseTime.Milliseconds(), Uptime: c.Uptime, Certificate: c.Certificate, Regions: c.Regions,
-		NoDataSeconds: int64(c.NoData / time.Second),
+		NoDataSeconds: int64(c.NoData / time.Second), Percentile: p,
 	}
 }
 
 func (c conditions) value() alerts.Conditions {
+	var p alerts.Percentile
+	if c.Percentile != nil {
+		p = alerts.Percentile{
+			Of: c.Percentile.Of, Above: time.Duration(c.Percentile.ThresholdMS) * time.Millisecond,
+			Window: time.Duration(c.Percentile.WindowSeconds) * time.Second,
+		}
+	}
 	return alerts.Conditions{
 		Failures: c.Failures, ResponseTime: time.Duration(c.ResponseTimeMS) * time.Millisecond, Uptime: c.Uptime, Certificate: c.Certificate,
-		Regions: c.Regions, NoData: time.Duration(c.NoDataSeconds) * time.Second,
+		Regions: c.Regions, NoData: time.Duration(c.NoDataSeconds) * time.Second, Percentile: p,
 	}
 }
 

@@ -157,9 +157,13 @@ func readRules(ctx context.Context, tx *sql.Tx, states map[uint32]alerts.State, 
 	for _, t := range triggers {
 		open[t.RuleID] = &t
 	}
+	samples, err := readSamples(ctx, tx, ids)
+	if err != nil {
+		return err
+	}
 	for _, r := range rules {
 		st := states[r.MonitorID]
-		st.Rules = append(st.Rules, alerts.RuleState{Rule: r, Open: open[r.ID]})
+		st.Rules = append(st.Rules, alerts.RuleState{Rule: r, Open: open[r.ID], Samples: samples[r.ID]})
 		states[r.MonitorID] = st
 	}
 	return nil
@@ -215,6 +219,11 @@ func writeBatch(ctx context.Context, tx *sql.Tx, before alerts.Progress, b alert
 	}
 	for id, o := range b.Overlays {
 		if err := saveOverlay(ctx, tx, id, o); err != nil {
+			return err
+		}
+	}
+	for rule, s := range b.Samples {
+		if err := saveSamples(ctx, tx, rule, s); err != nil {
 			return err
 		}
 	}

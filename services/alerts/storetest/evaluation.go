@@ -46,16 +46,19 @@ var evaluationCases = []Case{
 		past := incident(1, org, monitor, 1)
 		past.Status, past.Settled, past.EndTime, past.ResolvedAt = alerts.IncidentResolved, true, at(2), at(2)
 		now := incident(2, org, monitor, 3)
+		samples := &alerts.Samples{
+			Above: time.Second, Window: time.Minute, Last: at(1), At: at(2), Slots: []alerts.SampleSlot{{At: 1 << 40, N: 9, Over: map[int]uint32{-3: 1, 400: 7}}, {At: 1<<40 + 1, N: 1}},
+		}
 		put(t, s, at(4), alerts.Batch{
 			Known: map[uint32]alerts.Status{monitor: alerts.StatusDown}, Blind: map[uint32]time.Time{monitor: at(3)},
 			Incidents: []alerts.Incident{past, now},
-			Triggers:  []alerts.Trigger{closed, open},
+			Triggers:  []alerts.Trigger{closed, open}, Samples: map[uint32]*alerts.Samples{calm.ID: samples},
 		})
 		loud.Triggered = true
 		want := map[uint32]alerts.State{
 			monitor: {
 				Monitor: m, Known: alerts.StatusDown, Blind: at(3), Incident: &now,
-				Rules:    []alerts.RuleState{{Rule: calm}, {Rule: loud, Open: &open}},
+				Rules:    []alerts.RuleState{{Rule: calm, Samples: samples}, {Rule: loud, Open: &open}},
 				Channels: []alerts.Channel{ch},
 			},
 			99: {Monitor: alerts.Monitor{ID: 99, OrganizationID: other}, Channels: []alerts.Channel{foreign}},
@@ -68,11 +71,11 @@ var evaluationCases = []Case{
 			same(t, "states", got, want)
 			return alerts.Batch{
 				Progress: p, Known: map[uint32]alerts.Status{monitor: alerts.StatusUp}, Blind: map[uint32]time.Time{monitor: {}},
-				Incidents: []alerts.Incident{ended}, Triggers: []alerts.Trigger{done},
+				Incidents: []alerts.Incident{ended}, Triggers: []alerts.Trigger{done}, Samples: map[uint32]*alerts.Samples{calm.ID: nil},
 			}
 		}))
 		check(t, s.Advance(ctx(t), refs, at(6), func(p alerts.Progress, got map[uint32]alerts.State) alerts.Batch {
-			if st := got[monitor]; st.Incident != nil || st.Rules[1].Open != nil || st.Known != alerts.StatusUp || !st.Blind.IsZero() {
+			if st := got[monitor]; st.Incident != nil || st.Rules[0].Samples != nil || st.Rules[1].Open != nil || st.Known != alerts.StatusUp || !st.Blind.IsZero() {
 				t.Errorf("after the end the state is %+v", st)
 			}
 			return alerts.Batch{Progress: p}

@@ -111,8 +111,10 @@ type Conditions struct {
 	DegradedRegions *int32 `protobuf:"varint,5,opt,name=degraded_regions,json=degradedRegions,proto3,oneof" json:"degraded_regions,omitempty"`
 	// Nothing has been known of the monitor for so many seconds, 1 to 2592000, after something was known or it was switched on.
 	NoDataSeconds *int32 `protobuf:"varint,6,opt,name=no_data_seconds,json=noDataSeconds,proto3,oneof" json:"no_data_seconds,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// A percentile of the response times of the last while is above a threshold.
+	ResponseTimePercentile *ResponseTimePercentile `protobuf:"bytes,7,opt,name=response_time_percentile,json=responseTimePercentile,proto3" json:"response_time_percentile,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *Conditions) Reset() {
@@ -187,6 +189,78 @@ func (x *Conditions) GetNoDataSeconds() int32 {
 	return 0
 }
 
+func (x *Conditions) GetResponseTimePercentile() *ResponseTimePercentile {
+	if x != nil {
+		return x.ResponseTimePercentile
+	}
+	return nil
+}
+
+// ResponseTimePercentile is a condition about the response times of successful checks from all regions together. It says nothing while
+// there are fewer than ten of them.
+type ResponseTimePercentile struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which percentile, by nearest rank: 50 to 99.9.
+	Percentile float64 `protobuf:"fixed64,1,opt,name=percentile,proto3" json:"percentile,omitempty"`
+	// Milliseconds that it is above, 1 to 300000.
+	ThresholdMs int32 `protobuf:"varint,2,opt,name=threshold_ms,json=thresholdMs,proto3" json:"threshold_ms,omitempty"`
+	// Seconds that are looked back, 60 to 86400. The condition ends when the percentile has not been above the threshold for as long.
+	WindowSeconds int32 `protobuf:"varint,3,opt,name=window_seconds,json=windowSeconds,proto3" json:"window_seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResponseTimePercentile) Reset() {
+	*x = ResponseTimePercentile{}
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResponseTimePercentile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResponseTimePercentile) ProtoMessage() {}
+
+func (x *ResponseTimePercentile) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResponseTimePercentile.ProtoReflect.Descriptor instead.
+func (*ResponseTimePercentile) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ResponseTimePercentile) GetPercentile() float64 {
+	if x != nil {
+		return x.Percentile
+	}
+	return 0
+}
+
+func (x *ResponseTimePercentile) GetThresholdMs() int32 {
+	if x != nil {
+		return x.ThresholdMs
+	}
+	return 0
+}
+
+func (x *ResponseTimePercentile) GetWindowSeconds() int32 {
+	if x != nil {
+		return x.WindowSeconds
+	}
+	return 0
+}
+
 // Alert is a rule of one monitor.
 type Alert struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -217,7 +291,7 @@ type Alert struct {
 
 func (x *Alert) Reset() {
 	*x = Alert{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[1]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -229,7 +303,7 @@ func (x *Alert) String() string {
 func (*Alert) ProtoMessage() {}
 
 func (x *Alert) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[1]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -242,7 +316,7 @@ func (x *Alert) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alert.ProtoReflect.Descriptor instead.
 func (*Alert) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{1}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Alert) GetId() uint32 {
@@ -326,7 +400,7 @@ type ListAlertsRequest struct {
 
 func (x *ListAlertsRequest) Reset() {
 	*x = ListAlertsRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[2]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -338,7 +412,7 @@ func (x *ListAlertsRequest) String() string {
 func (*ListAlertsRequest) ProtoMessage() {}
 
 func (x *ListAlertsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[2]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -351,7 +425,7 @@ func (x *ListAlertsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAlertsRequest.ProtoReflect.Descriptor instead.
 func (*ListAlertsRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{2}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ListAlertsRequest) GetMonitorId() uint32 {
@@ -372,7 +446,7 @@ type ListAlertsResponse struct {
 
 func (x *ListAlertsResponse) Reset() {
 	*x = ListAlertsResponse{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[3]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -384,7 +458,7 @@ func (x *ListAlertsResponse) String() string {
 func (*ListAlertsResponse) ProtoMessage() {}
 
 func (x *ListAlertsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[3]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -397,7 +471,7 @@ func (x *ListAlertsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAlertsResponse.ProtoReflect.Descriptor instead.
 func (*ListAlertsResponse) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{3}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ListAlertsResponse) GetAlerts() []*Alert {
@@ -420,7 +494,7 @@ type CreateAlertRequest struct {
 
 func (x *CreateAlertRequest) Reset() {
 	*x = CreateAlertRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[4]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -432,7 +506,7 @@ func (x *CreateAlertRequest) String() string {
 func (*CreateAlertRequest) ProtoMessage() {}
 
 func (x *CreateAlertRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[4]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -445,7 +519,7 @@ func (x *CreateAlertRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAlertRequest.ProtoReflect.Descriptor instead.
 func (*CreateAlertRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{4}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CreateAlertRequest) GetMonitorId() uint32 {
@@ -479,7 +553,7 @@ type UpdateAlertRequest struct {
 
 func (x *UpdateAlertRequest) Reset() {
 	*x = UpdateAlertRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[5]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -491,7 +565,7 @@ func (x *UpdateAlertRequest) String() string {
 func (*UpdateAlertRequest) ProtoMessage() {}
 
 func (x *UpdateAlertRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[5]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -504,7 +578,7 @@ func (x *UpdateAlertRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAlertRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAlertRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{5}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *UpdateAlertRequest) GetMonitorId() uint32 {
@@ -548,7 +622,7 @@ type DeleteAlertRequest struct {
 
 func (x *DeleteAlertRequest) Reset() {
 	*x = DeleteAlertRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[6]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -560,7 +634,7 @@ func (x *DeleteAlertRequest) String() string {
 func (*DeleteAlertRequest) ProtoMessage() {}
 
 func (x *DeleteAlertRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[6]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -573,7 +647,7 @@ func (x *DeleteAlertRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteAlertRequest.ProtoReflect.Descriptor instead.
 func (*DeleteAlertRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{6}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DeleteAlertRequest) GetMonitorId() uint32 {
@@ -603,7 +677,7 @@ type TestAlertRequest struct {
 
 func (x *TestAlertRequest) Reset() {
 	*x = TestAlertRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[7]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -615,7 +689,7 @@ func (x *TestAlertRequest) String() string {
 func (*TestAlertRequest) ProtoMessage() {}
 
 func (x *TestAlertRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[7]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -628,7 +702,7 @@ func (x *TestAlertRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestAlertRequest.ProtoReflect.Descriptor instead.
 func (*TestAlertRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{7}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TestAlertRequest) GetMonitorId() uint32 {
@@ -662,7 +736,7 @@ type ListAlertHistoryRequest struct {
 
 func (x *ListAlertHistoryRequest) Reset() {
 	*x = ListAlertHistoryRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[8]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -674,7 +748,7 @@ func (x *ListAlertHistoryRequest) String() string {
 func (*ListAlertHistoryRequest) ProtoMessage() {}
 
 func (x *ListAlertHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[8]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -687,7 +761,7 @@ func (x *ListAlertHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAlertHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ListAlertHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{8}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListAlertHistoryRequest) GetMonitorId() uint32 {
@@ -731,7 +805,7 @@ type ListAlertHistoryResponse struct {
 
 func (x *ListAlertHistoryResponse) Reset() {
 	*x = ListAlertHistoryResponse{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[9]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -743,7 +817,7 @@ func (x *ListAlertHistoryResponse) String() string {
 func (*ListAlertHistoryResponse) ProtoMessage() {}
 
 func (x *ListAlertHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[9]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -756,7 +830,7 @@ func (x *ListAlertHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAlertHistoryResponse.ProtoReflect.Descriptor instead.
 func (*ListAlertHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{9}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListAlertHistoryResponse) GetHistory() []*AlertHistoryEntry {
@@ -794,7 +868,7 @@ type AlertHistoryEntry struct {
 
 func (x *AlertHistoryEntry) Reset() {
 	*x = AlertHistoryEntry{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[10]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -806,7 +880,7 @@ func (x *AlertHistoryEntry) String() string {
 func (*AlertHistoryEntry) ProtoMessage() {}
 
 func (x *AlertHistoryEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[10]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -819,7 +893,7 @@ func (x *AlertHistoryEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlertHistoryEntry.ProtoReflect.Descriptor instead.
 func (*AlertHistoryEntry) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{10}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AlertHistoryEntry) GetId() uint32 {
@@ -883,7 +957,7 @@ type ListIncidentsRequest struct {
 
 func (x *ListIncidentsRequest) Reset() {
 	*x = ListIncidentsRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[11]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -895,7 +969,7 @@ func (x *ListIncidentsRequest) String() string {
 func (*ListIncidentsRequest) ProtoMessage() {}
 
 func (x *ListIncidentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[11]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -908,7 +982,7 @@ func (x *ListIncidentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIncidentsRequest.ProtoReflect.Descriptor instead.
 func (*ListIncidentsRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{11}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListIncidentsRequest) GetStatus() string {
@@ -959,7 +1033,7 @@ type ListIncidentsResponse struct {
 
 func (x *ListIncidentsResponse) Reset() {
 	*x = ListIncidentsResponse{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[12]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1045,7 @@ func (x *ListIncidentsResponse) String() string {
 func (*ListIncidentsResponse) ProtoMessage() {}
 
 func (x *ListIncidentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[12]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1058,7 @@ func (x *ListIncidentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIncidentsResponse.ProtoReflect.Descriptor instead.
 func (*ListIncidentsResponse) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{12}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListIncidentsResponse) GetIncidents() []*Incident {
@@ -1012,7 +1086,7 @@ type GetIncidentRequest struct {
 
 func (x *GetIncidentRequest) Reset() {
 	*x = GetIncidentRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[13]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1024,7 +1098,7 @@ func (x *GetIncidentRequest) String() string {
 func (*GetIncidentRequest) ProtoMessage() {}
 
 func (x *GetIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[13]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1037,7 +1111,7 @@ func (x *GetIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIncidentRequest.ProtoReflect.Descriptor instead.
 func (*GetIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{13}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetIncidentRequest) GetId() uint32 {
@@ -1058,7 +1132,7 @@ type AcknowledgeIncidentRequest struct {
 
 func (x *AcknowledgeIncidentRequest) Reset() {
 	*x = AcknowledgeIncidentRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[14]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1070,7 +1144,7 @@ func (x *AcknowledgeIncidentRequest) String() string {
 func (*AcknowledgeIncidentRequest) ProtoMessage() {}
 
 func (x *AcknowledgeIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[14]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1083,7 +1157,7 @@ func (x *AcknowledgeIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeIncidentRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{14}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AcknowledgeIncidentRequest) GetId() uint32 {
@@ -1104,7 +1178,7 @@ type ResolveIncidentRequest struct {
 
 func (x *ResolveIncidentRequest) Reset() {
 	*x = ResolveIncidentRequest{}
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[15]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1116,7 +1190,7 @@ func (x *ResolveIncidentRequest) String() string {
 func (*ResolveIncidentRequest) ProtoMessage() {}
 
 func (x *ResolveIncidentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[15]
+	mi := &file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1129,7 +1203,7 @@ func (x *ResolveIncidentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveIncidentRequest.ProtoReflect.Descriptor instead.
 func (*ResolveIncidentRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{15}
+	return file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ResolveIncidentRequest) GetId() uint32 {
@@ -1143,7 +1217,7 @@ var File_frogstats_uptime_alerts_v1_alerts_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc = "" +
 	"\n" +
-	"'frogstats/uptime/alerts/v1/alerts.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a)frogstats/uptime/alerts/v1/delivery.proto\x1a)frogstats/uptime/alerts/v1/incident.proto\x1a%frogstats/uptime/alerts/v1/page.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x04\n" +
+	"'frogstats/uptime/alerts/v1/alerts.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a)frogstats/uptime/alerts/v1/delivery.proto\x1a)frogstats/uptime/alerts/v1/incident.proto\x1a%frogstats/uptime/alerts/v1/page.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x05\n" +
 	"\n" +
 	"Conditions\x12A\n" +
 	"\x14consecutive_failures\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x01H\x00R\x13consecutiveFailures\x88\x01\x01\x12M\n" +
@@ -1152,13 +1226,20 @@ const file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc = "" +
 	"\x15certificate_days_left\x18\x04 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xc2\x1c(\x01H\x03R\x13certificateDaysLeft\x88\x01\x01\x129\n" +
 	"\x10degraded_regions\x18\x05 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x01H\x04R\x0fdegradedRegions\x88\x01\x01\x129\n" +
-	"\x0fno_data_seconds\x18\x06 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\x9a\x9e\x01(\x01H\x05R\rnoDataSeconds\x88\x01\x01B\x17\n" +
+	"\x0fno_data_seconds\x18\x06 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\x9a\x9e\x01(\x01H\x05R\rnoDataSeconds\x88\x01\x01\x12l\n" +
+	"\x18response_time_percentile\x18\a \x01(\v22.frogstats.uptime.alerts.v1.ResponseTimePercentileR\x16responseTimePercentileB\x17\n" +
 	"\x15_consecutive_failuresB\x1d\n" +
 	"\x1b_response_time_threshold_msB\x1e\n" +
 	"\x1c_uptime_percentage_thresholdB\x18\n" +
 	"\x16_certificate_days_leftB\x13\n" +
 	"\x11_degraded_regionsB\x12\n" +
-	"\x10_no_data_seconds\"\x97\x04\n" +
+	"\x10_no_data_seconds\"\xb5\x01\n" +
+	"\x16ResponseTimePercentile\x127\n" +
+	"\n" +
+	"percentile\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x9a\x99\x99\x99\x99\xf9X@)\x00\x00\x00\x00\x00\x00I@R\n" +
+	"percentile\x12.\n" +
+	"\fthreshold_ms\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xe0\xa7\x12(\x01R\vthresholdMs\x122\n" +
+	"\x0ewindow_seconds\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\xa3\x05(<R\rwindowSeconds\"\x97\x04\n" +
 	"\x05Alert\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x1d\n" +
 	"\n" +
@@ -1295,87 +1376,89 @@ func file_frogstats_uptime_alerts_v1_alerts_proto_rawDescGZIP() []byte {
 }
 
 var file_frogstats_uptime_alerts_v1_alerts_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_frogstats_uptime_alerts_v1_alerts_proto_goTypes = []any{
 	(Severity)(0),                        // 0: frogstats.uptime.alerts.v1.Severity
 	(*Conditions)(nil),                   // 1: frogstats.uptime.alerts.v1.Conditions
-	(*Alert)(nil),                        // 2: frogstats.uptime.alerts.v1.Alert
-	(*ListAlertsRequest)(nil),            // 3: frogstats.uptime.alerts.v1.ListAlertsRequest
-	(*ListAlertsResponse)(nil),           // 4: frogstats.uptime.alerts.v1.ListAlertsResponse
-	(*CreateAlertRequest)(nil),           // 5: frogstats.uptime.alerts.v1.CreateAlertRequest
-	(*UpdateAlertRequest)(nil),           // 6: frogstats.uptime.alerts.v1.UpdateAlertRequest
-	(*DeleteAlertRequest)(nil),           // 7: frogstats.uptime.alerts.v1.DeleteAlertRequest
-	(*TestAlertRequest)(nil),             // 8: frogstats.uptime.alerts.v1.TestAlertRequest
-	(*ListAlertHistoryRequest)(nil),      // 9: frogstats.uptime.alerts.v1.ListAlertHistoryRequest
-	(*ListAlertHistoryResponse)(nil),     // 10: frogstats.uptime.alerts.v1.ListAlertHistoryResponse
-	(*AlertHistoryEntry)(nil),            // 11: frogstats.uptime.alerts.v1.AlertHistoryEntry
-	(*ListIncidentsRequest)(nil),         // 12: frogstats.uptime.alerts.v1.ListIncidentsRequest
-	(*ListIncidentsResponse)(nil),        // 13: frogstats.uptime.alerts.v1.ListIncidentsResponse
-	(*GetIncidentRequest)(nil),           // 14: frogstats.uptime.alerts.v1.GetIncidentRequest
-	(*AcknowledgeIncidentRequest)(nil),   // 15: frogstats.uptime.alerts.v1.AcknowledgeIncidentRequest
-	(*ResolveIncidentRequest)(nil),       // 16: frogstats.uptime.alerts.v1.ResolveIncidentRequest
-	(*structpb.Struct)(nil),              // 17: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),        // 18: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),        // 19: google.protobuf.FieldMask
-	(*Page)(nil),                         // 20: frogstats.uptime.alerts.v1.Page
-	(*Incident)(nil),                     // 21: frogstats.uptime.alerts.v1.Incident
-	(*ListDeliveriesRequest)(nil),        // 22: frogstats.uptime.alerts.v1.ListDeliveriesRequest
-	(*ListDeliveryAttemptsRequest)(nil),  // 23: frogstats.uptime.alerts.v1.ListDeliveryAttemptsRequest
-	(*ReplayDeliveryRequest)(nil),        // 24: frogstats.uptime.alerts.v1.ReplayDeliveryRequest
-	(*emptypb.Empty)(nil),                // 25: google.protobuf.Empty
-	(*TestDelivery)(nil),                 // 26: frogstats.uptime.alerts.v1.TestDelivery
-	(*ListDeliveriesResponse)(nil),       // 27: frogstats.uptime.alerts.v1.ListDeliveriesResponse
-	(*ListDeliveryAttemptsResponse)(nil), // 28: frogstats.uptime.alerts.v1.ListDeliveryAttemptsResponse
-	(*Delivery)(nil),                     // 29: frogstats.uptime.alerts.v1.Delivery
+	(*ResponseTimePercentile)(nil),       // 2: frogstats.uptime.alerts.v1.ResponseTimePercentile
+	(*Alert)(nil),                        // 3: frogstats.uptime.alerts.v1.Alert
+	(*ListAlertsRequest)(nil),            // 4: frogstats.uptime.alerts.v1.ListAlertsRequest
+	(*ListAlertsResponse)(nil),           // 5: frogstats.uptime.alerts.v1.ListAlertsResponse
+	(*CreateAlertRequest)(nil),           // 6: frogstats.uptime.alerts.v1.CreateAlertRequest
+	(*UpdateAlertRequest)(nil),           // 7: frogstats.uptime.alerts.v1.UpdateAlertRequest
+	(*DeleteAlertRequest)(nil),           // 8: frogstats.uptime.alerts.v1.DeleteAlertRequest
+	(*TestAlertRequest)(nil),             // 9: frogstats.uptime.alerts.v1.TestAlertRequest
+	(*ListAlertHistoryRequest)(nil),      // 10: frogstats.uptime.alerts.v1.ListAlertHistoryRequest
+	(*ListAlertHistoryResponse)(nil),     // 11: frogstats.uptime.alerts.v1.ListAlertHistoryResponse
+	(*AlertHistoryEntry)(nil),            // 12: frogstats.uptime.alerts.v1.AlertHistoryEntry
+	(*ListIncidentsRequest)(nil),         // 13: frogstats.uptime.alerts.v1.ListIncidentsRequest
+	(*ListIncidentsResponse)(nil),        // 14: frogstats.uptime.alerts.v1.ListIncidentsResponse
+	(*GetIncidentRequest)(nil),           // 15: frogstats.uptime.alerts.v1.GetIncidentRequest
+	(*AcknowledgeIncidentRequest)(nil),   // 16: frogstats.uptime.alerts.v1.AcknowledgeIncidentRequest
+	(*ResolveIncidentRequest)(nil),       // 17: frogstats.uptime.alerts.v1.ResolveIncidentRequest
+	(*structpb.Struct)(nil),              // 18: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),        // 19: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),        // 20: google.protobuf.FieldMask
+	(*Page)(nil),                         // 21: frogstats.uptime.alerts.v1.Page
+	(*Incident)(nil),                     // 22: frogstats.uptime.alerts.v1.Incident
+	(*ListDeliveriesRequest)(nil),        // 23: frogstats.uptime.alerts.v1.ListDeliveriesRequest
+	(*ListDeliveryAttemptsRequest)(nil),  // 24: frogstats.uptime.alerts.v1.ListDeliveryAttemptsRequest
+	(*ReplayDeliveryRequest)(nil),        // 25: frogstats.uptime.alerts.v1.ReplayDeliveryRequest
+	(*emptypb.Empty)(nil),                // 26: google.protobuf.Empty
+	(*TestDelivery)(nil),                 // 27: frogstats.uptime.alerts.v1.TestDelivery
+	(*ListDeliveriesResponse)(nil),       // 28: frogstats.uptime.alerts.v1.ListDeliveriesResponse
+	(*ListDeliveryAttemptsResponse)(nil), // 29: frogstats.uptime.alerts.v1.ListDeliveryAttemptsResponse
+	(*Delivery)(nil),                     // 30: frogstats.uptime.alerts.v1.Delivery
 }
 var file_frogstats_uptime_alerts_v1_alerts_proto_depIdxs = []int32{
-	17, // 0: frogstats.uptime.alerts.v1.Alert.alert_config:type_name -> google.protobuf.Struct
-	1,  // 1: frogstats.uptime.alerts.v1.Alert.conditions:type_name -> frogstats.uptime.alerts.v1.Conditions
-	18, // 2: frogstats.uptime.alerts.v1.Alert.created_at:type_name -> google.protobuf.Timestamp
-	18, // 3: frogstats.uptime.alerts.v1.Alert.updated_at:type_name -> google.protobuf.Timestamp
-	0,  // 4: frogstats.uptime.alerts.v1.Alert.severity:type_name -> frogstats.uptime.alerts.v1.Severity
-	2,  // 5: frogstats.uptime.alerts.v1.ListAlertsResponse.alerts:type_name -> frogstats.uptime.alerts.v1.Alert
-	2,  // 6: frogstats.uptime.alerts.v1.CreateAlertRequest.alert:type_name -> frogstats.uptime.alerts.v1.Alert
-	2,  // 7: frogstats.uptime.alerts.v1.UpdateAlertRequest.alert:type_name -> frogstats.uptime.alerts.v1.Alert
-	19, // 8: frogstats.uptime.alerts.v1.UpdateAlertRequest.update_mask:type_name -> google.protobuf.FieldMask
-	11, // 9: frogstats.uptime.alerts.v1.ListAlertHistoryResponse.history:type_name -> frogstats.uptime.alerts.v1.AlertHistoryEntry
-	20, // 10: frogstats.uptime.alerts.v1.ListAlertHistoryResponse.pagination:type_name -> frogstats.uptime.alerts.v1.Page
-	18, // 11: frogstats.uptime.alerts.v1.AlertHistoryEntry.triggered_at:type_name -> google.protobuf.Timestamp
-	18, // 12: frogstats.uptime.alerts.v1.AlertHistoryEntry.resolved_at:type_name -> google.protobuf.Timestamp
-	17, // 13: frogstats.uptime.alerts.v1.AlertHistoryEntry.alert_data:type_name -> google.protobuf.Struct
-	21, // 14: frogstats.uptime.alerts.v1.ListIncidentsResponse.incidents:type_name -> frogstats.uptime.alerts.v1.Incident
-	20, // 15: frogstats.uptime.alerts.v1.ListIncidentsResponse.pagination:type_name -> frogstats.uptime.alerts.v1.Page
-	3,  // 16: frogstats.uptime.alerts.v1.AlertsService.ListAlerts:input_type -> frogstats.uptime.alerts.v1.ListAlertsRequest
-	5,  // 17: frogstats.uptime.alerts.v1.AlertsService.CreateAlert:input_type -> frogstats.uptime.alerts.v1.CreateAlertRequest
-	6,  // 18: frogstats.uptime.alerts.v1.AlertsService.UpdateAlert:input_type -> frogstats.uptime.alerts.v1.UpdateAlertRequest
-	7,  // 19: frogstats.uptime.alerts.v1.AlertsService.DeleteAlert:input_type -> frogstats.uptime.alerts.v1.DeleteAlertRequest
-	8,  // 20: frogstats.uptime.alerts.v1.AlertsService.TestAlert:input_type -> frogstats.uptime.alerts.v1.TestAlertRequest
-	9,  // 21: frogstats.uptime.alerts.v1.AlertsService.ListAlertHistory:input_type -> frogstats.uptime.alerts.v1.ListAlertHistoryRequest
-	22, // 22: frogstats.uptime.alerts.v1.AlertsService.ListDeliveries:input_type -> frogstats.uptime.alerts.v1.ListDeliveriesRequest
-	23, // 23: frogstats.uptime.alerts.v1.AlertsService.ListDeliveryAttempts:input_type -> frogstats.uptime.alerts.v1.ListDeliveryAttemptsRequest
-	24, // 24: frogstats.uptime.alerts.v1.AlertsService.ReplayDelivery:input_type -> frogstats.uptime.alerts.v1.ReplayDeliveryRequest
-	12, // 25: frogstats.uptime.alerts.v1.IncidentsService.ListIncidents:input_type -> frogstats.uptime.alerts.v1.ListIncidentsRequest
-	14, // 26: frogstats.uptime.alerts.v1.IncidentsService.GetIncident:input_type -> frogstats.uptime.alerts.v1.GetIncidentRequest
-	15, // 27: frogstats.uptime.alerts.v1.IncidentsService.AcknowledgeIncident:input_type -> frogstats.uptime.alerts.v1.AcknowledgeIncidentRequest
-	16, // 28: frogstats.uptime.alerts.v1.IncidentsService.ResolveIncident:input_type -> frogstats.uptime.alerts.v1.ResolveIncidentRequest
-	4,  // 29: frogstats.uptime.alerts.v1.AlertsService.ListAlerts:output_type -> frogstats.uptime.alerts.v1.ListAlertsResponse
-	2,  // 30: frogstats.uptime.alerts.v1.AlertsService.CreateAlert:output_type -> frogstats.uptime.alerts.v1.Alert
-	2,  // 31: frogstats.uptime.alerts.v1.AlertsService.UpdateAlert:output_type -> frogstats.uptime.alerts.v1.Alert
-	25, // 32: frogstats.uptime.alerts.v1.AlertsService.DeleteAlert:output_type -> google.protobuf.Empty
-	26, // 33: frogstats.uptime.alerts.v1.AlertsService.TestAlert:output_type -> frogstats.uptime.alerts.v1.TestDelivery
-	10, // 34: frogstats.uptime.alerts.v1.AlertsService.ListAlertHistory:output_type -> frogstats.uptime.alerts.v1.ListAlertHistoryResponse
-	27, // 35: frogstats.uptime.alerts.v1.AlertsService.ListDeliveries:output_type -> frogstats.uptime.alerts.v1.ListDeliveriesResponse
-	28, // 36: frogstats.uptime.alerts.v1.AlertsService.ListDeliveryAttempts:output_type -> frogstats.uptime.alerts.v1.ListDeliveryAttemptsResponse
-	29, // 37: frogstats.uptime.alerts.v1.AlertsService.ReplayDelivery:output_type -> frogstats.uptime.alerts.v1.Delivery
-	13, // 38: frogstats.uptime.alerts.v1.IncidentsService.ListIncidents:output_type -> frogstats.uptime.alerts.v1.ListIncidentsResponse
-	21, // 39: frogstats.uptime.alerts.v1.IncidentsService.GetIncident:output_type -> frogstats.uptime.alerts.v1.Incident
-	21, // 40: frogstats.uptime.alerts.v1.IncidentsService.AcknowledgeIncident:output_type -> frogstats.uptime.alerts.v1.Incident
-	21, // 41: frogstats.uptime.alerts.v1.IncidentsService.ResolveIncident:output_type -> frogstats.uptime.alerts.v1.Incident
-	29, // [29:42] is the sub-list for method output_type
-	16, // [16:29] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	2,  // 0: frogstats.uptime.alerts.v1.Conditions.response_time_percentile:type_name -> frogstats.uptime.alerts.v1.ResponseTimePercentile
+	18, // 1: frogstats.uptime.alerts.v1.Alert.alert_config:type_name -> google.protobuf.Struct
+	1,  // 2: frogstats.uptime.alerts.v1.Alert.conditions:type_name -> frogstats.uptime.alerts.v1.Conditions
+	19, // 3: frogstats.uptime.alerts.v1.Alert.created_at:type_name -> google.protobuf.Timestamp
+	19, // 4: frogstats.uptime.alerts.v1.Alert.updated_at:type_name -> google.protobuf.Timestamp
+	0,  // 5: frogstats.uptime.alerts.v1.Alert.severity:type_name -> frogstats.uptime.alerts.v1.Severity
+	3,  // 6: frogstats.uptime.alerts.v1.ListAlertsResponse.alerts:type_name -> frogstats.uptime.alerts.v1.Alert
+	3,  // 7: frogstats.uptime.alerts.v1.CreateAlertRequest.alert:type_name -> frogstats.uptime.alerts.v1.Alert
+	3,  // 8: frogstats.uptime.alerts.v1.UpdateAlertRequest.alert:type_name -> frogstats.uptime.alerts.v1.Alert
+	20, // 9: frogstats.uptime.alerts.v1.UpdateAlertRequest.update_mask:type_name -> google.protobuf.FieldMask
+	12, // 10: frogstats.uptime.alerts.v1.ListAlertHistoryResponse.history:type_name -> frogstats.uptime.alerts.v1.AlertHistoryEntry
+	21, // 11: frogstats.uptime.alerts.v1.ListAlertHistoryResponse.pagination:type_name -> frogstats.uptime.alerts.v1.Page
+	19, // 12: frogstats.uptime.alerts.v1.AlertHistoryEntry.triggered_at:type_name -> google.protobuf.Timestamp
+	19, // 13: frogstats.uptime.alerts.v1.AlertHistoryEntry.resolved_at:type_name -> google.protobuf.Timestamp
+	18, // 14: frogstats.uptime.alerts.v1.AlertHistoryEntry.alert_data:type_name -> google.protobuf.Struct
+	22, // 15: frogstats.uptime.alerts.v1.ListIncidentsResponse.incidents:type_name -> frogstats.uptime.alerts.v1.Incident
+	21, // 16: frogstats.uptime.alerts.v1.ListIncidentsResponse.pagination:type_name -> frogstats.uptime.alerts.v1.Page
+	4,  // 17: frogstats.uptime.alerts.v1.AlertsService.ListAlerts:input_type -> frogstats.uptime.alerts.v1.ListAlertsRequest
+	6,  // 18: frogstats.uptime.alerts.v1.AlertsService.CreateAlert:input_type -> frogstats.uptime.alerts.v1.CreateAlertRequest
+	7,  // 19: frogstats.uptime.alerts.v1.AlertsService.UpdateAlert:input_type -> frogstats.uptime.alerts.v1.UpdateAlertRequest
+	8,  // 20: frogstats.uptime.alerts.v1.AlertsService.DeleteAlert:input_type -> frogstats.uptime.alerts.v1.DeleteAlertRequest
+	9,  // 21: frogstats.uptime.alerts.v1.AlertsService.TestAlert:input_type -> frogstats.uptime.alerts.v1.TestAlertRequest
+	10, // 22: frogstats.uptime.alerts.v1.AlertsService.ListAlertHistory:input_type -> frogstats.uptime.alerts.v1.ListAlertHistoryRequest
+	23, // 23: frogstats.uptime.alerts.v1.AlertsService.ListDeliveries:input_type -> frogstats.uptime.alerts.v1.ListDeliveriesRequest
+	24, // 24: frogstats.uptime.alerts.v1.AlertsService.ListDeliveryAttempts:input_type -> frogstats.uptime.alerts.v1.ListDeliveryAttemptsRequest
+	25, // 25: frogstats.uptime.alerts.v1.AlertsService.ReplayDelivery:input_type -> frogstats.uptime.alerts.v1.ReplayDeliveryRequest
+	13, // 26: frogstats.uptime.alerts.v1.IncidentsService.ListIncidents:input_type -> frogstats.uptime.alerts.v1.ListIncidentsRequest
+	15, // 27: frogstats.uptime.alerts.v1.IncidentsService.GetIncident:input_type -> frogstats.uptime.alerts.v1.GetIncidentRequest
+	16, // 28: frogstats.uptime.alerts.v1.IncidentsService.AcknowledgeIncident:input_type -> frogstats.uptime.alerts.v1.AcknowledgeIncidentRequest
+	17, // 29: frogstats.uptime.alerts.v1.IncidentsService.ResolveIncident:input_type -> frogstats.uptime.alerts.v1.ResolveIncidentRequest
+	5,  // 30: frogstats.uptime.alerts.v1.AlertsService.ListAlerts:output_type -> frogstats.uptime.alerts.v1.ListAlertsResponse
+	3,  // 31: frogstats.uptime.alerts.v1.AlertsService.CreateAlert:output_type -> frogstats.uptime.alerts.v1.Alert
+	3,  // 32: frogstats.uptime.alerts.v1.AlertsService.UpdateAlert:output_type -> frogstats.uptime.alerts.v1.Alert
+	26, // 33: frogstats.uptime.alerts.v1.AlertsService.DeleteAlert:output_type -> google.protobuf.Empty
+	27, // 34: frogstats.uptime.alerts.v1.AlertsService.TestAlert:output_type -> frogstats.uptime.alerts.v1.TestDelivery
+	11, // 35: frogstats.uptime.alerts.v1.AlertsService.ListAlertHistory:output_type -> frogstats.uptime.alerts.v1.ListAlertHistoryResponse
+	28, // 36: frogstats.uptime.alerts.v1.AlertsService.ListDeliveries:output_type -> frogstats.uptime.alerts.v1.ListDeliveriesResponse
+	29, // 37: frogstats.uptime.alerts.v1.AlertsService.ListDeliveryAttempts:output_type -> frogstats.uptime.alerts.v1.ListDeliveryAttemptsResponse
+	30, // 38: frogstats.uptime.alerts.v1.AlertsService.ReplayDelivery:output_type -> frogstats.uptime.alerts.v1.Delivery
+	14, // 39: frogstats.uptime.alerts.v1.IncidentsService.ListIncidents:output_type -> frogstats.uptime.alerts.v1.ListIncidentsResponse
+	22, // 40: frogstats.uptime.alerts.v1.IncidentsService.GetIncident:output_type -> frogstats.uptime.alerts.v1.Incident
+	22, // 41: frogstats.uptime.alerts.v1.IncidentsService.AcknowledgeIncident:output_type -> frogstats.uptime.alerts.v1.Incident
+	22, // 42: frogstats.uptime.alerts.v1.IncidentsService.ResolveIncident:output_type -> frogstats.uptime.alerts.v1.Incident
+	30, // [30:43] is the sub-list for method output_type
+	17, // [17:30] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_alerts_v1_alerts_proto_init() }
@@ -1387,16 +1470,16 @@ func file_frogstats_uptime_alerts_v1_alerts_proto_init() {
 	file_frogstats_uptime_alerts_v1_incident_proto_init()
 	file_frogstats_uptime_alerts_v1_page_proto_init()
 	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[0].OneofWrappers = []any{}
-	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[1].OneofWrappers = []any{}
-	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[8].OneofWrappers = []any{}
-	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[11].OneofWrappers = []any{}
+	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[2].OneofWrappers = []any{}
+	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[9].OneofWrappers = []any{}
+	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc), len(file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

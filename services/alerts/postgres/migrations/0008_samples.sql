@@ -1,0 +1,6 @@
+-- +goose Up
+-- What rules about a percentile of response times know of the last while.
+CREATE TABLE rule_samples (
+    alert_id BIGINT PRIMARY KEY REFERENCES uptime_alerts (id) ON DELETE CASCADE,
+    samples  JSONB NOT NULL -- JSON
+);
