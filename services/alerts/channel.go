@@ -40,6 +40,8 @@ type Channel struct {
 	FallbackID     uint32        // channel that is told in the place of this one; 0 means none
 	FallbackAfter  time.Duration // how long this one may leave a message undelivered before that
 	Reminder       time.Duration // how long after it was last told that a monitor is down it is told so again; 0 means never
+	CanaryEvery    time.Duration // how often a test message is sent to it; 0 means never
+	Canary         Canary        // the last of them; changed by SettleCanary alone
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 }

@@ -44,6 +44,7 @@ func (s *channelsServer) CreateChannel(ctx context.Context, in *alertsv1.CreateC
 		"type": true, "name": true, "config": true, "monitor_ids": true, "trigger_events": true, "enabled": true,
 		"digest_window_seconds": true, "max_messages_per_minute": true,
 		"fallback_channel_id": true, "fallback_after_seconds": true, "reminder_interval_seconds": true,
+		"canary_interval_hours": true,
 	}
 	if err := s.checkMonitors(ctx, in.GetChannel(), all); err != nil {
 		return nil, err
@@ -142,6 +143,9 @@ func applyChannel(c *Channel, old Settings, in *alertsv1.Channel, given map[stri
 	}
 	if given["reminder_interval_seconds"] {
 		c.Reminder = time.Duration(in.GetReminderIntervalSeconds()) * time.Second
+	}
+	if given["canary_interval_hours"] {
+		c.CanaryEvery = time.Duration(in.GetCanaryIntervalHours()) * time.Hour
 	}
 	if given["monitor_ids"] {
 		ids, found := monitorIDsFrom(in.GetMonitorIds())

@@ -170,6 +170,10 @@ func channelProto(c Channel, made map[string]any) *alertsv1.Channel {
 	out.DigestWindowSeconds, out.MaxMessagesPerMinute = &window, &most
 	after := int32(c.FallbackAfter.Seconds())
 	out.FallbackChannelId, out.FallbackAfterSeconds = some(c.FallbackID), &after
+	out.CanaryIntervalHours = some(int32(c.CanaryEvery.Hours()))
+	if last := c.Canary; !last.At.IsZero() {
+		out.LastCanaryAt, out.LastCanaryOk, out.LastCanaryError = stamp(last.At), &last.OK, some(last.Error)
+	}
 	out.ReminderIntervalSeconds = some(int32(c.Reminder.Seconds()))
 	for _, e := range c.Events {
 		out.TriggerEvents = append(out.TriggerEvents, triggerEvents[e])

@@ -86,6 +86,7 @@ type Content struct {
 	DownMS         int64            `json:"down_ms,omitempty"`    // of a reminder, from the beginning to this attempt
 	Supersedes     []string         `json:"supersedes,omitempty"` // messages that were not delivered and are told here
 	Test           bool             `json:"test,omitempty"`
+	Scheduled      bool             `json:"scheduled,omitempty"`  // nobody waits for the test
 	Digest         []ContentEntry   `json:"digest,omitempty"`     // then nothing else but the organization
 	InsteadOf      []ContentChannel `json:"instead_of,omitempty"` // channels that did not take it, the first one first
 

@@ -16,6 +16,7 @@ const (
 	NoticeHistoryDelayed NoticeKind = "history_delayed"
 	NoticeOverload       NoticeKind = "overload"
 	NoticeUnplaced       NoticeKind = "unplaced"
+	NoticeChannelFailing NoticeKind = "channel_failing"
 )
 
 // Notice is one trouble of this installation itself. It begins, ends, and is settled once its end was told; until then it may
@@ -153,6 +154,7 @@ var noticeTexts = map[NoticeKind]string{
 	NoticeHistoryDelayed: "history of %s delayed",
 	NoticeOverload:       "%s overloaded",
 	NoticeUnplaced:       "monitors without a prober in %s",
+	NoticeChannelFailing: "channel %s takes no messages",
 }
 
 // noticeText says in a few words what is wrong.

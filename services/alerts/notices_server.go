@@ -63,6 +63,7 @@ var noticeKinds = map[NoticeKind]alertsv1.NoticeKind{
 	NoticeHistoryDelayed: alertsv1.NoticeKind_NOTICE_KIND_HISTORY_DELAYED,
 	NoticeOverload:       alertsv1.NoticeKind_NOTICE_KIND_OVERLOAD,
 	NoticeUnplaced:       alertsv1.NoticeKind_NOTICE_KIND_UNPLACED,
+	NoticeChannelFailing: alertsv1.NoticeKind_NOTICE_KIND_CHANNEL_FAILING,
 }
 
 // noticeKindFrom reads the kind; the schema has refused what is not one.

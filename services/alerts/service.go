@@ -75,6 +75,7 @@ type Service struct {
 	notices   *noticeKeeper
 	fallbacks *fallbackWatch
 	reminders *reminderWatch
+	canaries  *canaryKeeper
 
 	silence     *silenceWatch
 	windows     *windowFollower
@@ -110,6 +111,9 @@ func New(d Deps) (*Service, error) {
 	s.notices = newNoticeKeeper(d.Store, log, d.NoticeQuiet, s.courier.nudge)
 	s.fallbacks = &fallbackWatch{store: d.Store, log: log, committed: s.courier.nudge}
 	s.reminders = &reminderWatch{store: d.Store, log: log, committed: s.courier.nudge}
+	s.canaries = &canaryKeeper{store: d.Store, notices: s.notices, log: log, send: func(ctx context.Context, c Claim, at time.Time) Result {
+		return s.courier.send(ctx, c, at)
+	}}
 	s.silence = &silenceWatch{store: d.Store, log: log, committed: s.courier.nudge}
 	s.windows = &windowFollower{
 		store: d.Store, windows: monitorsv1.NewMaintenanceServiceClient(d.Monitors), log: log, ready: make(chan struct{}),
@@ -142,7 +146,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.courier.alive.beat()
 	g, ctx := errgroup.WithContext(ctx)
 	for _, part := range []func(context.Context){
-		s.catalog.run, s.windows.run, s.feed.run, s.maintenance.run, s.uptime.run, s.silence.run, s.courier.run, s.fallbacks.run, s.reminders.run, s.notices.run, s.look, s.prune,
+		s.catalog.run, s.windows.run, s.feed.run, s.maintenance.run, s.uptime.run, s.silence.run, s.courier.run, s.fallbacks.run, s.reminders.run, s.canaries.run, s.notices.run, s.look, s.prune,
 	} {
 		g.Go(func() error {
 			part(ctx)

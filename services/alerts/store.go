@@ -23,6 +23,7 @@ type Store interface {
 	OutboxStore
 	FallbackStore
 	ReminderStore
+	CanaryStore
 	DeliveryStore
 	NoticeStore
 	AuditStore
@@ -90,7 +91,7 @@ type ChannelStore interface {
 	// CreateChannel gives c an id that was never given before, lets finish complete it, and stores it. It returns
 	// ErrTooManyChannels when the organization has MaxChannels, or what CheckFallback says of it.
 	CreateChannel(ctx context.Context, c Channel, finish func(*Channel) (audit.Row, error)) (Channel, error)
-	// UpdateChannel stores what change makes of the channel, unless CheckFallback refuses that. The undelivered messages of a channel
+	// UpdateChannel stores what change makes of the channel, but for its Canary, unless CheckFallback refuses that. The undelivered messages of a channel
 	// that comes out disabled become dead.
 	UpdateChannel(ctx context.Context, organization string, id uint32, change func(*Channel) (audit.Row, error)) (Channel, error)
 	// DeleteChannel removes the channel, unless CheckUnused refuses that; its undelivered messages become dead and are counted in
@@ -222,6 +223,19 @@ type ReminderStore interface {
 	// monitors that are neither in maintenance nor unknown, where the last message about the monitor that was for the channel itself
 	// told that it is down, and was delivered, there or to the fallback, or given up, so long ago.
 	DueReminders(ctx context.Context, now time.Time, limit int) ([]Reminder, error)
+}
+
+// CanaryStore keeps the test messages that channels are sent by a schedule.
+type CanaryStore interface {
+	// ClaimCanaries leases at most limit enabled channels whose next canary is due at now: there was none since the interval or the
+	// configuration was changed, or the time that SettleCanary gave has come. One that is not settled by the end of its lease is due
+	// again.
+	ClaimCanaries(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]CanaryClaim, error)
+	// SettleCanary records a canary and when the next is due; or returns ErrLeaseLost and changes nothing, when the channel is another
+	// by then or is claimed by somebody else.
+	SettleCanary(ctx context.Context, c CanaryClaim, last Canary, next time.Time) error
+	// FailingCanaries returns the enabled channels with canaries of which the last was not taken, of every organization, by id.
+	FailingCanaries(ctx context.Context) ([]Channel, error)
 }
 
 // DeliveryStore is what people see of the outbox, and may do to it.

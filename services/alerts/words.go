@@ -235,7 +235,12 @@ func (w *sheet) notice() {
 
 func (w *sheet) test() {
 	w.Test, w.Title = true, "Test message"
-	w.line("Somebody asked for it to see whether messages arrive here. Nothing is wrong.")
+	if w.Scheduled = w.m.Content.Scheduled; w.Scheduled {
+		w.Title = "Scheduled test message"
+		w.line("It comes every so often to see whether messages still arrive here. Nothing is wrong.")
+	} else {
+		w.line("Somebody asked for it to see whether messages arrive here. Nothing is wrong.")
+	}
 	if w.m.MonitorID != 0 {
 		w.about()
 	}

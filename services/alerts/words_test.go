@@ -78,6 +78,11 @@ func TestWords(t *testing.T) {
 			Text:  "Somebody asked for it to see whether messages arrive here. Nothing is wrong.",
 			Facts: []notify.Fact{{Name: "Sent", Value: "2031-05-06T07:08:09Z"}},
 		}},
+		"canary": {Message{ID: "msg_2", Type: TypeTest, OccurredAt: second(0), Content: Content{Test: true, Scheduled: true}}.words(second(0), ""), notify.Words{
+			Title: "Scheduled test message", Type: TypeTest, Action: notify.Info, Severity: notify.Informational, Test: true, Scheduled: true,
+			Text:  "It comes every so often to see whether messages still arrive here. Nothing is wrong.",
+			Facts: []notify.Fact{{Name: "Sent", Value: "2031-05-06T07:08:09Z"}},
+		}},
 	} {
 		if !regexp.MustCompile(`^[a-z0-9-]{7,64}$`).MatchString(tt.got.Thread) {
 			t.Errorf("%s: thread %q", name, tt.got.Thread)

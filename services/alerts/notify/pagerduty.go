@@ -62,7 +62,7 @@ func pagerdutyRequest(v values, p Parcel) (call, error) {
 	if w.Link != "" {
 		e.Links = []pagerdutyLink{{w.Link, openLink}}
 	}
-	if w.Action == Info && !w.Test { // what nobody has to do anything about is an event that notifies nobody
+	if w.Action == Info && (!w.Test || w.Scheduled) { // what nobody has to do anything about is an event that notifies nobody
 		return jsonCall(v.at("/v2/change/enqueue"), e), nil
 	}
 	e.Action, e.DedupKey, e.Client, e.ClientURL = "trigger", w.Thread, productName, w.Link

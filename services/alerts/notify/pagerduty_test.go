@@ -62,19 +62,21 @@ func TestPagerdutyActions(t *testing.T) {
 		action         Action
 		severity       Severity
 		test           bool
+		scheduled      bool
 		path           string
 		event, urgency string
 	}{
-		{Trigger, Critical, false, "/v2/enqueue", "trigger", "critical"},
-		{Trigger, High, false, "/v2/enqueue", "trigger", "error"},
-		{Trigger, Medium, false, "/v2/enqueue", "trigger", "warning"},
-		{Trigger, "unheard of", false, "/v2/enqueue", "trigger", "info"},
-		{Resolve, Critical, false, "/v2/enqueue", "resolve", "critical"},
-		{Info, Informational, true, "/v2/enqueue", "trigger", "info"}, // somebody waits to see it
-		{Info, Informational, false, "/v2/change/enqueue", "", ""},    // nobody is to be woken up
+		{Trigger, Critical, false, false, "/v2/enqueue", "trigger", "critical"},
+		{Trigger, High, false, false, "/v2/enqueue", "trigger", "error"},
+		{Trigger, Medium, false, false, "/v2/enqueue", "trigger", "warning"},
+		{Trigger, "unheard of", false, false, "/v2/enqueue", "trigger", "info"},
+		{Resolve, Critical, false, false, "/v2/enqueue", "resolve", "critical"},
+		{Info, Informational, true, false, "/v2/enqueue", "trigger", "info"}, // somebody waits to see it
+		{Info, Informational, false, false, "/v2/change/enqueue", "", ""},    // nobody is to be woken up
+		{Info, Informational, true, true, "/v2/change/enqueue", "", ""},      // a test that nobody waits for
 	} {
 		p := sampleParcel()
-		p.Words.Action, p.Words.Severity, p.Words.Test = tt.action, tt.severity, tt.test
+		p.Words.Action, p.Words.Severity, p.Words.Test, p.Words.Scheduled = tt.action, tt.severity, tt.test, tt.scheduled
 		r, body := requestOf(t, "pagerduty", pagerdutyTrial.settings, p)
 		var e pagerdutyEvent
 		if err := json.Unmarshal(body, &e); err != nil {

@@ -23,6 +23,8 @@ type Words struct {
 	// organization: 7 to 64 of a-z, 0-9 and hyphens.
 	Thread string
 	Test   bool
+	// Scheduled is a test that nobody waits for, and that is to wake nobody.
+	Scheduled bool
 }
 
 // Fact is one short line of a table.

@@ -15,19 +15,22 @@ import (
 
 const selectChannel = `
 SELECT id, organization_id, type, name, config, config_sealed, monitor_ids, trigger_events, enabled, created_at, updated_at,
-    digest_window_ms, max_per_minute, coalesce(fallback_id, 0), fallback_after_ms, reminder_ms
+    digest_window_ms, max_per_minute, coalesce(fallback_id, 0), fallback_after_ms, reminder_ms,
+    canary_ms, canary_at, canary_ok, canary_error
 FROM notification_channel`
 
 func scanChannel(row pgx.Row) (c alerts.Channel, err error) {
-	var window, after, reminder int64
+	var window, after, reminder, canary int64
+	var canaryAt *time.Time
 	err = row.Scan(&c.ID, &c.OrganizationID, &c.Type, &c.Name, (*document)(&c.Config.Public), &c.Config.Sealed, &c.MonitorIDs,
 		&c.Events, &c.Enabled, &c.CreatedAt, &c.UpdatedAt, &window, &c.PerMinute,
-		&c.FallbackID, &after, &reminder)
+		&c.FallbackID, &after, &reminder, &canary, &canaryAt, &c.Canary.OK, &c.Canary.Error)
 	if err != nil {
 		return alerts.Channel{}, err
 	}
 	c.DigestWindow, c.FallbackAfter = time.Duration(window)*time.Millisecond, time.Duration(after)*time.Millisecond
 	c.Reminder = time.Duration(reminder) * time.Millisecond
+	c.CanaryEvery, c.Canary.At = time.Duration(canary)*time.Millisecond, fromMaybe(canaryAt)
 	c.CreatedAt, c.UpdatedAt = c.CreatedAt.UTC(), c.UpdatedAt.UTC()
 	return c, nil
 }
@@ -71,8 +74,8 @@ const (
 	nextChannel   = `SELECT nextval('notification_channel_id_seq')`
 	insertChannel = `
 INSERT INTO notification_channel (type, name, config, config_sealed, monitor_ids, trigger_events, enabled, updated_at,
-    digest_window_ms, max_per_minute, fallback_id, fallback_after_ms, reminder_ms, id, organization_id, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, nullif($11::bigint, 0), $12, $13, $14, $15, $16)`
+    digest_window_ms, max_per_minute, fallback_id, fallback_after_ms, reminder_ms, canary_ms, id, organization_id, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, nullif($11::bigint, 0), $12, $13, $14, $15, $16, $17)`
 )
 
 // CreateChannel implements alerts.ChannelStore.
@@ -121,8 +124,9 @@ func (s *Store) CreateChannel(ctx context.Context, c alerts.Channel, finish func
 const updateChannel = `
 UPDATE notification_channel
 SET type = $1, name = $2, config = $3, config_sealed = $4, monitor_ids = $5, trigger_events = $6, enabled = $7, updated_at = $8,
-    digest_window_ms = $9, max_per_minute = $10, fallback_id = nullif($11::bigint, 0), fallback_after_ms = $12, reminder_ms = $13
-WHERE id = $14`
+    digest_window_ms = $9, max_per_minute = $10, fallback_id = nullif($11::bigint, 0), fallback_after_ms = $12, reminder_ms = $13,
+    canary_ms = $14, canary_next_at = CASE WHEN canary_ms = $14 AND config_sealed = $4 AND type = $1 THEN canary_next_at END
+WHERE id = $15`
 
 // channelArgs are what may change in a channel, and its id, as the statements above number them.
 func channelArgs(c alerts.Channel) ([]any, error) {
@@ -144,7 +148,7 @@ func channelArgs(c alerts.Channel) ([]any, error) {
 	}
 	return []any{c.Type, text(c.Name), config, sealed(c.Config), monitors, events, c.Enabled, millis(c.UpdatedAt),
 		c.DigestWindow.Milliseconds(), c.PerMinute, c.FallbackID, c.FallbackAfter.Milliseconds(),
-		c.Reminder.Milliseconds(), c.ID}, nil
+		c.Reminder.Milliseconds(), c.CanaryEvery.Milliseconds(), c.ID}, nil
 }
 
 // checkFallback refuses a fallback that the channel may not have. The cursor is locked.

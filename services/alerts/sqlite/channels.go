@@ -15,16 +15,19 @@ import (
 
 const selectChannel = `
 SELECT id, organization_id, type, name, config, config_sealed, monitor_ids, trigger_events, enabled, created_at, updated_at,
-    digest_window_ms, max_per_minute, coalesce(fallback_id, 0), fallback_after_ms, reminder_ms
+    digest_window_ms, max_per_minute, coalesce(fallback_id, 0), fallback_after_ms, reminder_ms,
+    canary_ms, canary_at, canary_ok, canary_error
 FROM notification_channel`
 
 func scanChannel(row scanner) (alerts.Channel, error) {
 	var c alerts.Channel
 	var config, events string
 	var monitors sql.NullString
-	var created, updated, window, after, reminder int64
+	var created, updated, window, after, reminder, canary int64
+	var canaryAt sql.NullInt64
 	err := row.Scan(&c.ID, &c.OrganizationID, &c.Type, &c.Name, &config, &c.Config.Sealed, &monitors, &events, &c.Enabled,
-		&created, &updated, &window, &c.PerMinute, &c.FallbackID, &after, &reminder)
+		&created, &updated, &window, &c.PerMinute, &c.FallbackID, &after, &reminder,
+		&canary, &canaryAt, &c.Canary.OK, &c.Canary.Error)
 	if err != nil {
 		return alerts.Channel{}, err
 	}
@@ -38,6 +41,7 @@ func scanChannel(row scanner) (alerts.Channel, error) {
 	}
 	c.DigestWindow, c.FallbackAfter = time.Duration(window)*time.Millisecond, time.Duration(after)*time.Millisecond
 	c.Reminder = time.Duration(reminder) * time.Millisecond
+	c.CanaryEvery, c.Canary.At = time.Duration(canary)*time.Millisecond, fromMaybe(canaryAt)
 	c.Config.Public = json.RawMessage(config)
 	c.CreatedAt, c.UpdatedAt = fromMillis(created), fromMillis(updated)
 	return c, nil
@@ -113,9 +117,10 @@ func (s *Store) CreateChannel(ctx context.Context, c alerts.Channel, finish func
 
 const updateChannel = `
 UPDATE notification_channel
-SET type = ?, name = ?, config = ?, config_sealed = ?, monitor_ids = ?, trigger_events = ?, enabled = ?, updated_at = ?,
-    digest_window_ms = ?, max_per_minute = ?, fallback_id = nullif(?, 0), fallback_after_ms = ?, reminder_ms = ?
-WHERE id = ?`
+SET type = ?1, name = ?2, config = ?3, config_sealed = ?4, monitor_ids = ?5, trigger_events = ?6, enabled = ?7, updated_at = ?8,
+    digest_window_ms = ?9, max_per_minute = ?10, fallback_id = nullif(?11, 0), fallback_after_ms = ?12, reminder_ms = ?13,
+    canary_ms = ?14, canary_next_at = CASE WHEN canary_ms = ?14 AND config_sealed = ?4 AND type = ?1 THEN canary_next_at END
+WHERE id = ?15`
 
 func saveChannel(ctx context.Context, tx *sql.Tx, c alerts.Channel) error {
 	events, err := text(c.Events)
@@ -128,7 +133,7 @@ func saveChannel(ctx context.Context, tx *sql.Tx, c alerts.Channel) error {
 	}
 	_, err = tx.ExecContext(ctx, updateChannel, c.Type, c.Name, string(c.Config.Public), c.Config.Sealed, monitors, events,
 		c.Enabled, millis(c.UpdatedAt), c.DigestWindow.Milliseconds(), c.PerMinute, c.FallbackID, c.FallbackAfter.Milliseconds(),
-		c.Reminder.Milliseconds(), c.ID)
+		c.Reminder.Milliseconds(), c.CanaryEvery.Milliseconds(), c.ID)
 	if err != nil {
 		return fmt.Errorf("save channel: %w", err)
 	}

@@ -21,14 +21,14 @@ type ReplicaCase struct {
 
 // RunReplicas tests the engine whose replicas open opens: stores over the same data, empty, closed when the test ends.
 func RunReplicas(t *testing.T, open func(t *testing.T) []alerts.Store) {
-	for _, c := range append(slices.Clone(overlapCases), fallbackOverlap, crowdCase(40)) {
+	for _, c := range append(slices.Clone(overlapCases), fallbackOverlap, canaryOverlap, crowdCase(40)) {
 		t.Run(c.Name, func(t *testing.T) { c.Run(t, open(t)) })
 	}
 }
 
 // overlapping are the promises between replicas for one store whose calls overlap.
 func overlapping() (cases []Case) {
-	for _, c := range append(slices.Clone(overlapCases), fallbackOverlap, crowdCase(2)) {
+	for _, c := range append(slices.Clone(overlapCases), fallbackOverlap, canaryOverlap, crowdCase(2)) {
 		cases = append(cases, c.alone())
 	}
 	return cases

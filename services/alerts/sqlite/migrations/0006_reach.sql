@@ -17,3 +17,11 @@ CREATE INDEX outbox_fallback ON outbox (target_kind, target_id, thread) WHERE fa
 ALTER TABLE notification_channel ADD COLUMN reminder_ms INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX notification_channel_reminder ON notification_channel (organization_id) WHERE reminder_ms > 0;
 CREATE INDEX outbox_reminders ON outbox (monitor_id) WHERE type = 'monitor.reminder' AND state = 'pending';
+
+-- How often a channel is sent a test message, 0 is never; when the next is due, NULL is at once; and how the last one went.
+ALTER TABLE notification_channel ADD COLUMN canary_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE notification_channel ADD COLUMN canary_next_at INTEGER;
+ALTER TABLE notification_channel ADD COLUMN canary_at INTEGER;
+ALTER TABLE notification_channel ADD COLUMN canary_ok INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE notification_channel ADD COLUMN canary_error TEXT NOT NULL DEFAULT '';
+CREATE INDEX notification_channel_canary ON notification_channel (id) WHERE canary_ms > 0;

@@ -123,8 +123,16 @@ type Channel struct {
 	// While a monitor stays down, and nobody has taken the incident, the channel is told so again this many seconds after it last was,
 	// 300 to 604800; null or absent means never.
 	ReminderIntervalSeconds *int32 `protobuf:"varint,14,opt,name=reminder_interval_seconds,json=reminderIntervalSeconds,proto3,oneof" json:"reminder_interval_seconds,omitempty"`
-	unknownFields           protoimpl.UnknownFields
-	sizeCache               protoimpl.SizeCache
+	// Every so many hours, 1 to 720, a test message is sent to see whether the channel still takes messages; null or absent means never.
+	CanaryIntervalHours *int32 `protobuf:"varint,15,opt,name=canary_interval_hours,json=canaryIntervalHours,proto3,oneof" json:"canary_interval_hours,omitempty"`
+	// When the last of them was sent; null before the first. Read-only.
+	LastCanaryAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=last_canary_at,json=lastCanaryAt,proto3" json:"last_canary_at,omitempty"`
+	// Whether it was taken; null before the first. Read-only.
+	LastCanaryOk *bool `protobuf:"varint,17,opt,name=last_canary_ok,json=lastCanaryOk,proto3,oneof" json:"last_canary_ok,omitempty"`
+	// What went wrong with it; null when nothing did. Read-only.
+	LastCanaryError *string `protobuf:"bytes,18,opt,name=last_canary_error,json=lastCanaryError,proto3,oneof" json:"last_canary_error,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Channel) Reset() {
@@ -253,6 +261,34 @@ func (x *Channel) GetReminderIntervalSeconds() int32 {
 		return *x.ReminderIntervalSeconds
 	}
 	return 0
+}
+
+func (x *Channel) GetCanaryIntervalHours() int32 {
+	if x != nil && x.CanaryIntervalHours != nil {
+		return *x.CanaryIntervalHours
+	}
+	return 0
+}
+
+func (x *Channel) GetLastCanaryAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastCanaryAt
+	}
+	return nil
+}
+
+func (x *Channel) GetLastCanaryOk() bool {
+	if x != nil && x.LastCanaryOk != nil {
+		return *x.LastCanaryOk
+	}
+	return false
+}
+
+func (x *Channel) GetLastCanaryError() string {
+	if x != nil && x.LastCanaryError != nil {
+		return *x.LastCanaryError
+	}
+	return ""
 }
 
 // ListChannelsRequest is empty.
@@ -544,7 +580,7 @@ var File_frogstats_uptime_alerts_v1_channel_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_alerts_v1_channel_proto_rawDesc = "" +
 	"\n" +
-	"(frogstats/uptime/alerts/v1/channel.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a)frogstats/uptime/alerts/v1/delivery.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\a\n" +
+	"(frogstats/uptime/alerts/v1/channel.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a)frogstats/uptime/alerts/v1/delivery.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf5\t\n" +
 	"\aChannel\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\"\n" +
 	"\x04type\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@H\x00R\x04type\x88\x01\x01\x12\"\n" +
@@ -565,7 +601,13 @@ const file_frogstats_uptime_alerts_v1_channel_proto_rawDesc = "" +
 	"\xbaH\a\x1a\x05\x18\xd8\x04(\x01H\x04R\x14maxMessagesPerMinute\x88\x01\x01\x12<\n" +
 	"\x13fallback_channel_id\x18\f \x01(\rB\a\xbaH\x04*\x02(\x01H\x05R\x11fallbackChannelId\x88\x01\x01\x12F\n" +
 	"\x16fallback_after_seconds\x18\r \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\xa3\x05(<H\x06R\x14fallbackAfterSeconds\x88\x01\x01\x12M\n" +
-	"\x19reminder_interval_seconds\x18\x0e \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\xf5$(\xac\x02H\aR\x17reminderIntervalSeconds\x88\x01\x01B\a\n" +
+	"\x19reminder_interval_seconds\x18\x0e \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\xf5$(\xac\x02H\aR\x17reminderIntervalSeconds\x88\x01\x01\x12C\n" +
+	"\x15canary_interval_hours\x18\x0f \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xd0\x05(\x01H\bR\x13canaryIntervalHours\x88\x01\x01\x12@\n" +
+	"\x0elast_canary_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\flastCanaryAt\x12)\n" +
+	"\x0elast_canary_ok\x18\x11 \x01(\bH\tR\flastCanaryOk\x88\x01\x01\x12/\n" +
+	"\x11last_canary_error\x18\x12 \x01(\tH\n" +
+	"R\x0flastCanaryError\x88\x01\x01B\a\n" +
 	"\x05_typeB\a\n" +
 	"\x05_nameB\n" +
 	"\n" +
@@ -574,7 +616,10 @@ const file_frogstats_uptime_alerts_v1_channel_proto_rawDesc = "" +
 	"\x18_max_messages_per_minuteB\x16\n" +
 	"\x14_fallback_channel_idB\x19\n" +
 	"\x17_fallback_after_secondsB\x1c\n" +
-	"\x1a_reminder_interval_seconds\"\x15\n" +
+	"\x1a_reminder_interval_secondsB\x18\n" +
+	"\x16_canary_interval_hoursB\x11\n" +
+	"\x0f_last_canary_okB\x14\n" +
+	"\x12_last_canary_error\"\x15\n" +
 	"\x13ListChannelsRequest\"W\n" +
 	"\x14ListChannelsResponse\x12?\n" +
 	"\bchannels\x18\x01 \x03(\v2#.frogstats.uptime.alerts.v1.ChannelR\bchannels\"]\n" +
@@ -638,25 +683,26 @@ var file_frogstats_uptime_alerts_v1_channel_proto_depIdxs = []int32{
 	0,  // 2: frogstats.uptime.alerts.v1.Channel.trigger_events:type_name -> frogstats.uptime.alerts.v1.TriggerEvent
 	10, // 3: frogstats.uptime.alerts.v1.Channel.created_at:type_name -> google.protobuf.Timestamp
 	10, // 4: frogstats.uptime.alerts.v1.Channel.updated_at:type_name -> google.protobuf.Timestamp
-	1,  // 5: frogstats.uptime.alerts.v1.ListChannelsResponse.channels:type_name -> frogstats.uptime.alerts.v1.Channel
-	1,  // 6: frogstats.uptime.alerts.v1.CreateChannelRequest.channel:type_name -> frogstats.uptime.alerts.v1.Channel
-	1,  // 7: frogstats.uptime.alerts.v1.UpdateChannelRequest.channel:type_name -> frogstats.uptime.alerts.v1.Channel
-	11, // 8: frogstats.uptime.alerts.v1.UpdateChannelRequest.update_mask:type_name -> google.protobuf.FieldMask
-	2,  // 9: frogstats.uptime.alerts.v1.ChannelsService.ListChannels:input_type -> frogstats.uptime.alerts.v1.ListChannelsRequest
-	4,  // 10: frogstats.uptime.alerts.v1.ChannelsService.CreateChannel:input_type -> frogstats.uptime.alerts.v1.CreateChannelRequest
-	5,  // 11: frogstats.uptime.alerts.v1.ChannelsService.UpdateChannel:input_type -> frogstats.uptime.alerts.v1.UpdateChannelRequest
-	6,  // 12: frogstats.uptime.alerts.v1.ChannelsService.DeleteChannel:input_type -> frogstats.uptime.alerts.v1.DeleteChannelRequest
-	7,  // 13: frogstats.uptime.alerts.v1.ChannelsService.TestChannel:input_type -> frogstats.uptime.alerts.v1.TestChannelRequest
-	3,  // 14: frogstats.uptime.alerts.v1.ChannelsService.ListChannels:output_type -> frogstats.uptime.alerts.v1.ListChannelsResponse
-	1,  // 15: frogstats.uptime.alerts.v1.ChannelsService.CreateChannel:output_type -> frogstats.uptime.alerts.v1.Channel
-	1,  // 16: frogstats.uptime.alerts.v1.ChannelsService.UpdateChannel:output_type -> frogstats.uptime.alerts.v1.Channel
-	12, // 17: frogstats.uptime.alerts.v1.ChannelsService.DeleteChannel:output_type -> google.protobuf.Empty
-	13, // 18: frogstats.uptime.alerts.v1.ChannelsService.TestChannel:output_type -> frogstats.uptime.alerts.v1.TestDelivery
-	14, // [14:19] is the sub-list for method output_type
-	9,  // [9:14] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	10, // 5: frogstats.uptime.alerts.v1.Channel.last_canary_at:type_name -> google.protobuf.Timestamp
+	1,  // 6: frogstats.uptime.alerts.v1.ListChannelsResponse.channels:type_name -> frogstats.uptime.alerts.v1.Channel
+	1,  // 7: frogstats.uptime.alerts.v1.CreateChannelRequest.channel:type_name -> frogstats.uptime.alerts.v1.Channel
+	1,  // 8: frogstats.uptime.alerts.v1.UpdateChannelRequest.channel:type_name -> frogstats.uptime.alerts.v1.Channel
+	11, // 9: frogstats.uptime.alerts.v1.UpdateChannelRequest.update_mask:type_name -> google.protobuf.FieldMask
+	2,  // 10: frogstats.uptime.alerts.v1.ChannelsService.ListChannels:input_type -> frogstats.uptime.alerts.v1.ListChannelsRequest
+	4,  // 11: frogstats.uptime.alerts.v1.ChannelsService.CreateChannel:input_type -> frogstats.uptime.alerts.v1.CreateChannelRequest
+	5,  // 12: frogstats.uptime.alerts.v1.ChannelsService.UpdateChannel:input_type -> frogstats.uptime.alerts.v1.UpdateChannelRequest
+	6,  // 13: frogstats.uptime.alerts.v1.ChannelsService.DeleteChannel:input_type -> frogstats.uptime.alerts.v1.DeleteChannelRequest
+	7,  // 14: frogstats.uptime.alerts.v1.ChannelsService.TestChannel:input_type -> frogstats.uptime.alerts.v1.TestChannelRequest
+	3,  // 15: frogstats.uptime.alerts.v1.ChannelsService.ListChannels:output_type -> frogstats.uptime.alerts.v1.ListChannelsResponse
+	1,  // 16: frogstats.uptime.alerts.v1.ChannelsService.CreateChannel:output_type -> frogstats.uptime.alerts.v1.Channel
+	1,  // 17: frogstats.uptime.alerts.v1.ChannelsService.UpdateChannel:output_type -> frogstats.uptime.alerts.v1.Channel
+	12, // 18: frogstats.uptime.alerts.v1.ChannelsService.DeleteChannel:output_type -> google.protobuf.Empty
+	13, // 19: frogstats.uptime.alerts.v1.ChannelsService.TestChannel:output_type -> frogstats.uptime.alerts.v1.TestDelivery
+	15, // [15:20] is the sub-list for method output_type
+	10, // [10:15] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_alerts_v1_channel_proto_init() }

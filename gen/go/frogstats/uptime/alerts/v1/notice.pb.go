@@ -44,6 +44,8 @@ const (
 	NoticeKind_NOTICE_KIND_OVERLOAD NoticeKind = 5
 	// Monitors have no prober in a region.
 	NoticeKind_NOTICE_KIND_UNPLACED NoticeKind = 6
+	// A notification channel does not take its scheduled test messages.
+	NoticeKind_NOTICE_KIND_CHANNEL_FAILING NoticeKind = 7
 )
 
 // Enum value maps for NoticeKind.
@@ -56,6 +58,7 @@ var (
 		4: "NOTICE_KIND_HISTORY_DELAYED",
 		5: "NOTICE_KIND_OVERLOAD",
 		6: "NOTICE_KIND_UNPLACED",
+		7: "NOTICE_KIND_CHANNEL_FAILING",
 	}
 	NoticeKind_value = map[string]int32{
 		"NOTICE_KIND_UNSPECIFIED":     0,
@@ -65,6 +68,7 @@ var (
 		"NOTICE_KIND_HISTORY_DELAYED": 4,
 		"NOTICE_KIND_OVERLOAD":        5,
 		"NOTICE_KIND_UNPLACED":        6,
+		"NOTICE_KIND_CHANNEL_FAILING": 7,
 	}
 )
 
@@ -467,7 +471,7 @@ const file_frogstats_uptime_alerts_v1_notice_proto_rawDesc = "" +
 	"\x12ClearNoticeRequest\x12\x1c\n" +
 	"\x03key\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\xc8\x01R\x03key\x125\n" +
-	"\bended_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt*\xdf\x01\n" +
+	"\bended_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt*\x80\x02\n" +
 	"\n" +
 	"NoticeKind\x12\x1b\n" +
 	"\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x1e\n" +
@@ -476,7 +480,8 @@ const file_frogstats_uptime_alerts_v1_notice_proto_rawDesc = "" +
 	"\x1bNOTICE_KIND_STORAGE_STALLED\x10\x03\x12\x1f\n" +
 	"\x1bNOTICE_KIND_HISTORY_DELAYED\x10\x04\x12\x18\n" +
 	"\x14NOTICE_KIND_OVERLOAD\x10\x05\x12\x18\n" +
-	"\x14NOTICE_KIND_UNPLACED\x10\x062\xdc\x02\n" +
+	"\x14NOTICE_KIND_UNPLACED\x10\x06\x12\x1f\n" +
+	"\x1bNOTICE_KIND_CHANNEL_FAILING\x10\a2\xdc\x02\n" +
 	"\x0eNoticesService\x12\x8f\x01\n" +
 	"\vListNotices\x12..frogstats.uptime.alerts.v1.ListNoticesRequest\x1a/.frogstats.uptime.alerts.v1.ListNoticesResponse\"\x1f\xe8\xc7\x18\x05\x82\xd3\xe4\x93\x02\x15\x12\x13/api/uptime/notices\x12[\n" +
 	"\vRaiseNotice\x12..frogstats.uptime.alerts.v1.RaiseNoticeRequest\x1a\x16.google.protobuf.Empty\"\x04\xe8\xc7\x18\a\x12[\n" +
