@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	reminderEvery = 5 * time.Second // a sixtieth of the shortest interval
+	reminderEvery = 10 * time.Second // a thirtieth of the shortest interval
 	reminderChunk = 200             // reminders in one transaction
 )
 

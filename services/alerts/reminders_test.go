@@ -53,7 +53,7 @@ func TestReminders(t *testing.T) {
 		d.want(t, c, alerts.TypeDown, alerts.TypeReminder, alerts.TypeReminder, alerts.TypeReminder, alerts.TypeRecovered)
 		d.want(t, quiet, alerts.TypeDown, alerts.TypeRecovered)
 		for i, at := range d.at[c][1:4] {
-			if pause := at.Sub(d.at[c][i]); pause < 10*time.Minute || pause > 10*time.Minute+6*time.Second {
+			if pause := at.Sub(d.at[c][i]); pause < 10*time.Minute || pause > 10*time.Minute+12*time.Second {
 				t.Errorf("reminder %d came %s after the message before it", i+1, pause)
 			}
 			if m := d.taken[c][i+1]; m.IncidentID != d.taken[c][0].IncidentID || m.Content.Incident == nil || m.ID == d.taken[c][i].ID {

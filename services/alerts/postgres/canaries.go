@@ -33,10 +33,7 @@ func (s *Store) ClaimCanaries(ctx context.Context, now time.Time, lease time.Dur
 	// Most looks find nothing; they need no lock.
 	var any bool
 	if err := s.db.QueryRow(ctx, anyCanary, millis(now)).Scan(&any); err != nil || !any {
-		if err != nil {
-			err = fmt.Errorf("claim canaries: %w", err)
-		}
-		return nil, err
+		return nil, wrap("claim canaries", err)
 	}
 	err = s.db.Write(ctx, func(tx pgx.Tx) error {
 		claims = nil

@@ -56,6 +56,9 @@ WITH due AS (
     UNION
     SELECT o.position FROM outbox o WHERE o.fallback_due
 )`
+	// The installation may have no fallback at all, which is quickly said.
+	anyFallback = `
+SELECT EXISTS (SELECT 1 FROM notification_channel WHERE fallback_id IS NOT NULL) OR EXISTS (SELECT 1 FROM outbox WHERE fallback_due)`
 	anyStranded  = stranded + ` SELECT EXISTS (SELECT 1 FROM due)`
 	listStranded = stranded + `
 SELECT ` + deliveryColumns + `, c.name, f.id
@@ -77,6 +80,9 @@ func (s *Store) FallBack(ctx context.Context, now time.Time, limit int) (copied 
 	now = millis(now)
 	// Most looks find nothing; they need no lock.
 	var any bool
+	if err := s.db.QueryRow(ctx, anyFallback).Scan(&any); err != nil || !any {
+		return 0, wrap("fall back", err)
+	}
 	if err := s.db.QueryRow(ctx, anyStranded, now, alerts.QueueAlive.Milliseconds()).Scan(&any); err != nil {
 		return 0, fmt.Errorf("fall back: %w", err)
 	}

@@ -10,6 +10,9 @@ import (
 	"github.com/frogstats/uptime/services/alerts"
 )
 
+// Nobody may want reminders, which is quickly said.
+const anyReminders = `SELECT EXISTS (SELECT 1 FROM notification_channel WHERE reminder_ms > 0)`
+
 const dueReminders = `
 SELECT i.monitor_id, i.organization_id, c.id, o.incident_id, o.id
 FROM notification_channel c
@@ -29,6 +32,10 @@ ORDER BY o.position LIMIT $2`
 
 // DueReminders implements alerts.ReminderStore.
 func (s *Store) DueReminders(ctx context.Context, now time.Time, limit int) ([]alerts.Reminder, error) {
+	var any bool
+	if err := s.db.QueryRow(ctx, anyReminders).Scan(&any); err != nil || !any {
+		return nil, wrap("find due reminders", err)
+	}
 	due, err := collect(ctx, s.db, func(row pgx.Row) (r alerts.Reminder, err error) {
 		err = row.Scan(&r.Monitor.ID, &r.Monitor.OrganizationID, &r.Channel, &r.Incident, &r.After)
 		return r, err

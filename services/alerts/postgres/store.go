@@ -90,6 +90,14 @@ func number[N int64 | uint32](row pgx.Row) (n N, err error) {
 	return n, err
 }
 
+// wrap says what failed; nil stays nil.
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
 // millis is a time as it is stored: PostgreSQL would keep microseconds.
 func millis(t time.Time) time.Time { return time.UnixMilli(t.UnixMilli()).UTC() }
 

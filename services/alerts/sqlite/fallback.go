@@ -53,6 +53,9 @@ WITH due AS (
     UNION
     SELECT o.position FROM outbox o WHERE o.fallback_due = 1
 )`
+	// The installation may have no fallback at all, which is quickly said.
+	anyFallback = `
+SELECT EXISTS (SELECT 1 FROM notification_channel WHERE fallback_id IS NOT NULL) OR EXISTS (SELECT 1 FROM outbox WHERE fallback_due = 1)`
 	anyStranded  = stranded + ` SELECT EXISTS (SELECT 1 FROM due)`
 	listStranded = stranded + `
 SELECT ` + deliveryColumns + `, c.name, f.id
@@ -73,6 +76,9 @@ WHERE fallback_due = 1 AND NOT EXISTS (
 func (s *Store) FallBack(ctx context.Context, now time.Time, limit int) (copied int, err error) {
 	// Most looks find nothing; they need not wait for their turn to write.
 	var any bool
+	if err := s.db.Read().QueryRowContext(ctx, anyFallback).Scan(&any); err != nil || !any {
+		return 0, wrap("fall back", err)
+	}
 	if err := s.db.Read().QueryRowContext(ctx, anyStranded, millis(now), alerts.QueueAlive.Milliseconds()).Scan(&any); err != nil {
 		return 0, fmt.Errorf("fall back: %w", err)
 	}

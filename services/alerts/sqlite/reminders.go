@@ -9,6 +9,9 @@ import (
 	"github.com/frogstats/uptime/services/alerts"
 )
 
+// Nobody may want reminders, which is quickly said.
+const anyReminders = `SELECT EXISTS (SELECT 1 FROM notification_channel WHERE reminder_ms > 0)`
+
 const dueReminders = `
 SELECT i.monitor_id, i.organization_id, c.id, o.incident_id, o.id
 FROM notification_channel c
@@ -28,6 +31,10 @@ ORDER BY o.position LIMIT ?`
 
 // DueReminders implements alerts.ReminderStore.
 func (s *Store) DueReminders(ctx context.Context, now time.Time, limit int) ([]alerts.Reminder, error) {
+	var any bool
+	if err := s.db.Read().QueryRowContext(ctx, anyReminders).Scan(&any); err != nil || !any {
+		return nil, wrap("find due reminders", err)
+	}
 	due, err := collect(ctx, s.db.Read(), func(row scanner) (r alerts.Reminder, err error) {
 		err = row.Scan(&r.Monitor.ID, &r.Monitor.OrganizationID, &r.Channel, &r.Incident, &r.After)
 		return r, err

@@ -77,6 +77,14 @@ func number[N int64 | uint32](row scanner) (n N, err error) {
 	return n, err
 }
 
+// wrap says what failed; nil stays nil.
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
 // millis is a time as it is stored.
 func millis(t time.Time) int64 { return t.UnixMilli() }
 
