@@ -143,8 +143,25 @@ lint: $(BIN)/golangci-lint ## run the linters over every module
 	   (cd $$m && $(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); \
 	 done
 
+# The client's output is committed, so that Go alone builds the product; npm is needed only by who changes the client.
+client/node_modules/.package-lock.json: client/package.json client/package-lock.json
+	cd client && npm ci --silent
+	@touch $@
+
+.PHONY: client
+client: client/node_modules/.package-lock.json ## build the web client of client/ into the gateway; needs Node 20
+	cd client && npm run --silent api && npm run --silent build
+
+.PHONY: client-test
+client-test: client/node_modules/.package-lock.json ## check the client's types, run its tests, and the product in a browser where Chromium is
+	cd client && npm run --silent types && npm test --silent && npm run --silent e2e
+
 .PHONY: check
-check: check-go check-proto ## what CI checks beside the tests: vet, law, format, tidy, generated code
+check: check-go check-proto check-client ## what CI checks beside the tests: vet, law, format, tidy, generated code
+
+.PHONY: check-client
+check-client:
+	tools/check-client
 
 .PHONY: check-go
 check-go:

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -245,7 +246,7 @@ func TestSite(t *testing.T) {
 
 func TestBuiltInPages(t *testing.T) {
 	e := start(t)
-	for _, path := range []string{"/", "/setup?token=x", "/api/docs", "/api/openapi.json", "/api/docs/docs.js", "/app.js"} {
+	for _, path := range []string{"/", "/setup?token=x", "/uptime", "/uptime/create", "/uptime/7", "/uptime/7/edit", "/uptime/notifications?tab=dead", "/icon.svg", "/api/docs", "/api/openapi.json", "/api/docs/docs.js"} {
 		got := e.ask(t, "", "GET "+path)
 		if got.status != 200 {
 			t.Errorf("%s: %d", path, got.status)
@@ -262,4 +263,29 @@ func TestBuiltInPages(t *testing.T) {
 		}
 	}
 	e.ask(t, "", "GET /api/docs/nothing.js").problem(t, 404, "NOT_FOUND")
+}
+
+// A reload of any of the client's pages gives its first page, which is asked for each time; what that names is kept for good.
+func TestClientIsServed(t *testing.T) {
+	e := start(t)
+	first := e.ask(t, "", "GET /")
+	names := regexp.MustCompile(`(?:src|href)="(/assets/[^"]+)"`).FindAllStringSubmatch(first.body, -1)
+	if len(names) < 2 {
+		t.Fatalf("the first page names %v, not a script and a style", names)
+	}
+	for _, name := range names {
+		got := e.ask(t, "", "GET "+name[1])
+		if got.status != 200 || got.header.Get("Cache-Control") != "public, max-age=31536000, immutable" {
+			t.Errorf("%s: %d %q", name[1], got.status, got.header.Get("Cache-Control"))
+		}
+	}
+	for _, path := range []string{"/uptime", "/uptime/", "/uptime/create", "/uptime/7", "/uptime/7/edit", "/uptime/incidents?all=true"} {
+		got := e.ask(t, "", "GET "+path)
+		if got.status != 200 || got.body != first.body || got.header.Get("Cache-Control") != "no-cache" {
+			t.Errorf("%s: %d %q", path, got.status, got.header.Get("Cache-Control"))
+		}
+	}
+	// A page of an older build that asks for what is no longer there is told so, and not given a page as a script.
+	e.ask(t, "", "GET /assets/index-00000000.js").problem(t, 404, "NOT_FOUND")
+	e.ask(t, "", "GET /assets/nothing").problem(t, 404, "NOT_FOUND")
 }

@@ -63,7 +63,7 @@ type Config struct {
 	Metrics       http.Handler
 	MetricsPublic bool // serve /metrics to everybody
 
-	// Client is the built web client, with index.html at its root; nil means the plain page that is built in.
+	// Client is the built web client, with index.html at its root; nil means the one that is built in.
 	Client fs.FS
 
 	TracerProvider trace.TracerProvider // nil means the global one

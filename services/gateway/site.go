@@ -17,7 +17,7 @@ import (
 	"github.com/frogstats/uptime/services/gateway/page"
 )
 
-// site serves files from memory: the web client, or the page that is built in.
+// site serves the files of the web client from memory.
 type site struct{ assets map[string]*asset }
 
 // asset is one file.
@@ -28,7 +28,10 @@ type asset struct {
 	fixed bool // its name changes with its content
 }
 
-// newSite reads the whole client; nil means the built-in page.
+// assetsFolder is where Vite puts what it names by its hash.
+const assetsFolder = "assets/"
+
+// newSite reads the whole client; nil means the one that is built in.
 func newSite(client fs.FS) (*site, error) {
 	if client == nil {
 		client = page.Files()
@@ -54,8 +57,7 @@ func readAssets(files fs.FS) (map[string]*asset, error) {
 			return err
 		}
 		assets[name] = newAsset(name, body)
-		// Vite names what it puts there by its hash.
-		assets[name].fixed = strings.HasPrefix(name, "assets/")
+		assets[name].fixed = strings.HasPrefix(name, assetsFolder)
 		return nil
 	})
 	return assets, err
@@ -103,7 +105,7 @@ func (s *site) serve(g *Gateway, w http.ResponseWriter, r *http.Request) {
 	}
 	name := strings.TrimPrefix(r.URL.Path, "/")
 	a := s.assets[name]
-	if a == nil && path.Ext(name) == "" {
+	if a == nil && path.Ext(name) == "" && !strings.HasPrefix(name, assetsFolder) {
 		a = s.assets["index.html"]
 	}
 	if a == nil {

@@ -17,7 +17,7 @@ const CommandPalette = lazy(() => import("./CommandPalette"));
 const ways = [
   { to: "/uptime", word: "Monitors", icon: ListChecks, exact: true },
   { to: "/uptime/incidents", word: "Incidents", icon: Siren },
-  { to: "/uptime/maintenance", word: "Windows", icon: Construction },
+  { to: "/uptime/maintenance", word: "Maintenance", icon: Construction },
   { to: "/uptime/notifications", word: "Channels", icon: Bell },
   { to: "/uptime/settings", word: "Settings", icon: Settings },
 ] as const;
@@ -70,7 +70,7 @@ function Outside({ session }: { session: ReturnType<typeof useSession> }) {
 }
 
 function Way({ to, word, icon: Icon, exact, small }: (typeof ways)[number] & { exact?: boolean; small?: boolean }) {
-  const shape = small ? "flex-col gap-0.5 py-2 text-[0.72rem]" : "gap-2 rounded-lg px-2.5 py-1.5";
+  const shape = small ? "flex-col gap-0.5 py-2 text-[0.66rem]" : "gap-2 rounded-lg px-2.5 py-1.5";
   return (
     <Link to={to} activeOptions={{ exact: exact ?? false, includeSearch: false }} className={`flex items-center font-medium ${shape}`}
       activeProps={{ className: small ? "text-accent" : "bg-raised text-ink" }} inactiveProps={{ className: "text-ink-2 hover:text-ink" }}>

@@ -3,6 +3,7 @@ const nothing = "–";
 /** Writes milliseconds as people read them: "0.4 ms", "38 ms", "1.24 s", "2 min". Nothing known is a dash. */
 export function millis(ms: number | null | undefined): string {
   if (ms === null || ms === undefined || Number.isNaN(ms)) return nothing;
+  if (ms === 0) return "0 ms";
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 10_000) return `${(ms / 1000).toFixed(2)} s`;

@@ -1,6 +1,5 @@
-// Package page is what a browser sees until a web client is built in: one page that lists monitors and their state, and
-// one that shows the description of the REST surface. Both are plain files without a build step, and load nothing from
-// anywhere else.
+// Package page holds what a browser is shown: the web client, as client/ is built into app/, and a plain page that shows the
+// description of the REST surface. Neither loads anything from anywhere else.
 package page
 
 import (
@@ -11,7 +10,7 @@ import (
 //go:embed app docs
 var files embed.FS
 
-// Files returns the page, with index.html at its root.
+// Files returns the web client, with index.html at its root.
 func Files() fs.FS { return sub("app") }
 
 // Docs returns the page that shows the OpenAPI document, with index.html at its root.

@@ -68,13 +68,13 @@ function MonitorDetail({ monitor }: { monitor: Monitor }) {
         <div className="flex flex-wrap gap-2"><MonitorActions monitor={monitor} spread /></div>
       </div>
       <StatusBanner monitor={monitor} report={report.data} />
-      <div className="grid gap-4">
+      <div className="grid gap-4 *:min-w-0">
         <div className="flex flex-wrap items-center justify-between gap-3"><Figures monitor={monitor} stats={stats.data} range={range} />{picker}</div>
         <Section title="Response time"><Failure error={stats.error} retry={() => void stats.refetch()} />{stats.data ? <ResponseTimeChart buckets={stats.data.distribution} /> : stats.isPending && <Waiting rows={1} className="h-60" />}</Section>
         <Section title={`Uptime, ${bars}`} tools={<span className="text-sm text-ink-2">{buckets.data && coverageWords(buckets.data)}</span>}>
           <Failure error={buckets.error} retry={() => void buckets.refetch()} />
           <UptimeChart buckets={buckets.data} slots={slots} width={width} height={44} />
-          <p className="mt-2 flex flex-wrap gap-x-4 gap-y-1 text-sm text-ink-2"><Key shape="fill-up" h={10} word="up" /><Key shape="fill-degraded" h={7} word="partly down" /><Key shape="fill-down" h={5} word="half or more down" /><Key shape="fill-none stroke-unknown" h={4} word="not known" /></p>
+          <p className="mt-2 flex flex-wrap gap-x-4 gap-y-1 text-sm text-ink-2"><Key shape="fill-up" h={10} word="up" /><Key shape="fill-degraded" h={7} word="partly down" /><Key shape="fill-down" h={5} word="half or more down" /><Key shape="fill-none stroke-unknown" h={5} word="not known" /><Key shape="fill-line" h={3} word="not watched yet" /></p>
         </Section>
         <Section title="Incidents">
           {incidents.isSuccess && outages.length === 0 ? <p className="text-ink-2">None yet.</p> : <ul className="divide-y divide-line">{outages.map((i) => <IncidentRow key={i.id} incident={i} />)}</ul>}
@@ -88,7 +88,7 @@ function MonitorDetail({ monitor }: { monitor: Monitor }) {
 }
 
 function Key({ shape, h, word }: { shape: string; h: number; word: string }) {
-  return <span className="inline-flex items-center gap-1.5"><svg width="8" height="10" aria-hidden><rect x="0.5" y={word === "not known" ? 3 : 0.5} width="6" height={h - 1} className={shape} /></svg>{word}</span>;
+  return <span className="inline-flex items-center gap-1.5"><svg width="8" height="10" aria-hidden><rect x="0.5" y={word.startsWith("not") ? 3 : 0.5} width="6" height={h - 1} className={shape} /></svg>{word}</span>;
 }
 
 function Labels({ monitor }: { monitor: Monitor }) {

@@ -37,7 +37,7 @@ export const MonitorCard = memo(function MonitorCard({ monitor, flying }: { moni
       <dl className="col-span-2 row-start-3 grid grid-cols-3 gap-x-3 text-sm lg:col-span-1 lg:row-start-auto lg:text-right">
         <Figure word="24 h" value={percent(s?.uptime_percentage_24h)} /><Figure word="30 d" value={percent(s?.uptime_percentage_30d)} /><Figure word="mean" value={millis(s?.average_response_time_24h)} />
       </dl>
-      <div className="col-start-2 row-start-1 lg:col-start-auto lg:row-start-auto"><MonitorActions monitor={monitor} /></div>
+      <div className="col-start-2 row-start-1 self-start lg:self-center lg:col-start-auto lg:row-start-auto"><MonitorActions monitor={monitor} /></div>
     </article>
   );
 });

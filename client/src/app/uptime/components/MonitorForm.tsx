@@ -73,7 +73,7 @@ export function MonitorForm({ monitor, word, save, onCancel }: Props) {
   const tryOut = handleSubmit((values) => run(async (draft) => { announce("Checking"); const event = await trial.mutateAsync(draft); announce(event.status === "success" ? "It worked" : "It did not work"); }, values));
 
   return (
-    <form noValidate className="grid gap-4" onSubmit={handleSubmit((values) => run(save, values))}>
+    <form noValidate className="grid gap-4 *:min-w-0" onSubmit={handleSubmit((values) => run(save, values))}>
       <Section title="What to check">
         <fieldset disabled={Boolean(monitor)}>
           <legend className="sr-only">Kind</legend>

@@ -6,9 +6,17 @@ import { useScheme } from "@/theme";
 import { phaseSeries, stack, times } from "./responseSeries";
 
 const HEIGHT = 240;
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const bars = uPlot.paths.bars!({ size: [0.86, 60] });
 
-/** Response time by phase, stacked, with the 95th percentile as a line. Dragging zooms in, a double click out. */
+/** Response time by phase as stacked bars, one for each stretch of time in which something is known, with the 95th percentile as a line. Dragging zooms in, a double click out. */
 export function ResponseTimeChart({ buckets }: { buckets: readonly DistributionBucket[] }) {
+  if (buckets.every((b) => b.avg_response_time === null)) return <p className="py-8 text-center text-ink-2">No response times in this range.</p>;
+  return <Chart buckets={buckets} />;
+}
+
+function Chart({ buckets }: { buckets: readonly DistributionBucket[] }) {
   const box = useRef<HTMLDivElement>(null);
   const scheme = useScheme();
   const [at, setAt] = useState<number | null>(null);
@@ -17,7 +25,7 @@ export function ResponseTimeChart({ buckets }: { buckets: readonly DistributionB
   const series = useMemo(() => phaseSeries(buckets), [buckets]);
   const data = useMemo(() => {
     const p95 = buckets.map((b) => b.p95_response_time ?? null);
-    // uPlot paints in order, so the tallest layer comes first and the lower ones cover it.
+    // uPlot paints in order, so the tallest bars come first and the lower ones cover them.
     return [times(buckets), ...stack(series).reverse(), p95] as uPlot.AlignedData;
   }, [buckets, series]);
   const words = series.map((s) => s.word).join();
@@ -34,13 +42,15 @@ export function ResponseTimeChart({ buckets }: { buckets: readonly DistributionB
     };
     const font = `12px ${css.getPropertyValue("--font-sans") || "system-ui, sans-serif"}`;
     const axis = { stroke: color("--ink-2"), font, grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
-    const layers = [...series].reverse().map((s) => ({ label: s.word, stroke: color(s.token), fill: color(s.token), width: 1, points: { show: false } }));
+    const layers = [...series].reverse().map((s) => ({ label: s.word, stroke: color(s.token), fill: color(s.token), width: 0, paths: bars, points: { show: false } }));
+    // Points show where one value stands alone, which a line would not.
+    const p95Points = { size: 5, fill: color("--ink"), show: buckets.length <= 100 };
     const plot = new uPlot({
       width: node.clientWidth, height: HEIGHT, legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false } },
       scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.08, 1)] } },
-      series: [{}, ...layers, { label: "95 %", stroke: color("--ink"), width: 1.5, dash: [4, 3], points: { show: false } }],
-      axes: [{ ...axis, size: 30 }, { ...axis, size: 62, values: (_, splits) => splits.map((v) => millis(v)) }],
+      series: [{}, ...layers, { label: "95 %", stroke: color("--ink"), width: 1.5, dash: [4, 3], points: p95Points }],
+      axes: [{ ...axis, size: 32, values: (_, splits, __, ___, step) => splits.map((s) => (step >= 86_400 ? day : clock).format(s * 1000)) }, { ...axis, size: 62, values: (_, splits) => splits.map((v) => millis(v)) }],
       hooks: {
         setCursor: [(u) => setAt(u.cursor.idx ?? null)],
         setScale: [(u, key) => { if (key === "x") setZoomed((u.scales.x!.min ?? 0) > u.data[0][0]! || (u.scales.x!.max ?? 0) < u.data[0].at(-1)!); }],
@@ -59,7 +69,6 @@ export function ResponseTimeChart({ buckets }: { buckets: readonly DistributionB
 
   const bucket = at === null ? undefined : buckets[at];
   const known = buckets.flatMap((b) => (b.avg_response_time === null ? [] : [b.avg_response_time]));
-  if (known.length === 0) return <p className="py-8 text-center text-ink-2">No response times in this range.</p>;
   return (
     <figure>
       <div ref={box} role="img" className="min-w-0" aria-label={`Response time by phase: mean ${millis(known.reduce((a, b) => a + b, 0) / known.length)}, at most ${millis(Math.max(...buckets.map((b) => b.max_response_time ?? 0)))}`} />

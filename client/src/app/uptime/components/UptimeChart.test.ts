@@ -6,6 +6,7 @@ const bucket = (uptime_percentage: number | null, coverage_percentage: number | 
 
 describe("bucketTone", () => {
   it.each([[100, "up"], [99.999, "partly"], [50, "down"], [0, "down"], [null, "unknown"]] as const)("%s is %s", (uptime, tone) => expect(bucketTone(bucket(uptime))).toBe(tone));
+  it("was not there before the monitor", () => expect(bucketTone(bucket(null, null))).toBe("before"));
 });
 
 describe("coverageWords", () => {

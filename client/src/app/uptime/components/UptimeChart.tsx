@@ -2,10 +2,11 @@ import type { UptimeBucket } from "@/api/types";
 import { millis, span } from "@/format/duration";
 import { percent } from "@/format/percent";
 
-export type BucketTone = "up" | "partly" | "down" | "unknown";
+export type BucketTone = "up" | "partly" | "down" | "unknown" | "before";
 
-/** How a bucket is drawn. Where nothing is known, nothing is claimed. */
+/** How a bucket is drawn. Where nothing is known, nothing is claimed; before the monitor existed there was nothing to know. */
 export function bucketTone(bucket: UptimeBucket): BucketTone {
+  if (bucket.coverage_percentage === null || bucket.coverage_percentage === undefined) return "before";
   if (bucket.uptime_percentage === null || bucket.uptime_percentage === undefined) return "unknown";
   if (bucket.uptime_percentage >= 100) return "up";
   return bucket.uptime_percentage <= 50 ? "down" : "partly";
@@ -19,9 +20,10 @@ export function coverageWords(buckets: readonly UptimeBucket[]): string {
   return mean >= 99.95 ? "all observed" : `${percent(mean)} observed`;
 }
 
-const fills: Record<BucketTone, string> = { up: "fill-up", partly: "fill-degraded", down: "fill-down", unknown: "fill-none stroke-unknown" };
-// Height says the same as colour: what was down hangs from the top, what is unknown is a hollow stub in the middle.
-const shapes: Record<BucketTone, [y: number, height: number]> = { up: [0, 28], partly: [0, 20], down: [0, 12], unknown: [11.5, 5] };
+const fills: Record<BucketTone, string> = { up: "fill-up", partly: "fill-degraded", down: "fill-down", unknown: "fill-none stroke-unknown", before: "fill-line" };
+// Height says the same as colour: what was down hangs from the top, what is unknown is a hollow
+// stub in the middle, and what was before the monitor existed is a thin line.
+const shapes: Record<BucketTone, [y: number, height: number]> = { up: [0, 28], partly: [0, 20], down: [0, 12], unknown: [10, 8], before: [13, 2] };
 const PITCH = 10;
 
 const hour = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit" });
@@ -29,7 +31,8 @@ const day = new Intl.DateTimeFormat(undefined, { weekday: "short", month: "short
 
 function describe(bucket: UptimeBucket, width: "hour" | "day"): string {
   const when = bucket.bucket_time ? (width === "hour" ? hour : day).format(new Date(bucket.bucket_time)) : "";
-  if (bucketTone(bucket) === "unknown") return `${when}: not known`;
+  const tone = bucketTone(bucket);
+  if (tone === "unknown" || tone === "before") return `${when}: ${tone === "unknown" ? "not known" : "not watched"}`;
   const parts = [`${percent(bucket.uptime_percentage)} up`];
   if (bucket.down_seconds > 0) parts.push(`${span(bucket.down_seconds)} down`);
   if ((bucket.coverage_percentage ?? 100) < 99.95) parts.push(`${percent(bucket.coverage_percentage)} observed`);
@@ -39,7 +42,7 @@ function describe(bucket: UptimeBucket, width: "hour" | "day"): string {
 
 function summary(buckets: readonly UptimeBucket[], width: "hour" | "day"): string {
   const count = (tone: BucketTone) => buckets.filter((b) => bucketTone(b) === tone).length;
-  const parts = [[count("up"), "wholly up"], [count("partly") + count("down"), "with down time"], [count("unknown"), "not known"]].filter(([n]) => n);
+  const parts = [[count("up"), "wholly up"], [count("partly") + count("down"), "with down time"], [count("unknown"), "not known"], [count("before"), "not watched yet"]].filter(([n]) => n);
   return `Uptime of the last ${buckets.length} ${width}s: ${parts.map(([n, word]) => `${n} ${word}`).join(", ") || "nothing known"}`;
 }
 
@@ -62,10 +65,10 @@ export function UptimeChart({ buckets, slots, width, height = 28 }: Props) {
         const [y, h] = shapes[tone];
         const x = (slots - shown.length + i) * PITCH;
         // What was observed only in part is drawn paler, so that a green bar is not taken for more than it is.
-        const pale = tone !== "unknown" && (bucket.coverage_percentage ?? 100) < 90;
+        const pale = (tone === "up" || tone === "partly" || tone === "down") && (bucket.coverage_percentage ?? 100) < 90;
         return (
           <g key={bucket.bucket_time ?? i}>
-            <rect x={x} y={y} width={PITCH - 2} height={h} rx={1.5} className={fills[tone]} opacity={pale ? 0.55 : 1} vectorEffect="non-scaling-stroke" />
+            <rect x={x} y={y} width={PITCH - 2} height={h} className={fills[tone]} opacity={pale ? 0.55 : 1} vectorEffect="non-scaling-stroke" />
             {/* The whole column answers the pointer. */}
             <rect x={x - 1} y={0} width={PITCH} height={28} className="fill-transparent"><title>{describe(bucket, width)}</title></rect>
           </g>

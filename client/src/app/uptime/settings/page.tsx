@@ -15,7 +15,7 @@ export default function SettingsPage() {
   return (
     <div className="mx-auto max-w-3xl">
       <PageHead title="Settings" about={[session?.organization?.name, session?.user?.email, role].filter(Boolean).join(" · ")} />
-      <div className="grid gap-4">
+      <div className="grid gap-4 *:min-w-0">
         <Appearance />
         {(role === "admin" || role === "owner") && <ApiKeys />}
         <Password />

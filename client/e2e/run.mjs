@@ -1,0 +1,181 @@
+// The product in a browser, from its first start to an outage and its end: what people see is what is so.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { browserPath, buildProduct, httpTarget, openBrowser, out, setUpOwner, startProduct, tcpTarget } from "./product.mjs";
+
+if (!browserPath) {
+  console.log("There is no Chromium: the scenario is skipped.");
+  process.exit(0);
+}
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const started = Date.now();
+const step = (text) => console.log(`${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${text}`);
+
+/** Looks for what people with other senses could not use, in both themes, and for anything that must be scrolled to sideways. */
+async function inspect(page, name) {
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+    assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target).join(" ")} ${v.nodes[0]?.failureSummary ?? ""}`), [], `${name}, ${colorScheme}`);
+  }
+  await page.setViewportSize({ width: 320, height: 640 });
+  await page.waitForTimeout(300);
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(wide <= 320, `${name} is ${wide} pixels wide on a screen of 320`);
+  await page.setViewportSize({ width: 1280, height: 900 });
+  step(`${name}: nothing found by axe in either theme, no sideways scrolling at 320 px`);
+}
+
+const product = await startProduct(process.env.FROGUP_BINARY ?? buildProduct());
+const [web, db] = [await httpTarget(), await tcpTarget()];
+const { browser, page, troubles } = await openBrowser(product.url);
+const badge = (name, status) => page.getByRole("article", { name, exact: true }).locator(`[data-status="${status}"]`);
+try {
+  await setUpOwner(page, product.link);
+  step("the owner is made by the one-time link");
+  assert.equal(new URL(page.url()).search, "", "the token stays in the address");
+  await page.getByText("There are no monitors yet").waitFor();
+
+  await page.getByRole("link", { name: "Add monitor" }).first().click();
+  await page.getByLabel("URL").waitFor();
+  await inspect(page, "create");
+  await page.getByRole("button", { name: "Add monitor" }).click();
+  await page.getByText("Which address?").waitFor();
+  await page.getByLabel("URL").fill("ftp://nowhere");
+  await page.getByRole("button", { name: "Add monitor" }).click();
+  await page.locator("input[name=url][aria-invalid=true]").waitFor();
+  assert.ok(await page.locator("input[name=url]").evaluate((i) => document.getElementById(i.getAttribute("aria-describedby").split(" ").at(-1))?.textContent.length > 3), "the server's words are not at the field");
+  step("what is wrong stands at its field, also when the server says it");
+
+  await page.getByLabel("URL").fill(web.url);
+  await page.getByLabel("Name").fill("Web");
+  await page.getByLabel("Check every … seconds").fill("1");
+  await page.getByRole("button", { name: "Try it now" }).click();
+  await page.getByText(/It worked in/).waitFor();
+  await page.getByText("In all").waitFor();
+  step("a configuration is tried before it is saved");
+  await page.getByRole("button", { name: "Add monitor" }).click();
+  await page.getByRole("heading", { name: "Web", level: 1 }).waitFor();
+  await page.locator('[data-testid=state][data-status="up"]').waitFor();
+  step("an HTTP monitor is up");
+
+  await page.goto(`${product.url}/uptime/create`);
+  await page.getByRole("radio", { name: /Port/ }).check();
+  await page.getByLabel("Host").fill("127.0.0.1");
+  await page.getByLabel("Port", { exact: true }).fill(String(db.port));
+  await page.getByLabel("Name").fill("Database");
+  await page.getByLabel("Check every … seconds").fill("1");
+  await page.getByRole("button", { name: "Add monitor" }).click();
+  await page.locator('[data-testid=state][data-status="up"]').waitFor();
+  await page.getByRole("link", { name: "All monitors" }).click();
+  await badge("Web", "up").waitFor();
+  await badge("Database", "up").waitFor();
+  await page.getByRole("heading", { name: "All is well" }).waitFor();
+  step("a TCP monitor is up, and all is well");
+  await inspect(page, "dashboard");
+
+  // From here on nothing is loaded anew: what changes comes over the stream.
+  let lists = 0;
+  page.on("request", (r) => { if (/\/api\/uptime\/monitors\?/.test(r.url()) && !r.url().includes("status=")) lists++; });
+  await web.stop();
+  await badge("Web", "down").waitFor();
+  const trouble = page.getByRole("region", { name: "1 monitor is down" });
+  await trouble.getByText("connection refused").waitFor();
+  assert.match(await trouble.innerText(), /Web[\s\S]*since \d\d:\d\d:\d\d/);
+  assert.match(await page.title(), /^\(1 down\)/);
+  step("its target stopped: it is down, with cause and since when");
+  assert.ok(lists <= 1, `the list was read ${lists} times for one change`);
+  await inspect(page, "dashboard with an outage");
+
+  await trouble.getByRole("link", { name: "Web" }).click();
+  await page.locator('[data-testid=state][data-status="down"]').waitFor();
+  await page.getByText("Active", { exact: true }).waitFor();
+  await page.getByText("Failure").first().waitFor();
+  await inspect(page, "detail");
+  await page.getByRole("button", { name: "Acknowledge" }).click();
+  await page.getByText("Acknowledged", { exact: true }).waitFor();
+  await page.getByRole("table").getByRole("button").first().click();
+  await page.getByRole("dialog").getByText("Where the time went").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  step("its incident is acknowledged; a check opens in a drawer");
+
+  await web.start();
+  await page.locator('[data-testid=state][data-status="up"]').waitFor();
+  await page.getByText("Resolved", { exact: true }).waitFor();
+  step("its target is back: up again, the incident resolved");
+
+  await page.getByRole("button", { name: "Actions for Web" }).click();
+  await page.getByRole("menuitem", { name: "Pause" }).click();
+  await page.locator('[data-testid=state][data-status="paused"]').waitFor();
+  await page.getByRole("button", { name: "Actions for Web" }).click();
+  await page.getByRole("menuitem", { name: "Resume" }).click();
+  await page.locator('[data-testid=state][data-status="up"]').waitFor();
+  step("paused and resumed");
+
+  await page.getByRole("link", { name: "Edit" }).click();
+  await page.getByLabel("Name").fill("Web shop");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("heading", { name: "Web shop", level: 1 }).waitFor();
+  await page.reload();
+  await page.getByRole("heading", { name: "Web shop", level: 1 }).waitFor();
+  step("changed, and still so when the page is loaded anew at its own address");
+
+  await page.getByRole("link", { name: "Maintenance" }).first().click();
+  await page.getByRole("button", { name: "Add window" }).click();
+  await page.getByRole("dialog").getByRole("checkbox", { name: "Database" }).check();
+  await page.getByRole("dialog").getByRole("button", { name: "Add window" }).click();
+  await page.getByText("Maintenance", { exact: true }).nth(1).waitFor();
+  await inspect(page, "maintenance");
+  await page.getByRole("link", { name: "Monitors" }).first().click();
+  await badge("Database", "maintenance").waitFor();
+  // The next results must not take it away.
+  await page.waitForTimeout(3000);
+  await badge("Database", "maintenance").waitFor();
+  step("in a maintenance window it stays in maintenance while checks go on");
+
+  for (const [word, heading] of [["Incidents", "Incidents"], ["Channels", "Notification channels"], ["Settings", "Settings"]]) {
+    await page.getByRole("link", { name: word, exact: true }).first().click();
+    await page.getByRole("heading", { name: heading, level: 1 }).waitFor();
+    await page.waitForTimeout(500);
+    await inspect(page, heading.toLowerCase());
+  }
+
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "A monitor, a page, something to do" }).fill("shop");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Web shop", level: 1 }).waitFor();
+  await page.getByRole("button", { name: "Actions for Web shop" }).click();
+  await page.getByRole("menuitem", { name: "Delete…" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("heading", { name: "Monitors", exact: true }).waitFor();
+  await badge("Database", "maintenance").waitFor();
+  assert.equal(await page.getByRole("article", { name: "Web shop" }).count(), 0);
+  step("found by Ctrl-K, and deleted");
+
+  await page.getByRole("button", { name: "Account and appearance" }).click();
+  await page.getByRole("menuitem", { name: "Sign out" }).click();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await inspect(page, "sign in");
+  await page.getByLabel("E-mail").fill("owner@example.com");
+  await page.getByLabel("Password").fill("a long enough password");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await badge("Database", "maintenance").waitFor();
+  step("out and in again");
+
+  // Who is signed in is asked before anybody is, and a bad form is refused: the browser itself notes such answers.
+  const serious = troubles.filter((t) => !/Failed to load resource: .* status of (401|400)/.test(t));
+  assert.deepEqual(serious, []);
+  step("no error in the console, no request to another host");
+} catch (error) {
+  await page.screenshot({ path: path.join(out, "failure.png"), fullPage: true }).catch(() => {});
+  console.error(error, `\n${troubles.join("\n")}`);
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+  await product.stop();
+  await Promise.all([web.stop(), db.stop()]);
+}
