@@ -9,7 +9,7 @@ import (
 
 const (
 	reminderEvery = 10 * time.Second // a thirtieth of the shortest interval
-	reminderChunk = 200             // reminders in one transaction
+	reminderChunk = 200              // reminders in one transaction
 )
 
 // Reminder is due: a channel is to be told again that a monitor is down.
@@ -18,6 +18,7 @@ type Reminder struct {
 	Channel  uint32
 	Incident uint32 // as the channel knows it
 	After    string // the message to the channel that it follows
+	Position uint64 // of that in the outbox
 }
 
 // reminder is the message, if what was found a moment ago still holds. Its id follows from the message before it: however many
@@ -64,12 +65,25 @@ func (w *reminderWatch) run(ctx context.Context) {
 	}
 }
 
-// look writes what is due. What is left is written next time.
+// look writes what is due.
 func (w *reminderWatch) look(ctx context.Context, at time.Time) error {
-	due, err := w.store.DueReminders(ctx, at, reminderChunk)
-	if err != nil || len(due) == 0 {
-		return err
+	for after := uint64(0); ; {
+		due, err := w.store.DueReminders(ctx, at, after, reminderChunk)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		if err := w.write(ctx, due, at); err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+		if len(due) < reminderChunk {
+			return nil
+		}
+		after = due[len(due)-1].Position
 	}
+}
+
+// write writes those that still hold.
+func (w *reminderWatch) write(ctx context.Context, due []Reminder, at time.Time) error {
 	seen := map[uint32]bool{}
 	var monitors []MonitorRef
 	for _, r := range due {
@@ -79,7 +93,7 @@ func (w *reminderWatch) look(ctx context.Context, at time.Time) error {
 		}
 	}
 	written := 0
-	err = w.store.Advance(ctx, monitors, at, func(p Progress, states map[uint32]State) Batch {
+	err := w.store.Advance(ctx, monitors, at, func(p Progress, states map[uint32]State) Batch {
 		b := Batch{Progress: p}
 		for _, r := range due {
 			if m, holds := states[r.Monitor.ID].reminder(r, at); holds {
@@ -89,11 +103,8 @@ func (w *reminderWatch) look(ctx context.Context, at time.Time) error {
 		written = len(b.Messages)
 		return b
 	})
-	if err != nil {
-		return fmt.Errorf("write: %w", err)
-	}
-	if written > 0 {
+	if err == nil && written > 0 {
 		w.committed()
 	}
-	return nil
+	return err
 }

@@ -219,10 +219,11 @@ type FallbackStore interface {
 
 // ReminderStore knows who has to be told again that a monitor is down.
 type ReminderStore interface {
-	// DueReminders returns at most limit reminders that are due at now: of enabled channels with a Reminder and active incidents of
-	// monitors that are neither in maintenance nor unknown, where the last message about the monitor that was for the channel itself
-	// told that it is down, and was delivered, there or to the fallback, or given up, so long ago.
-	DueReminders(ctx context.Context, now time.Time, limit int) ([]Reminder, error)
+	// DueReminders returns at most limit reminders that are due at now, by the position of what they follow, which is above after: of
+	// enabled channels with a Reminder that announce the outages of the monitor, and active incidents of monitors that are neither in
+	// maintenance nor held nor unknown, where the last message about the monitor that was for the channel itself told that it is down,
+	// and was delivered, there or to the fallback, or given up, so long ago.
+	DueReminders(ctx context.Context, now time.Time, after uint64, limit int) ([]Reminder, error)
 }
 
 // CanaryStore keeps the test messages that channels are sent by a schedule.

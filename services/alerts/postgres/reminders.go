@@ -14,7 +14,7 @@ import (
 const anyReminders = `SELECT EXISTS (SELECT 1 FROM notification_channel WHERE reminder_ms > 0)`
 
 const dueReminders = `
-SELECT i.monitor_id, i.organization_id, c.id, o.incident_id, o.id
+SELECT i.monitor_id, i.organization_id, c.id, o.incident_id, o.id, o.position
 FROM notification_channel c
 JOIN incident i ON i.organization_id = c.organization_id AND NOT i.settled AND i.status = 'active'
 JOIN outbox o ON o.position = (SELECT max(p.position) FROM outbox p
@@ -23,23 +23,25 @@ JOIN outbox o ON o.position = (SELECT max(p.position) FROM outbox p
 LEFT JOIN outbox k ON k.id = o.fallback_id
 LEFT JOIN monitor_state s ON s.monitor_id = i.monitor_id
 WHERE c.reminder_ms > 0 AND c.enabled AND o.type IN ('monitor.down', 'monitor.reminder') AND o.incident_id IS NOT NULL
-    AND s.blind_since IS NULL AND s.overlay_until IS NULL
+    AND (c.monitor_ids IS NULL OR c.monitor_ids @> to_jsonb(i.monitor_id)) AND c.trigger_events ? 'down'
+    AND s.blind_since IS NULL AND s.overlay_until IS NULL AND s.held IS NOT TRUE
     AND c.reminder_ms * interval '1 millisecond' + CASE o.state
         WHEN 'delivered' THEN o.delivered_at
         WHEN 'dead' THEN coalesce(k.delivered_at, o.next_attempt_at)
         WHEN 'pending' THEN k.delivered_at END <= $1
-ORDER BY o.position LIMIT $2`
+    AND o.position > $2
+ORDER BY o.position LIMIT $3`
 
 // DueReminders implements alerts.ReminderStore.
-func (s *Store) DueReminders(ctx context.Context, now time.Time, limit int) ([]alerts.Reminder, error) {
+func (s *Store) DueReminders(ctx context.Context, now time.Time, after uint64, limit int) ([]alerts.Reminder, error) {
 	var any bool
 	if err := s.db.QueryRow(ctx, anyReminders).Scan(&any); err != nil || !any {
 		return nil, wrap("find due reminders", err)
 	}
 	due, err := collect(ctx, s.db, func(row pgx.Row) (r alerts.Reminder, err error) {
-		err = row.Scan(&r.Monitor.ID, &r.Monitor.OrganizationID, &r.Channel, &r.Incident, &r.After)
+		err = row.Scan(&r.Monitor.ID, &r.Monitor.OrganizationID, &r.Channel, &r.Incident, &r.After, &r.Position)
 		return r, err
-	}, dueReminders, millis(now), limit)
+	}, dueReminders, millis(now), after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("find due reminders: %w", err)
 	}

@@ -17,7 +17,7 @@ func reminded(t testing.TB, s alerts.Store, seconds int) alerts.Channel {
 // remindersDue wants just these reminders, by the messages that they follow.
 func remindersDue(t testing.TB, s alerts.Store, seconds int, after ...string) []alerts.Reminder {
 	t.Helper()
-	got := must(s.DueReminders(ctx(t), at(seconds), 100))(t)
+	got := must(s.DueReminders(ctx(t), at(seconds), 0, 100))(t)
 	var ids []string
 	for _, r := range got {
 		ids = append(ids, r.After)
@@ -56,8 +56,11 @@ var reminderCases = []Case{
 		remindersDue(t, s, 309)
 		got := remindersDue(t, s, 310, "down")
 		same(t, "reminder", got[0], alerts.Reminder{
-			Monitor: alerts.MonitorRef{ID: monitor, OrganizationID: org}, Channel: ch.ID, Incident: 5, After: "down",
+			Monitor: alerts.MonitorRef{ID: monitor, OrganizationID: org}, Channel: ch.ID, Incident: 5, After: "down", Position: deliveries(t, s)["down"].Position,
 		})
+		if rest := must(s.DueReminders(ctx(t), at(310), got[0].Position, 100))(t); len(rest) != 0 {
+			t.Errorf("after the last reminder there is %+v", rest)
+		}
 		put(t, s, at(311), alerts.Batch{Messages: []alerts.Message{reminder("r1", ch.ID)}})
 		remindersDue(t, s, 9000)
 		delivered(t, s, claim(t, s, 400, "r1")[0], 400)
@@ -66,7 +69,7 @@ var reminderCases = []Case{
 		must(change(t, s, ch.ID, func(c *alerts.Channel) { c.Reminder = 0 }))(t)
 		remindersDue(t, s, 9000)
 	}},
-	{"reminder/not while a person has it, in maintenance, or while nothing is known", func(t testing.TB, s alerts.Store) {
+	{"reminder/not while a person has it, in maintenance, held, or while nothing is known", func(t testing.TB, s alerts.Store) {
 		ch := reminded(t, s, 300)
 		outage(t, s, 1, ch)
 		delivered(t, s, claim(t, s, 1, "down")[0], 1)
@@ -78,9 +81,18 @@ var reminderCases = []Case{
 		remindersDue(t, s, 400)
 		put(t, s, at(5), alerts.Batch{Overlays: map[uint32]*alerts.Overlay{monitor: nil}})
 		remindersDue(t, s, 400, "down")
+		put(t, s, at(6), alerts.Batch{Overlays: map[uint32]*alerts.Overlay{monitor: {Hold: &alerts.Hold{Since: at(6)}}}})
+		remindersDue(t, s, 400)
+		put(t, s, at(7), alerts.Batch{Overlays: map[uint32]*alerts.Overlay{monitor: nil}})
 		must(change(t, s, ch.ID, func(c *alerts.Channel) { c.Enabled = false }))(t)
 		remindersDue(t, s, 400)
-		must(change(t, s, ch.ID, func(c *alerts.Channel) { c.Enabled = true }))(t)
+		must(change(t, s, ch.ID, func(c *alerts.Channel) { c.Enabled, c.MonitorIDs = true, []uint32{monitor + 1} }))(t)
+		remindersDue(t, s, 400)
+		must(change(t, s, ch.ID, func(c *alerts.Channel) {
+			c.MonitorIDs, c.Events = []uint32{monitor, monitor + 1}, []alerts.Event{alerts.EventRecovery}
+		}))(t)
+		remindersDue(t, s, 400)
+		must(change(t, s, ch.ID, func(c *alerts.Channel) { c.Events = []alerts.Event{alerts.EventRecovery, alerts.EventDown} }))(t)
 		remindersDue(t, s, 400, "down")
 		_, err := s.ChangeIncident(ctx(t), org, 5, func(i *alerts.Incident) (*audit.Row, error) {
 			i.Status, i.UpdatedAt = alerts.IncidentAcknowledged, at(400)
