@@ -15,7 +15,7 @@ import (
 	"github.com/frogstats/uptime/services/alerts"
 )
 
-const reminding = `{"type": "webhook", "name": "ops", "config": {"url": "https://example.com/"}, "reminder_interval_seconds": 600}`
+const reminding = `{"type": "webhook", "name": "ops", "config": {"url": "https://example.com/"}, "reminder_interval_seconds": 300}`
 
 // down lets monitor 7 go down and wants the channel to be told.
 func down(t *testing.T, w *world, d *doors, channel uint32) {
@@ -38,22 +38,22 @@ func TestReminders(t *testing.T) {
 		w.service.SendThrough(d.take)
 		w.run()
 		down(t, w, d, c)
-		pass(9 * time.Minute)
+		pass(4 * time.Minute)
 		d.want(t, c, alerts.TypeDown)
 		pass(2 * time.Minute)
 		d.want(t, c, alerts.TypeDown, alerts.TypeReminder)
 		w.restart()
-		pass(5 * time.Minute)
+		pass(150 * time.Second)
 		d.want(t, c, alerts.TypeDown, alerts.TypeReminder)
 		w.restart()
-		pass(15 * time.Minute)
+		pass(8 * time.Minute)
 		d.want(t, c, alerts.TypeDown, alerts.TypeReminder, alerts.TypeReminder, alerts.TypeReminder)
 		w.events.add(goes(7, 99, stateDown, stateUp))
-		pass(30 * time.Minute)
+		pass(time.Minute)
 		d.want(t, c, alerts.TypeDown, alerts.TypeReminder, alerts.TypeReminder, alerts.TypeReminder, alerts.TypeRecovered)
 		d.want(t, quiet, alerts.TypeDown, alerts.TypeRecovered)
 		for i, at := range d.at[c][1:4] {
-			if pause := at.Sub(d.at[c][i]); pause < 10*time.Minute || pause > 10*time.Minute+12*time.Second {
+			if pause := at.Sub(d.at[c][i]); pause < 5*time.Minute || pause > 5*time.Minute+12*time.Second {
 				t.Errorf("reminder %d came %s after the message before it", i+1, pause)
 			}
 			if m := d.taken[c][i+1]; m.IncidentID != d.taken[c][0].IncidentID || m.Content.Incident == nil || m.ID == d.taken[c][i].ID {
@@ -74,7 +74,7 @@ func TestRemindersEndWithAcknowledgement(t *testing.T) {
 		w.run()
 		down(t, w, d, c)
 		d.set(c, shut)
-		pass(11 * time.Minute) // a reminder waits
+		pass(6 * time.Minute) // a reminder waits
 		if n := w.count(7, alerts.DeliveryPending); n != 1 {
 			t.Errorf("%d messages wait, want a reminder", n)
 		}
@@ -87,7 +87,7 @@ func TestRemindersEndWithAcknowledgement(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.set(c, accepts)
-		pass(time.Hour)
+		pass(15 * time.Minute)
 		d.want(t, c, alerts.TypeDown)
 		w.events.add(goes(7, 99, stateDown, stateUp))
 		pass(time.Minute)
@@ -106,11 +106,11 @@ func TestRemindersGiveWayToRecovery(t *testing.T) {
 		w.run()
 		down(t, w, d, c)
 		d.set(c, shut)
-		pass(11 * time.Minute)
+		pass(6 * time.Minute)
 		w.events.add(goes(7, 99, stateDown, stateUp))
 		pass(time.Minute)
 		d.set(c, accepts)
-		pass(30 * time.Minute)
+		pass(10 * time.Minute)
 		d.want(t, c, alerts.TypeDown, alerts.TypeRecovered)
 		if n := w.count(7, alerts.DeliverySuperseded); n != 1 {
 			t.Errorf("%d messages are superseded, want the reminder", n)
@@ -129,13 +129,13 @@ func TestNoRemindersWhileNobodyKnows(t *testing.T) {
 		w.run()
 		down(t, w, d, c)
 		w.events.add(goes(7, 2, stateDown, stateUnknown))
-		pass(20 * time.Minute)
+		pass(8 * time.Minute)
 		d.want(t, c, alerts.TypeDown)
 		w.events.add(goes(7, 3, stateUnknown, stateDown))
 		pass(30 * time.Second)
 		d.want(t, c, alerts.TypeDown, alerts.TypeReminder)
 		w.events.add(goes(7, 4, stateDown, statePaused))
-		pass(time.Hour)
+		pass(8 * time.Minute)
 		d.want(t, c, alerts.TypeDown, alerts.TypeReminder)
 		w.stop()
 	})
@@ -149,14 +149,14 @@ func TestRemindersReplicas(t *testing.T) {
 		all, d := []*world{a, b, a.beside()}, newDoors()
 		a.monitors.put(7, orgA)
 		c := a.createChannel(reminding).GetId()
-		broken, second := pair(a, `, "fallback_after_seconds": 60, "reminder_interval_seconds": 600`)
+		broken, second := pair(a, `, "fallback_after_seconds": 60, "reminder_interval_seconds": 300`)
 		d.set(broken, shut)
 		for _, r := range all {
 			r.service.SendThrough(d.take)
 			r.run()
 		}
 		down(t, a, d, c)
-		pass(25 * time.Minute)
+		pass(14 * time.Minute)
 		d.want(t, c, alerts.TypeDown, alerts.TypeReminder, alerts.TypeReminder)
 		d.want(t, second, alerts.TypeDown, alerts.TypeReminder, alerts.TypeReminder)
 		a.events.add(goes(7, 99, stateDown, stateUp))
@@ -172,7 +172,7 @@ func TestRemindersReplicas(t *testing.T) {
 func TestReminderOfAChannel(t *testing.T) {
 	w := newWorld(t)
 	c := w.createChannel(reminding)
-	if c.GetReminderIntervalSeconds() != 600 {
+	if c.GetReminderIntervalSeconds() != 300 {
 		t.Errorf("channel = %v", c)
 	}
 	update := func(text string) (*alertsv1.Channel, error) {
