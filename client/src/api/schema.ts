@@ -1515,6 +1515,11 @@ export interface components {
         };
         /** @description Channel is where an organization is told about incidents. */
         Channel: {
+            /**
+             * Format: int32
+             * @description Every so many hours, 1 to 720, a test message is sent to see whether the channel still takes messages; null or absent means never.
+             */
+            canary_interval_hours: number | null;
             /** @description Configuration of that kind; as alert_config. */
             config: {
                 [key: string]: unknown;
@@ -1549,6 +1554,15 @@ export interface components {
              */
             readonly id: number;
             /**
+             * Format: date-time
+             * @description When the last of them was sent; null before the first. Read-only.
+             */
+            readonly last_canary_at: string | null;
+            /** @description What went wrong with it; null when nothing did. Read-only. */
+            readonly last_canary_error: string | null;
+            /** @description Whether it was taken; null before the first. Read-only. */
+            readonly last_canary_ok: boolean | null;
+            /**
              * Format: int32
              * @description At most so many messages are sent in any 60 seconds; further ones wait. 1 to 600; absent means 30.
              */
@@ -1557,6 +1571,12 @@ export interface components {
             monitor_ids: unknown[] | null;
             /** @description Display name, 1 to 100 characters. */
             name: string | null;
+            /**
+             * Format: int32
+             * @description While a monitor stays down, and nobody has taken the incident, the channel is told so again this many seconds after it last was,
+             *     300 to 604800; null or absent means never.
+             */
+            reminder_interval_seconds: number | null;
             /** @description What is announced; absent or empty means down and recovery. */
             trigger_events: components["schemas"]["TriggerEvent"][];
             /** @description Kind: "webhook". */
@@ -1616,6 +1636,8 @@ export interface components {
              * @description Nothing has been known of the monitor for so many seconds, 1 to 2592000, after something was known or it was switched on.
              */
             no_data_seconds: number | null;
+            /** @description A percentile of the response times of the last while is above a threshold. */
+            response_time_percentile: components["schemas"]["ResponseTimePercentile"] | null;
             /**
              * Format: int32
              * @description A successful check took longer than this many milliseconds, 1 to 300000.
@@ -2604,9 +2626,10 @@ export interface components {
          *     - `history_delayed`: Results cannot be stored; probers keep them, and charts are behind.
          *     - `overload`: Checks start late, or slots are missed, for want of capacity.
          *     - `unplaced`: Monitors have no prober in a region.
+         *     - `channel_failing`: A notification channel does not take its scheduled test messages.
          * @enum {string}
          */
-        NoticeKind: "prober_offline" | "observer_fault" | "storage_stalled" | "history_delayed" | "overload" | "unplaced";
+        NoticeKind: "prober_offline" | "observer_fault" | "storage_stalled" | "history_delayed" | "overload" | "unplaced" | "channel_failing";
         /** @description Oauth2 is the public part of the client credentials grant. */
         Oauth2: {
             /** @description Audience parameter; absent means none. */
@@ -2934,6 +2957,27 @@ export interface components {
              * @description 99th percentile.
              */
             p99: number | null;
+        };
+        /**
+         * @description ResponseTimePercentile is a condition about the response times of successful checks from all regions together. It says nothing while
+         *     there are fewer than ten of them.
+         */
+        ResponseTimePercentile: {
+            /**
+             * Format: double
+             * @description Which percentile, by nearest rank: 50 to 99.9.
+             */
+            percentile: number;
+            /**
+             * Format: int32
+             * @description Milliseconds that it is above, 1 to 300000.
+             */
+            threshold_ms: number;
+            /**
+             * Format: int32
+             * @description Seconds that are looked back, 60 to 86400. The condition ends when the percentile has not been above the threshold for as long.
+             */
+            window_seconds: number;
         };
         /**
          * @description ResultStatus is what came of one due slot.

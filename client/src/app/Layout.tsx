@@ -70,7 +70,7 @@ function Outside({ session }: { session: ReturnType<typeof useSession> }) {
 }
 
 function Way({ to, word, icon: Icon, exact, small }: (typeof ways)[number] & { exact?: boolean; small?: boolean }) {
-  const shape = small ? "flex-col gap-0.5 py-2 text-[0.66rem]" : "gap-2 rounded-lg px-2.5 py-1.5";
+  const shape = small ? "flex-col gap-0.5 py-2 text-[0.64rem] whitespace-nowrap tracking-tight" : "gap-2 rounded-lg px-2.5 py-1.5";
   return (
     <Link to={to} activeOptions={{ exact: exact ?? false, includeSearch: false }} className={`flex items-center font-medium ${shape}`}
       activeProps={{ className: small ? "text-accent" : "bg-raised text-ink" }} inactiveProps={{ className: "text-ink-2 hover:text-ink" }}>

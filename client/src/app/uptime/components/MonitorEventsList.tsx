@@ -48,7 +48,7 @@ function Row({ event, onOpen }: { event: CheckEvent; onOpen(): void }) {
     <tr className="hover:bg-raised">
       <td className="whitespace-nowrap"><button type="button" className="link" onClick={onOpen}><Moment at={event.scheduled_at ?? event.timestamp} /></button></td>
       <td className={`font-medium ${ink}`}>
-        <span className="inline-flex items-center gap-1.5"><StatusShape status={tone} size={13} />{resultWord(event.status)}{event.missed_count > 1 && ` ×${event.missed_count}`}</span>
+        <span className="inline-flex items-center gap-1.5 whitespace-nowrap"><StatusShape status={tone} size={13} />{resultWord(event.status)}{event.missed_count > 1 && ` ×${event.missed_count}`}</span>
         {wrong && <span className="block text-sm font-normal text-ink-2 sm:hidden">{errorWords(event.error_type) || wrong}</span>}
       </td>
       <td className="num">{event.status === "missed" ? "–" : millis(event.response_time_us / 1000)}</td>

@@ -1,7 +1,9 @@
 // The conditions of alert rules, as words.
 import type { Alert } from "@/api/types";
 
-export type ConditionName = keyof NonNullable<Alert["conditions"]>;
+// Conditions of one number each, which the form can make. The one about a percentile has several, and is made over the REST
+// interface.
+export type ConditionName = Exclude<keyof NonNullable<Alert["conditions"]>, "response_time_percentile">;
 
 export const conditionWords: Record<ConditionName, { ask: string; usual: string; say(value: number): string }> = {
   consecutive_failures: { ask: "Failing checks in a row", usual: "3", say: (v) => `${v} failing checks in a row` },
@@ -14,5 +16,8 @@ export const conditionWords: Record<ConditionName, { ask: string; usual: string;
 
 /** Says when a rule triggers. */
 export function sayConditions(conditions: Alert["conditions"]): string {
-  return Object.entries(conditions ?? {}).flatMap(([name, value]) => (typeof value === "number" ? [conditionWords[name as ConditionName]?.say(value) ?? `${name} ${value}`] : [])).join(", or ");
+  return Object.entries(conditions ?? {}).flatMap(([name, value]) => {
+    if (value === null || value === undefined) return [];
+    return [typeof value === "number" ? (conditionWords[name as ConditionName]?.say(value) ?? `${name} ${value}`) : `${name.replaceAll("_", " ")} ${JSON.stringify(value)}`];
+  }).join(", or ");
 }
