@@ -13,6 +13,8 @@ type State struct {
 	Incident *Incident           // of the outage that goes on; nil when there is none
 	Rules    []RuleState         // enabled ones, by id
 	Channels []Channel           // enabled ones of the organization, by id
+	Changes  []time.Time         // when it went down or came up again lately, the oldest first, while it is not unstable
+	Flapping Flapping            // when it is; not of the store
 	Past     bool                // what is evaluated is over, and nobody is told of it
 	Windows  []MaintenanceWindow // of maintenance, those that are for the monitor
 	Overlay  *Overlay            // because of maintenance or a dependency; nil when there is nothing to remember
@@ -54,6 +56,7 @@ func Evaluate(s State, e Entry, ids IDs, now time.Time) (State, IDs, Effects) {
 	v.wait()
 	v.maintain(e.At)
 	v.depend(e.At)
+	v.steady(e.At)
 	switch {
 	case e.Transition != nil:
 		v.transition(*e.Transition)
@@ -150,6 +153,7 @@ func (v *evaluation) transition(t Transition) {
 func (v *evaluation) down(t Transition) {
 	if v.state.Incident == nil {
 		v.hold(t.Since)
+		v.changes(t)
 	}
 	v.state.Known = StatusDown
 	if inc := v.state.Incident; inc != nil {
@@ -188,6 +192,9 @@ func (v *evaluation) announceDown(t Transition, inc *Incident) {
 // working ends the outage, if one went on, and announces what is new about a monitor that works.
 func (v *evaluation) working(t Transition) {
 	before, inc := v.state.Known, v.state.Incident
+	if inc != nil {
+		v.changes(t)
+	}
 	v.state.Known = t.To
 	if inc != nil {
 		v.saveIncident(func(i *Incident) { i.settle("", t.Since, v.now) })
@@ -236,7 +243,7 @@ func (v *evaluation) announceWorking(before Status, t Transition, inc *Incident)
 
 // pause ends everything without a word: nobody looks any more, and that is no recovery.
 func (v *evaluation) pause(at time.Time) {
-	v.state.Known = ""
+	v.state.Known, v.state.Changes = "", nil
 	if v.state.Incident != nil {
 		v.saveIncident(func(i *Incident) { i.settle(resolvedBySystem, at, v.now) })
 		v.state.Incident = nil

@@ -48,6 +48,9 @@ func (m *memory) feed(entries ...Entry) Batch {
 	if overlay, ok := b.Overlays[testMonitor]; ok {
 		m.state.Overlay = stored(overlay)
 	}
+	if changes, ok := b.Changes[testMonitor]; ok {
+		m.state.Changes = changes
+	}
 	for i, r := range m.state.Rules {
 		if s, ok := b.Samples[r.Rule.ID]; ok {
 			m.state.Rules = slices.Clone(m.state.Rules)

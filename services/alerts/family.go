@@ -201,8 +201,11 @@ func (v *evaluation) works(at time.Time) {
 }
 
 func (v *evaluation) endHold(end time.Time) {
-	if v.state.inWindow() {
+	if v.state.inWindow() || v.state.unstable() != nil {
 		v.remember(func(o *Overlay) { o.Hold = nil })
+		return
+	}
+	if v.unstableAfter(*v.state.held(), end) {
 		return
 	}
 	v.endQuiet(end)

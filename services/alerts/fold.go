@@ -15,13 +15,14 @@ type Progress struct {
 // Batch is what a run of entries does. A store writes all of it, or nothing.
 type Batch struct {
 	Progress  Progress
-	Known     map[uint32]Status    // by monitor; only what changed
-	Blind     map[uint32]time.Time // State.Blind, by monitor; only what changed
-	Overlays  map[uint32]*Overlay  // by monitor; only what changed, nil where nothing is remembered any more
-	Samples   map[uint32]*Samples  // by rule; only what changed, nil where there are none any more
-	Incidents []Incident           // new or changed, by id
-	Triggers  []Trigger            // new or changed, by id
-	Messages  []Message            // in the order they are to be sent
+	Known     map[uint32]Status      // by monitor; only what changed
+	Blind     map[uint32]time.Time   // State.Blind, by monitor; only what changed
+	Overlays  map[uint32]*Overlay    // by monitor; only what changed, nil where nothing is remembered any more
+	Changes   map[uint32][]time.Time // State.Changes, by monitor; only what changed
+	Samples   map[uint32]*Samples    // by rule; only what changed, nil where there are none any more
+	Incidents []Incident             // new or changed, by id
+	Triggers  []Trigger              // new or changed, by id
+	Messages  []Message              // in the order they are to be sent
 }
 
 // Fold evaluates entries one after the other. Entries that the progress has passed already are left out, so that reading a
@@ -29,7 +30,7 @@ type Batch struct {
 // on one of these, and is left alone.
 func Fold(p Progress, states map[uint32]State, entries []Entry, now time.Time) Batch {
 	f := folding{
-		batch:  Batch{Progress: p, Known: map[uint32]Status{}, Blind: map[uint32]time.Time{}, Overlays: map[uint32]*Overlay{}, Samples: map[uint32]*Samples{}},
+		batch:  Batch{Progress: p, Known: map[uint32]Status{}, Blind: map[uint32]time.Time{}, Overlays: map[uint32]*Overlay{}, Samples: map[uint32]*Samples{}, Changes: map[uint32][]time.Time{}},
 		states: maps.Clone(states), ended: map[uint32]time.Time{}, children: map[uint32][]uint32{}, now: now,
 		incidents: map[uint32]Incident{}, triggers: map[uint32]Trigger{},
 	}
@@ -92,6 +93,9 @@ func (f *folding) take(e Entry, seen uint32) {
 	}
 	if after.Overlay != before.Overlay {
 		b.Overlays[e.MonitorID] = after.Overlay
+	}
+	if !slices.EqualFunc(after.Changes, before.Changes, time.Time.Equal) {
+		b.Changes[e.MonitorID] = after.Changes
 	}
 	for i, r := range after.Rules {
 		if r.Samples != before.Rules[i].Samples {

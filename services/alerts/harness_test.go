@@ -42,6 +42,7 @@ type world struct {
 	path      string // of the database, if the world has one of its own
 	connect   func() (closable, error)
 	shared    bool // other replicas work with the same store
+	flapping  alerts.Flapping
 	store     closable
 	box       *secret.Box
 	logs      *logs
@@ -105,6 +106,7 @@ func (w *world) open() {
 		Monitors: rpctest.Conn(w.t, "monitors", w.monitors.register, policy(), rpctest.Client(asAlerts)),
 		Egress:   egress.Policy{Mode: egress.Private},
 		Shared:   w.shared,
+		Flapping: w.flapping,
 	})
 	if err != nil {
 		w.t.Fatal(err)

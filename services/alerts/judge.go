@@ -68,8 +68,17 @@ func (v *evaluation) rule(i int, r reading) {
 		}
 		v.open(i, &t)
 		v.out.Triggers = append(v.out.Triggers, t)
-		if !v.state.muted() {
+		switch {
+		case !v.state.muted():
 			v.tellRule(TypeTriggered, rs.Rule, t, r)
+		case v.firstQuietly(rs.Rule.ID):
+			v.tellRule(TypeTriggered, rs.Rule, t, r)
+			v.remember(func(o *Overlay) {
+				if o.Rules == nil { // read back from a store that leaves out what is empty
+					o.Rules = map[uint32]ToldRule{}
+				}
+				o.Rules[t.RuleID] = ToldRule{Told: Told{t.ID, t.TriggeredAt}, Trigger: t.ID}
+			})
 		}
 	case rs.Open != nil && !after.any():
 		t := rs.Open.resolved(v.entry.At)

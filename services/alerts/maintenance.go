@@ -73,7 +73,9 @@ func (s State) maintained(t time.Time) (first, until time.Time, active bool) {
 type Overlay struct {
 	From  time.Time `json:"from,omitzero"`  // a moment since which maintenance has lasted without a gap; zero: it does not last
 	Until time.Time `json:"until,omitzero"` // when to look at maintenance again
-	Hold  *Hold     `json:"hold,omitempty"` // nil: there is no reason but maintenance
+	Hold  *Hold     `json:"hold,omitempty"` // because of what the monitor depends on
+
+	Unstable *Unstable `json:"unstable,omitempty"`
 
 	// While it lasts.
 	Known   Status              `json:"known,omitempty"`    // the last state that was announced
@@ -102,7 +104,7 @@ type ToldRule struct {
 }
 
 // muted reports whether nobody is told, inWindow whether that is because of maintenance.
-func (s State) muted() bool    { return s.inWindow() || s.held() != nil }
+func (s State) muted() bool    { return s.inWindow() || s.held() != nil || s.unstable() != nil }
 func (s State) inWindow() bool { return s.Overlay != nil && !s.Overlay.From.IsZero() }
 
 // Due is when to look at the overlay again; zero: not before something happens.
@@ -110,6 +112,9 @@ func (o Overlay) Due() time.Time {
 	due := o.Until
 	if o.Hold != nil && (due.IsZero() || o.Hold.Look.Before(due)) {
 		due = o.Hold.Look
+	}
+	if o.Unstable != nil && (due.IsZero() || o.Unstable.Until.Before(due)) {
+		due = o.Unstable.Until
 	}
 	return due
 }
@@ -135,7 +140,7 @@ func (v *evaluation) remember(change func(*Overlay)) {
 	}
 	change(&o)
 	v.state.Overlay = &o
-	if o.From.IsZero() && o.Hold == nil && o.OutageAs == nil && len(o.RuleAs) == 0 {
+	if o.From.IsZero() && o.Hold == nil && o.Unstable == nil && o.OutageAs == nil && len(o.RuleAs) == 0 {
 		v.state.Overlay = nil
 	}
 }
@@ -217,7 +222,7 @@ func (v *evaluation) endMaintenance(end time.Time) {
 		v.entry.At = end
 		v.hold(since)
 	}
-	if v.state.held() != nil {
+	if v.state.held() != nil || v.state.unstable() != nil {
 		v.remember(func(o *Overlay) { o.From, o.Until = time.Time{}, time.Time{} })
 		return
 	}

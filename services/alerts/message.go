@@ -18,6 +18,8 @@ const (
 	TypeRecovered = "monitor.recovered"
 	TypeDegraded  = "monitor.degraded"
 	TypeReminder  = "monitor.reminder" // it is still down
+	TypeUnstable  = "monitor.unstable" // it goes down and comes up again and again
+	TypeStable    = "monitor.stable"   // it no longer does
 	TypeTriggered = "alert.triggered"
 	TypeResolved  = "alert.resolved"
 	TypeTest      = "test"
@@ -60,12 +62,12 @@ type Message struct {
 
 // Opens reports whether the message begins its thread.
 func (m Message) Opens() bool {
-	return m.Type == TypeDown || m.Type == TypeTriggered || m.Type == TypeNoticeRaised
+	return m.Type == TypeDown || m.Type == TypeUnstable || m.Type == TypeTriggered || m.Type == TypeNoticeRaised
 }
 
 // Closes reports whether the message ends its thread, and tells everything that the one that began it told.
 func (m Message) Closes() bool {
-	return m.Type == TypeRecovered || m.Type == TypeResolved || m.Type == TypeNoticeCleared
+	return m.Type == TypeRecovered || m.Type == TypeStable || m.Type == TypeResolved || m.Type == TypeNoticeCleared
 }
 
 // Content is the data of a message, as it is sent.
@@ -91,6 +93,7 @@ type Content struct {
 	InsteadOf      []ContentChannel `json:"instead_of,omitempty"` // channels that did not take it, the first one first
 
 	Dependents *ContentDependents `json:"dependents,omitempty"` // of a monitor that is down
+	Unstable   *ContentUnstable   `json:"unstable,omitempty"`
 }
 
 // ContentEntry is one of the messages that a digest tells.

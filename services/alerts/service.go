@@ -50,6 +50,8 @@ type Deps struct {
 	Shared bool
 	// NoticeQuiet is how long a trouble of this installation has to be gone for its end to be told; 0 means DefaultNoticeQuiet.
 	NoticeQuiet time.Duration
+	// Flapping is when a monitor is unstable; the zero Flapping means that none ever is.
+	Flapping Flapping
 	// PublicURL is where people reach the gateway, for the links in messages; "" if unknown, and then there are none.
 	PublicURL string
 
@@ -88,6 +90,12 @@ type Service struct {
 func New(d Deps) (*Service, error) {
 	if d.Store == nil || d.Log == nil || d.Secrets == nil || len(d.PageKey) == 0 || d.Events == nil || d.Monitors == nil {
 		return nil, errors.New("alerts: a store, a log, secrets, a page key and connections to events and monitors are needed")
+	}
+	if f := d.Flapping; f.Changes != 0 {
+		if f.Changes < MinFlapping || f.Within <= 0 {
+			return nil, fmt.Errorf("alerts: %d changes within %s make nothing unstable: at least %d are needed, in some time", f.Changes, f.Within, MinFlapping)
+		}
+		d.Store = tuned{d.Store, f}
 	}
 	figures, err := newFigures(d.MeterProvider)
 	if err != nil {

@@ -30,6 +30,8 @@ func (m Message) words(now time.Time, publicURL string) notify.Words {
 	switch m.Type {
 	case TypeDown:
 		w.down()
+	case TypeUnstable, TypeStable:
+		w.unstable()
 	case TypeReminder:
 		w.reminder()
 	case TypeDegraded:
@@ -375,6 +377,8 @@ func (m Message) dedupKey() string {
 		began = time.Time(c.Alert.TriggeredAt)
 	case c.Notice != nil:
 		began = time.Time(c.Notice.StartedAt)
+	case c.Unstable != nil:
+		began = time.Time(c.Unstable.Since)
 	case c.Incident != nil:
 		began = time.Time(c.Incident.StartTime)
 	default:

@@ -15,9 +15,11 @@ const maxListedName = 40
 var digestKinds = []struct{ kind, line, count string }{
 	{TypeDown, "down", "down"},
 	{TypeReminder, "still down", "still down"},
+	{TypeUnstable, "unstable", "unstable"},
 	{TypeDegraded, "degraded", "degraded"},
 	{TypeTriggered, "alert", "with an alert"},
 	{TypeRecovered, "up again", "up again"},
+	{TypeStable, "steady again", "steady again"},
 	{TypeResolved, "fine again", "fine again"},
 }
 

@@ -42,6 +42,12 @@ func (c *settings) notices(s *config.Set) {
 	s.Duration(&c.noticeQuiet, "notice-quiet", alerts.DefaultNoticeQuiet,
 		"how long a trouble of this installation has to be gone for its end to be told; one that returns before goes on",
 		config.Rule(atLeast(time.Second)))
+	s.Int(&c.flapping.Changes, "unstable-changes", 0,
+		"how often a monitor has to go down and come up, within unstable-within, to be told to be unstable instead; 0 is never, 5 is the third outage",
+		config.Rule(unstableRule))
+	s.Duration(&c.flapping.Within, "unstable-within", 15*time.Minute,
+		"the time in which such changes are counted, and after which an unstable monitor that has not changed is told to be steady",
+		config.Rule(atLeast(time.Minute)))
 }
 
 const (

@@ -143,7 +143,7 @@ func (h *house) alerts(ctx context.Context) (room, error) {
 	deps := h.alertsDeps(address)
 	deps.PublicURL = h.cfg.publicURL
 	deps.Store, deps.Events, deps.Monitors, deps.Egress = store, toEvents, toMonitors, *policy
-	deps.NoticeQuiet = h.cfg.noticeQuiet
+	deps.NoticeQuiet, deps.Flapping = h.cfg.noticeQuiet, h.cfg.flapping
 	s, err := alerts.New(deps)
 	if err != nil {
 		return nil, err

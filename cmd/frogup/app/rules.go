@@ -15,6 +15,7 @@ import (
 
 	"github.com/frogstats/uptime/cmd/frogup/config"
 	"github.com/frogstats/uptime/internal/secret"
+	"github.com/frogstats/uptime/services/alerts"
 )
 
 // The rules of the settings: each error continues the key and the value.
@@ -176,4 +177,12 @@ func schemeRule(schemes []string) func(string) error {
 		}
 		return fmt.Errorf("must begin with %s", strings.Join(schemes, ":, ")+":")
 	}
+}
+
+// unstableRule is for how many changes make a monitor unstable.
+func unstableRule(text string) error {
+	if n, err := strconv.Atoi(text); err != nil || n != 0 && n < alerts.MinFlapping || n > 100 {
+		return fmt.Errorf("must be 0, or between %d and 100", alerts.MinFlapping)
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/frogstats/uptime/cmd/frogup/config"
 	"github.com/frogstats/uptime/internal/egress"
+	"github.com/frogstats/uptime/services/alerts"
 	"github.com/frogstats/uptime/services/prober"
 )
 
@@ -45,6 +46,7 @@ type settings struct {
 	spoolFull                              string
 	leaseTTL                               time.Duration
 	noticeQuiet                            time.Duration
+	flapping                               alerts.Flapping
 	deadman                                deadmanSettings
 	secretKeyset                           string
 	trustedProxies                         []string

@@ -67,6 +67,9 @@ func webstatuspi(p Parcel) ([]byte, error) {
 		out.Status.Success, out.Status.Error = p.Words.Action == Resolve, some(p.Words.Title)
 	case s.Type == "monitor.degraded": // it works, so neither name of the format would be true
 		out.Event, out.Status.Error = "url_degraded", some(d.ErrorMessage)
+	case s.Type == "monitor.unstable", s.Type == "monitor.stable": // names that the format does not have, as of the one above
+		out.Event, out.Previous = map[string]string{"monitor.unstable": "url_unstable", "monitor.stable": "url_stable"}[s.Type], nil
+		out.Status.Success, out.Status.Error = p.Words.Action == Resolve && d.Status != "down", some(p.Words.Title)
 	case p.Words.Action == Resolve:
 		out.Event, out.Previous = "url_up", &down
 	default:

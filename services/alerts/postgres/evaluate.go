@@ -64,7 +64,7 @@ func advance(ctx context.Context, tx pgx.Tx, monitors []alerts.MonitorRef, now t
 
 const (
 	selectKnown = `
-SELECT monitor_id, known, blind_since, overlay, overlay_until FROM monitor_state WHERE monitor_id = ANY ($1)`
+SELECT monitor_id, known, blind_since, overlay, overlay_until, changes FROM monitor_state WHERE monitor_id = ANY ($1)`
 	unsettledIncidents = selectIncident + `
 WHERE NOT i.settled AND i.monitor_id = ANY ($1)`
 	enabledRules = selectRule + `
@@ -117,7 +117,9 @@ func readStates(ctx context.Context, tx pgx.Tx, monitors []alerts.MonitorRef) (m
 		change(m.ID, func(st *alerts.State) { st.Monitor = m })
 	}, monitorsByID, ids)
 	reading(b, scanKnown, func(k known) {
-		change(k.monitorID, func(st *alerts.State) { st.Known, st.Blind, st.Overlay = k.status, fromMaybe(k.blind), k.overlay })
+		change(k.monitorID, func(st *alerts.State) {
+			st.Known, st.Blind, st.Overlay, st.Changes = k.status, fromMaybe(k.blind), k.overlay, k.changes
+		})
 	}, selectKnown, ids)
 	reading(b, scanIncident, func(i alerts.Incident) {
 		change(i.MonitorID, func(st *alerts.State) { st.Incident = &i })
@@ -157,12 +159,13 @@ type known struct {
 	status    alerts.Status
 	blind     *time.Time
 	overlay   *alerts.Overlay
+	changes   []time.Time
 }
 
 func scanKnown(row pgx.Row) (k known, err error) {
 	var overlay []byte
 	var until *time.Time
-	if err := row.Scan(&k.monitorID, &k.status, &k.blind, &overlay, &until); err != nil {
+	if err := row.Scan(&k.monitorID, &k.status, &k.blind, &overlay, &until, &k.changes); err != nil {
 		return k, err
 	}
 	k.overlay, err = overlayOf(overlay, until)
@@ -176,6 +179,9 @@ ON CONFLICT (monitor_id) DO UPDATE SET known = excluded.known`
 	upsertBlind = `
 INSERT INTO monitor_state (monitor_id, known, blind_since) VALUES ($1, '', $2)
 ON CONFLICT (monitor_id) DO UPDATE SET blind_since = excluded.blind_since`
+	upsertChanges = `
+INSERT INTO monitor_state (monitor_id, known, changes) VALUES ($1, '', $2)
+ON CONFLICT (monitor_id) DO UPDATE SET changes = excluded.changes`
 	upsertTrigger = `
 INSERT INTO uptime_alert_history (id, alert_id, organization_id, monitor_id, triggered_at, resolved_at, alert_data, holding)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -201,6 +207,13 @@ func writeBatch(ctx context.Context, tx pgx.Tx, before alerts.Progress, b alerts
 			return err
 		}
 		q.Queue(upsertOverlay, args...)
+	}
+	for id, changes := range b.Changes {
+		raw, err := object(changes)
+		if err != nil {
+			return fmt.Errorf("changes of monitor %d: %w", id, err)
+		}
+		q.Queue(upsertChanges, id, raw)
 	}
 	for rule, s := range b.Samples {
 		if err := queueSamples(q, rule, s); err != nil {

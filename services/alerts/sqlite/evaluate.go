@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -61,11 +62,12 @@ type known struct {
 	status    alerts.Status
 	blind     sql.NullInt64
 	overlay   *alerts.Overlay
+	changes   []time.Time
 }
 
 const (
 	selectKnown = `
-SELECT monitor_id, known, blind_since, overlay, overlay_until FROM monitor_state WHERE monitor_id IN (SELECT value FROM json_each(?))`
+SELECT monitor_id, known, blind_since, overlay, overlay_until, changes FROM monitor_state WHERE monitor_id IN (SELECT value FROM json_each(?))`
 	unsettledIncidents = selectIncident + `
 WHERE i.settled = 0 AND i.monitor_id IN (SELECT value FROM json_each(?))`
 	enabledRules = selectRule + `
@@ -116,20 +118,24 @@ func readMonitors(ctx context.Context, tx *sql.Tx, states map[uint32]alerts.Stat
 		states[m.ID] = st
 	}
 	last, err := collect(ctx, tx, func(row scanner) (k known, err error) {
-		var overlay sql.NullString
+		var overlay, changes sql.NullString
 		var until sql.NullInt64
-		if err := row.Scan(&k.monitorID, &k.status, &k.blind, &overlay, &until); err != nil {
+		if err := row.Scan(&k.monitorID, &k.status, &k.blind, &overlay, &until, &changes); err != nil {
 			return k, err
 		}
-		k.overlay, err = scanOverlay(overlay, until)
-		return k, err
+		if changes.Valid {
+			err = json.Unmarshal([]byte(changes.String), &k.changes)
+		}
+		var wrong error
+		k.overlay, wrong = scanOverlay(overlay, until)
+		return k, errors.Join(err, wrong)
 	}, selectKnown, ids)
 	if err != nil {
 		return fmt.Errorf("last states: %w", err)
 	}
 	for _, k := range last {
 		st := states[k.monitorID]
-		st.Known, st.Blind, st.Overlay = k.status, fromMaybe(k.blind), k.overlay
+		st.Known, st.Blind, st.Overlay, st.Changes = k.status, fromMaybe(k.blind), k.overlay, k.changes
 		states[k.monitorID] = st
 	}
 	incidents, err := collect(ctx, tx, scanIncident, unsettledIncidents, ids)
@@ -200,6 +206,9 @@ ON CONFLICT (monitor_id) DO UPDATE SET known = excluded.known`
 	upsertBlind = `
 INSERT INTO monitor_state (monitor_id, known, blind_since) VALUES (?, '', ?)
 ON CONFLICT (monitor_id) DO UPDATE SET blind_since = excluded.blind_since`
+	upsertChanges = `
+INSERT INTO monitor_state (monitor_id, known, changes) VALUES (?, '', ?)
+ON CONFLICT (monitor_id) DO UPDATE SET changes = excluded.changes`
 	upsertTrigger = `
 INSERT INTO uptime_alert_history (id, alert_id, organization_id, monitor_id, triggered_at, resolved_at, alert_data, holding)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -220,6 +229,15 @@ func writeBatch(ctx context.Context, tx *sql.Tx, before alerts.Progress, b alert
 	for id, o := range b.Overlays {
 		if err := saveOverlay(ctx, tx, id, o); err != nil {
 			return err
+		}
+	}
+	for id, changes := range b.Changes {
+		raw, err := text(changes)
+		if err != nil {
+			return fmt.Errorf("changes of monitor %d: %w", id, err)
+		}
+		if _, err := tx.ExecContext(ctx, upsertChanges, id, raw); err != nil {
+			return fmt.Errorf("changes of monitor %d: %w", id, err)
 		}
 	}
 	for rule, s := range b.Samples {

@@ -53,11 +53,12 @@ var evaluationCases = []Case{
 			Known: map[uint32]alerts.Status{monitor: alerts.StatusDown}, Blind: map[uint32]time.Time{monitor: at(3)},
 			Incidents: []alerts.Incident{past, now},
 			Triggers:  []alerts.Trigger{closed, open}, Samples: map[uint32]*alerts.Samples{calm.ID: samples},
+			Changes: map[uint32][]time.Time{monitor: {at(1), at(2)}},
 		})
 		loud.Triggered = true
 		want := map[uint32]alerts.State{
 			monitor: {
-				Monitor: m, Known: alerts.StatusDown, Blind: at(3), Incident: &now,
+				Monitor: m, Known: alerts.StatusDown, Blind: at(3), Changes: []time.Time{at(1), at(2)}, Incident: &now,
 				Rules:    []alerts.RuleState{{Rule: calm, Samples: samples}, {Rule: loud, Open: &open}},
 				Channels: []alerts.Channel{ch},
 			},
@@ -72,10 +73,11 @@ var evaluationCases = []Case{
 			return alerts.Batch{
 				Progress: p, Known: map[uint32]alerts.Status{monitor: alerts.StatusUp}, Blind: map[uint32]time.Time{monitor: {}},
 				Incidents: []alerts.Incident{ended}, Triggers: []alerts.Trigger{done}, Samples: map[uint32]*alerts.Samples{calm.ID: nil},
+				Changes: map[uint32][]time.Time{monitor: nil},
 			}
 		}))
 		check(t, s.Advance(ctx(t), refs, at(6), func(p alerts.Progress, got map[uint32]alerts.State) alerts.Batch {
-			if st := got[monitor]; st.Incident != nil || st.Rules[0].Samples != nil || st.Rules[1].Open != nil || st.Known != alerts.StatusUp || !st.Blind.IsZero() {
+			if st := got[monitor]; st.Incident != nil || st.Rules[0].Samples != nil || len(st.Changes) != 0 || st.Rules[1].Open != nil || st.Known != alerts.StatusUp || !st.Blind.IsZero() {
 				t.Errorf("after the end the state is %+v", st)
 			}
 			return alerts.Batch{Progress: p}

@@ -11,7 +11,7 @@ import (
 func hold() *alerts.Overlay {
 	return &alerts.Overlay{Hold: &alerts.Hold{
 		Since: at(1), By: 3, Wait: []alerts.Suspect{{ID: 4, Until: at(60)}}, Until: at(90), Look: at(50),
-	}, Known: alerts.StatusUp}
+	}, Unstable: &alerts.Unstable{Since: at(1), Until: at(400), Changes: 7}, Known: alerts.StatusUp}
 }
 
 func familyOf(t testing.TB, s alerts.Store, refs ...alerts.MonitorRef) (got map[uint32]alerts.State) {

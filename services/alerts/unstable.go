@@ -1,0 +1,163 @@
+package alerts
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// A monitor that goes down and comes up again and again is told to be unstable once, and once to be steady again, with what it is then.
+// In between nobody is told of single changes, as in maintenance; history goes on.
+
+// Flapping is when a monitor is unstable.
+type Flapping struct {
+	Changes int           // so many times down, or up again, the last of them down; 0: none ever is
+	Within  time.Duration // in this time. It is steady again when it has not changed for as long
+}
+
+// MinFlapping is the least of Flapping.Changes but 0: an outage, its end, and another outage.
+const MinFlapping = 3
+
+// Unstable is that a monitor is.
+type Unstable struct {
+	Since   time.Time `json:"since"`
+	Until   time.Time `json:"until"`   // if it does not change before
+	Changes int       `json:"changes"` // so far, with those that made it so
+}
+
+func (s State) unstable() *Unstable {
+	if s.Overlay == nil {
+		return nil
+	}
+	return s.Overlay.Unstable
+}
+
+// changes notes that the monitor went down, or came up again, and finds out whether it is unstable. It comes before that is noted,
+// because it keeps what receivers know.
+func (v *evaluation) changes(t Transition) {
+	f, at := v.state.Flapping, v.entry.At
+	if f.Changes == 0 || v.state.inWindow() || v.state.held() != nil {
+		return
+	}
+	if u := v.state.unstable(); u != nil {
+		next := Unstable{Since: u.Since, Until: u.Until, Changes: u.Changes + 1}
+		if until := at.Add(f.Within); until.After(next.Until) {
+			next.Until = until
+		}
+		v.remember(func(o *Overlay) { o.Unstable = &next })
+		return
+	}
+	u, reached := v.count(at, t.To == StatusDown)
+	if !reached {
+		return
+	}
+	v.beginQuiet(func(o *Overlay) { o.Unstable = &u })
+	v.tellUnstable(TypeUnstable, v.channels(EventDown), t, u, time.Time{})
+}
+
+// count adds a change, and reports whether the monitor is unstable with it.
+func (v *evaluation) count(at time.Time, down bool) (Unstable, bool) {
+	f := v.state.Flapping
+	recent := slices.DeleteFunc(slices.Clone(v.state.Changes), func(c time.Time) bool { return !c.After(at.Add(-f.Within)) })
+	recent = append(recent, at)
+	if len(recent) > f.Changes { // of those before only so many can matter
+		recent = recent[len(recent)-f.Changes:]
+	}
+	if v.state.Changes = recent; len(recent) < f.Changes || !down {
+		return Unstable{}, false
+	}
+	v.state.Changes = nil
+	return Unstable{Since: at, Until: at.Add(f.Within), Changes: len(recent)}, true
+}
+
+// unstableAfter counts an outage that was held for a while, and turned out to be the monitor's own, at the moment at which it is to be
+// told. If it makes the monitor unstable, that is told in its place.
+func (v *evaluation) unstableAfter(h Hold, end time.Time) bool {
+	inc := v.state.Incident
+	if v.state.Flapping.Changes == 0 || h.By != 0 || inc == nil {
+		return false
+	}
+	u, reached := v.count(end, true)
+	if !reached {
+		return false
+	}
+	defer func(e Entry) { v.entry = e }(v.entry)
+	v.entry.At = end
+	v.remember(func(o *Overlay) { o.Hold, o.Unstable = nil, &u })
+	t := Transition{From: v.state.Overlay.Known, To: StatusDown, Since: inc.StartTime}
+	if last := v.state.Overlay.Last; last != nil {
+		t = *last
+	}
+	v.tellUnstable(TypeUnstable, v.channels(EventDown), t, u, time.Time{})
+	return true
+}
+
+// steady ends it when it has not changed for long enough. What else keeps silence comes first, for it is told with what is so then.
+func (v *evaluation) steady(at time.Time) {
+	u := v.state.unstable()
+	if u == nil || at.Before(u.Until) || v.state.inWindow() || v.state.held() != nil {
+		return
+	}
+	now := Transition{From: StatusDown, To: v.state.Known}
+	if last := v.state.Overlay.Last; last != nil {
+		now = *last
+	}
+	defer func(e Entry) { v.entry = e }(v.entry)
+	v.entry.At = u.Until
+	v.tellUnstable(TypeStable, v.channels(EventDown, EventRecovery), now, *u, u.Until)
+	v.endQuiet(u.Until)
+}
+
+func (v *evaluation) tellUnstable(kind string, to []Channel, t Transition, u Unstable, until time.Time) {
+	for _, c := range to {
+		m := v.message(kind, Target{TargetChannel, c.ID})
+		since := number(u.Since.UnixMilli())
+		m.ID, m.Thread = messageID(kind, m.Target, m.OrganizationID, number(m.MonitorID), since), "unstable:"+number(m.MonitorID)+":"+since
+		m.Content.Status, m.Content.Regions, m.Content.ErrorType, m.Content.ErrorMessage = t.To, t.Regions, t.ErrorType, t.ErrorMessage
+		m.Content.Unstable = &ContentUnstable{Since: Stamp(u.Since), Until: stampOf(until), Changes: u.Changes, WithinSeconds: int64(v.state.Flapping.Within.Seconds())}
+		v.out.Messages = append(v.out.Messages, m)
+	}
+}
+
+// firstQuietly reports whether a rule that triggers now is told, although single changes are not: its receivers know of nothing yet.
+func (v *evaluation) firstQuietly(rule uint32) bool {
+	if v.state.unstable() == nil || v.state.inWindow() || v.state.held() != nil {
+		return false
+	}
+	_, known := v.state.Overlay.Rules[rule]
+	return !known
+}
+
+// ContentUnstable says for how long a monitor has been, or was, unstable.
+type ContentUnstable struct {
+	Since         Stamp  `json:"since"`
+	Until         *Stamp `json:"until"`   // null while it is
+	Changes       int    `json:"changes"` // how often it went down or came up again, so far
+	WithinSeconds int64  `json:"within_seconds"`
+}
+
+// tuned is a store whose states know what unstable means.
+type tuned struct {
+	Store
+	flapping Flapping
+}
+
+func (s tuned) know(step func(Progress, map[uint32]State) Batch) func(Progress, map[uint32]State) Batch {
+	return func(p Progress, states map[uint32]State) Batch {
+		for id, st := range states {
+			st.Flapping = s.flapping
+			states[id] = st
+		}
+		return step(p, states)
+	}
+}
+
+// Advance implements EvaluationStore.
+func (s tuned) Advance(ctx context.Context, monitors []MonitorRef, now time.Time, step func(Progress, map[uint32]State) Batch) error {
+	return s.Store.Advance(ctx, monitors, now, s.know(step))
+}
+
+// RemoveMonitors implements CatalogStore.
+func (s tuned) RemoveMonitors(ctx context.Context, monitors []MonitorRef, now time.Time, step func(Progress, map[uint32]State) Batch) error {
+	return s.Store.RemoveMonitors(ctx, monitors, now, s.know(step))
+}
