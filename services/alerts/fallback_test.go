@@ -89,7 +89,7 @@ func TestFallback(t *testing.T) {
 	bubbletest.Test(t, func(t *testing.T) {
 		w, d := newWorld(t), newDoors()
 		w.know(7, 8)
-		first, second := pair(w, `, "fallback_after_seconds": 120`)
+		first, second := pair(w, `, "fallback_after_seconds": 60`)
 		d.set(first, shut)
 		w.send = d.take
 		w.service.SendThrough(d.take)
@@ -97,25 +97,25 @@ func TestFallback(t *testing.T) {
 		pass(10 * time.Second)
 		began := time.Now()
 		w.events.add(goes(7, 1, stateUp, stateDown))
-		pass(115 * time.Second)
+		pass(55 * time.Second)
 		d.want(t, second)
 		pass(10 * time.Second)
 		d.want(t, second, alerts.TypeDown)
-		if late := d.at[second][0].Sub(began); late < 120*time.Second || late > 123*time.Second {
+		if late := d.at[second][0].Sub(began); late < 60*time.Second || late > 63*time.Second {
 			t.Errorf("the fallback was told after %s", late)
 		}
 		w.restart()
-		pass(5 * time.Minute)
+		pass(2 * time.Minute)
 		d.want(t, second, alerts.TypeDown)
 		d.set(first, accepts)
-		pass(10 * time.Minute)
+		pass(13 * time.Minute)
 		d.want(t, first, alerts.TypeDown)
 		w.events.add(goes(7, 9, stateDown, stateUp))
 		pass(30 * time.Second)
 		d.want(t, first, alerts.TypeDown, alerts.TypeRecovered)
 		d.want(t, second, alerts.TypeDown, alerts.TypeRecovered)
 		w.events.add(goes(8, 10, stateUp, stateDown), goes(8, 11, stateDown, stateUp))
-		pass(10 * time.Minute)
+		pass(3 * time.Minute)
 		d.want(t, second, alerts.TypeDown, alerts.TypeRecovered)
 		list, err := w.alerts.ListDeliveries(editor(t), &alertsv1.ListDeliveriesRequest{})
 		if err != nil {
@@ -232,7 +232,7 @@ func TestFallbackLosesNothing(t *testing.T) {
 			pass(time.Duration(i) * 3 * time.Minute)
 		}
 		f.calm()
-		pass(20 * time.Minute)
+		pass(15 * time.Minute)
 		w.stop()
 		d.want(t, first)
 		accepted, told := map[string]bool{}, map[uint32][]alerts.Message{}
