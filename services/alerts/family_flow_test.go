@@ -126,7 +126,7 @@ func testSite(t *testing.T, w *world, before int, all ...*world) {
 			t.Errorf("incident of %d is affected by %d", i.GetMonitorId(), by)
 		}
 	}
-	pass(time.Hour)
+	pass(5 * time.Minute)
 	c.wantAll(t, "1 monitor.down")
 	w.events.add(turns(1, false))
 	for id := range uint32(50) {
@@ -148,7 +148,7 @@ func testSite(t *testing.T, w *world, before int, all ...*world) {
 }
 
 func TestARouterIsCutOff(t *testing.T) {
-	for _, before := range []int{0, 1, 25, 50} {
+	for _, before := range []int{25, 0, 50, 1}[:inEarnest(2, 4)] {
 		t.Run(fmt.Sprint(before, " hosts are seen first"), func(t *testing.T) {
 			bubbletest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
@@ -217,7 +217,7 @@ func TestADependencyIsTakenAway(t *testing.T) {
 		w := newWorld(t)
 		c := site(t, w, w)
 		w.events.add(turns(1, true), turns(3, true), turns(4, true))
-		pass(time.Hour)
+		pass(5 * time.Minute)
 		w.monitors.putBehind(3)
 		pass(2 * time.Minute)
 		c.wantAll(t, "1 monitor.down", "3 monitor.down")
