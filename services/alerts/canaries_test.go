@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	alertsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1"
+	"github.com/frogstats/uptime/internal/audit"
 	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/internal/postgres/postgrestest"
 	"github.com/frogstats/uptime/services/alerts"
@@ -66,6 +67,14 @@ func TestCanary(t *testing.T) {
 		if got := w.channel(c); got.GetCanaryIntervalHours() != 1 || got.LastCanaryAt != nil || got.LastCanaryOk != nil || got.LastCanaryError != nil {
 			t.Errorf("a new channel = %v", got)
 		}
+		// Sooner than may be asked for, so that less time has to pass.
+		_, err := w.store.UpdateChannel(t.Context(), orgA, c, func(c *alerts.Channel) (audit.Row, error) {
+			c.CanaryEvery = 10 * time.Minute
+			return audit.New(t.Context(), "channel.update", "channel", "1"), nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 		w.run()
 		pass(time.Minute)
 		d.want(t, c, alerts.TypeTest)
@@ -77,11 +86,11 @@ func TestCanary(t *testing.T) {
 		}
 		d.set(c, shut)
 		w.restart()
-		pass(55 * time.Minute)
+		pass(5 * time.Minute)
 		if keys := w.openCanaries(); len(keys) != 0 {
 			t.Errorf("notices = %v", keys)
 		}
-		pass(10 * time.Minute)
+		pass(7 * time.Minute)
 		if got := w.channel(c); got.GetLastCanaryOk() || got.LastCanaryOk == nil || got.GetLastCanaryError() != broken500.Error {
 			t.Errorf("after a failure: %v", got)
 		}
@@ -97,7 +106,7 @@ func TestCanary(t *testing.T) {
 			t.Errorf("notice = %+v", n)
 		}
 		d.set(c, accepts)
-		pass(62 * time.Minute)
+		pass(13 * time.Minute)
 		d.want(t, ops, alerts.TypeNoticeRaised, alerts.TypeNoticeCleared)
 		d.want(t, c, alerts.TypeTest, alerts.TypeTest)
 		if got := w.channel(c); !got.GetLastCanaryOk() || got.LastCanaryError != nil {
