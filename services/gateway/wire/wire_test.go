@@ -32,7 +32,7 @@ func TestMarshalGolden(t *testing.T) {
 		want string
 	}{
 		{"empty message", &emptypb.Empty{}, ``},
-		{"absent is null, empty list is a list", &alertsv1.Conditions{}, `{"consecutive_failures":null,"response_time_threshold_ms":null,"uptime_percentage_threshold":null,"certificate_days_left":null,"degraded_regions":null,"no_data_seconds":null}`},
+		{"absent is null, empty list is a list", &alertsv1.Conditions{}, `{"consecutive_failures":null,"response_time_threshold_ms":null,"uptime_percentage_threshold":null,"certificate_days_left":null,"degraded_regions":null,"no_data_seconds":null,"response_time_percentile":null}`},
 		{"zero is zero", &checkv1.Retries{DelayMs: proto.Int32(0)}, `{"attempts":null,"delay_ms":0}`},
 		{"enum and its absence", &checkv1.ValidationRule{Type: checkv1.RuleType_RULE_TYPE_STATUS_CODE, Value: list(200, 204)},
 			`{"type":"status_code","operator":null,"value":[200,204],"header":null,"case_sensitive":null,"path":null}`},
