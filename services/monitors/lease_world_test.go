@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -350,16 +351,22 @@ func (w *world) committed(tx *observed, called time.Duration) {
 		w.lost[lossKey{l.ProberID, l.MonitorID, l.Epoch}] = l.Until
 		w.trace("lost %+v", l)
 	}
+	rev := tx.Placement().Rev
 	for _, a := range tx.assigned {
 		rows := w.rows[a.MonitorID]
+		// Who committed first may come to this later: another replica has the lock as soon as it is free.
+		at := len(rows)
+		for at > 0 && rows[at-1].rev > rev {
+			at--
+		}
 		w.trace("assigned %+v", a)
-		if a.Holder != "" && (len(rows) == 0 || rows[len(rows)-1].Epoch != a.Epoch) {
+		if a.Holder != "" && (at == 0 || rows[at-1].Epoch != a.Epoch) {
 			w.history = append(w.history, porcupine.Operation{
 				ClientId: 0, Input: step{monitor: a.MonitorID, grant: true}, Output: reply{epoch: uint64(a.Epoch)},
 				Call: int64(called), Return: int64(w.now()) + 1,
 			})
 		}
-		w.rows[a.MonitorID] = append(rows, grant{a, tx.before[a.MonitorID].Assigned, tx.Placement().Rev, w.now()})
+		w.rows[a.MonitorID] = slices.Insert(rows, at, grant{a, tx.before[a.MonitorID].Assigned, rev, w.now()})
 		w.begins(tx, a)
 	}
 }
