@@ -30,8 +30,11 @@ func (s *State) NumberBySequence() {
 // Hold commits c, and calls held when its numbers are taken and everything is written but not committed. Without held, it
 // fails there.
 func (s *State) Hold(ctx context.Context, c events.Commit, held func() error) error {
+	s.turn <- struct{}{} // a commit changes what is read here
+	commits := s.writer.commits
+	<-s.turn
 	return s.db.Write(ctx, func(tx pgx.Tx) error {
-		base, err := s.number(ctx, tx, s.writer.commits, len(c.Feed))
+		base, err := s.number(ctx, tx, commits, len(c.Feed))
 		if err != nil {
 			return err
 		}
