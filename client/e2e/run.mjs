@@ -32,6 +32,8 @@ async function inspect(page, name) {
 const product = await startProduct(process.env.FROGUP_BINARY ?? buildProduct());
 const [web, db] = [await httpTarget(), await tcpTarget()];
 const { browser, page, troubles } = await openBrowser(product.url);
+/** Asks the API what it has, as the one who is signed in. */
+const read = (path) => page.evaluate(async (p) => (await fetch(p)).json(), path);
 const badge = (name, status) => page.getByRole("article", { name, exact: true }).locator(`[data-status="${status}"]`);
 try {
   await setUpOwner(page, product.link);
@@ -143,6 +145,45 @@ try {
     await page.waitForTimeout(500);
     await inspect(page, heading.toLowerCase());
   }
+
+  await page.getByRole("link", { name: "Channels", exact: true }).first().click();
+  await page.getByRole("button", { name: "Add channel" }).click();
+  let dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill("Pager");
+  await dialog.getByLabel("Kind").selectOption("pagerduty");
+  await dialog.getByLabel("Integration key").fill("0123456789abcdef0123456789abcdef");
+  await dialog.getByRole("button", { name: "Add channel" }).click();
+  await page.getByText("Pager", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Add channel" }).click();
+  await dialog.getByLabel("Name").fill("Hook");
+  await dialog.getByLabel("URL").fill("nowhere");
+  await dialog.getByRole("button", { name: "Add channel" }).click();
+  await dialog.locator('input[name="config.url"][aria-invalid=true]').waitFor();
+  await dialog.getByLabel("URL").fill(web.url);
+  await dialog.getByRole("button", { name: "Add channel" }).click();
+  await dialog.getByText("shown only this once").waitFor();
+  await dialog.getByRole("button", { name: "Done" }).click();
+  await page.getByRole("button", { name: "Edit Hook" }).click();
+  await dialog.getByText("Stored; left empty it stays as it is.").waitFor();
+  await dialog.getByLabel("Remind every").fill("4");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await dialog.getByText("A number and a unit").waitFor();
+  await inspect(page, "a channel's form with something wrong");
+  await dialog.getByLabel("Remind every").fill("1 h 30 min");
+  await dialog.getByLabel("Test by itself every").fill("24");
+  await dialog.getByLabel("Tell instead").selectOption({ label: "Pager" });
+  await dialog.getByLabel("After").fill("2 min");
+  await dialog.getByLabel("Gather messages for").fill("0");
+  await dialog.getByLabel("Messages a minute").fill("12");
+  await dialog.getByRole("radio", { name: "Only some" }).check();
+  await dialog.getByRole("checkbox", { name: "Database" }).check();
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Reminds every 1 h 30 min · falls back to “Pager” after 2 min").waitFor();
+  const hook = (await read("/api/uptime/notification-channels")).channels.find((c) => c.name === "Hook");
+  assert.deepEqual([hook.reminder_interval_seconds, hook.canary_interval_hours, hook.fallback_after_seconds, hook.digest_window_seconds, hook.max_messages_per_minute, hook.monitor_ids.length, hook.config.has_secret],
+    [5400, 24, 120, 0, 12, 1, true]);
+  await inspect(page, "channels");
+  step("a channel's reminders, tests, fallback and limits are changed; its secret stays");
 
   await page.keyboard.press("Control+k");
   await page.getByRole("combobox", { name: "A monitor, a page, something to do" }).fill("shop");

@@ -15,11 +15,11 @@ export type ChannelChange = { kind: "create"; draft: Draft<Channel> } | { kind: 
 export function useChangeChannel() {
   const queries = useQueryClient();
   return useMutation({
-    mutationFn: async (change: ChannelChange): Promise<unknown> => {
-      if (change.kind === "create") return answer(client.POST("/api/uptime/notification-channels", { body: change.draft as Channel }));
+    mutationFn: async (change: ChannelChange): Promise<Channel | undefined> => {
+      if (change.kind === "create") return answer<Channel>(client.POST("/api/uptime/notification-channels", { body: change.draft as Channel }));
       const path = { id: change.id };
       if (change.kind === "delete") return answer(client.DELETE("/api/uptime/notification-channels/{id}", { params: { path } }));
-      return answer(client.PUT("/api/uptime/notification-channels/{id}", { params: { path }, body: change.draft as Channel }));
+      return answer<Channel>(client.PUT("/api/uptime/notification-channels/{id}", { params: { path }, body: change.draft as Channel }));
     },
     onSuccess: () => queries.invalidateQueries({ queryKey: channelsKey }),
   });

@@ -19,6 +19,12 @@ export function useCanEdit(): boolean {
   return role === "editor" || role === "admin" || role === "owner";
 }
 
+/** Whether the signed-in user may change what holds secrets: channels and keys. */
+export function useIsAdmin(): boolean {
+  const role = useSession().data?.organization?.role;
+  return role === "admin" || role === "owner";
+}
+
 /** Whether the first owner is still to be made. */
 export function useNeedsSetup(enabled: boolean) {
   return useQuery({

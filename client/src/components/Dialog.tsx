@@ -32,7 +32,7 @@ export function Dialog({ title, onClose, children, kind = "narrow" }: Props) {
     };
   }, []);
   return (
-    <dialog ref={box} aria-labelledby={titleId} className={`max-h-[calc(100dvh-16px)] overflow-y-auto border border-line-strong p-0 ${kinds[kind]}`}
+    <dialog ref={box} aria-labelledby={titleId} className={`max-h-[calc(100dvh-16px)] scroll-pt-16 scroll-pb-20 overflow-y-auto border border-line-strong p-0 ${kinds[kind]}`}
       onCancel={(e) => { e.preventDefault(); onClose(); }} onClick={(e) => { if (e.target === e.currentTarget) onClose(); }}>
       <div className="sticky top-0 z-10 flex items-start gap-3 border-b border-line bg-card px-5 py-3.5">
         <h2 id={titleId} className="min-w-0 flex-1 pt-1">{title}</h2>

@@ -4,12 +4,12 @@ import { FlaskConical } from "lucide-react";
 import { useState } from "react";
 import { type FieldPath, useForm } from "react-hook-form";
 import { answer, client } from "@/api/client";
-import { Refusal } from "@/api/refusal";
 import type { Draft, Monitor } from "@/api/types";
 import { testMonitor } from "@/api/uptime/monitors";
 import { AreaField, CheckField, SelectField, TextField } from "@/components/Field";
 import { Failure, Notice } from "@/components/Notice";
 import { Section } from "@/components/Page";
+import { placeRefusal } from "@/components/refuse";
 import { announce } from "@/live/announce";
 import { defaultName, emptyForm, formField, formSchema, type FormValues, methods, otherRules, toForm, toMonitor } from "./monitorForm";
 import { TrialResult } from "./TrialResult";
@@ -45,28 +45,12 @@ export function MonitorForm({ monitor, word, save, onCancel }: Props) {
   const kept = otherRules(monitor?.validation_rules);
   const field = (name: FieldPath<FormValues>) => ({ ...register(name), error: errors[name as keyof FormValues]?.message as string | undefined });
 
-  /** Puts what the server found wrong at its field, and the rest on top. */
-  function refuse(error: unknown) {
-    const left: string[] = [];
-    if (error instanceof Refusal) {
-      let first = true;
-      for (const [path, message] of error.fields) {
-        const name = formField(path);
-        if (name) setError(name, { message }, { shouldFocus: first });
-        else left.push(`${path}: ${message}`);
-        first &&= !name;
-      }
-      if (error.fields.size > 0 && left.length === 0) return;
-    }
-    setGeneral(left.length > 0 ? new Error(left.join("; ")) : error);
-  }
-
   async function run(work: (draft: Draft<Monitor>) => Promise<unknown>, values: FormValues) {
     setGeneral(null);
     try {
       await work(toMonitor(values, monitor));
     } catch (error) {
-      refuse(error);
+      setGeneral(placeRefusal(error, formField, setError));
     }
   }
 

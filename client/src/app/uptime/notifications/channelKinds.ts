@@ -1,6 +1,6 @@
 // The kinds of channels and what each needs, as docs/channels.md has it. What is not here can be set over the REST interface.
 
-export interface ConfigField { name: string; label: string; secret?: boolean; optional?: boolean; hint?: string; kind?: "list" | "number" }
+export interface ConfigField { name: string; label: string; secret?: boolean; optional?: boolean; hint?: string; kind?: "list" | "number"; oneOf?: [value: string, word: string][] }
 
 const url = (hint?: string): ConfigField => ({ name: "url", label: "Webhook URL", secret: true, hint });
 
@@ -10,7 +10,8 @@ export const channelKinds: Record<string, { word: string; fields: ConfigField[] 
     word: "E-mail",
     fields: [
       { name: "to", label: "To", kind: "list", hint: "Separated by commas." }, { name: "from", label: "From" }, { name: "host", label: "Mail server" },
-      { name: "port", label: "Port", kind: "number", optional: true, hint: "587 if left empty." }, { name: "username", label: "User name", optional: true }, { name: "password", label: "Password", secret: true, optional: true },
+      { name: "port", label: "Port", kind: "number", optional: true, hint: "587 if left empty." },
+      { name: "security", label: "Security", optional: true, oneOf: [["", "STARTTLS"], ["tls", "TLS from the first byte"], ["opportunistic", "STARTTLS if there is any"], ["none", "None"]] }, { name: "username", label: "User name", optional: true }, { name: "password", label: "Password", secret: true, optional: true },
     ],
   },
   slack: { word: "Slack", fields: [url("Incoming webhook of an app.")] },
@@ -28,12 +29,39 @@ export const channelKinds: Record<string, { word: string; fields: ConfigField[] 
   twilio_sms: { word: "Text message (Twilio)", fields: [{ name: "account_sid", label: "Account SID" }, { name: "auth_token", label: "Auth token", secret: true }, { name: "to", label: "To" }, { name: "from", label: "From" }] },
 };
 
-/** Makes a channel's configuration of what was typed; what was left empty is left out. */
-export function toConfig(type: string, typed: Record<string, string>): Record<string, unknown> {
+type Config = Readonly<Record<string, unknown>>;
+
+const typedText = (value: unknown) => (value === null || value === undefined ? "" : Array.isArray(value) ? value.join(", ") : String(value));
+
+/** Whether a secret is stored, which is never shown. */
+export function isStored(base: Config | null | undefined, name: string): boolean {
+  return base?.[name] === "***" || base?.[`has_${name}`] === true;
+}
+
+/** What the fields of a stored configuration show. Secrets show nothing. */
+export function toTyped(type: string, base: Config | null | undefined): Record<string, string> {
+  return Object.fromEntries((channelKinds[type]?.fields ?? []).map((f) => {
+    const text = f.secret ? "" : typedText(base?.[f.name]);
+    // The first choice is what holds when nothing is given, and that may be written out too.
+    return [f.name, f.oneOf && !f.oneOf.some(([value]) => value === text) ? "" : text];
+  }));
+}
+
+/** Names of settings that are stored and that the form has no field for. */
+export function otherSettings(type: string, base: Config | null | undefined): string[] {
+  const known = new Set((channelKinds[type]?.fields ?? []).flatMap((f) => [f.name, `has_${f.name}`]));
+  return Object.entries(base ?? {}).flatMap(([name, value]) => (known.has(name) || value === null || (typeof value === "object" && Object.keys(value).length === 0) ? [] : [name]));
+}
+
+/**
+ * Makes a channel's configuration of what was typed; what was left empty is left out. Of one that is changed, base, an empty secret
+ * keeps what is stored, and an empty setting takes away what was there.
+ */
+export function toConfig(type: string, typed: Readonly<Record<string, string>>, base?: Config | null): Record<string, unknown> {
   return Object.fromEntries((channelKinds[type]?.fields ?? []).flatMap((f): [string, unknown][] => {
     const value = (typed[f.name] ?? "").trim();
-    if (!value) return [];
+    if (!value) return !f.secret && typedText(base?.[f.name]) ? [[f.name, null]] : [];
     if (f.kind === "list") return [[f.name, value.split(",").map((v) => v.trim()).filter(Boolean)]];
-    return [[f.name, f.kind === "number" ? Number(value) : value]];
+    return [[f.name, f.kind === "number" && /^\d+$/.test(value) ? Number(value) : value]];
   }));
 }
