@@ -46,7 +46,7 @@ func (s *Service) backfill(ctx context.Context, in *inflow) {
 				touched = touched.with(&b.results[i])
 			}
 		}
-		for !s.archive.submitPast(b.results, func() { s.mender.submit(touched, b.done) }) {
+		for !s.archive.submitPast(b.results, func() { s.owe(touched, b.done) }) {
 			select {
 			case <-time.After(relieveEvery):
 			case <-ctx.Done():

@@ -135,7 +135,7 @@ func (s *Service) watchCatalog(ctx context.Context) error {
 			s.court.upsert(m, stored)
 			s.known.put(m)
 			if unread != nil && !s.unread.note(m.ID, unread) {
-				s.mender.submit(past{m.ID: s.owedFrom(m.ID, recallFrom(m))}, func() {})
+				s.mender.submit(past{m.ID: s.owedFrom(m.ID, recallFrom(m))})
 			}
 			if seen != nil {
 				seen[m.ID] = true

@@ -95,7 +95,7 @@ func (s *Service) catchUp(ctx context.Context) bool {
 			for id, judged := range found {
 				owed[id] = s.owedFrom(id, judged)
 			}
-			s.mender.submit(owed, func() {})
+			s.mender.submit(owed)
 			s.archive.resume()
 			if len(slots) > 0 {
 				s.log.InfoContext(ctx, "the history is back", "monitors", len(slots), "to_judge", len(owed))

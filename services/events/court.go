@@ -39,6 +39,7 @@ type court struct {
 	from     origins  // of what has been judged so far
 	waiting  map[uint32][]waiting
 	nWaiting int
+	debts    debts
 	limit    int                  // of uncommitted
 	full     bool                 // results were left out, and may still be on their way: deadlines do not count
 	missing  map[uint32]time.Time // monitors of which results were judged and left out of the history, and until when they may be missing
@@ -57,15 +58,16 @@ func newCourt(store StateStore, log *slog.Logger, m *metrics, t tracer) *court {
 	own, ok := store.(Exclusive)
 	return &court{
 		store: store, log: log, metrics: m, tracer: t, sparing: ok && own.Exclusive(),
-		waiting: map[uint32][]waiting{}, missing: map[uint32]time.Time{}, limit: maxUncommitted, urgent: make(chan struct{}, 1),
+		waiting: map[uint32][]waiting{}, missing: map[uint32]time.Time{}, debts: newDebts(), limit: maxUncommitted, urgent: make(chan struct{}, 1),
 	}
 }
 
-// seat puts the judge in; nothing may be submitted before.
-func (c *court) seat(j *Judge) {
+// seat puts the judge in, with what timelines owe; nothing may be submitted before.
+func (c *court) seat(j *Judge, owed []Owed) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.judge = j
+	c.debts.restore(owed)
 	j.sparing, j.healed = c.sparing, nil
 	c.hurry()
 }
@@ -160,6 +162,7 @@ func (c *court) remove(id uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.judge.Remove(time.Now(), id)
+	c.debts.pay(id, c.debts.turnOf(id))
 	c.hurry()
 }
 
@@ -257,17 +260,18 @@ const finalTries = 3
 // 0, so many times: later changes rest on these.
 func (c *court) commit(ctx context.Context, tries uint) error {
 	c.mu.Lock()
-	changes, acks, from := c.judge.Take(), c.acks, c.from
+	changes, owed, acks, from := c.judge.Take(), c.debts.take(), c.acks, c.from
 	c.acks, c.from = nil, nil
 	c.mu.Unlock()
-	if !changes.Empty() {
+	if !changes.Empty() || len(owed) > 0 {
 		c.trying(time.Now())
 		row, err := encodeChanges(&changes, time.Now())
 		if err != nil {
 			return err // a feed entry that protobuf cannot encode: nothing that another try would mend
 		}
+		row.Owed = owed
 		if err := c.keep(ctx, row, from, tries); err != nil {
-			c.giveBack(changes, acks, from)
+			c.giveBack(changes, owed, acks, from)
 			return err
 		}
 	}
@@ -304,10 +308,11 @@ func (c *court) keep(ctx context.Context, row Commit, from origins, tries uint) 
 }
 
 // giveBack puts changes that could not be stored before those that came since.
-func (c *court) giveBack(changes Changes, acks []func(), from origins) {
+func (c *court) giveBack(changes Changes, owed []Owed, acks []func(), from origins) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.judge.giveBack(changes)
+	c.debts.giveBack(owed)
 	c.acks, c.from = append(acks, c.acks...), from.with(c.from)
 }
 

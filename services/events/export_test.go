@@ -19,3 +19,6 @@ var (
 
 // Unmended counts the timelines that were left as they are.
 func (s *Service) Unmended() int64 { return s.metrics.aside.Load() }
+
+// Mending counts the monitors whose timelines do not tell yet of everything that is stored.
+func (s *Service) Mending() int { return max(s.mender.backlog(), len(s.court.owed())) }

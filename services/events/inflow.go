@@ -225,7 +225,7 @@ func (s *Service) takeLive(in *inflow, b *eventsv1.ResultBatch, last uint64) err
 		in.owe(late, last)
 		s.court.miss(toJudge)
 	} else {
-		s.mender.submit(late, func() {}) // they were stored before
+		s.owe(late, func() {}) // they were stored before
 	}
 	s.metrics.leftOut(n, in)
 	return nil
@@ -243,7 +243,7 @@ func (s *Service) storeLive(in *inflow, results []Result, from origins, late pas
 		late = late.join(in.owed)
 	}
 	done := in.stored.open(last)
-	if s.archive.submit(results, from, func() { s.mender.submit(late, done) }) {
+	if s.archive.submit(results, from, func() { s.owe(late, done) }) {
 		in.store.upTo = last
 		if last >= in.owedTo {
 			in.owed = nil

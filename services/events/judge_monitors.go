@@ -9,11 +9,13 @@ const (
 	graceMax = time.Minute
 )
 
-// Snapshot is what was stored: the monitors that are not deleted with their states, and the ids of those that are.
+// Snapshot is what was stored: the monitors that are not deleted with their states and what their timelines owe, and the ids of
+// those that are.
 type Snapshot struct {
 	Monitors []Monitor
 	States   []MonitorState
 	Regions  []RegionState
+	Owed     []Owed // ascending by monitor; no From is zero
 	Deleted  []uint32
 }
 

@@ -48,6 +48,7 @@ type draft struct {
 	regions []string // that ever watched
 	version int      // of the monitor: its edits, when it was begun
 	from    time.Time
+	owed    uint64 // turn of what was owed then, see debts
 
 	at    time.Time               // what was certain then stands
 	kept  map[string]Transition   // newest interval of each timeline at that moment, by region; "" is the monitor's

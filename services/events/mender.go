@@ -56,7 +56,6 @@ type mending struct {
 	tries int // that failed, in a row
 	ahead int // of them, because results were judged that are not stored
 	bad   int // because of an error though both stores work
-	done  []func()
 }
 
 // mender derives timelines again when results of the past have been stored. One goroutine does, some monitors at a time; what
@@ -71,6 +70,7 @@ type mender struct {
 
 	mu   sync.Mutex
 	jobs map[uint32]*mending
+	busy int           // jobs that were taken
 	more chan struct{} // capacity 1
 }
 
@@ -78,38 +78,18 @@ func newMender(c *court, a *archive, state StateStore, results ResultStore, log 
 	return &mender{court: c, archive: a, state: state, results: results, log: log, metrics: m, jobs: map[uint32]*mending{}, more: make(chan struct{}, 1)}
 }
 
-// submit has monitors mended from results on that are stored; done is called once they all are, and that is stored as well.
-func (m *mender) submit(p past, done func()) {
-	if len(p) == 0 {
-		done()
-		return
-	}
-	one := countDown(len(p), done)
+// submit has monitors mended from results on that are stored.
+func (m *mender) submit(p past) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, from := range p {
-		m.put(&mending{id: id, from: from, due: time.Now().Add(mendAfter), done: []func(){one}})
-	}
-}
-
-// countDown calls done when it has been called n times itself.
-func countDown(n int, done func()) func() {
-	var mu sync.Mutex
-	return func() {
-		mu.Lock()
-		n--
-		last := n == 0
-		mu.Unlock()
-		if last {
-			done()
-		}
+		m.put(&mending{id: id, from: from, due: time.Now().Add(mendAfter)})
 	}
 }
 
 // put adds a job, or joins it with one that waits. The lock is held.
 func (m *mender) put(job *mending) {
 	if have := m.jobs[job.id]; have != nil {
-		have.done = append(have.done, job.done...)
 		have.tries, have.ahead, have.bad = max(have.tries, job.tries), max(have.ahead, job.ahead), max(have.bad, job.bad)
 		if job.from.Before(have.from) {
 			have.from = job.from
@@ -140,11 +120,11 @@ func (m *mender) again(job *mending) {
 	m.put(job)
 }
 
-// backlog is how many monitors wait.
+// backlog is how many monitors wait, or are being mended.
 func (m *mender) backlog() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.jobs)
+	return len(m.jobs) + m.busy
 }
 
 // take removes jobs that are due, those that wait longest first; if there are none, it says how long until there are.
@@ -170,10 +150,11 @@ func (m *mender) take() (jobs []*mending, wait time.Duration) {
 	for _, job := range jobs {
 		delete(m.jobs, job.id)
 	}
+	m.busy = len(jobs)
 	return jobs, wait
 }
 
-// run mends until ctx ends. What is left then comes again: it was not acknowledged.
+// run mends until ctx ends. What is left then is found at the next start: it is stored that it is owed, or that it was not judged.
 func (m *mender) run(ctx context.Context) {
 	for {
 		jobs, wait := m.take()
@@ -206,7 +187,6 @@ func (m *mender) mend(ctx context.Context, jobs []*mending) {
 		case !ready:
 			m.later(job)
 		case d == nil: // nothing is known of such a monitor, or not any more
-			m.finish(job)
 		default:
 			drafts[job] = d
 		}
@@ -252,7 +232,7 @@ func (m *mender) derive(ctx context.Context, d *draft, job *mending) {
 	case m.hopeless(job, err):
 		m.metrics.aside.Add(1)
 		m.log.ErrorContext(ctx, "timelines are left as they are", "monitor_id", job.id, "from", job.from, "tries", job.tries+1, "error", err)
-		m.finish(job)
+		m.court.forgive(d)
 		return
 	default:
 		m.log.ErrorContext(ctx, "timelines not mended", "monitor_id", job.id, "tries", job.tries+1, "error", err)
@@ -282,25 +262,16 @@ func (m *mender) await(ctx context.Context) error {
 
 // adopt reports whether the job is done.
 func (m *mender) adopt(d *draft, job *mending) bool {
-	switch m.court.adopt(d, func() { m.finish(job) }) {
+	switch m.court.adopt(d) {
 	case adopted:
 		m.metrics.mended.Add(1)
 		return true
 	case ahead:
-		// They are stored, whose results these are, and their prober need not keep them for what another one owes.
 		if job.ahead++; job.ahead == mendAtWorst {
 			m.log.Error("timelines wait: results that were judged are not in the history", "monitor_id", job.id, "from", job.from)
-			m.finish(job)
-			job.done = nil
 		}
 	}
 	return false
-}
-
-func (m *mender) finish(job *mending) {
-	for _, done := range job.done {
-		done()
-	}
 }
 
 // draft begins to mend a monitor; not yet, if results of it may be missing in the history that were judged.
@@ -313,7 +284,10 @@ func (c *court) draft(id uint32, from time.Time) (d *draft, ready bool) {
 		}
 		delete(c.missing, id)
 	}
-	return c.judge.draft(id, from), true
+	if d = c.judge.draft(id, from); d != nil {
+		d.owed = c.debts.turnOf(id)
+	}
+	return d, true
 }
 
 // drop gives a draft up.
@@ -323,13 +297,13 @@ func (c *court) drop(d *draft) {
 	c.judge.drop(d)
 }
 
-// adopt puts a draft in place of what was judged; committed is called once that is stored.
-func (c *court) adopt(d *draft, committed func()) adoption {
+// adopt puts a draft in place of what was judged; with it, what was owed when it was begun is paid.
+func (c *court) adopt(d *draft) adoption {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a := c.judge.adopt(d, time.Now(), !c.full)
 	if a == adopted {
-		c.acks = append(c.acks, committed)
+		c.debts.pay(d.monitor.ID, d.owed)
 		c.hurry()
 	}
 	return a

@@ -209,8 +209,9 @@ func (s *Service) restore(ctx context.Context) error {
 		judge.hush(time.Now(), m.ID, before, told)
 	}
 	judge.Restored(time.Now())
-	s.court.seat(judge)
-	s.log.Info("judgement restored", "monitors", len(snapshot.Monitors), "replayed", replayed, "took", time.Since(began).Round(time.Millisecond).String())
+	s.court.seat(judge, snapshot.Owed)
+	s.mender.submit(s.court.owed())
+	s.log.Info("judgement restored", "monitors", len(snapshot.Monitors), "replayed", replayed, "to_mend", len(snapshot.Owed), "took", time.Since(began).Round(time.Millisecond).String())
 	return nil
 }
 

@@ -129,6 +129,7 @@ type Commit struct {
 	States      []MonitorState
 	Regions     []RegionState
 	Mended      []Mended // done before Transitions are stored
+	Owed        []Owed   // of those of the same monitor the last counts
 	Transitions []Transition
 	Feed        []FeedRow // Seq is given by the store
 	At          time.Time
@@ -140,6 +141,13 @@ type Mended struct {
 	MonitorID uint32
 	Region    string // empty is the monitor itself
 	First     uint64
+	From      time.Time
+}
+
+// Owed says that results of a monitor from From on are stored which its timelines do not tell of yet, or, if From is zero, that
+// there are none any more.
+type Owed struct {
+	MonitorID uint32
 	From      time.Time
 }
 

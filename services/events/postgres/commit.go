@@ -162,6 +162,9 @@ func put(ctx context.Context, tx pgx.Tx, c *events.Commit, feed []events.FeedRow
 	}
 	add("forget intervals", dropIntervals, len(c.Mended), mendedColumns(c.Mended))
 	add("put transitions", putTransitions, len(transitions), transitionColumns(transitions))
+	due, paid, nDue, nPaid := owedColumns(c.Owed)
+	add("put owed", putOwed, nDue, due)
+	add("forget owed", dropOwed, nPaid, paid)
 	add("put feed", putFeed, len(feed), append(feedColumns(feed), base, wholeMS(c.At)))
 	results := tx.SendBatch(ctx, &b)
 	for _, name := range what {

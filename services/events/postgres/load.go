@@ -29,6 +29,10 @@ SELECT r.monitor_id, r.region, r.verdict, r.last_slot, r.checked_at, r.next_at, 
 FROM region_state r JOIN catalog c ON c.monitor_id = r.monitor_id WHERE NOT c.deleted
 ORDER BY r.monitor_id, r.region`
 
+const loadOwed = `
+SELECT o.monitor_id, o.from_slot FROM owed o JOIN catalog c ON c.monitor_id = o.monitor_id WHERE NOT c.deleted
+ORDER BY o.monitor_id`
+
 // Load returns everything that judging goes on from, as of one moment.
 func (s *State) Load(ctx context.Context) (events.Snapshot, error) {
 	var out events.Snapshot
@@ -52,6 +56,15 @@ func (s *State) Load(ctx context.Context) (events.Snapshot, error) {
 		}, loadRegions)
 		if err != nil {
 			return fmt.Errorf("regions: %w", err)
+		}
+		var id int64
+		var from moment
+		err = each(ctx, tx, []any{&id, &from}, func() error {
+			out.Owed = append(out.Owed, events.Owed{MonitorID: uint32(id), From: from.Time})
+			return nil
+		}, loadOwed)
+		if err != nil {
+			return fmt.Errorf("owed: %w", err)
 		}
 		return nil
 	})

@@ -74,6 +74,7 @@ SELECT c.monitor_id FROM catalog c WHERE c.deleted AND c.updated_at < $1
 DELETE FROM transition WHERE (monitor_id, region, since, seq) IN (
   SELECT monitor_id, region, since, seq FROM transition WHERE monitor_id = ANY ($1) LIMIT $2)`
 	const regions = `DELETE FROM region_state WHERE monitor_id = ANY ($1)`
+	const owed = `DELETE FROM owed WHERE monitor_id = ANY ($1)`
 	const states = `DELETE FROM uptime_monitor_status WHERE monitor_id = ANY ($1)`
 	var ids []int64
 	var id int64
@@ -88,8 +89,10 @@ DELETE FROM transition WHERE (monitor_id, region, since, seq) IN (
 	if err != nil || tag.RowsAffected() == pruneBatch {
 		return true, err
 	}
-	if _, err := tx.Exec(ctx, regions, ids); err != nil {
-		return false, err
+	for _, query := range []string{regions, owed} {
+		if _, err := tx.Exec(ctx, query, ids); err != nil {
+			return false, err
+		}
 	}
 	_, err = tx.Exec(ctx, states, ids)
 	return len(ids) == 100, err

@@ -166,6 +166,27 @@ func mendedColumns(mended []events.Mended) []any {
 	)
 }
 
+const (
+	putOwed = `
+INSERT INTO owed (monitor_id, from_slot) SELECT * FROM unnest($1::bigint[], $2::timestamptz[]) AS n (monitor_id, from_slot)
+ON CONFLICT (monitor_id) DO UPDATE SET from_slot = excluded.from_slot`
+	dropOwed = `DELETE FROM owed WHERE monitor_id = ANY ($1::bigint[])`
+)
+
+// owedColumns parts what is owed from what is not any more.
+func owedColumns(owed []events.Owed) (put, drop []any, puts, drops int) {
+	var due, paid []events.Owed
+	for _, o := range newest(owed, func(o *events.Owed) uint32 { return o.MonitorID }) {
+		if o.From.IsZero() {
+			paid = append(paid, o)
+		} else {
+			due = append(due, o)
+		}
+	}
+	id := func(o *events.Owed) any { return int64(o.MonitorID) }
+	return columns(due, id, func(o *events.Owed) any { return when(o.From) }), columns(paid, id), len(due), len(paid)
+}
+
 const putTransitions = `
 INSERT INTO transition (monitor_id, region, from_status, noted_at, cause_at, regions, error_type, error_message, consecutive_failures,
                         reason, status, since, seq, known, up_ms, degraded_ms, down_ms, unknown_ms, paused_ms, maintenance_ms, outages)

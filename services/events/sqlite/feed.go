@@ -104,6 +104,7 @@ SELECT c.monitor_id FROM catalog c WHERE c.deleted = 1 AND c.updated_at < ?
 	drops := []string{
 		`DELETE FROM transition WHERE monitor_id = ?`,
 		`DELETE FROM region_state WHERE monitor_id = ?`,
+		`DELETE FROM owed WHERE monitor_id = ?`,
 		`DELETE FROM uptime_monitor_status WHERE monitor_id = ?`,
 	}
 	for before > 0 {

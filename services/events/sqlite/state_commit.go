@@ -12,7 +12,7 @@ import (
 func (s *State) Commit(ctx context.Context, c events.Commit) error {
 	err := s.db.Write(ctx, func(tx *sql.Tx) error {
 		for _, step := range []func(context.Context, *sql.Tx, *events.Commit) error{
-			putMonitors, putStates, putRegions, dropIntervals, putTransitions, putFeed,
+			putMonitors, putStates, putRegions, dropIntervals, putTransitions, putOwed, putFeed,
 		} {
 			if err := step(ctx, tx, &c); err != nil {
 				return err
@@ -121,6 +121,16 @@ ON CONFLICT (monitor_id, region, since, seq) DO UPDATE SET
 			t.ConsecutiveFailures, t.Reason,
 		}, timelineArgs(t.Timeline)...)
 	})
+}
+
+func putOwed(ctx context.Context, tx *sql.Tx, c *events.Commit) error {
+	const query = `REPLACE INTO owed (monitor_id, from_slot) VALUES (?, ?)`
+	const paid = `DELETE FROM owed WHERE monitor_id = ? AND from_slot = 0`
+	err := each(ctx, tx, "put owed", query, c.Owed, func(o *events.Owed) []any { return []any{o.MonitorID, ms(o.From)} })
+	if err != nil {
+		return err
+	}
+	return each(ctx, tx, "forget owed", paid, c.Owed, func(o *events.Owed) []any { return []any{o.MonitorID} })
 }
 
 func putFeed(ctx context.Context, tx *sql.Tx, c *events.Commit) error {

@@ -45,6 +45,14 @@ ORDER BY r.monitor_id, r.region`
 	if err != nil {
 		return out, fmt.Errorf("load regions: %w", err)
 	}
+	const owed = `
+SELECT o.monitor_id, o.from_slot FROM owed o JOIN catalog c ON c.monitor_id = o.monitor_id WHERE c.deleted = 0 ORDER BY o.monitor_id`
+	err = rows(ctx, tx, scanPair(func(id, from int64) {
+		out.Owed = append(out.Owed, events.Owed{MonitorID: uint32(id), From: moment(from)})
+	}), owed)
+	if err != nil {
+		return out, fmt.Errorf("load owed: %w", err)
+	}
 	return out, nil
 }
 

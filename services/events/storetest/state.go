@@ -41,6 +41,7 @@ func State(t *testing.T, open func(t *testing.T) events.StateStore) {
 		{"timelines", stateTimelines},
 		{"transitions", stateTransitions},
 		{"a timeline is written anew", stateMended},
+		{"what timelines owe", stateOwed},
 		{"the feed is numbered", feedNumbers},
 		{"the feed is filtered", feedFilters},
 		{"the feed is pruned", feedPrunes},

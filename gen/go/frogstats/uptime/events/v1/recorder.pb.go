@@ -247,7 +247,8 @@ type RecordResponse struct {
 	JudgedSeq uint64 `protobuf:"varint,1,opt,name=judged_seq,json=judgedSeq,proto3" json:"judged_seq,omitempty"`
 	// Every live result up to this sequence number is in the result store.
 	StoredSeq uint64 `protobuf:"varint,2,opt,name=stored_seq,json=storedSeq,proto3" json:"stored_seq,omitempty"`
-	// Every result below live_from up to this sequence number is in the result store, and the timelines are mended by it.
+	// Every result below live_from up to this sequence number is in the result store, and it is stored that the timelines have to
+	// be mended by it: they will be, whoever dies meanwhile.
 	BackfilledSeq uint64 `protobuf:"varint,3,opt,name=backfilled_seq,json=backfilledSeq,proto3" json:"backfilled_seq,omitempty"`
 	// Set when something was left out for want of room, and there is room again: live results above this sequence number are to
 	// be sent again on this stream, in order.
