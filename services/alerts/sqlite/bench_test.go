@@ -117,3 +117,28 @@ func benchOutbox(b *testing.B) *sqlite.Store {
 	}
 	return s
 }
+
+// BenchmarkIdle is what a service with nothing to do asks its store in ten seconds.
+func BenchmarkIdle(b *testing.B) {
+	s := benchStore(b)
+	for b.Loop() {
+		for i := range 10 {
+			if _, err := s.DueSilences(b.Context(), alertsTime, 500); err != nil {
+				b.Fatal(err)
+			}
+			if i%2 == 0 {
+				if _, err := s.FallBack(b.Context(), alertsTime, 200); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if i%5 == 0 {
+				if _, err := s.DueMaintenance(b.Context(), alertsTime, 500); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		if _, err := s.DueReminders(b.Context(), alertsTime, 0, 200); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -12,7 +12,7 @@ import (
 const (
 	dueCanaries = selectChannel + `
 WHERE enabled AND canary_ms > 0 AND (canary_next_at IS NULL OR canary_next_at <= ?)
-ORDER BY id LIMIT ?`
+ORDER BY id LIMIT ? + 0`
 	claimCanary  = `UPDATE notification_channel SET canary_next_at = ? WHERE id = ?`
 	settleCanary = `
 UPDATE notification_channel SET canary_at = ?, canary_ok = ?, canary_error = ?, canary_next_at = ?
@@ -25,7 +25,7 @@ ORDER BY id`
 // ClaimCanaries implements alerts.CanaryStore.
 func (s *Store) ClaimCanaries(ctx context.Context, now time.Time, lease time.Duration, limit int) (claims []alerts.CanaryClaim, err error) {
 	// Most looks find nothing; they need not wait for their turn to write.
-	due, err := collect(ctx, s.db.Read(), scanChannel, dueCanaries, millis(now), 1)
+	due, err := collect(ctx, s.polls, scanChannel, dueCanaries, millis(now), 1)
 	if err != nil {
 		return nil, fmt.Errorf("claim canaries: %w", err)
 	}
@@ -67,7 +67,7 @@ func (s *Store) SettleCanary(ctx context.Context, c alerts.CanaryClaim, last ale
 
 // FailingCanaries implements alerts.CanaryStore.
 func (s *Store) FailingCanaries(ctx context.Context) ([]alerts.Channel, error) {
-	channels, err := collect(ctx, s.db.Read(), scanChannel, failingCanaries)
+	channels, err := collect(ctx, s.polls, scanChannel, failingCanaries)
 	if err != nil {
 		return nil, fmt.Errorf("find failing canaries: %w", err)
 	}

@@ -17,7 +17,7 @@ const anyDue = `SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'pending' AND 
 func (s *Store) Claim(ctx context.Context, now time.Time, lease time.Duration, limit int) (claims []alerts.Claim, next time.Time, err error) {
 	// Most looks find nothing; they need not wait for their turn to write.
 	var due bool
-	if err := s.db.Read().QueryRowContext(ctx, anyDue, millis(now)).Scan(&due); err != nil {
+	if err := s.polls.QueryRowContext(ctx, anyDue, millis(now)).Scan(&due); err != nil {
 		return nil, time.Time{}, fmt.Errorf("claim: %w", err)
 	}
 	if due {
@@ -161,7 +161,7 @@ WHERE o.digest_id IS NULL`
 
 func (s *Store) nextDue(ctx context.Context) (time.Time, error) {
 	var next sql.NullInt64
-	if err := s.db.Read().QueryRowContext(ctx, nextDue).Scan(&next); err != nil {
+	if err := s.polls.QueryRowContext(ctx, nextDue).Scan(&next); err != nil {
 		return time.Time{}, err
 	}
 	return fromMaybe(next), nil

@@ -24,7 +24,7 @@ ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, last_incident_id = excluded
 
 // Progress implements alerts.EvaluationStore.
 func (s *Store) Progress(ctx context.Context) (alerts.Progress, error) {
-	return progress(ctx, s.db.Read())
+	return progress(ctx, s.polls)
 }
 
 func progress(ctx context.Context, q querier) (alerts.Progress, error) {
@@ -296,7 +296,7 @@ ORDER BY a.monitor_id`
 
 // UptimeRules implements alerts.EvaluationStore.
 func (s *Store) UptimeRules(ctx context.Context, monitorIDs []uint32) ([]alerts.MonitorRef, error) {
-	monitors, err := collect(ctx, s.db.Read(), scanRef, uptimeRules, list(monitorIDs))
+	monitors, err := collect(ctx, s.polls, scanRef, uptimeRules, list(monitorIDs))
 	if err != nil {
 		return nil, fmt.Errorf("find uptime rules: %w", err)
 	}
@@ -309,11 +309,11 @@ WHERE a.no_data_ms > 0 AND a.enabled AND s.blind_since + a.no_data_ms <= ?
     AND NOT EXISTS (
         SELECT 1 FROM uptime_alert_history h
         WHERE h.alert_id = a.id AND h.resolved_at IS NULL AND json_extract(h.holding, '$.no_data'))
-ORDER BY a.monitor_id LIMIT ?`
+ORDER BY a.monitor_id LIMIT ? + 0`
 
 // DueSilences implements alerts.EvaluationStore.
 func (s *Store) DueSilences(ctx context.Context, now time.Time, limit int) ([]alerts.MonitorRef, error) {
-	monitors, err := collect(ctx, s.db.Read(), scanRef, dueSilences, millis(now), limit)
+	monitors, err := collect(ctx, s.polls, scanRef, dueSilences, millis(now), limit)
 	if err != nil {
 		return nil, fmt.Errorf("find silent monitors: %w", err)
 	}

@@ -76,10 +76,10 @@ WHERE fallback_due = 1 AND NOT EXISTS (
 func (s *Store) FallBack(ctx context.Context, now time.Time, limit int) (copied int, err error) {
 	// Most looks find nothing; they need not wait for their turn to write.
 	var any bool
-	if err := s.db.Read().QueryRowContext(ctx, anyFallback).Scan(&any); err != nil || !any {
+	if err := s.polls.QueryRowContext(ctx, anyFallback).Scan(&any); err != nil || !any {
 		return 0, wrap("fall back", err)
 	}
-	if err := s.db.Read().QueryRowContext(ctx, anyStranded, millis(now), alerts.QueueAlive.Milliseconds()).Scan(&any); err != nil {
+	if err := s.polls.QueryRowContext(ctx, anyStranded, millis(now), alerts.QueueAlive.Milliseconds()).Scan(&any); err != nil {
 		return 0, fmt.Errorf("fall back: %w", err)
 	}
 	if !any {

@@ -121,11 +121,11 @@ func (s *Store) LookAgain(ctx context.Context, monitorIDs []uint32, now time.Tim
 const dueMaintenance = `
 SELECT s.monitor_id, m.organization_id FROM monitor_state s JOIN monitor m ON m.id = s.monitor_id
 WHERE s.overlay_until <= ? AND m.deleted_at IS NULL
-ORDER BY s.overlay_until, s.monitor_id LIMIT ?`
+ORDER BY s.overlay_until, s.monitor_id LIMIT ? + 0`
 
 // DueMaintenance implements alerts.WindowStore.
 func (s *Store) DueMaintenance(ctx context.Context, now time.Time, limit int) ([]alerts.MonitorRef, error) {
-	monitors, err := collect(ctx, s.db.Read(), scanRef, dueMaintenance, millis(now), limit)
+	monitors, err := collect(ctx, s.polls, scanRef, dueMaintenance, millis(now), limit)
 	if err != nil {
 		return nil, fmt.Errorf("find monitors in maintenance: %w", err)
 	}

@@ -84,14 +84,14 @@ func (s *Store) ChangeNotice(ctx context.Context, key string, now time.Time, ste
 }
 
 const (
-	dueNotices  = `SELECT key FROM notice WHERE due_at <= ? ORDER BY due_at, id LIMIT ?`
+	dueNotices  = `SELECT key FROM notice WHERE due_at <= ? ORDER BY due_at, id LIMIT ? + 0`
 	soonestDue  = `SELECT min(due_at) FROM notice WHERE due_at IS NOT NULL`
 	openNotices = `SELECT count(*) FROM notice WHERE ended_at IS NULL`
 )
 
 // DueNotices implements alerts.NoticeStore.
 func (s *Store) DueNotices(ctx context.Context, now time.Time, limit int) (keys []string, next time.Time, err error) {
-	keys, err = collect(ctx, s.db.Read(), func(row scanner) (key string, err error) {
+	keys, err = collect(ctx, s.polls, func(row scanner) (key string, err error) {
 		err = row.Scan(&key)
 		return key, err
 	}, dueNotices, millis(now), limit)
@@ -102,7 +102,7 @@ func (s *Store) DueNotices(ctx context.Context, now time.Time, limit int) (keys 
 		return keys, time.Time{}, nil
 	}
 	var due sql.NullInt64
-	if err := s.db.Read().QueryRowContext(ctx, soonestDue).Scan(&due); err != nil {
+	if err := s.polls.QueryRowContext(ctx, soonestDue).Scan(&due); err != nil {
 		return nil, time.Time{}, fmt.Errorf("next notice: %w", err)
 	}
 	return nil, fromMaybe(due), nil
@@ -127,7 +127,7 @@ func (s *Store) Notices(ctx context.Context, f alerts.NoticeFilter) ([]alerts.No
 
 // OpenNotices implements alerts.NoticeStore.
 func (s *Store) OpenNotices(ctx context.Context) (int, error) {
-	n, err := number[int64](s.db.Read().QueryRowContext(ctx, openNotices))
+	n, err := number[int64](s.polls.QueryRowContext(ctx, openNotices))
 	if err != nil {
 		return 0, fmt.Errorf("count notices: %w", err)
 	}
@@ -156,7 +156,7 @@ const countPending = `SELECT count(*), min(coalesce(begun_at, created_at)) FROM 
 // Backlog implements alerts.OutboxStore.
 func (s *Store) Backlog(ctx context.Context) (b alerts.Backlog, err error) {
 	var oldest sql.NullInt64
-	if err := s.db.Read().QueryRowContext(ctx, countPending).Scan(&b.Messages, &oldest); err != nil {
+	if err := s.polls.QueryRowContext(ctx, countPending).Scan(&b.Messages, &oldest); err != nil {
 		return alerts.Backlog{}, fmt.Errorf("read backlog: %w", err)
 	}
 	b.Oldest = fromMaybe(oldest)

@@ -30,15 +30,15 @@ WHERE c.reminder_ms > 0 AND c.enabled AND o.type IN ('monitor.down', 'monitor.re
         WHEN 'dead' THEN coalesce(k.delivered_at, o.next_attempt_at)
         WHEN 'pending' THEN k.delivered_at END <= ?
     AND o.position > ?
-ORDER BY o.position LIMIT ?`
+ORDER BY o.position LIMIT ? + 0`
 
 // DueReminders implements alerts.ReminderStore.
 func (s *Store) DueReminders(ctx context.Context, now time.Time, after uint64, limit int) ([]alerts.Reminder, error) {
 	var any bool
-	if err := s.db.Read().QueryRowContext(ctx, anyReminders).Scan(&any); err != nil || !any {
+	if err := s.polls.QueryRowContext(ctx, anyReminders).Scan(&any); err != nil || !any {
 		return nil, wrap("find due reminders", err)
 	}
-	due, err := collect(ctx, s.db.Read(), func(row scanner) (r alerts.Reminder, err error) {
+	due, err := collect(ctx, s.polls, func(row scanner) (r alerts.Reminder, err error) {
 		err = row.Scan(&r.Monitor.ID, &r.Monitor.OrganizationID, &r.Channel, &r.Incident, &r.After, &r.Position)
 		return r, err
 	}, dueReminders, millis(now), after, limit)

@@ -21,7 +21,10 @@ import (
 var migrations embed.FS
 
 // Store is an alerts.Store. Make it with Open.
-type Store struct{ db *sqlite.DB }
+type Store struct {
+	db    *sqlite.DB
+	polls *polls
+}
 
 var _ alerts.Store = (*Store)(nil)
 
@@ -34,11 +37,11 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err := errors.Join(db.Migrate(ctx, migrations), auditsqlite.Migrate(ctx, db)); err != nil {
 		return nil, errors.Join(fmt.Errorf("open alerts store: %w", err), db.Close())
 	}
-	return &Store{db: db}, nil
+	return &Store{db, newPolls(db.Read())}, nil
 }
 
 // Close closes the file.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error { return errors.Join(s.polls.close(), s.db.Close()) }
 
 // AuditRows implements alerts.AuditStore.
 func (s *Store) AuditRows(ctx context.Context, f audit.Filter) ([]audit.Row, error) {
