@@ -45,6 +45,9 @@ type backtestPlan struct {
 	certificate  int
 	regions      int
 	noData       time.Duration
+	percentile   float64
+	above        time.Duration
+	within       time.Duration
 	alert        uint32
 	down, up     uint32
 	days         int
@@ -71,6 +74,7 @@ does, and SOONER is by how much the proposed one tells of what both tell of. A r
 silent about time of which nothing is known: COVERAGE says how much is.`,
 		Example: `  frogup alerts backtest 7 --failures 3
   frogup alerts backtest 7 --slower-than 800ms --uptime-below 99.5 --days 90
+  frogup alerts backtest 7 --percentile 95 --percentile-above 800ms --percentile-window 10m
   frogup alerts backtest 7 --alert 12 --confirm-down 3
   frogup alerts backtest 7 --failures 2 --json | jq .proposed.times`,
 		Args:              cobra.ExactArgs(1),
@@ -94,6 +98,9 @@ silent about time of which nothing is known: COVERAGE says how much is.`,
 	f.IntVar(&plan.certificate, "certificate-days", 0, "condition: the certificate expires within so many days, 1 to 3650")
 	f.IntVar(&plan.regions, "degraded-regions", 0, "condition: so many regions see it down, but it is not as a whole, 1 to 100")
 	f.DurationVar(&plan.noData, "no-data", 0, "condition: nothing has been known for so long, such as 10m")
+	f.Float64Var(&plan.percentile, "percentile", 0, "condition: that percentile of response times is above --percentile-above, 50 to 99.9")
+	f.DurationVar(&plan.above, "percentile-above", 0, "of --percentile: the threshold, such as 800ms")
+	f.DurationVar(&plan.within, "percentile-window", 0, "of --percentile: how far it looks back, 1m to 24h")
 	f.Uint32Var(&plan.alert, "alert", 0, "the rule that the proposal would replace")
 	f.Uint32Var(&plan.down, "confirm-down", 0, "as if the monitor needed so many failures in a row to be down, 1 to 100")
 	f.Uint32Var(&plan.up, "confirm-up", 0, "as if the monitor needed so many successes in a row to be up, 1 to 100")
@@ -103,6 +110,7 @@ silent about time of which nothing is known: COVERAGE says how much is.`,
 	f.BoolVar(&plan.long, "all", false, "list every time that the proposed rule triggers, not the last ten")
 	f.BoolVar(&plan.asJSON, "json", false, "print the JSON as the server has it")
 	c.MarkFlagsMutuallyExclusive("days", "from")
+	c.MarkFlagsRequiredTogether("percentile", "percentile-above", "percentile-window")
 	return c
 }
 
@@ -132,6 +140,17 @@ func (p *backtestPlan) conditions(given func(string) bool) (map[string]any, erro
 			return nil, fmt.Errorf("--no-data %v: must be a second at least", p.noData)
 		}
 		conditions["no_data_seconds"] = int64(p.noData / time.Second)
+	}
+	if given("percentile") {
+		if p.above < time.Millisecond {
+			return nil, fmt.Errorf("--percentile-above %v: must be a millisecond at least", p.above)
+		}
+		if p.within < time.Second {
+			return nil, fmt.Errorf("--percentile-window %v: must be a second at least", p.within)
+		}
+		conditions["response_time_percentile"] = map[string]any{
+			"percentile": p.percentile, "threshold_ms": p.above.Milliseconds(), "window_seconds": int64(p.within / time.Second),
+		}
 	}
 	return conditions, nil
 }

@@ -79,6 +79,10 @@ TRIGGERED            RESOLVED             FOR    WHY                            
 		!strings.Contains(*asked, `"conditions":{"certificate_days_left":14,"degraded_regions":2,"no_data_seconds":600}`) {
 		t.Errorf("%+v, asked %s", got, *asked)
 	}
+	if got := verb("7", "--percentile", "99.5", "--percentile-above", "1.2s", "--percentile-window", "10m"); got.code != 0 ||
+		!strings.Contains(*asked, `"conditions":{"response_time_percentile":{"percentile":99.5,"threshold_ms":1200,"window_seconds":600}}`) {
+		t.Errorf("%+v, asked %s", got, *asked)
+	}
 	if got := verb("7", "--alert", "12", "--json"); got.code != 0 || !strings.Contains(got.stdout, `"a_field_of_tomorrow": 1`) || !strings.Contains(*asked, `"alert_id":12`) ||
 		strings.Contains(*asked, "conditions") {
 		t.Errorf("as JSON: %+v, asked %s", got, *asked)
@@ -95,6 +99,10 @@ func TestAlertsBacktestRefusals(t *testing.T) {
 		{[]string{"7"}, exitError, "say when the rule triggers"},
 		{[]string{"7", "--slower-than", "10us"}, exitError, "a millisecond at least"},
 		{[]string{"7", "--no-data", "10ms"}, exitError, "a second at least"},
+		{[]string{"7", "--percentile", "95"}, exitError, "[percentile-above percentile-window]"},
+		{[]string{"7", "--failures", "1", "--percentile-window", "10m"}, exitError, "percentile"},
+		{[]string{"7", "--percentile", "95", "--percentile-above", "10us", "--percentile-window", "10m"}, exitError, "--percentile-above 10µs: must be a millisecond at least"},
+		{[]string{"7", "--percentile", "95", "--percentile-above", "1s", "--percentile-window", "10ms"}, exitError, "--percentile-window 10ms: must be a second at least"},
 		{[]string{"7", "--failures", "1", "--from", "yesterday"}, exitError, `--from "yesterday": must be a date`},
 		{[]string{"7", "--failures", "1", "--from", "2026-11-01", "--days", "3"}, exitError, "days"},
 		{[]string{"x", "--failures", "1"}, exitError, "x"},
