@@ -105,36 +105,48 @@ const (
 // PutMonitors implements alerts.CatalogStore.
 func (s *Store) PutMonitors(ctx context.Context, monitors []alerts.Monitor) error {
 	return s.db.Write(ctx, func(tx *sql.Tx) error {
+		// A snapshot is many monitors: compiled for each, the statements would cost more than what they do.
+		var put, drop, write *sql.Stmt
+		for statement, query := range map[**sql.Stmt]string{&put: upsertMonitor, &drop: dropDependencies, &write: writeDependencies} {
+			prepared, err := tx.PrepareContext(ctx, query) // closed with the transaction
+			if err != nil {
+				return fmt.Errorf("put monitors: %w", err)
+			}
+			*statement = prepared
+		}
 		for _, m := range monitors {
-			regions := m.Regions
-			if regions == nil {
-				regions = []string{}
-			}
-			regionsJSON, err := text(regions)
-			if err != nil {
+			if err := putMonitor(ctx, put, m); err != nil {
 				return fmt.Errorf("put monitor %d: %w", m.ID, err)
 			}
-			labels := m.Labels
-			if labels == nil {
-				labels = map[string]string{}
-			}
-			labelsJSON, err := text(labels)
-			if err != nil {
-				return fmt.Errorf("put monitor %d: %w", m.ID, err)
-			}
-			_, err = tx.ExecContext(ctx, upsertMonitor, m.ID, m.OrganizationID, m.Name, m.URL, m.Enabled, regionsJSON, labelsJSON, int64(m.Version),
-				m.DetectsDown.Milliseconds(), m.DetectsUp.Milliseconds())
-			if err != nil {
-				return fmt.Errorf("put monitor %d: %w", m.ID, err)
-			}
-			for _, statement := range []string{dropDependencies, writeDependencies} {
-				if _, err := tx.ExecContext(ctx, statement, m.ID, list(m.DependsOn)); err != nil {
+			for _, statement := range []*sql.Stmt{drop, write} {
+				if _, err := statement.ExecContext(ctx, m.ID, list(m.DependsOn)); err != nil {
 					return fmt.Errorf("put dependencies of monitor %d: %w", m.ID, err)
 				}
 			}
 		}
 		return nil
 	})
+}
+
+func putMonitor(ctx context.Context, put *sql.Stmt, m alerts.Monitor) error {
+	regions, labels := m.Regions, m.Labels
+	if regions == nil {
+		regions = []string{}
+	}
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	regionsJSON, err := text(regions)
+	if err != nil {
+		return err
+	}
+	labelsJSON, err := text(labels)
+	if err != nil {
+		return err
+	}
+	_, err = put.ExecContext(ctx, m.ID, m.OrganizationID, m.Name, m.URL, m.Enabled, regionsJSON, labelsJSON, int64(m.Version),
+		m.DetectsDown.Milliseconds(), m.DetectsUp.Milliseconds())
+	return err
 }
 
 const monitorsExcept = `
