@@ -126,6 +126,43 @@ try {
   await page.getByRole("heading", { name: "Web shop", level: 1 }).waitFor();
   step("changed, and still so when the page is loaded anew at its own address");
 
+  await page.getByRole("button", { name: "Actions for Web shop" }).click();
+  await page.getByRole("menuitem", { name: "Alert rules" }).click();
+  await page.getByRole("checkbox", { name: /Many answers are slow/ }).check();
+  await page.getByRole("checkbox", { name: "Checks fail in a row" }).uncheck();
+  await page.getByLabel("Percentile", { exact: true }).fill("101");
+  await page.getByLabel("URL").fill("nowhere");
+  await page.getByRole("button", { name: "Add rule" }).click();
+  await page.locator("input[name=percentile][aria-invalid=true]").waitFor();
+  await page.getByLabel("Percentile", { exact: true }).fill("95");
+  await page.getByLabel("Above … ms").fill("1");
+  await page.getByLabel("Of the last").fill("1 min");
+  await page.getByRole("button", { name: "Add rule" }).click();
+  await page.locator('input[name="config.url"][aria-invalid=true]').waitFor();
+  assert.match(await page.getByTestId("worst").innerText(), /^Triggers at most 14 s after all answers become slow\.$/);
+  // A percentile needs ten successes since the monitor was resumed.
+  for (let i = 0; i < 20 && !(await page.getByText("It would have triggered once").isVisible()); i++) {
+    await page.waitForTimeout(1000);
+    await page.getByRole("button", { name: "See what it would have done" }).click();
+    await page.getByText(/checks were replayed/).waitFor();
+  }
+  await page.getByText("It would have triggered once").waitFor({ timeout: 5000 });
+  await page.getByRole("img", { name: /Proposed: 95th percentile of 1 min above 1 ms: triggered once/ }).waitFor();
+  await inspect(page, "alert rules with a backtest");
+  await page.getByLabel("URL").fill(web.url);
+  await page.getByRole("button", { name: "Add rule" }).click();
+  await page.getByText("shown only this once").waitFor();
+  await page.getByText("95th percentile of 1 min above 1 ms", { exact: true }).first().waitFor();
+  step("a rule about a percentile: what is wrong stands at its field, its delay and its past are shown, it is added");
+  await page.getByRole("button", { name: "Edit", exact: true }).click();
+  await page.getByRole("dialog").getByRole("checkbox", { name: "Nothing is known" }).check();
+  await inspect(page, "a rule's form");
+  await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+  await page.getByText("nothing known for 10 min, or 95th percentile of 1 min above 1 ms", { exact: false }).first().waitFor();
+  const [rule] = await read(`/api/uptime/monitors/${new URL(page.url()).pathname.split("/")[2]}/alerts`);
+  assert.deepEqual([rule.conditions.no_data_seconds, rule.conditions.consecutive_failures, rule.conditions.response_time_percentile, rule.alert_config.has_secret], [600, null, { percentile: 95, threshold_ms: 1, window_seconds: 60 }, true]);
+  step("a rule is changed; its secret stays");
+
   await page.getByRole("link", { name: "Maintenance" }).first().click();
   await page.getByRole("button", { name: "Add window" }).click();
   await page.getByRole("dialog").getByRole("checkbox", { name: "Database" }).check();

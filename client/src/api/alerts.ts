@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { answer, client } from "./client";
-import type { Alert, Draft } from "./types";
+import type { Alert, BacktestResponse, Draft } from "./types";
 
 const alertsKey = (monitorId: number) => ["alerts", monitorId] as const;
 
@@ -28,4 +28,14 @@ export function useChangeAlert(monitorId: number) {
 
 export function useTestAlert(monitorId: number) {
   return useMutation({ mutationFn: (id: number) => answer(client.POST("/api/uptime/monitors/{monitor_id}/alerts/{alert_id}/test", { params: { path: { monitor_id: monitorId, alert_id: id } } })) });
+}
+
+/** Replays what is stored of a monitor through a rule that is not saved. */
+export function useBacktest() {
+  return useMutation({
+    mutationFn: ({ monitorId, alertId, conditions, days }: { monitorId: number; alertId?: number; conditions: Partial<NonNullable<Alert["conditions"]>>; days: number }) =>
+      answer<BacktestResponse>(client.POST("/api/uptime/alerts:backtest", {
+        body: { monitor_id: monitorId, ...(alertId ? { alert_id: alertId } : {}), conditions, start_date: new Date(Date.now() - days * 86_400_000).toISOString() } as never,
+      })),
+  });
 }

@@ -25,6 +25,8 @@ export type Session = Schemas["Session"];
 export type ApiKey = Schemas["ApiKey"];
 export type Role = Schemas["Role"];
 export type Alert = Schemas["Alert"];
+export type BacktestResponse = Schemas["BacktestResponse"];
+export type BacktestOutcome = Schemas["BacktestOutcome"];
 export type Region = Schemas["Region"];
 
 /** What a change may hold: any part of the whole. */

@@ -10,7 +10,8 @@ import { Failure, Notice } from "@/components/Notice";
 import { placeRefusal } from "@/components/refuse";
 import { MonitorPicker } from "../components/MonitorPicker";
 import { channelField, channelSchema, type ChannelValues, fallbackChoices, toChannel, toChannelValues, triggerWords } from "./channelForm";
-import { type ConfigField, channelKinds, isStored, otherSettings } from "./channelKinds";
+import { channelKinds } from "./channelKinds";
+import { ConfigFields } from "./ConfigFields";
 
 /** Adds a channel, or changes one. What was read when it was opened is what is changed. */
 export function ChannelForm({ channel: read, onClose }: { channel?: Channel; onClose(): void }) {
@@ -23,7 +24,6 @@ export function ChannelForm({ channel: read, onClose }: { channel?: Channel; onC
   const [general, setGeneral] = useState<unknown>(null);
   const type = watch("type");
   const kind = channelKinds[type];
-  const kept = channel ? otherSettings(type, channel.config) : [];
   const field = (name: FieldPath<ChannelValues>) => ({ ...register(name), error: (get(errors, name) as { message?: string } | undefined)?.message });
   // A secret that was made is shown once, in the answer that makes it.
   const made = channel ? undefined : (change.data?.config as { secret?: string } | null | undefined)?.secret;
@@ -56,8 +56,7 @@ export function ChannelForm({ channel: read, onClose }: { channel?: Channel; onC
             ? <div><p className="mb-1 font-medium">Kind</p><p className="flex min-h-10 items-center text-ink-2">{kind?.word ?? type}</p></div>
             : <SelectField label="Kind" {...field("type")}>{Object.entries(channelKinds).map(([value, k]) => <option key={value} value={value}>{k.word}</option>)}</SelectField>}
           <TextField label="Name" placeholder={kind?.word} autoComplete="off" {...field("name")} />
-          {kind?.fields.map((f) => <Setting key={`${type}.${f.name}`} of={f} alone={kind.fields.length === 1} stored={isStored(channel?.config, f.name)} {...field(`config.${f.name}`)} />)}
-          {kept.length > 0 && <p className="text-sm text-ink-2 sm:col-span-2">Kept as set over the REST interface: {kept.join(", ")}.</p>}
+          <ConfigFields type={type} base={channel?.config} field={field} />
         </div>
 
         <div className="grid gap-5 sm:grid-cols-2">
@@ -103,13 +102,4 @@ function Group({ title, children }: { title: string; children: ReactNode }) {
 
 function Wrong({ children }: { children: ReactNode }) {
   return <p className="mt-1 text-sm font-medium text-down"><span aria-hidden>✕ </span>{children}</p>;
-}
-
-function Setting({ of, stored, alone, ...input }: { of: ConfigField; stored: boolean; alone: boolean; error: string | undefined } & ReturnType<ReturnType<typeof useForm<ChannelValues>>["register"]>) {
-  const className = alone ? "sm:col-span-2" : "";
-  if (of.oneOf) return <SelectField className={className} label={of.label} hint={of.hint} {...input}>{of.oneOf.map(([value, word]) => <option key={value} value={value}>{word}</option>)}</SelectField>;
-  return (
-    <TextField className={className} label={of.optional && !stored ? `${of.label} (optional)` : of.label} hint={stored ? "Stored; left empty it stays as it is." : of.hint} placeholder={stored ? "••••••••" : undefined}
-      type={of.secret ? "password" : "text"} inputMode={of.kind === "number" ? "numeric" : undefined} autoComplete={of.secret ? "new-password" : "off"} spellCheck={false} {...input} />
-  );
 }
