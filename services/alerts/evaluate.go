@@ -3,6 +3,8 @@ package alerts
 import (
 	"slices"
 	"time"
+
+	"github.com/frogstats/uptime/services/alerts/notify"
 )
 
 // State is everything that evaluation needs to know of one monitor.
@@ -151,6 +153,7 @@ func (v *evaluation) transition(t Transition) {
 
 // down begins an outage, or adds to the one that goes on.
 func (v *evaluation) down(t Transition) {
+	before := v.state.Known
 	if v.state.Incident == nil {
 		v.hold(t.Since)
 		v.changes(t)
@@ -179,14 +182,39 @@ func (v *evaluation) down(t Transition) {
 		v.unannounced(t)
 		return
 	}
-	v.announceDown(t, &inc)
+	v.announceDown(before, t, &inc)
 }
 
-// announceDown tells of an outage that has begun.
-func (v *evaluation) announceDown(t Transition, inc *Incident) {
+// announceDown tells of an outage that has begun, of a monitor of which receivers know the state before. Where a trouble is open until
+// its end is told, that it is no longer degraded is told too, after what matters more: the end of the outage closes the outage only.
+func (v *evaluation) announceDown(before Status, t Transition, inc *Incident) {
 	for _, c := range v.channels(EventDown) {
 		v.tell(TypeDown, Target{TargetChannel, c.ID}, t, inc)
 	}
+	if before != StatusDegraded {
+		return
+	}
+	t.From = before
+	for _, c := range v.channels(EventDegraded, EventRecovery) {
+		if v.state.keepsOpen(c) {
+			v.tell(TypeRecovered, Target{TargetChannel, c.ID}, t, nil)
+		}
+	}
+}
+
+// keepsOpen reports whether the channel, or one that takes its messages if it does not, keeps a trouble open until its end is told.
+func (s State) keepsOpen(c Channel) bool {
+	for range len(s.Channels) + 1 {
+		if n, ok := notify.All[c.Type]; ok && n.Open != nil && n.Open(c.Config.Public) {
+			return true
+		}
+		next := slices.IndexFunc(s.Channels, func(o Channel) bool { return o.ID == c.FallbackID })
+		if c.FallbackID == 0 || next < 0 {
+			return false
+		}
+		c = s.Channels[next]
+	}
+	return false
 }
 
 // working ends the outage, if one went on, and announces what is new about a monitor that works.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/frogstats/uptime/services/alerts/notify"
 )
 
 const (
@@ -191,6 +193,62 @@ func TestOutages(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Where a trouble is open until its end is told, every one that is begun is ended, however a monitor leaves a state: that it is degraded
+// ends when it goes down, after that is told.
+func TestWhatIsOpenIsClosed(t *testing.T) {
+	open := map[string]json.RawMessage{
+		"pagerduty": nil, "opsgenie": nil, "webhook": json.RawMessage(`{"format": "template"}`),
+	}
+	const up, down, degraded, unknown = StatusUp, StatusDown, StatusDegraded, StatusUnknown
+	for _, states := range [][]Status{
+		{up, degraded, down, up}, {degraded, unknown, down, unknown, up}, {up, degraded, down, degraded, down, up}, {down, degraded, up},
+		{up, down, up}, {up, degraded, up},
+	} {
+		for via, public := range open {
+			for _, behind := range []bool{false, true} {
+				all := []Event{EventDown, EventRecovery, EventDegraded}
+				first, other := testChannel(1, all...), testChannel(2, EventOperator)
+				keeps := &first
+				if behind { // what a chat does not take goes to one that keeps troubles open
+					first.Type, first.FallbackID, other.FallbackID, keeps = "slack", 2, 1, &other
+				}
+				keeps.Type, keeps.Config.Public = via, public
+				m := newMemory(State{Channels: []Channel{first, other, testChannel(3, all...), testChannel(4, EventDegraded)}})
+				from := Status("")
+				for i, to := range states {
+					m.feed(transition(i+1, 10*i, from, to))
+					from = to
+				}
+				open := map[string]bool{}
+				for _, msg := range m.messages {
+					if msg.Target.ID != 1 {
+						continue
+					}
+					w := msg.words(second(0), "")
+					if open[w.Thread] = w.Action == notify.Trigger; msg.Content.Status == down && msg.Type == TypeRecovered &&
+						(w.Action != notify.Resolve || w.Title != "api is no longer degraded, but down") {
+						t.Errorf("%+v", w)
+					}
+				}
+				for thread, is := range open {
+					if is {
+						t.Errorf("%s after %v, behind another %v: %s is open, told %v", via, states, behind, thread, m.types(Target{TargetChannel, 1}))
+					}
+				}
+				if n := len(m.types(Target{TargetChannel, 4})); n > 2 || slices.Contains(m.types(Target{TargetChannel, 4}), TypeRecovered) {
+					t.Errorf("a channel for degraded was told %v", m.types(Target{TargetChannel, 4}))
+				}
+			}
+		}
+	}
+	m := newMemory(State{Channels: []Channel{testChannel(1, EventDown, EventRecovery, EventDegraded)}})
+	m.state.Channels[0].Type = "pagerduty"
+	m.feed(transition(1, 0, up, degraded), transition(2, 10, degraded, down), transition(3, 20, down, up))
+	if diff := cmp.Diff([]string{TypeDegraded, TypeDown, TypeRecovered, TypeRecovered}, m.types(Target{TargetChannel, 1})); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
 	}
 }
 

@@ -263,7 +263,7 @@ func (v *evaluation) endOfOutages(before Overlay) {
 	inc := v.state.Incident
 	switch {
 	case inc != nil && before.Outage == nil:
-		v.announceDown(now, inc)
+		v.announceDown(before.Known, now, inc)
 	case inc != nil: // for receivers the outage that they know goes on
 		if before.Outage.ID != inc.ID {
 			v.remember(func(o *Overlay) { o.OutageAs = before.Outage })

@@ -135,6 +135,9 @@ func (w *sheet) recovered() {
 	if c.Status == StatusDegraded {
 		state = "no longer down, but degraded"
 	}
+	if c.Status == StatusDown {
+		state = "no longer degraded, but down"
+	}
 	w.Title = w.what() + " is " + state
 	if inc := c.Incident; inc != nil && inc.EndTime != nil {
 		w.Severity = notify.Critical

@@ -20,7 +20,8 @@ type provider struct {
 	request func(v values, p Parcel) (call, error)
 	// judge reads the answer; nil means judgeStatus.
 	judge func(a answer) Result
-	list  int // how many messages one can tell; 0 means that each comes by itself
+	list  int  // how many messages one can tell; 0 means that each comes by itself
+	open  bool // whether a trouble is open there until its end is told
 }
 
 // call is one request.
@@ -70,7 +71,8 @@ func (c call) with(name, value string) call {
 }
 
 func (p provider) notifier() Notifier {
-	return Notifier{Merge: p.merge, Show: p.show, Send: p.send, List: func(json.RawMessage) int { return p.list }}
+	return Notifier{Merge: p.merge, Show: p.show, Send: p.send, List: func(json.RawMessage) int { return p.list },
+		Open: func(json.RawMessage) bool { return p.open }}
 }
 
 func (p provider) send(ctx context.Context, client *http.Client, s Settings, parcel Parcel) Result {

@@ -24,6 +24,8 @@ type Notifier struct {
 	Show func(public json.RawMessage) map[string]any
 	// List is how many messages one message of this type can tell, at most MaxList; nil and less than 2 mean that it cannot.
 	List func(public json.RawMessage) int
+	// Open reports whether the receiver keeps a trouble open until a message of the same thread ends it; nil means that it does not.
+	Open func(public json.RawMessage) bool
 	// Send makes one attempt; ctx bounds it. The texts of its result do not hold secrets.
 	Send func(ctx context.Context, client *http.Client, s Settings, p Parcel) Result
 }
@@ -71,5 +73,5 @@ var All = map[string]Notifier{
 	"slack":       slack.notifier(),
 	"telegram":    telegram.notifier(),
 	"twilio_sms":  twilioSMS.notifier(),
-	"webhook":     {Merge: mergeWebhook, Show: showWebhook, List: listWebhook, Send: sendWebhook},
+	"webhook":     {Merge: mergeWebhook, Show: showWebhook, List: listWebhook, Open: openWebhook, Send: sendWebhook},
 }

@@ -23,6 +23,7 @@ var opsgenie = provider{
 		{name: "api_key", required: true, secret: true, check: checkKey},
 		baseURL("https://api.opsgenie.com"),
 	}},
+	open:    true,
 	request: opsgenieRequest,
 	judge:   opsgenieJudge,
 }

@@ -18,6 +18,7 @@ var pagerduty = provider{
 		{name: "routing_key", required: true, secret: true, check: checkKey},
 		baseURL("https://events.pagerduty.com"),
 	}},
+	open:    true,
 	request: pagerdutyRequest,
 	judge:   pagerdutyJudge,
 }

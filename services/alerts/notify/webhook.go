@@ -109,6 +109,12 @@ func listWebhook(public json.RawMessage) int {
 	return MaxList
 }
 
+// openWebhook is for templates: they have the thread, and were written for receivers that are like PagerDuty as much as for chats.
+func openWebhook(public json.RawMessage) bool {
+	var pub webhookPublic
+	return json.Unmarshal(public, &pub) == nil && pub.Format == formatTemplate
+}
+
 func showWebhook(public json.RawMessage) map[string]any {
 	var pub webhookPublic
 	if err := json.Unmarshal(public, &pub); err != nil {

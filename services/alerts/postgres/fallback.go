@@ -18,7 +18,8 @@ UPDATE outbox o SET fallback_due = true
 FROM notification_channel c
 WHERE (o.position = $1 AND o.type <> 'digest' OR o.digest_id = $2) AND o.state = 'dead' AND o.fallback_id IS NULL
     AND o.target_kind = 'channel' AND c.id = o.target_id AND c.fallback_id IS NOT NULL`
-	// What ends something is copied if the beginning was. A monitor that is no longer degraded has told that in the message before.
+	// What ends something is copied if the beginning was. A monitor that is no longer degraded has told that in the message before,
+	// or if it is down in the one before that.
 	followBeginning = `
 UPDATE outbox o SET fallback_due = true
 WHERE o.id = $1 AND o.target_kind = 'channel' AND (
@@ -28,7 +29,7 @@ WHERE o.id = $1 AND o.target_kind = 'channel' AND (
     OR o.type = 'monitor.recovered' AND o.incident_id IS NULL AND (
         SELECT p.fallback_id FROM outbox p
         WHERE p.organization_id = o.organization_id AND p.monitor_id = o.monitor_id AND p.target_kind = o.target_kind
-            AND p.target_id = o.target_id AND p.position < o.position
+            AND p.target_id = o.target_id AND p.position < o.position AND p.type <> 'monitor.down'
         ORDER BY p.position DESC LIMIT 1) IS NOT NULL)`
 	// The same where the end was written before the beginning was copied.
 	followEnds = `
@@ -37,7 +38,8 @@ WHERE organization_id = $1 AND monitor_id = $2 AND target_kind = 'channel' AND t
     AND closes AND fallback_id IS NULL AND (
     thread = $5 OR type = 'monitor.recovered' AND incident_id IS NULL AND position = (
         SELECT min(n.position) FROM outbox n
-        WHERE n.organization_id = $1 AND n.monitor_id = $2 AND n.target_kind = 'channel' AND n.target_id = $3 AND n.position > $4))`
+        WHERE n.organization_id = $1 AND n.monitor_id = $2 AND n.target_kind = 'channel' AND n.target_id = $3 AND n.position > $4
+            AND n.type <> 'monitor.down'))`
 
 	stranded = `
 WITH due AS (

@@ -16,7 +16,8 @@ const (
 UPDATE outbox SET fallback_due = 1
 WHERE (position = ?1 AND type <> 'digest' OR digest_id = ?2) AND state = 'dead' AND target_kind = 'channel' AND fallback_id IS NULL
     AND EXISTS (SELECT 1 FROM notification_channel c WHERE c.id = target_id AND c.fallback_id IS NOT NULL)`
-	// What ends something is copied if the beginning was. A monitor that is no longer degraded has told that in the message before.
+	// What ends something is copied if the beginning was. A monitor that is no longer degraded has told that in the message before,
+	// or if it is down in the one before that.
 	followBeginning = `
 UPDATE outbox SET fallback_due = 1
 WHERE id = ? AND target_kind = 'channel' AND (
@@ -26,7 +27,7 @@ WHERE id = ? AND target_kind = 'channel' AND (
     OR type = 'monitor.recovered' AND incident_id IS NULL AND (
         SELECT p.fallback_id FROM outbox p
         WHERE p.organization_id = outbox.organization_id AND p.monitor_id = outbox.monitor_id AND p.target_kind = outbox.target_kind
-            AND p.target_id = outbox.target_id AND p.position < outbox.position
+            AND p.target_id = outbox.target_id AND p.position < outbox.position AND p.type <> 'monitor.down'
         ORDER BY p.position DESC LIMIT 1) IS NOT NULL)`
 	// The same where the end was written before the beginning was copied.
 	followEnds = `
@@ -35,7 +36,8 @@ WHERE organization_id = ?1 AND monitor_id = ?2 AND target_kind = 'channel' AND t
     AND closes AND fallback_id IS NULL AND (
     thread = ?5 OR type = 'monitor.recovered' AND incident_id IS NULL AND position = (
         SELECT min(n.position) FROM outbox n
-        WHERE n.organization_id = ?1 AND n.monitor_id = ?2 AND n.target_kind = 'channel' AND n.target_id = ?3 AND n.position > ?4))`
+        WHERE n.organization_id = ?1 AND n.monitor_id = ?2 AND n.target_kind = 'channel' AND n.target_id = ?3 AND n.position > ?4
+            AND n.type <> 'monitor.down'))`
 
 	stranded = `
 WITH due AS (

@@ -164,6 +164,33 @@ var fallbackCases = []Case{
 		put(t, s, at(3), alerts.Batch{Messages: []alerts.Message{story("degraded 2", alerts.TypeDegraded, "state:3", ch.ID), again}})
 		fallBack(t, s, 3)
 	}},
+	{"fallback/a monitor that is no longer degraded, but down", func(t testing.TB, s alerts.Store) {
+		there := newChannel(t, s, org)
+		for i, together := range []bool{false, true} { // whether all is written before the beginning goes there
+			ch := behind(t, s, there.ID, 300)
+			name := func(what string) string { return fmt.Sprint(what, " ", i) }
+			degraded := story(name("degraded"), alerts.TypeDegraded, "state:1", ch.ID)
+			over := story(name("over"), alerts.TypeRecovered, "state:2", ch.ID)
+			over.IncidentID = 0
+			ends := []alerts.Message{story(name("down"), alerts.TypeDown, "incident:1", ch.ID), over}
+			if together {
+				put(t, s, at(1), alerts.Batch{Messages: append([]alerts.Message{degraded}, ends...)})
+				ends = nil
+			} else {
+				put(t, s, at(1), alerts.Batch{Messages: []alerts.Message{degraded}})
+			}
+			claims, _, err := s.Claim(ctx(t), at(1), lease, 16)
+			check(t, err)
+			for _, c := range claims {
+				if c.ID == degraded.ID {
+					dead(t, s, c, 1)
+				}
+			}
+			fallBack(t, s, 1, degraded.ID)
+			put(t, s, at(2), alerts.Batch{Messages: ends})
+			fallBack(t, s, 2, over.ID) // the outage has its own time
+		}
+	}},
 	{"fallback/digests stay, and what they tell goes by itself", func(t testing.TB, s alerts.Store) {
 		there := paced(t, s, 30*time.Second, 0)
 		ch := behind(t, s, there.ID, 60)
