@@ -7,7 +7,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"syscall"
@@ -164,7 +163,7 @@ func (w *world) alerts(b *testing.B, events, monitors grpc.ClientConnInterface) 
 }
 
 // BenchmarkBacktest replays 90 days of a monitor that is checked every 30 s, 259,200 results, against none, three and ten rules
-// that there are, and in the same run reads the same rows without anything around them.
+// that there are, with a percentile of an hour's response times that is above its threshold all the time, and in the same run reads the same rows without anything around them.
 func BenchmarkBacktest(b *testing.B) {
 	w := newWorld(b)
 	var floor time.Duration // of one pass
@@ -178,20 +177,33 @@ func BenchmarkBacktest(b *testing.B) {
 	})
 	ctx, cancel := context.WithTimeout(rpctest.AsUser(b.Context(), organization, identity.RoleEditor), 10*time.Minute)
 	defer cancel()
+	usual := &alertsv1.Conditions{ConsecutiveFailures: proto.Int32(2), UptimePercentageThreshold: proto.Float64(99.5)}
+	percentile := &alertsv1.Conditions{ResponseTimePercentile: &alertsv1.ResponseTimePercentile{
+		Percentile: 95, ThresholdMs: 100, WindowSeconds: 3600,
+	}}
 	present := 0
-	for _, n := range []int{0, 3, 10} {
-		w.rules(n - present)
-		present = n
-		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
+	for _, c := range []struct {
+		name     string
+		rules    int
+		proposed *alertsv1.Conditions
+		times    int // that it triggers; 0 for any
+	}{
+		{"rules=0", 0, usual, w.checks / outageEvery}, {"percentile", 0, percentile, 0},
+		{"rules=3", 3, usual, w.checks / outageEvery}, {"rules=10", 10, usual, w.checks / outageEvery},
+	} {
+		w.rules(c.rules - present)
+		present = c.rules
+		b.Run(c.name, func(b *testing.B) {
 			before := processorTime(b)
 			for b.Loop() {
 				got, err := w.client.Backtest(ctx, &alertsv1.BacktestRequest{
-					MonitorId: monitorID, Conditions: &alertsv1.Conditions{ConsecutiveFailures: proto.Int32(2), UptimePercentageThreshold: proto.Float64(99.5)},
+					MonitorId: monitorID, Conditions: c.proposed,
 					StartDate: timestamppb.New(w.end.AddDate(0, 0, -days)), EndDate: timestamppb.New(w.end),
 				})
 				must(b, err)
-				if int(got.GetChecks()) != w.checks || int(got.GetProposed().GetTimes()) != w.checks/outageEvery || len(got.GetPresent()) != n {
-					b.Fatalf("%d checks, %d times, %d rules", got.GetChecks(), got.GetProposed().GetTimes(), len(got.GetPresent()))
+				times := int(got.GetProposed().GetTimes())
+				if int(got.GetChecks()) != w.checks || times == 0 || c.times != 0 && times != c.times || len(got.GetPresent()) != c.rules {
+					b.Fatalf("%d checks, %d times, %d rules", got.GetChecks(), times, len(got.GetPresent()))
 				}
 			}
 			one := b.Elapsed() / time.Duration(b.N)

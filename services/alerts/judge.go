@@ -41,9 +41,9 @@ func (v *evaluation) rules(r reading) {
 
 func (v *evaluation) rule(i int, r reading) {
 	if p := v.state.Rules[i].Rule.Conditions.Percentile; p != (Percentile{}) && r.times != nil {
-		window := v.state.Rules[i].Samples.add(p, v.entry.At, *r.times)
+		var window *Samples
+		window, r.lately = v.state.Rules[i].Samples.add(p, v.entry.At, *r.times)
 		v.sample(i, window)
-		r.lately = window.read(p)
 	}
 	rs := &v.state.Rules[i]
 	var before Holding
@@ -59,7 +59,7 @@ func (v *evaluation) rule(i int, r reading) {
 		v.ids.Trigger++
 		data := v.triggerData(found, r)
 		if p := rs.Rule.Conditions.Percentile; data.Condition == conditionPercentile {
-			data.Percentile, data.WindowSeconds = p.Of, int64(p.Window.Seconds())
+			data.Value, data.Percentile, data.WindowSeconds = rs.Samples.value(p), p.Of, int64(p.Window.Seconds())
 		}
 		data.Severity, data.Maintenance = rs.Rule.Severity, v.state.inWindow()
 		t := Trigger{
@@ -179,7 +179,7 @@ func (c Conditions) judge(before Holding, r reading, regions []string) (Holding,
 	}
 	if c.Percentile != (Percentile{}) && r.lately != nil {
 		if after.Percentile = r.lately.above || after.Percentile && !r.lately.over; r.lately.above {
-			found = append(found, breach{conditionPercentile, r.lately.value, milliseconds(c.Percentile.Above)})
+			found = append(found, breach{conditionPercentile, 0, milliseconds(c.Percentile.Above)}) // the value is asked for if it triggers
 		}
 	}
 	if len(found) == 0 {

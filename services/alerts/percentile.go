@@ -30,7 +30,19 @@ type Samples struct {
 type SampleSlot struct {
 	At   int64          `json:"at"` // its number since 1970
 	N    uint32         `json:"n"`
-	Over map[int]uint32 `json:"over,omitempty"` // by bin, how many took longer than the threshold
+	Slow uint32         `json:"slow,omitempty"` // how many took longer than the threshold; 0 also of those that were stored without it
+	Over map[int]uint32 `json:"over,omitempty"` // the same by bin
+}
+
+// slow is how many took longer than the threshold.
+func (x SampleSlot) slow() (sum uint32) {
+	if x.Slow > 0 {
+		return x.Slow
+	}
+	for _, n := range x.Over {
+		sum += n
+	}
+	return sum
 }
 
 // responses are the response times of a run of successes: of several, no more is known than this.
@@ -41,9 +53,8 @@ type responses struct {
 
 // lately is what a window says about a condition.
 type lately struct {
-	above bool    // the percentile is above the threshold
-	over  bool    // it is not, and was not for as long as the window
-	value float64 // the percentile in milliseconds, if it is above
+	above bool // the percentile is above the threshold
+	over  bool // it is not, and was not for as long as the window
 }
 
 // bin is the number of the bin of a response time, and binEnd the greatest that is in it, in milliseconds.
@@ -57,8 +68,9 @@ func (p Percentile) rank(n uint32) uint32 {
 	return min(max(uint32(math.Ceil(float64(n)*p.Of/100-1e-9)), 1), n)
 }
 
-// add is s with more response times at a moment. s is left alone; without any, or with those of another condition, it begins anew.
-func (s *Samples) add(p Percentile, at time.Time, r responses) *Samples {
+// add is s with more response times at a moment, and what it then says; nil while there is too little in it. s is left alone; without
+// any, or with those of another condition, it begins anew.
+func (s *Samples) add(p Percentile, at time.Time, r responses) (*Samples, *lately) {
 	next := Samples{Above: p.Above, Window: p.Window}
 	if s != nil && s.Above == p.Above && s.Window == p.Window {
 		next.Last, next.At, next.Slots = s.Last, s.At, slices.Clone(s.Slots)
@@ -75,17 +87,20 @@ func (s *Samples) add(p Percentile, at time.Time, r responses) *Samples {
 		}
 		next.Slots[i] = next.Slots[i].with(p, r)
 	}
-	if l := next.read(p); l != nil && l.above {
+	l := next.read(p)
+	if l != nil && l.above {
 		next.Last = next.At
 	}
-	return &next
+	return &next, l
 }
 
 // with is a slot with more in it.
 func (x SampleSlot) with(p Percentile, r responses) SampleSlot {
 	x.N += r.n
+	x.Slow = x.slow()
 	count := func(d time.Duration, n uint32) {
 		if d > p.Above && n > 0 {
+			x.Slow += n
 			x.Over = maps.Clone(x.Over)
 			if x.Over == nil {
 				x.Over = map[int]uint32{}
@@ -105,21 +120,30 @@ func (s *Samples) read(p Percentile) *lately {
 	if s == nil {
 		return nil
 	}
-	var n, over uint32
-	for _, x := range s.Slots {
-		n += x.N
-		for _, k := range x.Over {
-			over += k
-		}
-	}
+	n, over := s.count()
 	if n < minSamples {
 		return nil
 	}
-	rank := p.rank(n)
-	if n-over >= rank {
+	if n-over >= p.rank(n) {
 		return &lately{over: s.Last.IsZero() || s.At.Sub(s.Last) >= p.Window}
 	}
-	return &lately{above: true, value: s.overRank(rank - (n - over))}
+	return &lately{above: true}
+}
+
+// count is how many there are, and how many of them are above the threshold.
+func (s *Samples) count() (n, over uint32) {
+	for _, x := range s.Slots {
+		n += x.N
+		over += x.slow()
+	}
+	return n, over
+}
+
+// value is the percentile, if it is above the threshold, in milliseconds. It costs more than to know that it is, and is asked for
+// when a rule triggers.
+func (s *Samples) value(p Percentile) float64 {
+	n, over := s.count()
+	return s.overRank(p.rank(n) - (n - over))
 }
 
 // overRank is the so manieth of those above the threshold, in milliseconds.
