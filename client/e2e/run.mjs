@@ -176,6 +176,39 @@ try {
   await badge("Database", "maintenance").waitFor();
   step("in a maintenance window it stays in maintenance while checks go on");
 
+  await page.getByRole("link", { name: "Maintenance" }).first().click();
+  await page.getByRole("button", { name: "Add window" }).click();
+  const planned = page.getByRole("dialog");
+  await planned.getByLabel("Name").fill("Upgrades");
+  await planned.getByLabel("How often").selectOption({ label: "By cron" });
+  await planned.getByLabel("Cron").fill("61 2 * * *");
+  await planned.getByText("must be between 0 and 59").waitFor();
+  await planned.getByRole("button", { name: "Add window" }).click();
+  await planned.getByText("Choose a monitor, or name a label below").waitFor();
+  await planned.getByRole("checkbox", { name: "Web shop" }).check();
+  await planned.getByRole("button", { name: "Add window" }).click();
+  await planned.locator("input[name=cron][aria-invalid=true]").waitFor();
+  await planned.getByLabel("Cron").fill("30 2 * * SUN");
+  await planned.getByLabel("Time zone").fill("America/New_York");
+  await planned.getByLabel("Lasts").fill("1 h 30 min");
+  assert.equal(await planned.getByTestId("next").getByRole("listitem").count(), 5);
+  assert.match(await planned.getByTestId("next").innerText(), /^(Sun.* 02:30 to 04:00\n?){5}$/);
+  await inspect(page, "a window's form");
+  await planned.getByRole("button", { name: "Add window" }).click();
+  await page.getByText("30 2 * * SUN, 1 h 30 min each, America/New_York").waitFor();
+  await page.getByRole("button", { name: "Edit Upgrades" }).click();
+  await planned.getByLabel("How often").selectOption({ label: "By a rule (RRULE)" });
+  await planned.getByLabel("Rule", { exact: true }).fill("FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=23;BYMINUTE=0");
+  await planned.getByLabel("Lasts").fill("2 h");
+  const promised = await planned.getByTestId("next").getByRole("listitem").allInnerTexts();
+  await planned.getByRole("button", { name: "Save" }).click();
+  await page.getByText("FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=23;BYMINUTE=0, 2 h each, America/New_York").waitFor();
+  const upgrades = (await read("/api/uptime/maintenance-windows")).maintenance_windows.find((w) => w.name === "Upgrades");
+  const day = new Intl.DateTimeFormat("en-GB", { timeZone: "America/New_York", weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+  assert.deepEqual(promised.map((t) => t.replace(/ to .*/, "")), upgrades.next_occurrences.map((o) => day.format(new Date(o.start))), "the form promised other times than the server has");
+  assert.deepEqual([upgrades.cron, upgrades.duration_seconds], [null, 7200]);
+  step("a window by cron is added and becomes one by a rule; the next five are what the server has");
+
   for (const [word, heading] of [["Incidents", "Incidents"], ["Channels", "Notification channels"], ["Settings", "Settings"]]) {
     await page.getByRole("link", { name: word, exact: true }).first().click();
     await page.getByRole("heading", { name: heading, level: 1 }).waitFor();

@@ -23,8 +23,16 @@ function useAfterwards() {
   };
 }
 
-export function useCreateMaintenanceWindow() {
-  return useMutation({ mutationFn: (draft: Draft<MaintenanceWindow>) => answer(client.POST("/api/uptime/maintenance-windows", { body: draft as MaintenanceWindow })), onSuccess: useAfterwards() });
+/** Adds a window, or changes the one that was read, if nobody else has since. */
+export function useChangeMaintenanceWindow() {
+  return useMutation({
+    mutationFn: ({ draft, window }: { draft: Draft<MaintenanceWindow>; window?: MaintenanceWindow }) => {
+      const body = draft as MaintenanceWindow;
+      if (!window) return answer<MaintenanceWindow>(client.POST("/api/uptime/maintenance-windows", { body }));
+      return answer<MaintenanceWindow>(client.PATCH("/api/uptime/maintenance-windows/{id}", { params: { path: { id: window.id } }, headers: { "If-Match": `"v${window.version}"` }, body }));
+    },
+    onSuccess: useAfterwards(),
+  });
 }
 
 /** Ends a window, or calls it off before it begins. */

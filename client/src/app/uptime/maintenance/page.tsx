@@ -36,6 +36,7 @@ export default function MaintenancePage() {
 function WindowRow({ window, monitors, canEdit }: { window: MaintenanceWindow; monitors: Monitor[]; canEdit: boolean }) {
   const end = useEndMaintenanceWindow();
   const [asking, setAsking] = useState(false);
+  const [editing, setEditing] = useState(false);
   const next = window.next_occurrences?.[0];
   const over = !window.active && !next;
   const names = new Map(monitors.map((m) => [m.id, m.name]));
@@ -51,7 +52,13 @@ function WindowRow({ window, monitors, canEdit }: { window: MaintenanceWindow; m
         {window.description && <p className="mt-1 text-sm">{window.description}</p>}
         <Failure error={end.error} />
       </div>
-      {canEdit && <button type="button" className="button button-small" onClick={() => setAsking(true)}>{window.active ? "End now" : "Delete"}</button>}
+      {canEdit && (
+        <div className="flex flex-wrap gap-2">
+          <button type="button" className="button button-small" aria-label={`Edit ${window.name}`} onClick={() => setEditing(true)}>Edit</button>
+          <button type="button" className="button button-small" onClick={() => setAsking(true)}>{window.active ? "End now" : "Delete"}</button>
+        </div>
+      )}
+      {editing && <WindowForm monitors={monitors} window={window} onClose={() => setEditing(false)} />}
       {asking && (
         <Confirm title={window.active ? `End “${window.name}” now?` : `Delete “${window.name}”?`} word={window.active ? "End now" : "Delete"} pending={end.isPending} onClose={() => setAsking(false)} onConfirm={() => end.mutate(window.id, { onSettled: () => setAsking(false) })}>
           {window.active ? "What is down then is told at once." : "It will not take place."}{again && " It comes again by a rule; all that were to come are deleted with it."}
