@@ -187,11 +187,18 @@ func (c *socketConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Close is net.ErrClosed of a closed connection, without more words: what is stacked
+// upon a connection closes it too.
 func (c *socketConn) Close() error {
-	if err := c.file.Close(); err != nil {
+	err := c.file.Close()
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrClosed):
+		return net.ErrClosed
+	default:
 		return c.fault("close", err)
 	}
-	return nil
 }
 
 func (c *socketConn) SetDeadline(t time.Time) error      { return bare(c.file.SetDeadline(t)) }

@@ -246,3 +246,22 @@ func TestDialToldOfAResetLater(t *testing.T) {
 		_ = conn.Close()
 	}
 }
+
+// TestSocketConnClosedTwice: what is stacked upon a connection closes it too, which is nobody's
+// failure and costs no search for addresses that are gone.
+func TestSocketConnClosedTwice(t *testing.T) {
+	_, to := listenAt(t, "127.0.0.1:0")
+	c, err := dialOwn(t, t.Context(), &Network{}, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := c.Close(); err != net.ErrClosed { //nolint:errorlint // it and nothing around it
+		t.Errorf("closed twice: %v", err)
+	}
+	if n := testing.AllocsPerRun(100, func() { _ = c.Close() }); n > 1 {
+		t.Errorf("closing again takes %v pieces of memory", n)
+	}
+}

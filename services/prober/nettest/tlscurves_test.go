@@ -201,3 +201,20 @@ func TestALPN(t *testing.T) {
 		}
 	}
 }
+
+// TestCipherSuiteNames: they are those of crypto/tls, also for what it does not know, and the
+// name of a known one takes no memory.
+func TestCipherSuiteNames(t *testing.T) {
+	ids := []uint16{0, 0x00ff, 0x1304, 0xfafa}
+	for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		ids = append(ids, suite.ID)
+	}
+	for _, id := range ids {
+		if got, want := cipherSuiteName(id), tls.CipherSuiteName(id); got != want {
+			t.Errorf("%#04x is %q, want %q", id, got, want)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { cipherSuiteName(tls.TLS_AES_128_GCM_SHA256) }); n != 0 {
+		t.Errorf("a name takes %v pieces of memory", n)
+	}
+}

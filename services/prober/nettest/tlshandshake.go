@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -67,13 +68,31 @@ func (h *handshake) run(conn net.Conn, alpn []string) (*tls.Conn, *failure) {
 		h.result.TLSVersion = version
 	}
 	shown := &h.found.shown
-	shown.TLSVersion, shown.CipherSuite, shown.ALPN = version, tls.CipherSuiteName(state.CipherSuite), state.NegotiatedProtocol
+	shown.TLSVersion, shown.CipherSuite, shown.ALPN = version, cipherSuiteName(state.CipherSuite), state.NegotiatedProtocol
 	h.askResponder()
 	h.record()
 	if err := h.refusal(); err != nil { // the responder's word came after the handshake
 		return nil, h.failed(err)
 	}
 	return secured, nil
+}
+
+// suiteNames are the names that crypto/tls knows, which makes its list anew whenever it is
+// asked for one.
+var suiteNames = sync.OnceValue(func() map[uint16]string {
+	names := map[uint16]string{}
+	for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		names[suite.ID] = suite.Name
+	}
+	return names
+})
+
+// cipherSuiteName is tls.CipherSuiteName.
+func cipherSuiteName(id uint16) string {
+	if name, ok := suiteNames()[id]; ok {
+		return name
+	}
+	return tls.CipherSuiteName(id)
 }
 
 // record adds what was shown to the result.
