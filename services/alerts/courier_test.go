@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -45,7 +44,7 @@ type delivery struct {
 // deliver starts a courier; answer says what comes of the n-th attempt, from 1.
 func deliver(t *testing.T, wrap func(alerts.Store) alerts.Store, answer func(ctx context.Context, c alerts.Claim, n int) alerts.Result) *delivery {
 	t.Helper()
-	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "alerts.db"))
+	store, err := sqlite.Open(t.Context(), newStorePath(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,6 +86,7 @@ const stepsInEarnest = 1_000_000
 
 // The machines against models that remember everything and do everything at once.
 func TestEvaluateAgainstModel(t *testing.T) {
+	t.Parallel()
 	steps, rounds := 0, 0
 	for ok := true; ok; {
 		rapid.Check(t, func(t *rapid.T) {
@@ -318,6 +319,7 @@ func compareMessages(t *rapid.T, start State, m *memory) {
 
 // Reading any part of the feed again changes nothing, and neither does the way it is cut into batches.
 func TestFoldIsIdempotent(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		entries, start := anyFeed(t), anyState(t)
 		entries = slices.DeleteFunc(entries, func(e Entry) bool { return e.Seq == 0 })
@@ -342,6 +344,7 @@ func TestFoldIsIdempotent(t *testing.T) {
 
 // Evaluate leaves what it was given alone.
 func TestEvaluateIsPure(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMemory(anyState(t))
 		for _, e := range anyFeed(t) {

@@ -62,6 +62,7 @@ func anyLives(t *rapid.T, n int, on map[uint32][]uint32) lives {
 // nothing is told of what is down behind what is down; in the end everybody knows what is so, but for what is behind what is down; and
 // all of that no matter how the feed is cut.
 func TestFamiliesAgainstWhatMustHold(t *testing.T) {
+	t.Parallel()
 	steps, rounds, told, hidden := 0, 0, 0, 0
 	for ok := true; ok; {
 		rapid.Check(t, func(t *rapid.T) {

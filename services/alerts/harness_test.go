@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -73,7 +72,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{
-		t: t, path: filepath.Join(t.TempDir(), "alerts.db"), box: box, logs: &logs{}, events: newFakeEvents(), monitors: newFakeMonitors(),
+		t: t, path: newStorePath(t), box: box, logs: &logs{}, events: newFakeEvents(), monitors: newFakeMonitors(),
 		wrap: func(s alerts.Store) alerts.Store { return twice{s} },
 	}
 	w.connect = func() (closable, error) { return sqlite.Open(t.Context(), w.path) }
@@ -280,6 +279,13 @@ func (f *fakeEvents) add(entries ...*eventsv1.FeedEntry) {
 			f.entries = append(f.entries, e)
 		}
 	})
+}
+
+// last is the number of the newest entry.
+func (f *fakeEvents) last() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.head
 }
 
 func (f *fakeEvents) ReadFeed(in *eventsv1.ReadFeedRequest, stream grpc.ServerStreamingServer[eventsv1.ReadFeedResponse]) error {

@@ -65,6 +65,7 @@ var differences = map[[2]Status][2][]string{
 
 // The nine cells, whatever was so in between, in every way that maintenance ends.
 func TestOnlyTheDifferenceIsAnnounced(t *testing.T) {
+	t.Parallel()
 	statuses := []Status{StatusUp, StatusDegraded, StatusDown}
 	between := [][]Status{nil, {StatusUp}, {StatusDegraded}, {StatusDown}, {StatusUnknown}, {StatusUp, StatusDown}, {StatusDown, StatusUp}, {StatusDown, StatusUp, StatusDown, StatusUnknown}}
 	for name, windows := range ends {
@@ -347,6 +348,7 @@ func expected(start State, windows []MaintenanceWindow, all []happening, end tim
 
 // The machine with windows against that model, and its history against the machine without any.
 func TestMaintenanceAgainstModel(t *testing.T) {
+	t.Parallel()
 	steps, rounds, told := 0, 0, 0
 	least := 25_000
 	if os.Getenv("FROGUP_TORTURE") != "" {

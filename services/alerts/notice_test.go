@@ -130,6 +130,7 @@ func TestNoticeIsTold(t *testing.T) {
 
 // Of a trouble that comes and goes for a day there is word every hour, and not more.
 func TestNoticeFoldEnds(t *testing.T) {
+	t.Parallel()
 	b := newNoticeBook(testChannel(1, EventOperator))
 	const day = 24 * 60 * 60
 	for at := 0; at < day; at += 40 {
@@ -147,6 +148,7 @@ func TestNoticeFoldEnds(t *testing.T) {
 // Whatever happens: nothing is told twice, an end is told after its beginning if that was told, what lasts is told, and what
 // is over is settled.
 func TestNoticesProperty(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		b := newNoticeBook(testChannel(1, EventOperator))
 		at, wrong := 0, false

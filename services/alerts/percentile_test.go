@@ -99,6 +99,7 @@ func TestPercentileOfRuns(t *testing.T) {
 
 // The window against one that remembers everything, and against itself read back from the store.
 func TestSamplesAgainstModel(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		p := Percentile{
 			Of:     rapid.SampledFrom([]float64{50, 75, 90, 95, 99, 99.9}).Draw(t, "percentile"),

@@ -288,6 +288,7 @@ func (d *delivery) countOf(state alerts.DeliveryState) int {
 // Whatever comes when: at most the few and the digests of each window are sent, a calm channel hears at once, nothing waits
 // longer than two windows, and everything is sent once.
 func TestPaceProperties(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		window := time.Duration(rapid.IntRange(1, 60).Draw(rt, "window")) * time.Second
 		p := alerts.Pace{Window: window, List: rapid.IntRange(2, 50).Draw(rt, "list")}

@@ -189,6 +189,7 @@ func expectedOfUnstable(f Flapping, entries []Entry) (want []string) {
 
 // The machine that finds out what is unstable against that model; what is told begins and ends by turns, and history is as without.
 func TestUnstableAgainstModel(t *testing.T) {
+	t.Parallel()
 	unstable := 0
 	rapid.Check(t, func(t *rapid.T) {
 		entries, start := anyFeed(t), anyState(t)
