@@ -52,7 +52,18 @@ try {
   assert.ok(await page.locator("input[name=url]").evaluate((i) => document.getElementById(i.getAttribute("aria-describedby").split(" ").at(-1))?.textContent.length > 3), "the server's words are not at the field");
   step("what is wrong stands at its field, also when the server says it");
 
-  await page.getByLabel("URL").fill(web.url);
+  await page.getByRole("button", { name: "From a curl command" }).click();
+  await page.getByRole("textbox", { name: "Command" }).fill("wget nothing");
+  await page.getByRole("button", { name: "Fill in" }).click();
+  await page.getByRole("dialog").getByText("That is no curl command").waitFor();
+  await inspect(page, "the import of a command");
+  await page.getByRole("textbox", { name: "Command" }).fill(`curl -k '${web.url}' -H 'X-Frog: green'`);
+  await page.getByRole("button", { name: "Fill in" }).click();
+  await page.getByRole("status").filter({ hasText: "except for what a check does not have: --insecure" }).waitFor();
+  assert.equal(await page.getByLabel("URL").inputValue(), web.url);
+  assert.equal(await page.getByRole("textbox", { name: "Headers" }).inputValue(), "X-Frog: green");
+  step("a curl command fills in the form");
+
   await page.getByLabel("Name").fill("Web");
   await page.getByLabel("Check every … seconds").fill("1");
   await page.getByRole("button", { name: "Try it now" }).click();
@@ -118,7 +129,17 @@ try {
   await page.locator('[data-testid=state][data-status="up"]').waitFor();
   step("paused and resumed");
 
+  await page.getByRole("button", { name: "Actions for Web" }).click();
+  await page.getByRole("menuitem", { name: "As YAML" }).click();
+  await page.getByLabel("YAML", { exact: true }).getByText("X-Frog: green").waitFor();
+  await inspect(page, "a monitor as YAML");
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  step("its configuration is shown as YAML");
+
   await page.getByRole("link", { name: "Edit" }).click();
+  await page.getByLabel("URL").waitFor();
+  await inspect(page, "edit");
   await page.getByLabel("Name").fill("Web shop");
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByRole("heading", { name: "Web shop", level: 1 }).waitFor();
@@ -256,11 +277,15 @@ try {
   step("a channel's reminders, tests, fallback and limits are changed; its secret stays");
 
   await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "A monitor, a page, something to do" }).waitFor();
+  await inspect(page, "the palette");
   await page.getByRole("combobox", { name: "A monitor, a page, something to do" }).fill("shop");
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Web shop", level: 1 }).waitFor();
   await page.getByRole("button", { name: "Actions for Web shop" }).click();
   await page.getByRole("menuitem", { name: "Delete…" }).click();
+  await page.getByRole("dialog").waitFor();
+  await inspect(page, "a question");
   await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
   await page.getByRole("heading", { name: "Monitors", exact: true }).waitFor();
   await badge("Database", "maintenance").waitFor();

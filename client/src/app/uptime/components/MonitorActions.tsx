@@ -1,7 +1,7 @@
 import { Link, useNavigate } from "@tanstack/react-router";
-import { Bell, EllipsisVertical, Pause, Pencil, Play, RefreshCw, Trash2 } from "lucide-react";
+import { Bell, EllipsisVertical, FileCode, Pause, Pencil, Play, RefreshCw, Trash2 } from "lucide-react";
 import { DropdownMenu } from "radix-ui";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useCanEdit } from "@/api/session";
 import type { Monitor } from "@/api/types";
 import { useCheckMonitor } from "@/api/uptime/useCheckMonitor";
@@ -12,6 +12,9 @@ import { Failure } from "@/components/Notice";
 import { resultWord } from "@/format/status";
 import { announce } from "@/live/announce";
 
+// Seldom looked at: not part of the first load.
+const YamlView = lazy(() => import("./YamlView").then((m) => ({ default: m.YamlView })));
+
 /** What can be done with a monitor: a menu in the list, buttons on its own page. */
 export function MonitorActions({ monitor, spread = false }: { monitor: Monitor; spread?: boolean }) {
   const canEdit = useCanEdit();
@@ -20,6 +23,7 @@ export function MonitorActions({ monitor, spread = false }: { monitor: Monitor; 
   const remove = useDeleteMonitor();
   const check = useCheckMonitor();
   const [asking, setAsking] = useState(false);
+  const [reading, setReading] = useState(false);
   if (!canEdit) return null;
 
   const { id, name } = monitor;
@@ -50,10 +54,12 @@ export function MonitorActions({ monitor, spread = false }: { monitor: Monitor; 
             )}
             <DropdownMenu.Item className="menu-item" onSelect={pause}>{paused ? <Play className="size-4" aria-hidden /> : <Pause className="size-4" aria-hidden />}{paused ? "Resume" : "Pause"}</DropdownMenu.Item>
             <DropdownMenu.Item className="menu-item" asChild><Link to="/uptime/$monitorId/alerts" params={{ monitorId: id }}><Bell className="size-4" aria-hidden />Alert rules</Link></DropdownMenu.Item>
+            {spread && <DropdownMenu.Item className="menu-item" onSelect={() => setReading(true)}><FileCode className="size-4" aria-hidden />As YAML</DropdownMenu.Item>}
             <DropdownMenu.Item className="menu-item text-down" onSelect={() => setAsking(true)}><Trash2 className="size-4" aria-hidden />Delete…</DropdownMenu.Item>
           </DropdownMenu.Content>
         </DropdownMenu.Portal>
       </DropdownMenu.Root>
+      {reading && <Suspense><YamlView monitor={monitor} onClose={() => setReading(false)} /></Suspense>}
       {asking && (
         <Confirm title={`Delete “${name}”?`} word="Delete" danger pending={remove.isPending} onConfirm={deleteIt} onClose={() => setAsking(false)}>
           It is no longer checked and leaves the list. Its history stays until it is too old.

@@ -11,6 +11,8 @@ import { Failure, Notice } from "@/components/Notice";
 import { Section } from "@/components/Page";
 import { placeRefusal } from "@/components/refuse";
 import { announce } from "@/live/announce";
+import { CurlImport } from "./CurlImport";
+import type { FromCurl } from "./curl";
 import { defaultName, emptyForm, formField, formSchema, type FormValues, methods, otherRules, toForm, toMonitor } from "./monitorForm";
 import { TrialResult } from "./TrialResult";
 
@@ -36,6 +38,8 @@ export function MonitorForm({ monitor, word, save, onCancel }: Props) {
   const { register, watch, setError, handleSubmit, formState } = form;
   const { errors, isSubmitting } = formState;
   const [general, setGeneral] = useState<unknown>(null);
+  const [importing, setImporting] = useState(false);
+  const [taken, setTaken] = useState<string[]>();
   const trial = useMutation({ mutationFn: testMonitor });
   const regions = useQuery({ queryKey: ["regions"], queryFn: async ({ signal }) => (await answer(client.GET("/api/uptime/regions", { signal }))).regions });
   const kind = watch("monitor_type");
@@ -56,9 +60,18 @@ export function MonitorForm({ monitor, word, save, onCancel }: Props) {
 
   const tryOut = handleSubmit((values) => run(async (draft) => { announce("Checking"); const event = await trial.mutateAsync(draft); announce(event.status === "success" ? "It worked" : "It did not work"); }, values));
 
+  /** Fills in what a curl command says; what it does not say stays. */
+  function fill({ values, ignored }: FromCurl) {
+    for (const [name, value] of Object.entries(values)) form.setValue(name as keyof FormValues, value as never, { shouldDirty: true });
+    setTaken(ignored);
+    setImporting(false);
+  }
+
   return (
+    <>
     <form noValidate className="grid gap-4 *:min-w-0" onSubmit={handleSubmit((values) => run(save, values))}>
-      <Section title="What to check">
+      <Section title="What to check" tools={!monitor && <button type="button" className="button button-small" onClick={() => setImporting(true)}>From a curl command</button>}>
+        {taken && <div className="mb-4"><Notice tone={taken.length > 0 ? "degraded" : "up"} title={taken.length > 0 ? `Filled in, except for what a check does not have: ${taken.join(", ")}` : "Filled in from the command."} /></div>}
         <fieldset disabled={Boolean(monitor)}>
           <legend className="sr-only">Kind</legend>
           <div className="grid gap-2 sm:grid-cols-3">
@@ -114,7 +127,7 @@ export function MonitorForm({ monitor, word, save, onCancel }: Props) {
       </Section>
 
       {http && (
-        <details className="card group p-4 sm:p-5">
+        <details className="card group p-4 sm:p-5" open={taken ? true : undefined}>
           <summary className="font-semibold">Request: headers, sign-in, redirects</summary>
           <div className="mt-4 grid gap-4 sm:grid-cols-2">
             <AreaField className="sm:col-span-2" label="Headers" placeholder="Accept: application/json" hint="One “Name: value” per line." spellCheck={false} {...field("headers")} />
@@ -142,5 +155,7 @@ export function MonitorForm({ monitor, word, save, onCancel }: Props) {
         <button type="submit" className="button button-main" disabled={isSubmitting}>{word}</button>
       </div>
     </form>
+    {importing && <CurlImport onTaken={fill} onClose={() => setImporting(false)} />}
+    </>
   );
 }
