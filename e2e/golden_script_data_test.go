@@ -169,7 +169,7 @@ func endSteps() []step {
 		{name: "maintenance_create_invalid", op: "POST " + windows, body: obj{"name": "", "labels": []any{"="}, "rrule": "FREQ=HOURLY", "timezone": "Mars/Olympus"}},
 		{name: "maintenance", op: "GET " + window, path: windows + "/{window}"},
 		{name: "maintenance_list", op: "GET " + windows},
-		{name: "maintenance_update", op: "PATCH " + window, path: windows + "/{window}", body: obj{"rrule": nil, "duration_seconds": nil, "starts_at": "2040-01-01T00:00:00Z", "ends_at": "2040-01-01T02:00:00Z", "description": "once"}},
+		{name: "maintenance_update", op: "PATCH " + window, path: windows + "/{window}", headers: map[string]string{"If-Match": `"v1"`}, body: obj{"rrule": nil, "duration_seconds": nil, "starts_at": "2040-01-01T00:00:00Z", "ends_at": "2040-01-01T02:00:00Z", "description": "once"}},
 		{name: "maintenance_replace", op: "PUT " + window, path: windows + "/{window}", body: obj{"name": "new year"}},
 		{name: "maintenance_delete", op: "DELETE " + window, path: windows + "/{window}"},
 		{name: "alerts_delete", op: "DELETE " + alertOp, path: "/api/uptime/monitors/{broken}/alerts/{rule}"},

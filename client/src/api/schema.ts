@@ -4427,6 +4427,8 @@ export interface operations {
              */
             200: {
                 headers: {
+                    /** @description Version of the window. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4439,7 +4441,10 @@ export interface operations {
     MaintenanceService_UpdateMaintenanceWindow: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag that the change is based on; another version in the meantime is refused with 412. */
+                "If-Match"?: string;
+            };
             path: {
                 /** @description Window. */
                 id: number;
@@ -4458,19 +4463,25 @@ export interface operations {
              */
             200: {
                 headers: {
+                    /** @description Version of the window. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["MaintenanceWindow"];
                 };
             };
+            412: components["responses"]["Error"];
             default: components["responses"]["Error"];
         };
     };
     MaintenanceService_DeleteMaintenanceWindow: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag that the deletion is based on; another version in the meantime is refused with 412. */
+                "If-Match"?: string;
+            };
             path: {
                 /** @description Window. */
                 id: number;
@@ -4486,13 +4497,17 @@ export interface operations {
                 };
                 content?: never;
             };
+            412: components["responses"]["Error"];
             default: components["responses"]["Error"];
         };
     };
     MaintenanceService_UpdateMaintenanceWindow_1: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag that the change is based on; another version in the meantime is refused with 412. */
+                "If-Match"?: string;
+            };
             path: {
                 /** @description Window. */
                 id: number;
@@ -4511,12 +4526,15 @@ export interface operations {
              */
             200: {
                 headers: {
+                    /** @description Version of the window. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["MaintenanceWindow"];
                 };
             };
+            412: components["responses"]["Error"];
             default: components["responses"]["Error"];
         };
     };
