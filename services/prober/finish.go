@@ -209,12 +209,26 @@ func (s *shard) miss(e *entry, slot int64, count int, why missedReason, now time
 	}
 }
 
+// afterMissed is the slot after e's run of missed ones; 0 if there is none. It is not the one that is due: of a late run the newest
+// slot is still to have its row when the others are written, and whoever reads that row after a crash has to find it open.
+func (e *entry) afterMissed() int64 {
+	at := milli(e.plan.schedule.Next(instant(e.missedFrom))) // which may lie beside the grid
+	more := int64(e.missedCount) - 1
+	if every := e.plan.every; every > 0 {
+		return at + more*every
+	}
+	for ; more > 0 && at != 0; more-- {
+		at = milli(e.plan.schedule.Next(instant(at)))
+	}
+	return at
+}
+
 // flushMissed writes e's run of missed slots as one row. The lock is held.
 func (s *shard) flushMissed(e *entry, now time.Time) {
 	if e.missedCount == 0 {
 		return
 	}
-	s.row = e.plan.appendMissed(s.row[:0], e.missedFrom, e.missedCount, e.missedWhy, e.due(), now)
+	s.row = e.plan.appendMissed(s.row[:0], e.missedFrom, e.missedCount, e.missedWhy, e.afterMissed(), now)
 	s.emit(e, s.row, "")
 	e.missedFrom, e.missedCount = 0, 0
 }

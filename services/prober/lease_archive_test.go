@@ -119,9 +119,16 @@ func (r *archive) count(t complainer, ids []uint32, from, until time.Time) (miss
 	defer r.mu.Unlock()
 	covered := map[archiveKey][]*checkv1.CheckResult{}
 	for _, x := range r.rows {
-		for _, slot := range slotsOf(x) {
+		slots := slotsOf(x)
+		for _, slot := range slots {
 			key := archiveKey{x.GetMonitorId(), slot}
 			covered[key] = append(covered[key], x)
+		}
+		// Who holds the monitor next, and a process that begins anew, goes on from there.
+		after := schedule.NewGrid(x.GetMonitorId(), leaseInterval(x.GetMonitorId())).Next(instant(slots[len(slots)-1]))
+		if next := x.GetNextScheduledAt(); x.GetStatus() == checkv1.ResultStatus_RESULT_STATUS_MISSED && next != nil && next.AsTime().After(after) {
+			t.Errorf("a row of %d missed slots of monitor %d ends before %v and says that the next is %v", len(slots), x.GetMonitorId(),
+				after.Format(time.TimeOnly+".000"), next.AsTime().Format(time.TimeOnly+".000"))
 		}
 	}
 	wrong := 0

@@ -32,6 +32,31 @@ func TestStoppedBeforeItHears(t *testing.T) {
 	})
 }
 
+// A prober hears the centre again after half a minute and dies at once: the row of what went by is written, and that of the newest
+// slot, which was still to have one, is not. The next process finds that open.
+func TestDeathBetweenTwoRowsOfOneGap(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all, ids := leaseMonitors(6)
+		s := newSite(t, newCentre(all...))
+		one, two := s.start("p1", t.TempDir(), nil), s.start("p2", t.TempDir(), nil)
+		pass(20 * time.Second)
+		began := time.Now().Add(-5 * time.Second)
+		two.monitors.set(false, true) // its renewals arrive, and it does not know
+		pass(40_880 * time.Millisecond)
+		two.monitors.set(false, false)
+		pass(378 * time.Millisecond)
+		one.stop()
+		dir := t.TempDir()
+		rows := two.crash(t, dir)
+		pass(560 * time.Millisecond)
+		one, two = s.start("p1", one.dir, nil), s.start("p2", dir, rows)
+		pass(time.Minute)
+		one.stop()
+		two.stop()
+		s.archive.count(t, ids, began, time.Now().Add(-3*time.Second))
+	})
+}
+
 // Of what a process had when it died only the spool is left, whose rows are of two holdings of the same monitors: neither is
 // accounted for again, and what is missing of the first is found out although there are rows of the second.
 func TestLossesAreAccountedForOnce(t *testing.T) {
