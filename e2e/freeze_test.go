@@ -75,6 +75,13 @@ func (s *server) noticesOf(kind string) []obj {
 	return slices.DeleteFunc(s.notices(), func(n obj) bool { return n["kind"] != kind })
 }
 
+// troubles are all but those that the machine itself makes. One with other work may truly have had too little for its checks, which is
+// another trouble than the one that a scenario made, and is told as such.
+func (s *server) troubles() []obj {
+	s.t.Helper()
+	return slices.DeleteFunc(s.notices(), func(n obj) bool { return n["kind"] == "overload" })
+}
+
 // A database that stands still is nobody's outage: the targets stay up, the operator is told once, and no slot is without its row.
 func TestSuiteDatabaseStandsStill(t *testing.T) {
 	t.Parallel()
@@ -114,7 +121,7 @@ func TestSuiteDatabaseStandsStill(t *testing.T) {
 	if stalls := s.noticesOf("storage_stalled"); len(stalls) != 1 {
 		t.Errorf("a database that stood still for %v is %d notices: %v", stood, len(stalls), s.notices())
 	}
-	if all := s.notices(); len(all) != 1 {
+	if all := s.troubles(); len(all) != 1 {
 		t.Errorf("one trouble is %d notices: %v", len(all), all)
 	}
 }
