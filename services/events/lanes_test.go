@@ -113,6 +113,7 @@ func cutOff(t *testing.T, dir string, lanes bool) {
 	} else {
 		far.await(func(ack *eventsv1.RecordResponse) bool { return ack.GetStoredSeq() == far.seq })
 	}
+	r.mended()
 	client := eventsv1.NewEventsServiceClient(r.conn)
 	end := minute(131).Format(time.RFC3339)
 	var lines [2]string
@@ -209,7 +210,7 @@ func TestProbersSpeakForThemselves(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			one := &prober{t: t, stream: stream}
+			one := &prober{t: t, r: r, stream: stream}
 			if err := stream.Send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Hello{Hello: &eventsv1.RecordHello{ProberId: "p", Region: "local"}}}); err != nil {
 				t.Fatal(err)
 			}

@@ -183,6 +183,7 @@ func run(t *testing.T, dir string, cat *catalogue, change ...func(*events.Deps))
 // prober is a record stream.
 type prober struct {
 	t       *testing.T
+	r       *running
 	stream  eventsv1.RecorderService_RecordClient
 	seq     uint64
 	parents map[uint32]string // of the next batches
@@ -199,7 +200,7 @@ func (r *running) proberFrom(live uint64) *prober {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	p := &prober{t: r.t, stream: stream, close: cancel}
+	p := &prober{t: r.t, r: r, stream: stream, close: cancel}
 	r.t.Cleanup(cancel)
 	if err := stream.Send(&eventsv1.RecordRequest{Step: &eventsv1.RecordRequest_Hello{Hello: &eventsv1.RecordHello{ProberId: "p", Region: "local", LiveFrom: live}}}); err != nil {
 		r.t.Fatal(err)
@@ -236,7 +237,7 @@ func (p *prober) send(results ...*checkv1.CheckResult) {
 	p.seq += uint64(len(results))
 }
 
-// sync waits until everything sent is judged and stored.
+// sync waits until everything sent is judged and stored, and the timelines tell of it.
 func (p *prober) sync() {
 	p.t.Helper()
 	for {
@@ -245,9 +246,22 @@ func (p *prober) sync() {
 			p.t.Fatal(err)
 		}
 		if ack.GetJudgedSeq() == p.seq && ack.GetStoredSeq() == p.seq {
+			p.r.mended()
 			return
 		}
 	}
+}
+
+// mended waits until the timelines tell of all that is stored, which results that come late take a moment for.
+func (r *running) mended() {
+	r.t.Helper()
+	for range 3000 {
+		if r.service.Mending() == 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond) //nolint:forbidigo // there is nothing else to wait for
+	}
+	r.t.Fatal("timelines are not mended in time")
 }
 
 func (r *running) status(id uint32) *eventsv1.StatusReport {
