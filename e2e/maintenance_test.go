@@ -53,6 +53,9 @@ func TestMaintenance(t *testing.T) {
 	if got := shows(); got != "maintenance" {
 		t.Errorf("the monitor shows %s", got)
 	}
+	if u := s.uptime(id); u.Kept == 0 || u.Down != 0 || u.Percentage != nil {
+		t.Errorf("uptime in maintenance: %+v", u)
+	}
 	if got := k.got(func(delivery) bool { return true }); len(got) != 0 {
 		t.Fatalf("%d messages in maintenance", len(got))
 	}
@@ -62,5 +65,8 @@ func TestMaintenance(t *testing.T) {
 	k.wait(t, "ops", "monitor.down", 15*time.Second)
 	if got := shows(); got != "down" {
 		t.Errorf("after maintenance the monitor shows %s", got)
+	}
+	if u := s.uptime(id); u.Kept == 0 || u.Down == 0 || u.Outages != 1 {
+		t.Errorf("uptime after maintenance: %+v", u)
 	}
 }

@@ -37,6 +37,7 @@ type uptime struct {
 	Up         float64  `json:"up_seconds"`
 	Down       float64  `json:"down_seconds"`
 	Unknown    float64  `json:"unknown_seconds"`
+	Kept       float64  `json:"maintenance_seconds"`
 	Outages    int
 	Intervals  []struct {
 		Status     string

@@ -9,6 +9,7 @@ package maintenance
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -231,6 +232,23 @@ func (s *Schedule) Next(t time.Time, n int) []Occurrence {
 			break
 		}
 		if end := at.Add(s.spec.Length.Duration()); end.After(t) {
+			out = append(out, Occurrence{at, end})
+		}
+	}
+	return out
+}
+
+// Between returns the occurrences that overlap a stretch of time, to excluded, by their starts.
+func (s *Schedule) Between(from, to time.Time) []Occurrence {
+	if s.walls == nil {
+		return slices.DeleteFunc(s.Next(from, 1), func(o Occurrence) bool { return !o.Start.Before(to) })
+	}
+	var out []Occurrence
+	for at := range s.starts(from.Add(-s.spec.Length.Duration())) {
+		if !at.Before(to) {
+			break
+		}
+		if end := at.Add(s.spec.Length.Duration()); end.After(from) {
 			out = append(out, Occurrence{at, end})
 		}
 	}

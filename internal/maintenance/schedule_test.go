@@ -3,6 +3,7 @@ package maintenance
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -241,6 +242,11 @@ func TestActiveIsWithinAnOccurrence(t *testing.T) {
 			return
 		}
 		last := all[len(all)-1].Start
+		to := from.Add(time.Duration(rapid.IntRange(0, int(last.Sub(from)/time.Second)+1).Draw(t, "to")) * time.Second)
+		want := slices.DeleteFunc(slices.Clone(all), func(o Occurrence) bool { return !o.Start.Before(to) })
+		if got := s.Between(from, to); !slices.Equal(got, want) && to.After(from) && !to.After(last) {
+			t.Fatalf("between %v and %v: %v, want %v", from, to, got, want)
+		}
 		for range 30 {
 			o := all[rapid.IntRange(0, len(all)-1).Draw(t, "near")]
 			near := rapid.SampledFrom([]time.Time{o.Start, o.End}).Draw(t, "edge").Add(time.Duration(rapid.SampledFrom([]int{-1, 0, 1, -3000, 3000, 1e6}).Draw(t, "ms")) * time.Millisecond)

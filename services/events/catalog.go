@@ -134,6 +134,7 @@ func (s *Service) watchCatalog(ctx context.Context) error {
 			stored, unread := s.recall(ctx, m)
 			s.court.upsert(m, stored)
 			s.known.put(m)
+			s.windows.label(m.ID, step.Upserted.GetLabels())
 			if unread != nil && !s.unread.note(m.ID, unread) {
 				s.mender.submit(past{m.ID: s.owedFrom(m.ID, recallFrom(m))})
 			}
@@ -150,6 +151,7 @@ func (s *Service) watchCatalog(ctx context.Context) error {
 				}
 			}
 			seen = nil
+			s.windows.allLabelled()
 		}
 	}
 }
@@ -187,6 +189,7 @@ func recallFrom(m Monitor) time.Time {
 
 func (s *Service) forget(id uint32) {
 	s.known.drop(id)
+	s.windows.label(id, nil)
 	s.court.remove(id)
 }
 

@@ -163,18 +163,23 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// tallies is what the states of a monitor, or of one region of it, add up to at each of the moments. An interval that begins
-// at a moment adds nothing to it, so the one before is as good.
+// tallies is what the states of a monitor, or of one region of it, add up to at each of the moments, which ascend, with what there
+// was of maintenance since the first. An interval that begins at a moment adds nothing to it, so the one before is as good.
 func (s *Service) tallies(ctx context.Context, id uint32, region string, moments []time.Time) ([]Tally, error) {
+	if err := s.awaitWindows(ctx); err != nil {
+		return nil, err
+	}
 	lines, err := s.state.Timelines(ctx, []uint32{id}, region, moments)
+	if err != nil {
+		return nil, err
+	}
+	maintained, err := s.maintained(ctx, []uint32{id}, region, span{moments[0], moments[len(moments)-1]})
 	if err != nil {
 		return nil, err
 	}
 	out := make([]Tally, len(moments))
 	for i, line := range lines[id] {
-		if line.Status != 0 {
-			out[i] = line.At(moments[i])
-		}
+		out[i] = overlay(line.tally(moments[i]), moments[i], maintained[id])
 	}
 	return out, nil
 }

@@ -44,15 +44,16 @@ type Service struct {
 	eventsv1.UnsafeStatusServiceServer
 	eventsv1.UnsafeEventsServiceServer
 
-	state     StateStore
-	results   ResultStore
-	catalog   monitorsv1.CatalogServiceClient
-	monitors  monitorsv1.MonitorsServiceClient
-	incidents alertsv1.IncidentsServiceClient // nil: none
-	notices   alertsv1.NoticesServiceClient   // nil: none
-	log       *slog.Logger
-	pages     *page.Codec
-	retention time.Duration
+	state       StateStore
+	results     ResultStore
+	catalog     monitorsv1.CatalogServiceClient
+	monitors    monitorsv1.MonitorsServiceClient
+	maintenance monitorsv1.MaintenanceServiceClient
+	incidents   alertsv1.IncidentsServiceClient // nil: none
+	notices     alertsv1.NoticesServiceClient   // nil: none
+	log         *slog.Logger
+	pages       *page.Codec
+	retention   time.Duration
 
 	metrics *metrics
 	tracer  tracer
@@ -63,6 +64,7 @@ type Service struct {
 	recalls aside  // to results, for the catalogue
 	unread  unread // of results, because they were away
 	known   knownMonitors
+	windows windows       // of maintenance
 	ready   chan struct{} // closed when what was stored is judged
 	open    sync.Once
 }
@@ -88,7 +90,8 @@ func New(d Deps) (*Service, error) {
 	s := &Service{
 		state: d.State, results: d.Results, log: log, pages: page.NewCodec(d.PageKey), retention: d.Retention,
 		catalog: monitorsv1.NewCatalogServiceClient(d.Monitors), monitors: monitorsv1.NewMonitorsServiceClient(d.Monitors),
-		metrics: m, tracer: t, court: newCourt(d.State, log, m, t), archive: newArchive(d.Results, log, m, t), aside: aside{log: log},
+		maintenance: monitorsv1.NewMaintenanceServiceClient(d.Monitors),
+		metrics:     m, tracer: t, court: newCourt(d.State, log, m, t), archive: newArchive(d.Results, log, m, t), aside: aside{log: log},
 		recalls: aside{log: log, wait: recallWait}, ready: make(chan struct{}),
 	}
 	s.mender = newMender(s.court, s.archive, d.State, d.Results, log, m)
@@ -140,7 +143,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.open.Do(func() { close(s.ready) })
 
 	work, ctx := errgroup.WithContext(ctx)
-	for _, part := range []func(context.Context){s.followCatalog, s.watchDeadlines, s.maintain, s.prune, s.mender.run, s.tell} {
+	for _, part := range []func(context.Context){s.followCatalog, s.followMaintenance, s.watchDeadlines, s.maintain, s.prune, s.mender.run, s.tell} {
 		work.Go(func() error {
 			part(ctx)
 			return nil

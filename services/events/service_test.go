@@ -30,11 +30,34 @@ import (
 type catalogue struct {
 	monitorsv1.UnimplementedCatalogServiceServer
 	monitorsv1.UnimplementedMonitorsServiceServer
+	monitorsv1.UnimplementedMaintenanceServiceServer
 
 	mu      sync.Mutex
 	entries []*monitorsv1.CatalogEntry
 	steps   chan *monitorsv1.WatchCatalogResponse
-	fresh   *monitorsv1.Monitor // known here, not yet in the catalogue's stream
+	fresh   *monitorsv1.Monitor                 // known here, not yet in the catalogue's stream
+	windows chan *monitorsv1.MaintenanceVersion // nil: it knows of none; nil in it ends the snapshot
+}
+
+// WatchMaintenance sends what comes.
+func (c *catalogue) WatchMaintenance(req *monitorsv1.WatchMaintenanceRequest, s monitorsv1.MaintenanceService_WatchMaintenanceServer) error {
+	if c.windows == nil || !req.GetAll() {
+		return c.UnimplementedMaintenanceServiceServer.WatchMaintenance(req, s)
+	}
+	for {
+		select {
+		case v := <-c.windows:
+			step := &monitorsv1.WatchMaintenanceResponse{Step: &monitorsv1.WatchMaintenanceResponse_SnapshotComplete{SnapshotComplete: &monitorsv1.SnapshotComplete{}}}
+			if v != nil {
+				step.Step = &monitorsv1.WatchMaintenanceResponse_Upserted{Upserted: v}
+			}
+			if err := s.Send(step); err != nil {
+				return err
+			}
+		case <-s.Context().Done():
+			return nil
+		}
+	}
 }
 
 func (c *catalogue) WatchCatalog(_ *monitorsv1.WatchCatalogRequest, s monitorsv1.CatalogService_WatchCatalogServer) error {
@@ -146,6 +169,7 @@ func run(t *testing.T, dir string, cat *catalogue, change ...func(*events.Deps))
 	monitors := rpctest.Conn(t, "monitors", func(r grpc.ServiceRegistrar) {
 		monitorsv1.RegisterCatalogServiceServer(r, cat)
 		monitorsv1.RegisterMonitorsServiceServer(r, cat)
+		monitorsv1.RegisterMaintenanceServiceServer(r, cat)
 	}, asEvents)
 	r := &running{t: t, dir: dir, cat: cat, results: &stubborn{ResultStore: history}, states: &stubbornStates{StateStore: state}}
 	deps := events.Deps{State: r.states, Results: r.results, Monitors: monitors, Log: slog.New(slog.DiscardHandler), PageKey: []byte("page key of a test, long enough")}

@@ -49,6 +49,12 @@ func (s *Service) statuses(ctx context.Context, ids []uint32) ([]*eventsv1.Monit
 	if err != nil {
 		return nil, err
 	}
+	// Without the windows the states are told, and no uptime.
+	windows := s.windows.known()
+	maintained, err := s.maintained(ctx, ids, "", span{moments[len(moments)-1], now})
+	if err != nil {
+		return nil, err
+	}
 	var means map[uint32]Mean // none if the history is away: the states do not wait for it
 	s.aside.ask(ctx, "mean response times", func(ctx context.Context) (err error) {
 		// From the full hour on, so that roll-ups answer without a look at single results.
@@ -63,7 +69,9 @@ func (s *Service) statuses(ctx context.Context, ids []uint32) ([]*eventsv1.Monit
 		}
 		m := statusRow(row)
 		for k, to := range []**float64{&m.UptimePercentage_24H, &m.UptimePercentage_7D, &m.UptimePercentage_30D} {
-			*to = percentage(tallySince(&row.MonitorState, before[row.MonitorID], k, moments[k], now), DegradedIsUp)
+			if windows {
+				*to = percentage(tallySince(row, before[row.MonitorID], k, moments[k], now, maintained[row.MonitorID]), DegradedIsUp)
+			}
 		}
 		if mean, ok := means[row.MonitorID].Value(); ok {
 			ms := milliseconds(mean)
@@ -75,12 +83,12 @@ func (s *Service) statuses(ctx context.Context, ids []uint32) ([]*eventsv1.Monit
 }
 
 // tallySince is what a monitor's states add up to from moment number k until now.
-func tallySince(state *MonitorState, before []Timeline, k int, moment, now time.Time) Tally {
+func tallySince(row *MonitorStatus, before []Timeline, k int, moment, now time.Time, maintained []within) Tally {
 	var then Tally
-	if k < len(before) && before[k].Status != 0 {
-		then = before[k].At(moment)
+	if k < len(before) {
+		then = before[k].tally(moment)
 	}
-	return state.At(later(now, state.Since)).Sub(then)
+	return overlay(row.At(later(now, row.Since)), now, maintained).Sub(overlay(then, moment, maintained))
 }
 
 // percentage is absent when nothing is known.

@@ -199,8 +199,11 @@ func auditedWindow(ctx context.Context, tx Tx, action string, id uint32, before,
 const versionsKept = 7 * 24 * time.Hour
 
 // WatchMaintenance sends another service the versions of all windows.
-func (s *Service) WatchMaintenance(_ *monitorsv1.WatchMaintenanceRequest, stream monitorsv1.MaintenanceService_WatchMaintenanceServer) error {
+func (s *Service) WatchMaintenance(req *monitorsv1.WatchMaintenanceRequest, stream monitorsv1.MaintenanceService_WatchMaintenanceServer) error {
 	since := now().Add(-versionsKept)
+	if req.GetAll() {
+		since = time.Unix(0, 0)
+	}
 	send := func(step *monitorsv1.WatchMaintenanceResponse) error { return stream.Send(step) }
 	return walk(stream.Context(), s.changed, func(ctx context.Context, rev int64) ([]Window, error) {
 		return s.store.WindowVersions(ctx, rev, since, changesPerPage)

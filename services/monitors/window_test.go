@@ -14,6 +14,7 @@ import (
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
 	"github.com/frogstats/uptime/internal/identity"
+	"github.com/frogstats/uptime/internal/maintenance"
 	"github.com/frogstats/uptime/internal/rpc/rpctest"
 	"github.com/frogstats/uptime/services/monitors"
 )
@@ -292,6 +293,46 @@ func TestWatchMaintenance(t *testing.T) {
 	}
 	if v := next().GetUpserted(); v.GetVersion() != 2 || v.GetValidUntil() == nil {
 		t.Errorf("after the deletion %v", v)
+	}
+}
+
+// What ended long ago is told to who asks for all.
+func TestWatchAllMaintenance(t *testing.T) {
+	h := newHouse(t)
+	ago := time.Now().UTC().Truncate(time.Millisecond).AddDate(0, 0, -30)
+	err := h.store.Write(t.Context(), func(tx monitors.Tx) error {
+		id, err := tx.InsertWindow(t.Context(), monitors.Window{
+			OrganizationID: org, Version: 1, CreatedAt: ago, CreatedBy: "u", From: ago, Config: monitors.WindowConfig{
+				Name: "old", Target: maintenance.Target{MonitorIDs: []uint32{1}}, Spec: maintenance.Spec{Start: ago, End: ago.Add(time.Hour)},
+			},
+		})
+		if err != nil {
+			return err
+		}
+		return tx.DeleteWindow(t.Context(), org, id, ago.Add(time.Minute))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for all, want := range map[bool]int{true: 1, false: 0} {
+		stream, err := h.maintenance.WatchMaintenance(rpctest.AsService(t.Context()), &monitorsv1.WatchMaintenanceRequest{Subscriber: "test", All: all})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := 0
+		for {
+			step, err := stream.Recv()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if step.GetSnapshotComplete() != nil {
+				break
+			}
+			got++
+		}
+		if got != want {
+			t.Errorf("all is %v: %d versions, want %d", all, got, want)
+		}
 	}
 }
 

@@ -581,7 +581,9 @@ func (x *DeleteMaintenanceWindowRequest) GetId() uint32 {
 type WatchMaintenanceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the service.
-	Subscriber    string `protobuf:"bytes,1,opt,name=subscriber,proto3" json:"subscriber,omitempty"`
+	Subscriber string `protobuf:"bytes,1,opt,name=subscriber,proto3" json:"subscriber,omitempty"`
+	// Also the versions that ended longer ago: for who answers for the past.
+	All           bool `protobuf:"varint,2,opt,name=all,proto3" json:"all,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -621,6 +623,13 @@ func (x *WatchMaintenanceRequest) GetSubscriber() string {
 		return x.Subscriber
 	}
 	return ""
+}
+
+func (x *WatchMaintenanceRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
 }
 
 // WatchMaintenanceResponse is one step of the stream.
@@ -946,11 +955,12 @@ const file_frogstats_uptime_monitors_v1_maintenance_proto_rawDesc = "" +
 	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
 	"updateMask\"0\n" +
 	"\x1eDeleteMaintenanceWindowRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\rR\x02id\"B\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\"T\n" +
 	"\x17WatchMaintenanceRequest\x12'\n" +
 	"\n" +
 	"subscriber\x18\x01 \x01(\tB\a\xbaH\x04r\x02(@R\n" +
-	"subscriber\"\x9a\x02\n" +
+	"subscriber\x12\x10\n" +
+	"\x03all\x18\x02 \x01(\bR\x03all\"\x9a\x02\n" +
 	"\x18WatchMaintenanceResponse\x12N\n" +
 	"\bupserted\x18\x01 \x01(\v20.frogstats.uptime.monitors.v1.MaintenanceVersionH\x00R\bupserted\x12]\n" +
 	"\x11snapshot_complete\x18\x02 \x01(\v2..frogstats.uptime.monitors.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12G\n" +

@@ -45,8 +45,8 @@ type MaintenanceServiceClient interface {
 	UpdateMaintenanceWindow(ctx context.Context, in *UpdateMaintenanceWindowRequest, opts ...grpc.CallOption) (*MaintenanceWindow, error)
 	// DeleteMaintenanceWindow ends a window, even while it is active, and hides it.
 	DeleteMaintenanceWindow(ctx context.Context, in *DeleteMaintenanceWindowRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
-	// WatchMaintenance sends the versions of all windows of all organizations that hold or have ended in the last week, then
-	// snapshot_complete, then each change as it is committed.
+	// WatchMaintenance sends the versions of all windows of all organizations that hold or have ended in the last week, or all that
+	// ever were, then snapshot_complete, then each change as it is committed.
 	WatchMaintenance(ctx context.Context, in *WatchMaintenanceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchMaintenanceResponse], error)
 }
 
@@ -144,8 +144,8 @@ type MaintenanceServiceServer interface {
 	UpdateMaintenanceWindow(context.Context, *UpdateMaintenanceWindowRequest) (*MaintenanceWindow, error)
 	// DeleteMaintenanceWindow ends a window, even while it is active, and hides it.
 	DeleteMaintenanceWindow(context.Context, *DeleteMaintenanceWindowRequest) (*emptypb.Empty, error)
-	// WatchMaintenance sends the versions of all windows of all organizations that hold or have ended in the last week, then
-	// snapshot_complete, then each change as it is committed.
+	// WatchMaintenance sends the versions of all windows of all organizations that hold or have ended in the last week, or all that
+	// ever were, then snapshot_complete, then each change as it is committed.
 	WatchMaintenance(*WatchMaintenanceRequest, grpc.ServerStreamingServer[WatchMaintenanceResponse]) error
 	mustEmbedUnimplementedMaintenanceServiceServer()
 }
