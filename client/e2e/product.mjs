@@ -79,17 +79,22 @@ export async function tcpTarget() {
   return { port, stop: () => new Promise((done) => server.close(done)) };
 }
 
-/** Opens a page that notes every error that a console would show, and every request that goes elsewhere. */
+/** Opens a browser with one page, as openPage does. */
 export async function openBrowser(url) {
   const browser = await chromium.launch({ executablePath: browserPath, args: ["--no-sandbox"] });
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", locale: "en-GB", timezoneId: "Europe/Berlin" });
+  return { browser, ...(await openPage(context, url)) };
+}
+
+/** Opens a page that notes every error that a console would show, and every request that goes elsewhere. */
+export async function openPage(context, url) {
   const page = await context.newPage();
   const troubles = [];
   page.on("console", (m) => { if (m.type() === "error" || m.type() === "warning") troubles.push(`console ${m.type()}: ${m.text()}`); });
   page.on("pageerror", (e) => troubles.push(`error: ${e.message}`));
   page.on("request", (r) => { if (!r.url().startsWith(url) && !r.url().startsWith("data:")) troubles.push(`request to ${r.url()}`); });
   page.setDefaultTimeout(30_000);
-  return { browser, page, troubles };
+  return { page, troubles };
 }
 
 export async function setUpOwner(page, link) {

@@ -1,34 +1,14 @@
 // The product in a browser, from its first start to an outage and its end: what people see is what is so.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import path from "node:path";
+import { auditAndSessions, members, organizations, viewerOnlyReads } from "./access.mjs";
+import { inspect, step } from "./inspect.mjs";
 import { browserPath, buildProduct, httpTarget, openBrowser, out, setUpOwner, startProduct, tcpTarget } from "./product.mjs";
 
 if (!browserPath) {
   console.log("There is no Chromium: the scenario is skipped.");
   process.exit(0);
 }
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const started = Date.now();
-const step = (text) => console.log(`${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${text}`);
-
-/** Looks for what people with other senses could not use, in both themes, and for anything that must be scrolled to sideways. */
-async function inspect(page, name) {
-  for (const colorScheme of ["light", "dark"]) {
-    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-    assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target).join(" ")} ${v.nodes[0]?.failureSummary ?? ""}`), [], `${name}, ${colorScheme}`);
-  }
-  await page.setViewportSize({ width: 320, height: 640 });
-  await page.waitForTimeout(300);
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-  assert.ok(wide <= 320, `${name} is ${wide} pixels wide on a screen of 320`);
-  await page.setViewportSize({ width: 1280, height: 900 });
-  step(`${name}: nothing found by axe in either theme, no sideways scrolling at 320 px`);
-}
-
 const product = await startProduct(process.env.FROGUP_BINARY ?? buildProduct());
 const [web, db] = [await httpTarget(), await tcpTarget()];
 const { browser, page, troubles } = await openBrowser(product.url);
@@ -292,6 +272,11 @@ try {
   assert.equal(await page.getByRole("article", { name: "Web shop" }).count(), 0);
   step("found by Ctrl-K, and deleted");
 
+  await members(page);
+  await auditAndSessions(page, product.url);
+  await organizations(page, product.url, db);
+  await viewerOnlyReads(page, product.url);
+
   await page.getByRole("button", { name: "Account and appearance" }).click();
   await page.getByRole("menuitem", { name: "Sign out" }).click();
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
@@ -303,7 +288,7 @@ try {
   step("out and in again");
 
   // Who is signed in is asked before anybody is, and a bad form is refused: the browser itself notes such answers.
-  const serious = troubles.filter((t) => !/Failed to load resource: .* status of (401|400)/.test(t));
+  const serious = troubles.filter((t) => !/Failed to load resource: .* status of (401|400|409)/.test(t));
   assert.deepEqual(serious, []);
   step("no error in the console, no request to another host");
 } catch (error) {

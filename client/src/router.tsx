@@ -33,7 +33,11 @@ const notifications = createRoute({
   validateSearch: (search: Record<string, unknown>): { tab?: string } => (typeof search.tab === "string" ? { tab: search.tab } : {}),
   component: lazyRouteComponent(() => import("./app/uptime/notifications/page")),
 });
-const settings = createRoute({ getParentRoute: () => root, path: "/uptime/settings", component: lazyRouteComponent(() => import("./app/uptime/settings/page")) });
+const settings = createRoute({
+  getParentRoute: () => root, path: "/uptime/settings",
+  validateSearch: (search: Record<string, unknown>): { tab?: string } => (typeof search.tab === "string" ? { tab: search.tab } : {}),
+  component: lazyRouteComponent(() => import("./app/uptime/settings/page")),
+});
 const detail = createRoute({
   getParentRoute: () => root, path: "/uptime/$monitorId", params: monitorParams,
   validateSearch: (search: Record<string, unknown>): { range?: string } => (typeof search.range === "string" ? { range: search.range } : {}),

@@ -33,3 +33,8 @@ export function isPassing(error: unknown): boolean {
 export function isSignedOut(error: unknown): boolean {
   return error instanceof Refusal && error.status === 401;
 }
+
+/** Whether the role is not enough. */
+export function isDenied(error: unknown): boolean {
+  return error instanceof Refusal && error.status === 403;
+}

@@ -1,4 +1,4 @@
-// Keys, members, probers, the password.
+// Keys, probers, the password.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { answer, client } from "./client";
 import type { ApiKey, Role } from "./types";
@@ -27,10 +27,6 @@ export function useDeleteApiKey() {
 
 export function useChangePassword() {
   return useMutation({ mutationFn: (body: { current_password: string; new_password: string }) => answer(client.POST("/api/auth/password", { body })) });
-}
-
-export function useGetMembers() {
-  return useQuery({ queryKey: ["members"], queryFn: ({ signal }) => answer(client.GET("/api/organizations/members", { signal })) });
 }
 
 export function useGetProbers() {

@@ -1,12 +1,14 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type KeyboardEvent, type ReactNode, useEffect, useMemo, useRef, useState } from "react";
-import { useCanEdit, useSignOut } from "@/api/session";
+import { useOrganizations } from "@/api/organizations";
+import { useCanEdit, useSession, useSignOut } from "@/api/session";
 import type { Monitor } from "@/api/types";
 import { monitorsKey } from "@/api/uptime/monitors";
 import { target } from "@/format/status";
 import { statusOf } from "@/live/applyFeed";
 import { chooseScheme, useScheme } from "@/theme";
+import { useMoveTo } from "./useMoveTo";
 import { StatusShape } from "./uptime/components/MonitorStatusBadge";
 import { select } from "./uptime/listSearch";
 
@@ -52,6 +54,9 @@ function useCommands(words: string): Command[] {
   const canEdit = useCanEdit();
   const signOut = useSignOut();
   const scheme = useScheme();
+  const organizations = useOrganizations().data;
+  const active = useSession().data?.organization?.id;
+  const moveTo = useMoveTo();
   return useMemo(() => {
     const monitors = queries.getQueryData<Monitor[]>(monitorsKey) ?? [];
     const places: Command[] = [
@@ -63,6 +68,8 @@ function useCommands(words: string): Command[] {
       { key: "channels", word: "Notification channels", run: () => void navigate({ to: "/uptime/notifications" }) },
       { key: "dead", word: "Messages that were given up", run: () => void navigate({ to: "/uptime/notifications", search: { tab: "dead" } }) },
       { key: "settings", word: "Settings", run: () => void navigate({ to: "/uptime/settings" }) },
+      { key: "members", word: "Members", run: () => void navigate({ to: "/uptime/settings", search: { tab: "members" } }) },
+      ...(organizations ?? []).filter((o) => o.id !== active).map((o) => ({ key: `organization ${o.id}`, word: `Switch to ${o.name}`, about: "organization", run: () => moveTo(o) })),
       { key: "scheme", word: scheme === "dark" ? "Light appearance" : "Dark appearance", run: () => chooseScheme(scheme === "dark" ? "light" : "dark") },
       { key: "docs", word: "REST interface", run: () => location.assign("/api/docs") },
       { key: "out", word: "Sign out", run: () => signOut.mutate() },
@@ -74,5 +81,5 @@ function useCommands(words: string): Command[] {
     const fitting = places.filter((p) => p.word.toLowerCase().includes(wanted));
     // Without a word the pages are the shorter way; with one it is mostly a monitor that is looked for.
     return (wanted ? [...found, ...fitting] : [...fitting, ...found]).slice(0, 2 * MOST);
-  }, [words, navigate, queries, canEdit, signOut, scheme]);
+  }, [words, navigate, queries, canEdit, signOut, scheme, organizations, active, moveTo]);
 }

@@ -1,7 +1,10 @@
 // What surrounds every page: the ways, the line to the server, the account, and the gate when nobody is signed in.
+import { QueryClientProvider } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { Bell, Construction, ListChecks, Radio, Search, Settings, Siren, WifiOff } from "lucide-react";
-import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { Fragment, lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
+import { useMove } from "@/api/organizations";
+import { makeQueries } from "@/api/queries";
 import { isSignedOut } from "@/api/refusal";
 import { useSession } from "@/api/session";
 import { Failure, Notice } from "@/components/Notice";
@@ -11,6 +14,8 @@ import { useUptimeStream } from "@/live/useUptimeStream";
 import { AccountMenu } from "./AccountMenu";
 import { Gate } from "./gate/Gate";
 import { Notices } from "./Notices";
+import { NoOrganization } from "./NoOrganization";
+import { OrganizationMenu } from "./OrganizationMenu";
 
 const CommandPalette = lazy(() => import("./CommandPalette"));
 
@@ -25,41 +30,48 @@ const ways = [
 export function Layout() {
   const session = useSession();
   const signedIn = Boolean(session.data) && !isSignedOut(session.error);
-  const line = useUptimeStream(signedIn);
+  const move = useMove();
+  // Whose things are shown. Everything below is made anew for another place, with an empty cache and a stream of its own.
+  const organization = signedIn ? session.data?.organization : undefined;
+  const place = organization && !move.moving ? `${session.data?.user?.id}/${organization.id}` : "";
+  const queries = useMemo(makeQueries, [place]);
+  const line = useUptimeStream(queries, place !== "");
   const offline = useOffline();
   const [palette, setPalette] = useState(false);
-  useShortcut(signedIn, () => setPalette(true));
+  useShortcut(place !== "", () => setPalette(true));
   useFocusOnNewPage();
 
   return (
-    <>
+    <QueryClientProvider client={queries}>
       <a href="#main" className="sr-only focus:not-sr-only focus:fixed focus:top-2 focus:left-2 focus:z-50 focus:rounded-lg focus:bg-card focus:px-4 focus:py-2"
         onClick={(e) => { e.preventDefault(); document.getElementById("main")?.focus(); }}>Skip to the content</a>
       <header className="sticky top-0 z-30 border-b border-line bg-card">
         <div className="mx-auto flex h-14 max-w-6xl items-center gap-1 px-3 sm:px-4">
           <Link to="/uptime" className="mr-3 flex items-center gap-2 text-[1.05rem]"><Brand /><span className="max-[359px]:sr-only">Frogstats <b>Uptime</b></span></Link>
-          {signedIn && <nav aria-label="Main" className="hidden flex-1 gap-0.5 md:flex">{ways.map((way) => <Way key={way.to} {...way} />)}</nav>}
+          {organization && <nav aria-label="Main" className="hidden flex-1 gap-0.5 lg:flex">{ways.map((way) => <Way key={way.to} {...way} />)}</nav>}
           <div className="ml-auto flex items-center gap-1">
-            {signedIn && <Line state={line} />}
-            {signedIn && (
+            {organization && <Line state={line} />}
+            {organization && (
               <button type="button" className="button button-plain button-icon" onClick={() => setPalette(true)} aria-label="Go to or do… (Ctrl K)" title="Go to or do… (Ctrl K)"><Search className="size-5" aria-hidden /></button>
             )}
+            {signedIn && session.data && <OrganizationMenu session={session.data} />}
             <AccountMenu session={signedIn ? session.data : undefined} />
           </div>
         </div>
       </header>
       {offline && <div className="mx-auto max-w-6xl px-3 pt-3 sm:px-4"><Notice tone="degraded" title="You are offline">What you see is what was known before; it is brought up to date when the network is back.</Notice></div>}
-      <main id="main" tabIndex={-1} className={`mx-auto max-w-6xl px-3 pt-5 outline-none sm:px-4 ${signedIn ? "pb-24 md:pb-12" : "pb-12"}`}>
-        {signedIn ? <><Notices /><Outlet /></> : <Outside session={session} />}
+      <main id="main" tabIndex={-1} className={`mx-auto max-w-6xl px-3 pt-5 outline-none sm:px-4 ${organization ? "pb-24 lg:pb-12" : "pb-12"}`}>
+        {move.error !== null && <div className="mb-4 grid gap-2"><Failure error={move.error} /><button type="button" className="button button-small justify-self-end" onClick={move.dismiss}>Close</button></div>}
+        {!signedIn ? <Outside session={session} /> : move.moving ? <Waiting rows={4} /> : organization ? <Fragment key={place}><Notices /><Outlet /></Fragment> : <NoOrganization />}
       </main>
-      {signedIn && (
-        <nav aria-label="Main" className="fixed inset-x-0 bottom-0 z-30 grid grid-cols-5 border-t border-line bg-card pb-[env(safe-area-inset-bottom)] md:hidden">
+      {organization && (
+        <nav aria-label="Main" className="fixed inset-x-0 bottom-0 z-30 grid grid-cols-5 border-t border-line bg-card pb-[env(safe-area-inset-bottom)] lg:hidden">
           {ways.map((way) => <Way key={way.to} {...way} small />)}
         </nav>
       )}
-      {palette && signedIn && <Suspense><CommandPalette onClose={() => setPalette(false)} /></Suspense>}
+      {palette && place !== "" && <Suspense><CommandPalette onClose={() => setPalette(false)} /></Suspense>}
       <div id="announcer" role="status" aria-live="polite" className="sr-only" />
-    </>
+    </QueryClientProvider>
   );
 }
 

@@ -5,7 +5,7 @@ export function NotFound({ what = "There is no such page." }: { what?: string })
   useTitle("Not found");
   return (
     <div className="card mx-auto mt-8 max-w-xl">
-      <Empty title={what}><p className="mt-3"><Link to="/uptime" className="button">All monitors</Link></p></Empty>
+      <Empty whole title={what}><p className="mt-3"><Link to="/uptime" className="button">All monitors</Link></p></Empty>
     </div>
   );
 }

@@ -25,9 +25,9 @@ export function Section({ title, tools, children, className = "" }: { title: Rea
   );
 }
 
-/** What stands where nothing is yet. */
-export function Empty({ title, children }: { title: string; children?: ReactNode }) {
-  return <div className="px-4 py-8 text-center"><p className="font-semibold">{title}</p>{children && <div className="mx-auto mt-1 max-w-md text-ink-2">{children}</div>}</div>;
+/** What stands where nothing is yet. whole: it is all that is on the page, so its title is the page's heading. */
+export function Empty({ title, whole, children }: { title: string; whole?: boolean; children?: ReactNode }) {
+  return <div className="px-4 py-8 text-center">{whole ? <h1>{title}</h1> : <p className="font-semibold">{title}</p>}{children && <div className="mx-auto mt-1 max-w-md text-ink-2">{children}</div>}</div>;
 }
 
 /** A grey shape in the place of what is on its way. */

@@ -10,8 +10,8 @@ export interface StreamHandlers {
   news(entries: FeedEntry[]): void;
   /** So much was missed that everything must be read anew. */
   reset(): void;
-  /** The server refuses the stream; whether that is because the session is over must be asked. */
-  refused(): void;
+  /** The line broke; whether that is because the session is over, or in another organization by now, must be asked. */
+  broken(): void;
 }
 
 // News is handed on in handfuls: in a storm a thousand changes would otherwise be a thousand drawings.
@@ -51,9 +51,9 @@ export function followStream(handlers: StreamHandlers): () => void {
     stream.addEventListener("reset", () => handlers.reset());
     stream.addEventListener("error", () => {
       handlers.line("waiting");
+      handlers.broken();
       if (stream.readyState !== EventSource.CLOSED) return; // it comes back by itself
       interrupted = true;
-      handlers.refused();
       reopening = setTimeout(open, REOPEN_MS);
     });
   }

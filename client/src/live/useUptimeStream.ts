@@ -1,6 +1,6 @@
-import { type QueryClient, useQueryClient } from "@tanstack/react-query";
+import type { QueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
-import { sessionKey } from "@/api/session";
+import { sessionKey, sessionQueries } from "@/api/queries";
 import type { Monitor } from "@/api/types";
 import { resultsKey } from "@/api/uptime/events";
 import { fetchMonitor, fetchMonitors, monitorKey, monitorsKey } from "@/api/uptime/monitors";
@@ -17,20 +17,18 @@ const RESULTS_MS = 4_000;
 // More newcomers than this at a time are read as a list.
 const FEW = 10;
 
-/** Keeps all that is cached as the stream tells, and says how the line is. To be used once, by the layout. */
-export function useUptimeStream(signedIn: boolean): LineState {
-  const queries = useQueryClient();
+/** Keeps all that is cached of an organization as the stream tells, and says how the line is. To be used once, by the layout. */
+export function useUptimeStream(queries: QueryClient, active: boolean): LineState {
   const [line, setLine] = useState<LineState>("off");
   const stale = useRef(new Map<number, ReturnType<typeof setTimeout>>());
 
   useEffect(() => {
-    if (!signedIn) return;
+    if (!active) return;
     const timers = stale.current;
-    const everything = () => void queries.invalidateQueries({ predicate: (q) => q.queryKey[0] !== sessionKey[0] });
     const stop = followStream({
       line: setLine,
-      reset: everything,
-      refused: () => void queries.invalidateQueries({ queryKey: sessionKey }),
+      reset: () => void queries.invalidateQueries(),
+      broken: () => void sessionQueries.invalidateQueries({ queryKey: sessionKey }),
       news: (entries) => {
         spread(queries, entries);
         for (const id of new Set(entries.map((e) => e.monitor_id))) {
@@ -50,7 +48,7 @@ export function useUptimeStream(signedIn: boolean): LineState {
       for (const timer of timers.values()) clearTimeout(timer);
       timers.clear();
     };
-  }, [queries, signedIn]);
+  }, [queries, active]);
 
   return line;
 }

@@ -15,7 +15,7 @@ import { announce } from "@/live/announce";
 // Seldom looked at: not part of the first load.
 const YamlView = lazy(() => import("./YamlView").then((m) => ({ default: m.YamlView })));
 
-/** What can be done with a monitor: a menu in the list, buttons on its own page. */
+/** What can be done with a monitor: a menu in the list, buttons on its own page. Who may only read has what can be read. */
 export function MonitorActions({ monitor, spread = false }: { monitor: Monitor; spread?: boolean }) {
   const canEdit = useCanEdit();
   const navigate = useNavigate();
@@ -24,7 +24,17 @@ export function MonitorActions({ monitor, spread = false }: { monitor: Monitor; 
   const check = useCheckMonitor();
   const [asking, setAsking] = useState(false);
   const [reading, setReading] = useState(false);
-  if (!canEdit) return null;
+  const yaml = reading && <Suspense><YamlView monitor={monitor} onClose={() => setReading(false)} /></Suspense>;
+  if (!canEdit) {
+    if (!spread) return null;
+    return (
+      <>
+        <Link to="/uptime/$monitorId/alerts" params={{ monitorId: monitor.id }} className="button"><Bell className="size-4" aria-hidden />Alert rules</Link>
+        <button type="button" className="button" onClick={() => setReading(true)}><FileCode className="size-4" aria-hidden />As YAML</button>
+        {yaml}
+      </>
+    );
+  }
 
   const { id, name } = monitor;
   const paused = monitor.enabled === false;
@@ -59,7 +69,7 @@ export function MonitorActions({ monitor, spread = false }: { monitor: Monitor; 
           </DropdownMenu.Content>
         </DropdownMenu.Portal>
       </DropdownMenu.Root>
-      {reading && <Suspense><YamlView monitor={monitor} onClose={() => setReading(false)} /></Suspense>}
+      {yaml}
       {asking && (
         <Confirm title={`Delete “${name}”?`} word="Delete" danger pending={remove.isPending} onConfirm={deleteIt} onClose={() => setAsking(false)}>
           It is no longer checked and leaves the list. Its history stays until it is too old.

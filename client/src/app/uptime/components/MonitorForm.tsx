@@ -149,7 +149,7 @@ export function MonitorForm({ monitor, word, save, onCancel }: Props) {
       {trial.isPending && <Notice title="Checking…" />}
       {!trial.isPending && trial.data && <TrialResult event={trial.data} />}
 
-      <div className="sticky bottom-[calc(3.6rem+env(safe-area-inset-bottom))] z-20 -mx-3 flex flex-wrap justify-end gap-2 border-t border-line bg-paper px-3 py-3 sm:-mx-4 sm:px-4 md:bottom-0">
+      <div className="sticky bottom-[calc(3.6rem+env(safe-area-inset-bottom))] z-20 -mx-3 flex flex-wrap justify-end gap-2 border-t border-line bg-paper px-3 py-3 sm:-mx-4 sm:px-4 lg:bottom-0">
         <button type="button" className="button button-plain mr-auto max-sm:hidden" onClick={onCancel}>Cancel</button>
         <button type="button" className="button" onClick={tryOut} disabled={trial.isPending || isSubmitting}><FlaskConical className="size-4" aria-hidden />Try it now</button>
         <button type="submit" className="button button-main" disabled={isSubmitting}>{word}</button>

@@ -1,11 +1,17 @@
 import { useNavigate } from "@tanstack/react-router";
 import { useRef } from "react";
+import { useCanEdit } from "@/api/session";
 import { useCreateMonitor } from "@/api/uptime/useCreateMonitor";
+import { MayNot } from "@/app/MayNot";
 import { PageHead } from "@/components/Page";
 import { announce } from "@/live/announce";
 import { MonitorForm } from "../components/MonitorForm";
 
 export default function CreateMonitorPage() {
+  return useCanEdit() ? <Create /> : <MayNot what="add monitors" />;
+}
+
+function Create() {
   const navigate = useNavigate();
   const create = useCreateMonitor();
   // One key for one configuration: sent twice by a slow line it makes one monitor, changed after an error it is another.

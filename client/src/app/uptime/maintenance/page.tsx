@@ -26,7 +26,7 @@ export default function MaintenancePage() {
       <Failure error={windows.error} retry={() => void windows.refetch()} />
       {windows.isPending && <Waiting rows={2} />}
       {windows.data && (windows.data.length === 0
-        ? <div className="card"><Empty title="No windows">Add one before you work on what is watched.</Empty></div>
+        ? <div className="card"><Empty title="No windows">{canEdit ? "Add one before you work on what is watched." : "Somebody with the role editor can add one."}</Empty></div>
         : <ul className="grid gap-2.5">{windows.data.map((w) => <WindowRow key={w.id} window={w} monitors={monitors} canEdit={canEdit} />)}</ul>)}
       {adding && <WindowForm monitors={monitors} onClose={() => setAdding(false)} />}
     </>

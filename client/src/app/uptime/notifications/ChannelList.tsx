@@ -22,7 +22,7 @@ export function ChannelList() {
       <Failure error={channels.error} retry={() => void channels.refetch()} />
       {channels.isPending && <Waiting rows={2} />}
       {channels.data && (channels.data.length === 0
-        ? <div className="card"><Empty title="Nobody is told yet">Add a channel: mail, a chat, a pager or a webhook.</Empty></div>
+        ? <div className="card"><Empty title="Nobody is told yet">{canEdit ? "Add a channel: mail, a chat, a pager or a webhook." : "Somebody with the role admin can add a channel."}</Empty></div>
         : <ul className="grid gap-2.5">{channels.data.map((c) => <ChannelRow key={c.id} channel={c} all={channels.data} canEdit={canEdit} />)}</ul>)}
       {adding && <ChannelForm onClose={() => setAdding(false)} />}
     </>

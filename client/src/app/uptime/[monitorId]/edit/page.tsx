@@ -1,9 +1,11 @@
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import { Refusal } from "@/api/refusal";
+import { useCanEdit } from "@/api/session";
 import type { Monitor } from "@/api/types";
 import { useGetMonitor } from "@/api/uptime/useGetMonitor";
 import { useUpdateMonitor } from "@/api/uptime/useUpdateMonitor";
+import { MayNot } from "@/app/MayNot";
 import { NotFound } from "@/app/NotFound";
 import { Failure } from "@/components/Notice";
 import { PageHead, Waiting } from "@/components/Page";
@@ -13,6 +15,8 @@ import { MonitorForm } from "../../components/MonitorForm";
 export default function EditMonitorPage() {
   const { monitorId } = useParams({ from: "/uptime/$monitorId/edit" });
   const monitor = useGetMonitor(monitorId);
+  const canEdit = useCanEdit();
+  if (!canEdit) return <MayNot what="change monitors" />;
   if (monitor.error instanceof Refusal && monitor.error.status === 404) return <NotFound what="There is no such monitor." />;
   if (monitor.error) return <Failure error={monitor.error} retry={() => void monitor.refetch()} />;
   return <div className="mx-auto max-w-3xl">{monitor.data && !monitor.isPlaceholderData ? <Edit read={monitor.data} /> : <Waiting rows={3} className="h-40" />}</div>;

@@ -1,1 +1,0 @@
-import{A as e,c as t}from"./client-gLd_lG4a.js";import{i as n,o as r,s as i}from"./monitors-Dm_p0S0d.js";function a(a){let o=e();return t({queryKey:r(a),queryFn:({signal:e})=>n(a,e),refetchInterval:6e4,placeholderData:()=>o.getQueryData(i)?.find(e=>e.id===a)})}export{a as t};
