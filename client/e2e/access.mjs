@@ -164,8 +164,27 @@ export async function organizations(page, url, db) {
   await page.getByRole("button", { name: "Organization: Marsh" }).click();
   await page.getByRole("menuitemradio", { name: /Pond/ }).click();
   await card(page, "Database").waitFor();
+  await page.getByRole("button", { name: "Organization: Pond" }).click();
+  await page.getByRole("menuitemradio", { name: /Marsh/ }).click();
+  await card(page, "Heron").waitFor();
   assert.deepEqual(await page.evaluate(() => globalThis.mixing), { seen: { Pond: true, Marsh: true }, mixed: [] });
   step("neither sees monitors, channels, windows, incidents or members of the other, and nothing of it was shown for a moment");
+
+  await openTab(page, "Members");
+  await page.getByRole("button", { name: "Add member" }).click();
+  await dialog.getByLabel("E-mail").fill("gone@example.com");
+  await dialog.getByRole("radio", { name: /^Owner/ }).check();
+  await dialog.getByRole("button", { name: "Add member" }).click();
+  await page.getByRole("listitem", { name: "gone@example.com" }).getByText("Owner · since").waitFor();
+  await page.getByRole("button", { name: "Leave" }).click();
+  await dialog.getByRole("button", { name: "Leave" }).click();
+  await page.getByRole("button", { name: "Organization: Pond" }).click();
+  await page.getByRole("menuitemradio", { name: /Pond/ }).waitFor();
+  assert.equal(await page.getByRole("menuitemradio", { name: /Marsh/ }).count(), 0);
+  await page.keyboard.press("Escape");
+  await page.getByRole("link", { name: "Monitors", exact: true }).first().click();
+  await card(page, "Database").waitFor();
+  step("who has an account is added by the address alone; with a second owner the first may leave, and is in the other organization then");
 }
 
 // What somebody who may only read may use, by page: ways, filters, what opens something to read, and what is one's own.
