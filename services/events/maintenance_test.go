@@ -46,7 +46,7 @@ func TestUptimeLeavesMaintenanceOut(t *testing.T) {
 	if u.GetUpSeconds() != 25 || u.GetDownSeconds() != 5 || u.GetUnknownSeconds() != 10 || u.GetMaintenanceSeconds() != 20 || u.GetOutages() != 1 {
 		t.Errorf("uptime = %v", u)
 	}
-	if p := u.GetUptimePercentage(); p < 83.33 || p > 83.34 || u.GetCoveragePercentage() != 50 {
+	if p := u.GetUptimePercentage(); p < 83.33 || p > 83.34 || u.GetCoveragePercentage() != 75 {
 		t.Errorf("%v %% of %v %%", p, u.GetCoveragePercentage())
 	}
 	if len(u.GetIntervals()) != 4 {
@@ -74,12 +74,12 @@ func TestUptimeLeavesMaintenanceOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var downFor float64
+	var downFor, keptFor float64
 	for _, b := range buckets.GetBuckets() {
-		downFor += b.GetDownSeconds()
+		downFor, keptFor = downFor+b.GetDownSeconds(), keptFor+b.GetMaintenanceSeconds()
 	}
-	if downFor != 5 {
-		t.Errorf("%v seconds down in all days, want 5", downFor)
+	if downFor != 5 || keptFor != 20 {
+		t.Errorf("%v seconds down and %v in maintenance in all days, want 5 and 20", downFor, keptFor)
 	}
 	p.close()
 	r.stop()

@@ -162,7 +162,7 @@ func (s *Service) ListBuckets(ctx context.Context, req *eventsv1.ListBucketsRequ
 func uptimeBucket(start time.Time, t Tally, s *Summary, policy DegradedPolicy) *eventsv1.UptimeBucket {
 	b := &eventsv1.UptimeBucket{
 		BucketTime: timestamp(start), UptimePercentage: percentage(t, policy), CoveragePercentage: coverage(t), DownSeconds: t.Down.Seconds(),
-		AvgResponseTime: meanMS(s.Response.Mean),
+		MaintenanceSeconds: t.Maintenance.Seconds(), AvgResponseTime: meanMS(s.Response.Mean),
 	}
 	if s.Checks()+s.MissedSlots > 0 {
 		n := func(v int64) *uint32 {

@@ -72,8 +72,8 @@ func (t Tally) Percentage(p DegradedPolicy) (float64, bool) {
 	return percent(up, t.Known())
 }
 
-// Coverage is the share of all time that is known, in percent; false when there is no time at all.
-func (t Tally) Coverage() (float64, bool) { return percent(t.Known(), t.Total()) }
+// Coverage is the share of all time but maintenance that is known, in percent; false when there is no such time.
+func (t Tally) Coverage() (float64, bool) { return percent(t.Known(), t.Total()-t.Maintenance) }
 
 // percent is part of whole, to six decimals. Only what lacks nothing is 100 and only nothing is 0; all else lies from 0.001 to
 // 99.999: whoever shows three decimals or more of it cannot make a perfect month of one with an outage.

@@ -3131,7 +3131,7 @@ export interface components {
             bucket: components["schemas"]["Bucket"] | null;
             /**
              * Format: double
-             * @description Known time over the range since the monitor existed, in percent; null when that is nothing.
+             * @description Known time over the range since the monitor existed, less maintenance, in percent; null when that is nothing.
              */
             coverage_percentage: number | null;
             /** @description Oldest first; buckets without any check are there with null. */
@@ -3326,7 +3326,7 @@ export interface components {
         Uptime: {
             /**
              * Format: double
-             * @description Known time over the range since the monitor existed, in percent; null when that is nothing.
+             * @description Known time over the range since the monitor existed, less maintenance, in percent; null when that is nothing.
              */
             coverage_percentage: number | null;
             /**
@@ -3411,7 +3411,8 @@ export interface components {
             bucket_time: string | null;
             /**
              * Format: double
-             * @description Known time over the part of the bucket that has passed since the monitor existed, in percent; null when that is nothing.
+             * @description Known time over the part of the bucket that has passed since the monitor existed, less maintenance, in percent; null when that
+             *     is nothing.
              */
             coverage_percentage: number | null;
             /**
@@ -3429,6 +3430,11 @@ export interface components {
              * @description Failures.
              */
             failed_checks: number | null;
+            /**
+             * Format: double
+             * @description Seconds in maintenance windows.
+             */
+            maintenance_seconds: number;
             /**
              * Format: int64
              * @description Missed slots.

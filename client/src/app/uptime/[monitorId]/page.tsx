@@ -74,7 +74,7 @@ function MonitorDetail({ monitor }: { monitor: Monitor }) {
         <Section title={`Uptime, ${bars}`} tools={<span className="text-sm text-ink-2">{buckets.data && coverageWords(buckets.data)}</span>}>
           <Failure error={buckets.error} retry={() => void buckets.refetch()} />
           <UptimeChart buckets={buckets.data} slots={slots} width={width} height={44} />
-          <p className="mt-2 flex flex-wrap gap-x-4 gap-y-1 text-sm text-ink-2"><Key shape="fill-up" h={10} word="up" /><Key shape="fill-degraded" h={7} word="partly down" /><Key shape="fill-down" h={5} word="half or more down" /><Key shape="fill-none stroke-unknown" h={5} word="not known" /><Key shape="fill-line" h={3} word="not watched yet" /></p>
+          <p className="mt-2 flex flex-wrap gap-x-4 gap-y-1 text-sm text-ink-2"><Key shape="fill-up" h={10} word="up" /><Key shape="fill-degraded" h={7} word="partly down" /><Key shape="fill-down" h={5} word="half or more down" /><Key shape="fill-none stroke-unknown" h={5} word="not known" /><Key shape="fill-maintenance" h={5} word="in maintenance" /><Key shape="fill-line" h={3} word="not watched yet" /></p>
         </Section>
         <Section title="Incidents">
           {incidents.isSuccess && outages.length === 0 ? <p className="text-ink-2">None yet.</p> : <ul className="divide-y divide-line">{outages.map((i) => <IncidentRow key={i.id} incident={i} />)}</ul>}

@@ -2,28 +2,30 @@ import type { UptimeBucket } from "@/api/types";
 import { millis, span } from "@/format/duration";
 import { percent } from "@/format/percent";
 
-export type BucketTone = "up" | "partly" | "down" | "unknown" | "before";
+export type BucketTone = "up" | "partly" | "down" | "unknown" | "maintenance" | "before";
 
-/** How a bucket is drawn. Where nothing is known, nothing is claimed; before the monitor existed there was nothing to know. */
+/** How a bucket is drawn. Where nothing is known, nothing is claimed; in maintenance nothing counts; before the monitor existed there was nothing to know. */
 export function bucketTone(bucket: UptimeBucket): BucketTone {
+  const uptime = bucket.uptime_percentage ?? null;
+  if (uptime === null && bucket.maintenance_seconds > 0) return "maintenance";
   if (bucket.coverage_percentage === null || bucket.coverage_percentage === undefined) return "before";
-  if (bucket.uptime_percentage === null || bucket.uptime_percentage === undefined) return "unknown";
-  if (bucket.uptime_percentage >= 100) return "up";
-  return bucket.uptime_percentage <= 50 ? "down" : "partly";
+  if (uptime === null) return "unknown";
+  if (uptime >= 100) return "up";
+  return uptime <= 50 ? "down" : "partly";
 }
 
 /** How much of the time is known, as words; buckets before the monitor existed do not count. */
 export function coverageWords(buckets: readonly UptimeBucket[]): string {
   const known = buckets.flatMap((b) => (b.coverage_percentage === null || b.coverage_percentage === undefined ? [] : [b.coverage_percentage]));
-  if (known.length === 0) return "nothing known yet";
+  if (known.length === 0) return buckets.some((b) => b.maintenance_seconds > 0) ? "in maintenance" : "nothing known yet";
   const mean = known.reduce((sum, c) => sum + c, 0) / known.length;
   return mean >= 99.95 ? "all observed" : `${percent(mean)} observed`;
 }
 
-const fills: Record<BucketTone, string> = { up: "fill-up", partly: "fill-degraded", down: "fill-down", unknown: "fill-none stroke-unknown", before: "fill-line" };
+const fills: Record<BucketTone, string> = { up: "fill-up", partly: "fill-degraded", down: "fill-down", unknown: "fill-none stroke-unknown", maintenance: "fill-maintenance", before: "fill-line" };
 // Height says the same as colour: what was down hangs from the top, what is unknown is a hollow
-// stub in the middle, and what was before the monitor existed is a thin line.
-const shapes: Record<BucketTone, [y: number, height: number]> = { up: [0, 28], partly: [0, 20], down: [0, 12], unknown: [10, 8], before: [13, 2] };
+// stub in the middle, maintenance a filled one, and what was before the monitor existed is a thin line.
+const shapes: Record<BucketTone, [y: number, height: number]> = { up: [0, 28], partly: [0, 20], down: [0, 12], unknown: [10, 8], maintenance: [10, 8], before: [13, 2] };
 const PITCH = 10;
 
 const hour = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit" });
@@ -32,9 +34,10 @@ const day = new Intl.DateTimeFormat(undefined, { weekday: "short", month: "short
 function describe(bucket: UptimeBucket, width: "hour" | "day"): string {
   const when = bucket.bucket_time ? (width === "hour" ? hour : day).format(new Date(bucket.bucket_time)) : "";
   const tone = bucketTone(bucket);
-  if (tone === "unknown" || tone === "before") return `${when}: ${tone === "unknown" ? "not known" : "not watched"}`;
+  if (tone === "unknown" || tone === "before" || tone === "maintenance") return `${when}: ${{ unknown: "not known", before: "not watched", maintenance: "in maintenance" }[tone]}`;
   const parts = [`${percent(bucket.uptime_percentage)} up`];
   if (bucket.down_seconds > 0) parts.push(`${span(bucket.down_seconds)} down`);
+  if (bucket.maintenance_seconds > 0) parts.push(`${span(bucket.maintenance_seconds)} in maintenance`);
   if ((bucket.coverage_percentage ?? 100) < 99.95) parts.push(`${percent(bucket.coverage_percentage)} observed`);
   if (bucket.avg_response_time !== null) parts.push(`${millis(bucket.avg_response_time)} on average`);
   return `${when}: ${parts.join(", ")}`;
@@ -42,7 +45,7 @@ function describe(bucket: UptimeBucket, width: "hour" | "day"): string {
 
 function summary(buckets: readonly UptimeBucket[], width: "hour" | "day"): string {
   const count = (tone: BucketTone) => buckets.filter((b) => bucketTone(b) === tone).length;
-  const parts = [[count("up"), "wholly up"], [count("partly") + count("down"), "with down time"], [count("unknown"), "not known"], [count("before"), "not watched yet"]].filter(([n]) => n);
+  const parts = [[count("up"), "wholly up"], [count("partly") + count("down"), "with down time"], [count("unknown"), "not known"], [count("maintenance"), "in maintenance"], [count("before"), "not watched yet"]].filter(([n]) => n);
   return `Uptime of the last ${buckets.length} ${width}s: ${parts.map(([n, word]) => `${n} ${word}`).join(", ") || "nothing known"}`;
 }
 

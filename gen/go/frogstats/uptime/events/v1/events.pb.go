@@ -648,7 +648,7 @@ type Stats struct {
 	Region *string `protobuf:"bytes,5,opt,name=region,proto3,oneof" json:"region,omitempty"`
 	// Up time over known time in percent; null without known time.
 	UptimePercentage *float64 `protobuf:"fixed64,6,opt,name=uptime_percentage,json=uptimePercentage,proto3,oneof" json:"uptime_percentage,omitempty"`
-	// Known time over the range since the monitor existed, in percent; null when that is nothing.
+	// Known time over the range since the monitor existed, less maintenance, in percent; null when that is nothing.
 	CoveragePercentage *float64 `protobuf:"fixed64,7,opt,name=coverage_percentage,json=coveragePercentage,proto3,oneof" json:"coverage_percentage,omitempty"`
 	// Results of every outcome, missed slots not counted.
 	TotalChecks uint32 `protobuf:"varint,8,opt,name=total_checks,json=totalChecks,proto3" json:"total_checks,omitempty"`
@@ -1316,7 +1316,7 @@ type Uptime struct {
 	EndDate *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end_date,json=endDate,proto3" json:"end_date,omitempty"`
 	// Up time over known time in percent; null without known time.
 	UptimePercentage *float64 `protobuf:"fixed64,4,opt,name=uptime_percentage,json=uptimePercentage,proto3,oneof" json:"uptime_percentage,omitempty"`
-	// Known time over the range since the monitor existed, in percent; null when that is nothing.
+	// Known time over the range since the monitor existed, less maintenance, in percent; null when that is nothing.
 	CoveragePercentage *float64 `protobuf:"fixed64,5,opt,name=coverage_percentage,json=coveragePercentage,proto3,oneof" json:"coverage_percentage,omitempty"`
 	// Seconds up.
 	UpSeconds float64 `protobuf:"fixed64,6,opt,name=up_seconds,json=upSeconds,proto3" json:"up_seconds,omitempty"`
@@ -1703,7 +1703,8 @@ type UptimeBucket struct {
 	BucketTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=bucket_time,json=bucketTime,proto3" json:"bucket_time,omitempty"`
 	// Up time over known time in percent; null without known time.
 	UptimePercentage *float64 `protobuf:"fixed64,2,opt,name=uptime_percentage,json=uptimePercentage,proto3,oneof" json:"uptime_percentage,omitempty"`
-	// Known time over the part of the bucket that has passed since the monitor existed, in percent; null when that is nothing.
+	// Known time over the part of the bucket that has passed since the monitor existed, less maintenance, in percent; null when that
+	// is nothing.
 	CoveragePercentage *float64 `protobuf:"fixed64,3,opt,name=coverage_percentage,json=coveragePercentage,proto3,oneof" json:"coverage_percentage,omitempty"`
 	// Results, missed slots not counted; null when there were none, like all below.
 	TotalChecks *uint32 `protobuf:"varint,4,opt,name=total_checks,json=totalChecks,proto3,oneof" json:"total_checks,omitempty"`
@@ -1720,9 +1721,11 @@ type UptimeBucket struct {
 	// Mean response time of successes in milliseconds.
 	AvgResponseTime *float64 `protobuf:"fixed64,10,opt,name=avg_response_time,json=avgResponseTime,proto3,oneof" json:"avg_response_time,omitempty"`
 	// Seconds down.
-	DownSeconds   float64 `protobuf:"fixed64,11,opt,name=down_seconds,json=downSeconds,proto3" json:"down_seconds,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	DownSeconds float64 `protobuf:"fixed64,11,opt,name=down_seconds,json=downSeconds,proto3" json:"down_seconds,omitempty"`
+	// Seconds in maintenance windows.
+	MaintenanceSeconds float64 `protobuf:"fixed64,12,opt,name=maintenance_seconds,json=maintenanceSeconds,proto3" json:"maintenance_seconds,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *UptimeBucket) Reset() {
@@ -1828,6 +1831,13 @@ func (x *UptimeBucket) GetAvgResponseTime() float64 {
 func (x *UptimeBucket) GetDownSeconds() float64 {
 	if x != nil {
 		return x.DownSeconds
+	}
+	return 0
+}
+
+func (x *UptimeBucket) GetMaintenanceSeconds() float64 {
+	if x != nil {
+		return x.MaintenanceSeconds
 	}
 	return 0
 }
@@ -2041,7 +2051,7 @@ const file_frogstats_uptime_events_v1_events_proto_rawDesc = "" +
 	"monitor_id\x18\x01 \x01(\rR\tmonitorId\x12:\n" +
 	"\x06bucket\x18\x02 \x01(\x0e2\".frogstats.uptime.events.v1.BucketR\x06bucket\x12\x12\n" +
 	"\x04days\x18\x03 \x01(\rR\x04days\x12B\n" +
-	"\abuckets\x18\x04 \x03(\v2(.frogstats.uptime.events.v1.UptimeBucketR\abuckets\"\xbc\x05\n" +
+	"\abuckets\x18\x04 \x03(\v2(.frogstats.uptime.events.v1.UptimeBucketR\abuckets\"\xed\x05\n" +
 	"\fUptimeBucket\x12;\n" +
 	"\vbucket_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"bucketTime\x120\n" +
@@ -2055,7 +2065,8 @@ const file_frogstats_uptime_events_v1_events_proto_rawDesc = "" +
 	"\rmissed_checks\x18\t \x01(\rH\aR\fmissedChecks\x88\x01\x01\x12/\n" +
 	"\x11avg_response_time\x18\n" +
 	" \x01(\x01H\bR\x0favgResponseTime\x88\x01\x01\x12!\n" +
-	"\fdown_seconds\x18\v \x01(\x01R\vdownSecondsB\x14\n" +
+	"\fdown_seconds\x18\v \x01(\x01R\vdownSeconds\x12/\n" +
+	"\x13maintenance_seconds\x18\f \x01(\x01R\x12maintenanceSecondsB\x14\n" +
 	"\x12_uptime_percentageB\x16\n" +
 	"\x14_coverage_percentageB\x0f\n" +
 	"\r_total_checksB\x14\n" +
