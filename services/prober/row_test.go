@@ -240,6 +240,9 @@ func TestPlainChecksThatDidNotRun(t *testing.T) {
 			t.Fatal(err2)
 		}
 		e := &entry{plan: &plan{row: row, check: chk, host: g.limits.enter("h")}, running: 1}
+		if err := e.plan.follow(a); err != nil {
+			t.Fatal(err)
+		}
 		g.limits.try(e.plan.host)
 		g.metrics.running.Add(1)
 		g.checks.Add(1)
