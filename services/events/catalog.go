@@ -94,17 +94,22 @@ func (s *Service) monitor(ctx context.Context, id uint32) (Monitor, error) {
 	return Monitor{ID: id, OrganizationID: got.GetOrganizationId(), CreatedAt: moment(got.GetCreatedAt()), Enabled: got.GetEnabled()}, nil
 }
 
-// followCatalog keeps the monitors as the monitors service has them. A lost stream changes nothing.
+// followCatalog keeps the monitors as the monitors service has them.
 func (s *Service) followCatalog(ctx context.Context) {
+	s.keepWatching(ctx, "catalogue", s.watchCatalog)
+}
+
+// keepWatching opens a stream of the monitors service again whenever it is lost, which changes nothing of what is known, until ctx ends.
+func (s *Service) keepWatching(ctx context.Context, what string, watch func(context.Context) error) {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 5*time.Second
 	for ctx.Err() == nil {
 		began := time.Now()
-		err := s.watchCatalog(ctx)
+		err := watch(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		s.log.Warn("catalogue stream lost", "error", err)
+		s.log.Warn("stream of the monitors service lost", "stream", what, "error", err)
 		if time.Since(began) > time.Minute {
 			pause.Reset()
 		}

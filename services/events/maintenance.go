@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -232,32 +231,19 @@ func (s *Service) awaitWindows(ctx context.Context) error {
 	return nil
 }
 
-// followMaintenance keeps the windows as the monitors service has them. A lost stream changes nothing.
+// followMaintenance keeps the windows as the monitors service has them.
 func (s *Service) followMaintenance(ctx context.Context) {
-	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 5*time.Second
-	for ctx.Err() == nil {
-		began := time.Now()
+	s.keepWatching(ctx, "maintenance", func(ctx context.Context) error {
 		err := s.watchMaintenance(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		wait := pause.NextBackOff()
-		switch {
-		case status.Code(err) == codes.Unimplemented: // an older one
+		if status.Code(err) == codes.Unimplemented { // an older one, which has no windows
 			s.windows.replace(nil)
-			wait = windowsPause
-		case time.Since(began) > time.Minute:
-			pause.Reset()
-			fallthrough
-		default:
-			s.log.Warn("stream of maintenance windows lost", "error", err)
+			select {
+			case <-time.After(windowsPause):
+			case <-ctx.Done():
+			}
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-		}
-	}
+		return err
+	})
 }
 
 func (s *Service) watchMaintenance(ctx context.Context) error {
