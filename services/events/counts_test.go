@@ -40,7 +40,9 @@ func (w *writes) count() int {
 func TestCountsAreShownAndKeptBeforeTheyAreWritten(t *testing.T) {
 	for _, exclusive := range []bool{true, false} {
 		dir := t.TempDir()
-		cat := &catalogue{entries: []*monitorsv1.CatalogEntry{entry(7, "o1")}}
+		often := entry(7, "o1")
+		often.IntervalMs = 9999
+		cat := &catalogue{entries: []*monitorsv1.CatalogEntry{often}}
 		counted := &writes{exclusive: exclusive}
 		r := run(t, dir, cat, func(d *events.Deps) { counted.StateStore, d.State = d.State, counted })
 		p := r.prober()

@@ -180,16 +180,21 @@ func words(feed []FeedItem) string {
 }
 
 func TestObservations(t *testing.T) {
-	tests := []struct{ name, script, want string }{
-		{"transition before the check that made it", "S0 F30 F40", "up success failure down failure"},
-		{"the first success after a fault, whenever", "S0 F30 S31", "up success failure success"},
-		{"else one in ten seconds", "S0 S1 S2 S9 S10 S11 S20", "up success success success"},
-		{"observer faults too", "S0 E5 S6 E12", "up success error"},
-		{"missed slots are no checks", "S0 M30 M60", "up success"},
+	const rarely = 30 * time.Second
+	tests := []struct {
+		name, script, want string
+		interval           time.Duration
+	}{
+		{"transition before the check that made it", "S0 F30 F40", "up success failure down failure", rarely},
+		{"the first success after a fault, whenever", "S0 F15 S16", "up success failure success", 9 * time.Second},
+		{"else one in ten seconds", "S0 S1 S2 S9 S10 S11 S20", "up success success success", 9 * time.Second},
+		{"each, of a monitor that is checked rarely", "S0 S1 S30", "up success success success", rarely},
+		{"observer faults too", "S0 E5 S6 E12", "up success error", 9 * time.Second},
+		{"missed slots are no checks", "S0 M30 M60", "up success", rarely},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := newTrial(t, rules())
+			c := newTrial(t, rules(func(m *Monitor) { m.Interval = tt.interval }))
 			c.play(tt.script)
 			if got := words(c.feed); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
@@ -199,7 +204,7 @@ func TestObservations(t *testing.T) {
 }
 
 func TestObservationSumsUpWhatLiesBetween(t *testing.T) {
-	c := newTrial(t, rules())
+	c := newTrial(t, rules(func(m *Monitor) { m.Interval = 4 * time.Second }))
 	c.play("S0")
 	for i, ms := range []int{100, 300, 200} {
 		r := result('S', "local", 4*(i+1))

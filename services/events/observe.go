@@ -23,8 +23,9 @@ type Observation struct {
 }
 
 // An observation is made of every target fault of a streak up to its streakCap-th, of the first success after one, and else
-// of one check per region in observeEvery: rules about streaks and response times can be evaluated from the feed, and a fleet
-// that is checked every second does not make a second copy of the history.
+// of one check per region in observeEvery, or of each if the monitor's interval is not less: rules about streaks and response times can be
+// evaluated from the feed, who waits for a check besides a slow schedule hears of it, and a fleet that is checked every second does not
+// make a second copy of the history.
 const (
 	streakCap    = 100
 	observeEvery = 10 * time.Second
@@ -45,6 +46,7 @@ func (j *Judge) observe(s *subject, r *RegionState, x *Result, streak uint32) {
 	case x.Outcome.TargetFault() && r.Failures <= streakCap:
 	case x.Outcome == Success && streak > 0:
 	case o.At.IsZero() || x.ScheduledAt.Sub(o.At) >= observeEvery:
+	case s.monitor.Interval >= observeEvery:
 	default:
 		return
 	}

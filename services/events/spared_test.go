@@ -108,7 +108,7 @@ func TestOnlySuccessesWithoutNewsAreSpared(t *testing.T) {
 		{"the first success after a start", "S0 R75", "S1", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			trial := spare(newTrial(t, rules(func(m *Monitor) { m.DegradedAbove = time.Second })))
+			trial := spare(newTrial(t, rules(func(m *Monitor) { m.DegradedAbove, m.Interval = time.Second, 9*time.Second })))
 			trial.play(c.before)
 			spare(trial) // a restart makes another judge
 			trial.j.Result(at(2), ptr(result(c.step[0], "local", seconds(atScript(c.step)))))

@@ -306,7 +306,8 @@ type FeedEntry_Transition struct {
 
 type FeedEntry_Observation struct {
 	// A check came in: every target fault of a streak up to its 100th, the first success
-	// after one, and else at most one per region in 10 seconds.
+	// after one, and else at most one per region in 10 seconds, or each of a monitor
+	// that is checked no more often than that.
 	Observation *Observation `protobuf:"bytes,6,opt,name=observation,proto3,oneof"`
 }
 
