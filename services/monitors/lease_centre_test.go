@@ -101,6 +101,8 @@ func (l *link) words() string {
 				release = " release"
 			}
 			out = append(out, fmt.Sprintf("removal %d/%d%s%s", s.Removal.GetMonitorId(), s.Removal.GetEpoch(), release, from(" until ", s.Removal.GetUntil())))
+		case *monitorsv1.WatchAssignmentsResponse_Recheck:
+			out = append(out, fmt.Sprintf("recheck %d/%d", s.Recheck.GetMonitorId(), s.Recheck.GetEpoch()))
 		default:
 			out = append(out, describe(r))
 		}

@@ -26,9 +26,10 @@ type assigner struct {
 	connection string // the stream's own name
 	session    Session
 
-	held map[uint32]held // by monitor
-	rev  int64           // of the region's assignments
-	seen int64           // of monitors
+	held  map[uint32]held // by monitor
+	rev   int64           // of the region's assignments
+	seen  int64           // of monitors
+	asked int64           // of the region's wishes for checks
 }
 
 // held is an assignment that is the prober's.
@@ -47,7 +48,7 @@ func (a *assigner) run(ctx context.Context) error {
 	}
 	tick := time.NewTicker(s.beatEvery())
 	defer tick.Stop()
-	more := s.changed.wait()
+	more, asked := s.changed.wait(), s.asked.wait()
 	s.changed.fire() // who else is here may have to give something up
 	if err := s.place(ctx, a.session.Region); err != nil {
 		return err
@@ -56,8 +57,11 @@ func (a *assigner) run(ctx context.Context) error {
 		return err
 	}
 	for {
+		wishes := true
 		select {
 		case <-more:
+			wishes = false
+		case <-asked:
 		case <-tick.C:
 			if err := a.alive(ctx); err != nil {
 				return err
@@ -66,11 +70,19 @@ func (a *assigner) run(ctx context.Context) error {
 			return ctx.Err()
 		}
 		more = s.changed.wait()
+		if wishes {
+			asked = s.asked.wait()
+		}
 		if err := s.place(ctx, a.session.Region); err != nil {
 			return err
 		}
 		if err := a.changes(ctx); err != nil {
 			return err
+		}
+		if wishes { // after the changes: a holder is asked for what it has just got
+			if err := a.rechecks(ctx); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -126,7 +138,7 @@ func (a *assigner) snapshot(ctx context.Context) error {
 		return err
 	}
 	if i := slices.IndexFunc(all, func(p Placement) bool { return p.Region == region }); i >= 0 {
-		a.rev, a.seen = all[i].Rev, all[i].MonitorsRev
+		a.rev, a.seen, a.asked = all[i].Rev, all[i].MonitorsRev, all[i].Asked
 	}
 	if err := a.losses(ctx); err != nil {
 		return err

@@ -187,9 +187,10 @@ func (s *Service) placeAll(ctx context.Context, seen map[string]Placement) error
 	if err != nil {
 		return err
 	}
-	news := false
+	news, wishes := false, false
 	for _, p := range all {
 		before, known := seen[p.Region]
+		wishes = wishes || known && before.Asked != p.Asked
 		news = news || known && (before.Rev != p.Rev || before.MonitorsRev != p.MonitorsRev || before.Members != p.Members)
 		seen[p.Region] = p
 		if !p.Settled(s.placers.of(p.Region).seen()) {
@@ -200,6 +201,9 @@ func (s *Service) placeAll(ctx context.Context, seen map[string]Placement) error
 	}
 	if news {
 		s.changed.fire()
+	}
+	if wishes {
+		s.asked.fire()
 	}
 	return nil
 }

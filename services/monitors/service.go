@@ -74,6 +74,7 @@ type Service struct {
 	authority        authorities // of remote probers
 
 	changed *signal          // fired after every commit
+	asked   *signal          // fired after every wish for a check
 	checks  *limiter[uint32] // checks on demand, by monitor
 	tests   *limiter[string] // checks of unsaved configurations, by organization
 
@@ -88,7 +89,7 @@ func New(d Deps) (*Service, error) {
 	}
 	s := &Service{
 		store: d.Store, log: d.Log, box: d.Secrets, pageKey: d.PageKey, pages: page.NewCodec(d.PageKey),
-		proberRegion: d.ProberRegion, changed: newSignal(),
+		proberRegion: d.ProberRegion, changed: newSignal(), asked: newSignal(),
 		checks: newLimiter[uint32](checkEvery, checkBurst), tests: newLimiter[string](testEvery, testBurst),
 	}
 	s.clock, s.ttl = newGrantClock(time.Now), d.LeaseTTL

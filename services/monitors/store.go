@@ -15,6 +15,7 @@ type Store interface {
 	Fleet
 	Leases
 	Placements
+	Rechecks
 	Enrolments
 	WindowStore
 }

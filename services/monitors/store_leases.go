@@ -84,6 +84,23 @@ type PlaceTx interface {
 	Settle(ctx context.Context, p Placement) error
 }
 
+// Rechecks are wishes for a check besides the schedule. They are kept as long as it takes every replica to pass them on, and the
+// newest of a monitor in a region is as good as all of them.
+type Rechecks interface {
+	// Recheck notes that a monitor is to be checked at once in those of the regions, in order and each once, where it is assigned, which
+	// it returns. It forgets the region's wishes that were noted before forget.
+	Recheck(ctx context.Context, monitorID uint32, regions []string, at, forget time.Time) ([]string, error)
+	// Rechecks returns a region's wishes with a number greater than after, in the order of their numbers, at most limit. What becomes
+	// visible has a greater number than all that was visible before.
+	Rechecks(ctx context.Context, region string, after int64, limit int) ([]Recheck, error)
+}
+
+// Recheck is a wish for a check.
+type Recheck struct {
+	MonitorID uint32
+	Asked     int64 // number, as in Placement
+}
+
 // The answers about sessions.
 var (
 	ErrSessionEnded = fault.Aborted("the prober's session has ended").Because("SESSION_ENDED")
@@ -195,6 +212,7 @@ type Placement struct {
 	Members     int64 // one more whenever its sessions have changed
 	Placed      int64 // Members that all monitors are placed for
 	Cursor      int64 // every monitor up to this Rev of its own is placed
+	Asked       int64 // number of the last wish for a check; see Rechecks
 	MonitorsRev int64 // last change of any monitor
 }
 

@@ -29,10 +29,11 @@ type fleetMonitor struct {
 	host     string
 	took     []time.Duration // of its checks in turn
 	status   []checkv1.ResultStatus
-	confirm  bool          // faults are looked at again
-	known    bool          // it was checked before the start
-	changes  time.Duration // when it gets another interval; 0 never
-	leaves   time.Duration // when it is removed; 0 never
+	confirm  bool            // faults are looked at again
+	known    bool            // it was checked before the start
+	changes  time.Duration   // when it gets another interval; 0 never
+	leaves   time.Duration   // when it is removed; 0 never
+	asked    []time.Duration // when somebody asks for a check of it
 }
 
 func drawFleet(rt *rapid.T) fleet {
@@ -47,6 +48,9 @@ func drawFleet(rt *rapid.T) fleet {
 			confirm: rapid.Bool().Draw(rt, "confirm"),
 			host:    fmt.Sprint("host", rapid.IntRange(0, 2).Draw(rt, "host")), known: rapid.Bool().Draw(rt, "known"),
 			changes: time.Duration(moment.Draw(rt, "changes")) * time.Millisecond, leaves: time.Duration(moment.Draw(rt, "leaves")) * time.Millisecond,
+		}
+		for range rapid.IntRange(0, 4).Draw(rt, "wishes") {
+			m.asked = append(m.asked, time.Duration(moment.Draw(rt, "asked"))*time.Millisecond)
 		}
 		for range 5 {
 			took := rapid.OneOf(rapid.IntRange(0, 5), rapid.IntRange(0, 1500), rapid.IntRange(0, 20_000)).Draw(rt, "took")
@@ -102,6 +106,9 @@ func (f fleet) run(t *testing.T) (rows []*checkv1.CheckResult, due int64) {
 		if m.leaves > 0 {
 			time.AfterFunc(m.leaves, func() { b.remove(id) })
 		}
+		for _, at := range m.asked {
+			time.AfterFunc(at, func() { b.recheck(id, 0) })
+		}
 	}
 	pass(f.length)
 	synctest.Wait()
@@ -139,7 +146,7 @@ func TestAccounting(t *testing.T) {
 				slots[key] = true
 			}
 			for i, m := range f.monitors {
-				if m.changes != 0 || m.leaves != 0 || !m.known || m.confirm {
+				if m.changes != 0 || m.leaves != 0 || !m.known || m.confirm || len(m.asked) > 0 {
 					continue
 				}
 				f.checkGrid(t, uint32(i+1), by[uint32(i+1)], began)

@@ -78,6 +78,9 @@ func (t *turns) plan(p *plan, sign int64) {
 type firsts struct {
 	fresh firstQueue // somebody has just made or changed them
 	rest  firstQueue // came with the start
+
+	taken  map[*entry]int64 // slots besides grids that may not be past yet
+	newest int64            // of those
 }
 
 // firstQueue is a queue of entries in the order in which they came.
@@ -174,16 +177,33 @@ func (s *shard) startFirst(now time.Time) bool {
 		q.add(x) // what runs is of how it was before
 		return true
 	}
-	slot := ms
-	if milli(e.plan.schedule.Next(instant(slot-1))) == slot {
-		slot++ // the one of its grid is accounted for
-	}
+	slot := s.beside(e, ms)
 	e.confirmAt = slot
 	s.fire(e, now, slot)
 	if e.placedAt != e.due() {
 		s.due.place(e, e.due())
 	}
 	return true
+}
+
+// beside is a slot for e besides its grid, at ms or right after it: two rows with one slot would be one, and somebody may ask for a
+// check in the millisecond in which another changes the monitor. The lock is held.
+func (s *shard) beside(e *entry, ms int64) int64 {
+	if ms > s.firsts.newest {
+		clear(s.firsts.taken)
+	}
+	slot := ms
+	if last, ok := s.firsts.taken[e]; ok && last >= slot {
+		slot = last + 1
+	}
+	if milli(e.plan.schedule.Next(instant(slot-1))) == slot {
+		slot++ // the one of its grid is accounted for
+	}
+	if s.firsts.taken == nil {
+		s.firsts.taken = map[*entry]int64{}
+	}
+	s.firsts.taken[e], s.firsts.newest = slot, max(s.firsts.newest, slot)
+	return slot
 }
 
 // longestOf is how long a check may take, if it says so.

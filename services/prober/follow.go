@@ -281,6 +281,8 @@ func (f *follower) step(w *stream, m *monitorsv1.WatchAssignmentsResponse, befor
 	case *monitorsv1.WatchAssignmentsResponse_SnapshotComplete:
 		f.unleased(w)
 		f.complete(w)
+	case *monitorsv1.WatchAssignmentsResponse_Recheck:
+		f.engine.recheck(step.Recheck.GetMonitorId(), step.Recheck.GetEpoch())
 	}
 }
 

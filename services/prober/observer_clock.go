@@ -55,7 +55,8 @@ func (s *shard) skip(upTo int64, now time.Time) {
 // backTo begins anew at an earlier time: what was on its way there lies too far ahead. Slots of grids are a millisecond later
 // than theirs, because those may have their rows. The lock is held.
 func (s *shard) backTo(at int64, now time.Time) {
-	s.due, s.pausedTo = wheel{now: at}, 0
+	s.due, s.pausedTo, s.asked = wheel{now: at}, 0, rechecks{}
+	s.firsts.taken, s.firsts.newest = nil, 0
 	s.turns.restart()
 	for _, e := range s.entries {
 		s.flushMissed(e, now)

@@ -47,6 +47,7 @@ type shard struct {
 	wakeAt  int64 // when the shard looks again; 0 while it looks
 	stopped bool
 	firsts  firsts
+	asked   rechecks
 	// paused says that slots may be due which the fence keeps back. Those up to pausedTo went by so: they are told from
 	// those that the shard was late for.
 	paused   bool
@@ -149,6 +150,7 @@ func (s *shard) collect(now time.Time) time.Duration {
 	// else a monitor would be early by a tick now and then.
 	ended := min(tickOf(now), limit)
 	s.startWaiting(now)
+	s.startRechecks(now, limit)
 	s.startFirsts(now, limit)
 	for !s.burstFull() {
 		e := s.takeDue(ended)
@@ -202,6 +204,9 @@ func (s *shard) sleep(now time.Time, newest int64) time.Duration {
 	}
 	if !s.firsts.empty() && now.UnixMilli() < newest {
 		s.wakeAt = min(s.wakeAt, tickOf(s.nextFirst(now))+ms)
+	}
+	if s.asked.next != 0 && now.UnixMilli() < newest {
+		s.wakeAt = min(s.wakeAt, tickOf(later(instant(s.asked.next), now))+ms)
 	}
 	return instant(s.wakeAt).Sub(now)
 }

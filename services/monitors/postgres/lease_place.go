@@ -14,7 +14,7 @@ import (
 const (
 	placementColumns = `
 SELECT g.code, coalesce(p.epoch, 0), coalesce(p.rev, 0), coalesce(p.members, 0), coalesce(p.placed, 0), coalesce(p.cursor, 0),
-    (SELECT r.rev FROM revision r)
+    coalesce(p.asked, 0), (SELECT r.rev FROM revision r)
 FROM region g
 LEFT JOIN placement p ON p.region = g.code`
 	selectPlacements = placementColumns + `
@@ -28,7 +28,7 @@ WHERE g.code = $1`
 // Placements implements monitors.Placements.
 func (s *Store) Placements(ctx context.Context) ([]monitors.Placement, error) {
 	all, err := collect(ctx, s.db, func(row pgx.CollectableRow) (p monitors.Placement, err error) {
-		err = row.Scan(&p.Region, &p.Epoch, &p.Rev, &p.Members, &p.Placed, &p.Cursor, &p.MonitorsRev)
+		err = row.Scan(&p.Region, &p.Epoch, &p.Rev, &p.Members, &p.Placed, &p.Cursor, &p.Asked, &p.MonitorsRev)
 		return p, err
 	}, selectPlacements)
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *Store) Place(ctx context.Context, region string, fn func(tx monitors.Pl
 			return fmt.Errorf("lock region: %w", err)
 		}
 		var p monitors.Placement
-		err = t.QueryRow(ctx, selectPlacement, region).Scan(&p.Region, &p.Epoch, &p.Rev, &p.Members, &p.Placed, &p.Cursor, &p.MonitorsRev)
+		err = t.QueryRow(ctx, selectPlacement, region).Scan(&p.Region, &p.Epoch, &p.Rev, &p.Members, &p.Placed, &p.Cursor, &p.Asked, &p.MonitorsRev)
 		if err != nil {
 			return fmt.Errorf("lock region: %w", err)
 		}

@@ -108,6 +108,14 @@ func (r *replicas) WindowVersions(ctx context.Context, rev int64, since time.Tim
 	return r.next().WindowVersions(ctx, rev, since, limit)
 }
 
+func (r *replicas) Recheck(ctx context.Context, monitorID uint32, regions []string, at, forget time.Time) ([]string, error) {
+	return r.next().Recheck(ctx, monitorID, regions, at, forget)
+}
+
+func (r *replicas) Rechecks(ctx context.Context, region string, after int64, limit int) ([]monitors.Recheck, error) {
+	return r.next().Rechecks(ctx, region, after, limit)
+}
+
 // tcp is a small monitor.
 func tcp(organizationID, name string) monitors.Monitor {
 	at := time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC)

@@ -13,7 +13,7 @@ import (
 const (
 	placementColumns = `
 SELECT g.code, coalesce(p.epoch, 0), coalesce(p.rev, 0), coalesce(p.members, 0), coalesce(p.placed, 0), coalesce(p.cursor, 0),
-    (SELECT r.rev FROM revision r)
+    coalesce(p.asked, 0), (SELECT r.rev FROM revision r)
 FROM region g
 LEFT JOIN placement p ON p.region = g.code`
 	selectPlacements = placementColumns + `
@@ -23,7 +23,7 @@ WHERE g.code = ?`
 )
 
 func scanPlacement(s interface{ Scan(dest ...any) error }) (p monitors.Placement, err error) {
-	err = s.Scan(&p.Region, &p.Epoch, &p.Rev, &p.Members, &p.Placed, &p.Cursor, &p.MonitorsRev)
+	err = s.Scan(&p.Region, &p.Epoch, &p.Rev, &p.Members, &p.Placed, &p.Cursor, &p.Asked, &p.MonitorsRev)
 	return p, err
 }
 

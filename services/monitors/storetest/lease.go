@@ -27,6 +27,8 @@ func leaseCases() []Case {
 		{"one places at a time", testPlaceRace},
 		{"a placement that fails leaves no trace", testPlaceFails},
 		{"losses are told once to each session", testLosses},
+		{"wishes for checks", testRechecks},
+		{"no wish is missed", testNoWishIsMissed},
 	}
 }
 

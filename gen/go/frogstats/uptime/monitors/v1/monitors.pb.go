@@ -2541,6 +2541,7 @@ type WatchAssignmentsResponse struct {
 	//	*WatchAssignmentsResponse_Heartbeat
 	//	*WatchAssignmentsResponse_Lease
 	//	*WatchAssignmentsResponse_Removal
+	//	*WatchAssignmentsResponse_Recheck
 	Step          isWatchAssignmentsResponse_Step `protobuf_oneof:"step"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2637,6 +2638,15 @@ func (x *WatchAssignmentsResponse) GetRemoval() *Removal {
 	return nil
 }
 
+func (x *WatchAssignmentsResponse) GetRecheck() *Recheck {
+	if x != nil {
+		if x, ok := x.Step.(*WatchAssignmentsResponse_Recheck); ok {
+			return x.Recheck
+		}
+	}
+	return nil
+}
+
 type isWatchAssignmentsResponse_Step interface {
 	isWatchAssignmentsResponse_Step()
 }
@@ -2671,6 +2681,12 @@ type WatchAssignmentsResponse_Removal struct {
 	Removal *Removal `protobuf:"bytes,6,opt,name=removal,proto3,oneof"`
 }
 
+type WatchAssignmentsResponse_Recheck struct {
+	// The monitor, which the prober holds, is to be checked once besides its schedule. A prober that does not know this step passes
+	// over it.
+	Recheck *Recheck `protobuf:"bytes,7,opt,name=recheck,proto3,oneof"`
+}
+
 func (*WatchAssignmentsResponse_Assigned) isWatchAssignmentsResponse_Step() {}
 
 func (*WatchAssignmentsResponse_RemovedMonitorId) isWatchAssignmentsResponse_Step() {}
@@ -2683,6 +2699,64 @@ func (*WatchAssignmentsResponse_Lease) isWatchAssignmentsResponse_Step() {}
 
 func (*WatchAssignmentsResponse_Removal) isWatchAssignmentsResponse_Step() {}
 
+func (*WatchAssignmentsResponse_Recheck) isWatchAssignmentsResponse_Step() {}
+
+// Recheck is the wish for one check more, now. Its slot is the moment at which it begins, and the schedule stays as it is. A prober
+// that was asked for the same monitor a moment ago waits until the lesser of the monitor's interval and 10 seconds is over.
+type Recheck struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Monitor.
+	MonitorId uint32 `protobuf:"varint,1,opt,name=monitor_id,json=monitorId,proto3" json:"monitor_id,omitempty"`
+	// Epoch under which the prober holds it; 0 for one of version 1.
+	Epoch         uint64 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Recheck) Reset() {
+	*x = Recheck{}
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Recheck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Recheck) ProtoMessage() {}
+
+func (x *Recheck) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Recheck.ProtoReflect.Descriptor instead.
+func (*Recheck) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Recheck) GetMonitorId() uint32 {
+	if x != nil {
+		return x.MonitorId
+	}
+	return 0
+}
+
+func (x *Recheck) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
 // SnapshotComplete marks the end of a snapshot.
 type SnapshotComplete struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2692,7 +2766,7 @@ type SnapshotComplete struct {
 
 func (x *SnapshotComplete) Reset() {
 	*x = SnapshotComplete{}
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[32]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2704,7 +2778,7 @@ func (x *SnapshotComplete) String() string {
 func (*SnapshotComplete) ProtoMessage() {}
 
 func (x *SnapshotComplete) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[32]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2717,7 +2791,7 @@ func (x *SnapshotComplete) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotComplete.ProtoReflect.Descriptor instead.
 func (*SnapshotComplete) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{32}
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{33}
 }
 
 // Heartbeat marks a live stream.
@@ -2729,7 +2803,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[33]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2741,7 +2815,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[33]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2754,7 +2828,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{33}
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{34}
 }
 
 // Assignment is one monitor to run.
@@ -2787,7 +2861,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[34]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2799,7 +2873,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[34]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2812,7 +2886,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{34}
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Assignment) GetSpec() *v1.CheckSpec {
@@ -2896,7 +2970,7 @@ type WatchCatalogRequest struct {
 
 func (x *WatchCatalogRequest) Reset() {
 	*x = WatchCatalogRequest{}
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[35]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2908,7 +2982,7 @@ func (x *WatchCatalogRequest) String() string {
 func (*WatchCatalogRequest) ProtoMessage() {}
 
 func (x *WatchCatalogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[35]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2921,7 +2995,7 @@ func (x *WatchCatalogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchCatalogRequest.ProtoReflect.Descriptor instead.
 func (*WatchCatalogRequest) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{35}
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *WatchCatalogRequest) GetSubscriber() string {
@@ -2949,7 +3023,7 @@ type WatchCatalogResponse struct {
 
 func (x *WatchCatalogResponse) Reset() {
 	*x = WatchCatalogResponse{}
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[36]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2961,7 +3035,7 @@ func (x *WatchCatalogResponse) String() string {
 func (*WatchCatalogResponse) ProtoMessage() {}
 
 func (x *WatchCatalogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[36]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2974,7 +3048,7 @@ func (x *WatchCatalogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchCatalogResponse.ProtoReflect.Descriptor instead.
 func (*WatchCatalogResponse) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{36}
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *WatchCatalogResponse) GetStep() isWatchCatalogResponse_Step {
@@ -3052,6 +3126,116 @@ func (*WatchCatalogResponse_SnapshotComplete) isWatchCatalogResponse_Step() {}
 
 func (*WatchCatalogResponse_Heartbeat) isWatchCatalogResponse_Step() {}
 
+// RecheckMonitorRequest names a monitor that is to be checked at once.
+type RecheckMonitorRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its organization.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	// Monitor.
+	MonitorId uint32 `protobuf:"varint,2,opt,name=monitor_id,json=monitorId,proto3" json:"monitor_id,omitempty"`
+	// Why, in a few words, for logs.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecheckMonitorRequest) Reset() {
+	*x = RecheckMonitorRequest{}
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecheckMonitorRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecheckMonitorRequest) ProtoMessage() {}
+
+func (x *RecheckMonitorRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecheckMonitorRequest.ProtoReflect.Descriptor instead.
+func (*RecheckMonitorRequest) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *RecheckMonitorRequest) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *RecheckMonitorRequest) GetMonitorId() uint32 {
+	if x != nil {
+		return x.MonitorId
+	}
+	return 0
+}
+
+func (x *RecheckMonitorRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// RecheckMonitorResponse says where it was asked for.
+type RecheckMonitorResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Regions whose probers are asked, by name; empty for a monitor that is disabled.
+	Regions       []string `protobuf:"bytes,1,rep,name=regions,proto3" json:"regions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecheckMonitorResponse) Reset() {
+	*x = RecheckMonitorResponse{}
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecheckMonitorResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecheckMonitorResponse) ProtoMessage() {}
+
+func (x *RecheckMonitorResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecheckMonitorResponse.ProtoReflect.Descriptor instead.
+func (*RecheckMonitorResponse) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *RecheckMonitorResponse) GetRegions() []string {
+	if x != nil {
+		return x.Regions
+	}
+	return nil
+}
+
 // CatalogEntry is what the other services need to know of a monitor.
 type CatalogEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3101,7 +3285,7 @@ type CatalogEntry struct {
 
 func (x *CatalogEntry) Reset() {
 	*x = CatalogEntry{}
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[37]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3113,7 +3297,7 @@ func (x *CatalogEntry) String() string {
 func (*CatalogEntry) ProtoMessage() {}
 
 func (x *CatalogEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[37]
+	mi := &file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3126,7 +3310,7 @@ func (x *CatalogEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CatalogEntry.ProtoReflect.Descriptor instead.
 func (*CatalogEntry) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{37}
+	return file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *CatalogEntry) GetMonitorId() uint32 {
@@ -3517,15 +3701,20 @@ const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"monitor_id\x18\x01 \x01(\rR\tmonitorId\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x120\n" +
 	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x18\n" +
-	"\arelease\x18\x04 \x01(\bR\arelease\"\xc2\x03\n" +
+	"\arelease\x18\x04 \x01(\bR\arelease\"\x85\x04\n" +
 	"\x18WatchAssignmentsResponse\x12F\n" +
 	"\bassigned\x18\x01 \x01(\v2(.frogstats.uptime.monitors.v1.AssignmentH\x00R\bassigned\x12.\n" +
 	"\x12removed_monitor_id\x18\x02 \x01(\rH\x00R\x10removedMonitorId\x12]\n" +
 	"\x11snapshot_complete\x18\x03 \x01(\v2..frogstats.uptime.monitors.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12G\n" +
 	"\theartbeat\x18\x04 \x01(\v2'.frogstats.uptime.monitors.v1.HeartbeatH\x00R\theartbeat\x12;\n" +
 	"\x05lease\x18\x05 \x01(\v2#.frogstats.uptime.monitors.v1.LeaseH\x00R\x05lease\x12A\n" +
-	"\aremoval\x18\x06 \x01(\v2%.frogstats.uptime.monitors.v1.RemovalH\x00R\aremovalB\x06\n" +
-	"\x04step\"\x12\n" +
+	"\aremoval\x18\x06 \x01(\v2%.frogstats.uptime.monitors.v1.RemovalH\x00R\aremoval\x12A\n" +
+	"\arecheck\x18\a \x01(\v2%.frogstats.uptime.monitors.v1.RecheckH\x00R\arecheckB\x06\n" +
+	"\x04step\">\n" +
+	"\aRecheck\x12\x1d\n" +
+	"\n" +
+	"monitor_id\x18\x01 \x01(\rR\tmonitorId\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\x12\n" +
 	"\x10SnapshotComplete\"\v\n" +
 	"\tHeartbeat\"\xcf\x03\n" +
 	"\n" +
@@ -3550,7 +3739,14 @@ const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"\x12removed_monitor_id\x18\x02 \x01(\rH\x00R\x10removedMonitorId\x12]\n" +
 	"\x11snapshot_complete\x18\x03 \x01(\v2..frogstats.uptime.monitors.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12G\n" +
 	"\theartbeat\x18\x04 \x01(\v2'.frogstats.uptime.monitors.v1.HeartbeatH\x00R\theartbeatB\x06\n" +
-	"\x04step\"\xfa\x06\n" +
+	"\x04step\"\x95\x01\n" +
+	"\x15RecheckMonitorRequest\x122\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@R\x0eorganizationId\x12&\n" +
+	"\n" +
+	"monitor_id\x18\x02 \x01(\rB\a\xbaH\x04*\x02 \x00R\tmonitorId\x12 \n" +
+	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\xc8\x01R\x06reason\"2\n" +
+	"\x16RecheckMonitorResponse\x12\x18\n" +
+	"\aregions\x18\x01 \x03(\tR\aregions\"\xfa\x06\n" +
 	"\fCatalogEntry\x12\x1d\n" +
 	"\n" +
 	"monitor_id\x18\x01 \x01(\rR\tmonitorId\x12'\n" +
@@ -3615,9 +3811,10 @@ const file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc = "" +
 	"\n" +
 	"JoinProber\x12/.frogstats.uptime.monitors.v1.JoinProberRequest\x1a/.frogstats.uptime.monitors.v1.ProberCertificate\"\x04\xe8\xc7\x18\x01\x12\x82\x01\n" +
 	"\x11RotateCertificate\x126.frogstats.uptime.monitors.v1.RotateCertificateRequest\x1a/.frogstats.uptime.monitors.v1.ProberCertificate\"\x04\xe8\xc7\x18\b\x12\x8d\x01\n" +
-	"\x12AuthenticateProber\x127.frogstats.uptime.monitors.v1.AuthenticateProberRequest\x1a8.frogstats.uptime.monitors.v1.AuthenticateProberResponse\"\x04\xe8\xc7\x18\a2\x8f\x01\n" +
+	"\x12AuthenticateProber\x127.frogstats.uptime.monitors.v1.AuthenticateProberRequest\x1a8.frogstats.uptime.monitors.v1.AuthenticateProberResponse\"\x04\xe8\xc7\x18\a2\x93\x02\n" +
 	"\x0eCatalogService\x12}\n" +
-	"\fWatchCatalog\x121.frogstats.uptime.monitors.v1.WatchCatalogRequest\x1a2.frogstats.uptime.monitors.v1.WatchCatalogResponse\"\x04\xe8\xc7\x18\a0\x01BLZJgithub.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1;monitorsv1b\x06proto3"
+	"\fWatchCatalog\x121.frogstats.uptime.monitors.v1.WatchCatalogRequest\x1a2.frogstats.uptime.monitors.v1.WatchCatalogResponse\"\x04\xe8\xc7\x18\a0\x01\x12\x81\x01\n" +
+	"\x0eRecheckMonitor\x123.frogstats.uptime.monitors.v1.RecheckMonitorRequest\x1a4.frogstats.uptime.monitors.v1.RecheckMonitorResponse\"\x04\xe8\xc7\x18\aBLZJgithub.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1;monitorsv1b\x06proto3"
 
 var (
 	file_frogstats_uptime_monitors_v1_monitors_proto_rawDescOnce sync.Once
@@ -3632,7 +3829,7 @@ func file_frogstats_uptime_monitors_v1_monitors_proto_rawDescGZIP() []byte {
 }
 
 var file_frogstats_uptime_monitors_v1_monitors_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_frogstats_uptime_monitors_v1_monitors_proto_goTypes = []any{
 	(Overlap)(0),                       // 0: frogstats.uptime.monitors.v1.Overlap
 	(ProberHealth)(0),                  // 1: frogstats.uptime.monitors.v1.ProberHealth
@@ -3668,124 +3865,130 @@ var file_frogstats_uptime_monitors_v1_monitors_proto_goTypes = []any{
 	(*RenewLeaseResponse)(nil),         // 31: frogstats.uptime.monitors.v1.RenewLeaseResponse
 	(*Removal)(nil),                    // 32: frogstats.uptime.monitors.v1.Removal
 	(*WatchAssignmentsResponse)(nil),   // 33: frogstats.uptime.monitors.v1.WatchAssignmentsResponse
-	(*SnapshotComplete)(nil),           // 34: frogstats.uptime.monitors.v1.SnapshotComplete
-	(*Heartbeat)(nil),                  // 35: frogstats.uptime.monitors.v1.Heartbeat
-	(*Assignment)(nil),                 // 36: frogstats.uptime.monitors.v1.Assignment
-	(*WatchCatalogRequest)(nil),        // 37: frogstats.uptime.monitors.v1.WatchCatalogRequest
-	(*WatchCatalogResponse)(nil),       // 38: frogstats.uptime.monitors.v1.WatchCatalogResponse
-	(*CatalogEntry)(nil),               // 39: frogstats.uptime.monitors.v1.CatalogEntry
-	nil,                                // 40: frogstats.uptime.monitors.v1.Monitor.LabelsEntry
-	nil,                                // 41: frogstats.uptime.monitors.v1.CatalogEntry.LabelsEntry
-	(v1.MonitorType)(0),                // 42: frogstats.uptime.check.v1.MonitorType
-	(*v1.HttpConfig)(nil),              // 43: frogstats.uptime.check.v1.HttpConfig
-	(*v1.TcpConfig)(nil),               // 44: frogstats.uptime.check.v1.TcpConfig
-	(*v1.ValidationRule)(nil),          // 45: frogstats.uptime.check.v1.ValidationRule
-	(*v1.Retries)(nil),                 // 46: frogstats.uptime.check.v1.Retries
-	(*timestamppb.Timestamp)(nil),      // 47: google.protobuf.Timestamp
-	(*v11.MonitorStatus)(nil),          // 48: frogstats.uptime.events.v1.MonitorStatus
-	(*v1.TlsConfig)(nil),               // 49: frogstats.uptime.check.v1.TlsConfig
-	(*v1.DnsConfig)(nil),               // 50: frogstats.uptime.check.v1.DnsConfig
-	(v11.CurrentStatus)(0),             // 51: frogstats.uptime.events.v1.CurrentStatus
-	(*fieldmaskpb.FieldMask)(nil),      // 52: google.protobuf.FieldMask
-	(*v1.CheckSpec)(nil),               // 53: frogstats.uptime.check.v1.CheckSpec
-	(*emptypb.Empty)(nil),              // 54: google.protobuf.Empty
-	(*v11.Event)(nil),                  // 55: frogstats.uptime.events.v1.Event
+	(*Recheck)(nil),                    // 34: frogstats.uptime.monitors.v1.Recheck
+	(*SnapshotComplete)(nil),           // 35: frogstats.uptime.monitors.v1.SnapshotComplete
+	(*Heartbeat)(nil),                  // 36: frogstats.uptime.monitors.v1.Heartbeat
+	(*Assignment)(nil),                 // 37: frogstats.uptime.monitors.v1.Assignment
+	(*WatchCatalogRequest)(nil),        // 38: frogstats.uptime.monitors.v1.WatchCatalogRequest
+	(*WatchCatalogResponse)(nil),       // 39: frogstats.uptime.monitors.v1.WatchCatalogResponse
+	(*RecheckMonitorRequest)(nil),      // 40: frogstats.uptime.monitors.v1.RecheckMonitorRequest
+	(*RecheckMonitorResponse)(nil),     // 41: frogstats.uptime.monitors.v1.RecheckMonitorResponse
+	(*CatalogEntry)(nil),               // 42: frogstats.uptime.monitors.v1.CatalogEntry
+	nil,                                // 43: frogstats.uptime.monitors.v1.Monitor.LabelsEntry
+	nil,                                // 44: frogstats.uptime.monitors.v1.CatalogEntry.LabelsEntry
+	(v1.MonitorType)(0),                // 45: frogstats.uptime.check.v1.MonitorType
+	(*v1.HttpConfig)(nil),              // 46: frogstats.uptime.check.v1.HttpConfig
+	(*v1.TcpConfig)(nil),               // 47: frogstats.uptime.check.v1.TcpConfig
+	(*v1.ValidationRule)(nil),          // 48: frogstats.uptime.check.v1.ValidationRule
+	(*v1.Retries)(nil),                 // 49: frogstats.uptime.check.v1.Retries
+	(*timestamppb.Timestamp)(nil),      // 50: google.protobuf.Timestamp
+	(*v11.MonitorStatus)(nil),          // 51: frogstats.uptime.events.v1.MonitorStatus
+	(*v1.TlsConfig)(nil),               // 52: frogstats.uptime.check.v1.TlsConfig
+	(*v1.DnsConfig)(nil),               // 53: frogstats.uptime.check.v1.DnsConfig
+	(v11.CurrentStatus)(0),             // 54: frogstats.uptime.events.v1.CurrentStatus
+	(*fieldmaskpb.FieldMask)(nil),      // 55: google.protobuf.FieldMask
+	(*v1.CheckSpec)(nil),               // 56: frogstats.uptime.check.v1.CheckSpec
+	(*emptypb.Empty)(nil),              // 57: google.protobuf.Empty
+	(*v11.Event)(nil),                  // 58: frogstats.uptime.events.v1.Event
 }
 var file_frogstats_uptime_monitors_v1_monitors_proto_depIdxs = []int32{
-	42, // 0: frogstats.uptime.monitors.v1.Monitor.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
-	43, // 1: frogstats.uptime.monitors.v1.Monitor.http_config:type_name -> frogstats.uptime.check.v1.HttpConfig
-	44, // 2: frogstats.uptime.monitors.v1.Monitor.tcp_config:type_name -> frogstats.uptime.check.v1.TcpConfig
-	45, // 3: frogstats.uptime.monitors.v1.Monitor.validation_rules:type_name -> frogstats.uptime.check.v1.ValidationRule
-	46, // 4: frogstats.uptime.monitors.v1.Monitor.retries:type_name -> frogstats.uptime.check.v1.Retries
+	45, // 0: frogstats.uptime.monitors.v1.Monitor.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
+	46, // 1: frogstats.uptime.monitors.v1.Monitor.http_config:type_name -> frogstats.uptime.check.v1.HttpConfig
+	47, // 2: frogstats.uptime.monitors.v1.Monitor.tcp_config:type_name -> frogstats.uptime.check.v1.TcpConfig
+	48, // 3: frogstats.uptime.monitors.v1.Monitor.validation_rules:type_name -> frogstats.uptime.check.v1.ValidationRule
+	49, // 4: frogstats.uptime.monitors.v1.Monitor.retries:type_name -> frogstats.uptime.check.v1.Retries
 	0,  // 5: frogstats.uptime.monitors.v1.Monitor.overlap:type_name -> frogstats.uptime.monitors.v1.Overlap
-	40, // 6: frogstats.uptime.monitors.v1.Monitor.labels:type_name -> frogstats.uptime.monitors.v1.Monitor.LabelsEntry
-	47, // 7: frogstats.uptime.monitors.v1.Monitor.created_at:type_name -> google.protobuf.Timestamp
-	47, // 8: frogstats.uptime.monitors.v1.Monitor.updated_at:type_name -> google.protobuf.Timestamp
-	48, // 9: frogstats.uptime.monitors.v1.Monitor.status:type_name -> frogstats.uptime.events.v1.MonitorStatus
-	49, // 10: frogstats.uptime.monitors.v1.Monitor.tls_config:type_name -> frogstats.uptime.check.v1.TlsConfig
-	50, // 11: frogstats.uptime.monitors.v1.Monitor.dns_config:type_name -> frogstats.uptime.check.v1.DnsConfig
-	42, // 12: frogstats.uptime.monitors.v1.ListMonitorsRequest.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
-	51, // 13: frogstats.uptime.monitors.v1.ListMonitorsRequest.status:type_name -> frogstats.uptime.events.v1.CurrentStatus
+	43, // 6: frogstats.uptime.monitors.v1.Monitor.labels:type_name -> frogstats.uptime.monitors.v1.Monitor.LabelsEntry
+	50, // 7: frogstats.uptime.monitors.v1.Monitor.created_at:type_name -> google.protobuf.Timestamp
+	50, // 8: frogstats.uptime.monitors.v1.Monitor.updated_at:type_name -> google.protobuf.Timestamp
+	51, // 9: frogstats.uptime.monitors.v1.Monitor.status:type_name -> frogstats.uptime.events.v1.MonitorStatus
+	52, // 10: frogstats.uptime.monitors.v1.Monitor.tls_config:type_name -> frogstats.uptime.check.v1.TlsConfig
+	53, // 11: frogstats.uptime.monitors.v1.Monitor.dns_config:type_name -> frogstats.uptime.check.v1.DnsConfig
+	45, // 12: frogstats.uptime.monitors.v1.ListMonitorsRequest.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
+	54, // 13: frogstats.uptime.monitors.v1.ListMonitorsRequest.status:type_name -> frogstats.uptime.events.v1.CurrentStatus
 	2,  // 14: frogstats.uptime.monitors.v1.ListMonitorsResponse.monitors:type_name -> frogstats.uptime.monitors.v1.Monitor
 	2,  // 15: frogstats.uptime.monitors.v1.CreateMonitorRequest.monitor:type_name -> frogstats.uptime.monitors.v1.Monitor
 	2,  // 16: frogstats.uptime.monitors.v1.UpdateMonitorRequest.monitor:type_name -> frogstats.uptime.monitors.v1.Monitor
-	52, // 17: frogstats.uptime.monitors.v1.UpdateMonitorRequest.update_mask:type_name -> google.protobuf.FieldMask
+	55, // 17: frogstats.uptime.monitors.v1.UpdateMonitorRequest.update_mask:type_name -> google.protobuf.FieldMask
 	2,  // 18: frogstats.uptime.monitors.v1.TestMonitorRequest.monitor:type_name -> frogstats.uptime.monitors.v1.Monitor
 	13, // 19: frogstats.uptime.monitors.v1.ListRegionsResponse.regions:type_name -> frogstats.uptime.monitors.v1.Region
-	47, // 20: frogstats.uptime.monitors.v1.Region.last_seen_at:type_name -> google.protobuf.Timestamp
+	50, // 20: frogstats.uptime.monitors.v1.Region.last_seen_at:type_name -> google.protobuf.Timestamp
 	16, // 21: frogstats.uptime.monitors.v1.ListProbersResponse.probers:type_name -> frogstats.uptime.monitors.v1.Prober
-	47, // 22: frogstats.uptime.monitors.v1.Prober.last_seen_at:type_name -> google.protobuf.Timestamp
+	50, // 22: frogstats.uptime.monitors.v1.Prober.last_seen_at:type_name -> google.protobuf.Timestamp
 	1,  // 23: frogstats.uptime.monitors.v1.Prober.health:type_name -> frogstats.uptime.monitors.v1.ProberHealth
 	17, // 24: frogstats.uptime.monitors.v1.Prober.report:type_name -> frogstats.uptime.monitors.v1.ProberReport
-	47, // 25: frogstats.uptime.monitors.v1.Prober.certificate_expires_at:type_name -> google.protobuf.Timestamp
-	47, // 26: frogstats.uptime.monitors.v1.ProberReport.at:type_name -> google.protobuf.Timestamp
+	50, // 25: frogstats.uptime.monitors.v1.Prober.certificate_expires_at:type_name -> google.protobuf.Timestamp
+	50, // 26: frogstats.uptime.monitors.v1.ProberReport.at:type_name -> google.protobuf.Timestamp
 	18, // 27: frogstats.uptime.monitors.v1.ProberReport.faults:type_name -> frogstats.uptime.monitors.v1.ObserverFault
-	47, // 28: frogstats.uptime.monitors.v1.ObserverFault.since:type_name -> google.protobuf.Timestamp
-	47, // 29: frogstats.uptime.monitors.v1.ProberEnrolment.expires_at:type_name -> google.protobuf.Timestamp
-	47, // 30: frogstats.uptime.monitors.v1.ProberCertificate.expires_at:type_name -> google.protobuf.Timestamp
-	47, // 31: frogstats.uptime.monitors.v1.Lease.valid_until:type_name -> google.protobuf.Timestamp
-	47, // 32: frogstats.uptime.monitors.v1.Lease.now:type_name -> google.protobuf.Timestamp
+	50, // 28: frogstats.uptime.monitors.v1.ObserverFault.since:type_name -> google.protobuf.Timestamp
+	50, // 29: frogstats.uptime.monitors.v1.ProberEnrolment.expires_at:type_name -> google.protobuf.Timestamp
+	50, // 30: frogstats.uptime.monitors.v1.ProberCertificate.expires_at:type_name -> google.protobuf.Timestamp
+	50, // 31: frogstats.uptime.monitors.v1.Lease.valid_until:type_name -> google.protobuf.Timestamp
+	50, // 32: frogstats.uptime.monitors.v1.Lease.now:type_name -> google.protobuf.Timestamp
 	30, // 33: frogstats.uptime.monitors.v1.RenewLeaseRequest.released:type_name -> frogstats.uptime.monitors.v1.Released
 	17, // 34: frogstats.uptime.monitors.v1.RenewLeaseRequest.report:type_name -> frogstats.uptime.monitors.v1.ProberReport
-	47, // 35: frogstats.uptime.monitors.v1.RenewLeaseRequest.left_at:type_name -> google.protobuf.Timestamp
-	47, // 36: frogstats.uptime.monitors.v1.Released.until:type_name -> google.protobuf.Timestamp
+	50, // 35: frogstats.uptime.monitors.v1.RenewLeaseRequest.left_at:type_name -> google.protobuf.Timestamp
+	50, // 36: frogstats.uptime.monitors.v1.Released.until:type_name -> google.protobuf.Timestamp
 	28, // 37: frogstats.uptime.monitors.v1.RenewLeaseResponse.lease:type_name -> frogstats.uptime.monitors.v1.Lease
-	47, // 38: frogstats.uptime.monitors.v1.Removal.until:type_name -> google.protobuf.Timestamp
-	36, // 39: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.assigned:type_name -> frogstats.uptime.monitors.v1.Assignment
-	34, // 40: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.snapshot_complete:type_name -> frogstats.uptime.monitors.v1.SnapshotComplete
-	35, // 41: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.heartbeat:type_name -> frogstats.uptime.monitors.v1.Heartbeat
+	50, // 38: frogstats.uptime.monitors.v1.Removal.until:type_name -> google.protobuf.Timestamp
+	37, // 39: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.assigned:type_name -> frogstats.uptime.monitors.v1.Assignment
+	35, // 40: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.snapshot_complete:type_name -> frogstats.uptime.monitors.v1.SnapshotComplete
+	36, // 41: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.heartbeat:type_name -> frogstats.uptime.monitors.v1.Heartbeat
 	28, // 42: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.lease:type_name -> frogstats.uptime.monitors.v1.Lease
 	32, // 43: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.removal:type_name -> frogstats.uptime.monitors.v1.Removal
-	53, // 44: frogstats.uptime.monitors.v1.Assignment.spec:type_name -> frogstats.uptime.check.v1.CheckSpec
-	0,  // 45: frogstats.uptime.monitors.v1.Assignment.overlap:type_name -> frogstats.uptime.monitors.v1.Overlap
-	47, // 46: frogstats.uptime.monitors.v1.Assignment.active_since:type_name -> google.protobuf.Timestamp
-	47, // 47: frogstats.uptime.monitors.v1.Assignment.account_from:type_name -> google.protobuf.Timestamp
-	39, // 48: frogstats.uptime.monitors.v1.WatchCatalogResponse.upserted:type_name -> frogstats.uptime.monitors.v1.CatalogEntry
-	34, // 49: frogstats.uptime.monitors.v1.WatchCatalogResponse.snapshot_complete:type_name -> frogstats.uptime.monitors.v1.SnapshotComplete
-	35, // 50: frogstats.uptime.monitors.v1.WatchCatalogResponse.heartbeat:type_name -> frogstats.uptime.monitors.v1.Heartbeat
-	42, // 51: frogstats.uptime.monitors.v1.CatalogEntry.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
-	47, // 52: frogstats.uptime.monitors.v1.CatalogEntry.created_at:type_name -> google.protobuf.Timestamp
-	47, // 53: frogstats.uptime.monitors.v1.CatalogEntry.updated_at:type_name -> google.protobuf.Timestamp
-	41, // 54: frogstats.uptime.monitors.v1.CatalogEntry.labels:type_name -> frogstats.uptime.monitors.v1.CatalogEntry.LabelsEntry
-	3,  // 55: frogstats.uptime.monitors.v1.MonitorsService.ListMonitors:input_type -> frogstats.uptime.monitors.v1.ListMonitorsRequest
-	5,  // 56: frogstats.uptime.monitors.v1.MonitorsService.GetMonitor:input_type -> frogstats.uptime.monitors.v1.GetMonitorRequest
-	6,  // 57: frogstats.uptime.monitors.v1.MonitorsService.CreateMonitor:input_type -> frogstats.uptime.monitors.v1.CreateMonitorRequest
-	7,  // 58: frogstats.uptime.monitors.v1.MonitorsService.UpdateMonitor:input_type -> frogstats.uptime.monitors.v1.UpdateMonitorRequest
-	8,  // 59: frogstats.uptime.monitors.v1.MonitorsService.DeleteMonitor:input_type -> frogstats.uptime.monitors.v1.DeleteMonitorRequest
-	9,  // 60: frogstats.uptime.monitors.v1.MonitorsService.CheckMonitor:input_type -> frogstats.uptime.monitors.v1.CheckMonitorRequest
-	10, // 61: frogstats.uptime.monitors.v1.MonitorsService.TestMonitor:input_type -> frogstats.uptime.monitors.v1.TestMonitorRequest
-	11, // 62: frogstats.uptime.monitors.v1.MonitorsService.ListRegions:input_type -> frogstats.uptime.monitors.v1.ListRegionsRequest
-	14, // 63: frogstats.uptime.monitors.v1.MonitorsService.ListProbers:input_type -> frogstats.uptime.monitors.v1.ListProbersRequest
-	19, // 64: frogstats.uptime.monitors.v1.MonitorsService.EnrolProber:input_type -> frogstats.uptime.monitors.v1.EnrolProberRequest
-	21, // 65: frogstats.uptime.monitors.v1.MonitorsService.RemoveProber:input_type -> frogstats.uptime.monitors.v1.RemoveProberRequest
-	27, // 66: frogstats.uptime.monitors.v1.AssignmentsService.WatchAssignments:input_type -> frogstats.uptime.monitors.v1.WatchAssignmentsRequest
-	29, // 67: frogstats.uptime.monitors.v1.AssignmentsService.RenewLease:input_type -> frogstats.uptime.monitors.v1.RenewLeaseRequest
-	22, // 68: frogstats.uptime.monitors.v1.EnrolmentService.JoinProber:input_type -> frogstats.uptime.monitors.v1.JoinProberRequest
-	23, // 69: frogstats.uptime.monitors.v1.EnrolmentService.RotateCertificate:input_type -> frogstats.uptime.monitors.v1.RotateCertificateRequest
-	25, // 70: frogstats.uptime.monitors.v1.EnrolmentService.AuthenticateProber:input_type -> frogstats.uptime.monitors.v1.AuthenticateProberRequest
-	37, // 71: frogstats.uptime.monitors.v1.CatalogService.WatchCatalog:input_type -> frogstats.uptime.monitors.v1.WatchCatalogRequest
-	4,  // 72: frogstats.uptime.monitors.v1.MonitorsService.ListMonitors:output_type -> frogstats.uptime.monitors.v1.ListMonitorsResponse
-	2,  // 73: frogstats.uptime.monitors.v1.MonitorsService.GetMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
-	2,  // 74: frogstats.uptime.monitors.v1.MonitorsService.CreateMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
-	2,  // 75: frogstats.uptime.monitors.v1.MonitorsService.UpdateMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
-	54, // 76: frogstats.uptime.monitors.v1.MonitorsService.DeleteMonitor:output_type -> google.protobuf.Empty
-	55, // 77: frogstats.uptime.monitors.v1.MonitorsService.CheckMonitor:output_type -> frogstats.uptime.events.v1.Event
-	55, // 78: frogstats.uptime.monitors.v1.MonitorsService.TestMonitor:output_type -> frogstats.uptime.events.v1.Event
-	12, // 79: frogstats.uptime.monitors.v1.MonitorsService.ListRegions:output_type -> frogstats.uptime.monitors.v1.ListRegionsResponse
-	15, // 80: frogstats.uptime.monitors.v1.MonitorsService.ListProbers:output_type -> frogstats.uptime.monitors.v1.ListProbersResponse
-	20, // 81: frogstats.uptime.monitors.v1.MonitorsService.EnrolProber:output_type -> frogstats.uptime.monitors.v1.ProberEnrolment
-	54, // 82: frogstats.uptime.monitors.v1.MonitorsService.RemoveProber:output_type -> google.protobuf.Empty
-	33, // 83: frogstats.uptime.monitors.v1.AssignmentsService.WatchAssignments:output_type -> frogstats.uptime.monitors.v1.WatchAssignmentsResponse
-	31, // 84: frogstats.uptime.monitors.v1.AssignmentsService.RenewLease:output_type -> frogstats.uptime.monitors.v1.RenewLeaseResponse
-	24, // 85: frogstats.uptime.monitors.v1.EnrolmentService.JoinProber:output_type -> frogstats.uptime.monitors.v1.ProberCertificate
-	24, // 86: frogstats.uptime.monitors.v1.EnrolmentService.RotateCertificate:output_type -> frogstats.uptime.monitors.v1.ProberCertificate
-	26, // 87: frogstats.uptime.monitors.v1.EnrolmentService.AuthenticateProber:output_type -> frogstats.uptime.monitors.v1.AuthenticateProberResponse
-	38, // 88: frogstats.uptime.monitors.v1.CatalogService.WatchCatalog:output_type -> frogstats.uptime.monitors.v1.WatchCatalogResponse
-	72, // [72:89] is the sub-list for method output_type
-	55, // [55:72] is the sub-list for method input_type
-	55, // [55:55] is the sub-list for extension type_name
-	55, // [55:55] is the sub-list for extension extendee
-	0,  // [0:55] is the sub-list for field type_name
+	34, // 44: frogstats.uptime.monitors.v1.WatchAssignmentsResponse.recheck:type_name -> frogstats.uptime.monitors.v1.Recheck
+	56, // 45: frogstats.uptime.monitors.v1.Assignment.spec:type_name -> frogstats.uptime.check.v1.CheckSpec
+	0,  // 46: frogstats.uptime.monitors.v1.Assignment.overlap:type_name -> frogstats.uptime.monitors.v1.Overlap
+	50, // 47: frogstats.uptime.monitors.v1.Assignment.active_since:type_name -> google.protobuf.Timestamp
+	50, // 48: frogstats.uptime.monitors.v1.Assignment.account_from:type_name -> google.protobuf.Timestamp
+	42, // 49: frogstats.uptime.monitors.v1.WatchCatalogResponse.upserted:type_name -> frogstats.uptime.monitors.v1.CatalogEntry
+	35, // 50: frogstats.uptime.monitors.v1.WatchCatalogResponse.snapshot_complete:type_name -> frogstats.uptime.monitors.v1.SnapshotComplete
+	36, // 51: frogstats.uptime.monitors.v1.WatchCatalogResponse.heartbeat:type_name -> frogstats.uptime.monitors.v1.Heartbeat
+	45, // 52: frogstats.uptime.monitors.v1.CatalogEntry.monitor_type:type_name -> frogstats.uptime.check.v1.MonitorType
+	50, // 53: frogstats.uptime.monitors.v1.CatalogEntry.created_at:type_name -> google.protobuf.Timestamp
+	50, // 54: frogstats.uptime.monitors.v1.CatalogEntry.updated_at:type_name -> google.protobuf.Timestamp
+	44, // 55: frogstats.uptime.monitors.v1.CatalogEntry.labels:type_name -> frogstats.uptime.monitors.v1.CatalogEntry.LabelsEntry
+	3,  // 56: frogstats.uptime.monitors.v1.MonitorsService.ListMonitors:input_type -> frogstats.uptime.monitors.v1.ListMonitorsRequest
+	5,  // 57: frogstats.uptime.monitors.v1.MonitorsService.GetMonitor:input_type -> frogstats.uptime.monitors.v1.GetMonitorRequest
+	6,  // 58: frogstats.uptime.monitors.v1.MonitorsService.CreateMonitor:input_type -> frogstats.uptime.monitors.v1.CreateMonitorRequest
+	7,  // 59: frogstats.uptime.monitors.v1.MonitorsService.UpdateMonitor:input_type -> frogstats.uptime.monitors.v1.UpdateMonitorRequest
+	8,  // 60: frogstats.uptime.monitors.v1.MonitorsService.DeleteMonitor:input_type -> frogstats.uptime.monitors.v1.DeleteMonitorRequest
+	9,  // 61: frogstats.uptime.monitors.v1.MonitorsService.CheckMonitor:input_type -> frogstats.uptime.monitors.v1.CheckMonitorRequest
+	10, // 62: frogstats.uptime.monitors.v1.MonitorsService.TestMonitor:input_type -> frogstats.uptime.monitors.v1.TestMonitorRequest
+	11, // 63: frogstats.uptime.monitors.v1.MonitorsService.ListRegions:input_type -> frogstats.uptime.monitors.v1.ListRegionsRequest
+	14, // 64: frogstats.uptime.monitors.v1.MonitorsService.ListProbers:input_type -> frogstats.uptime.monitors.v1.ListProbersRequest
+	19, // 65: frogstats.uptime.monitors.v1.MonitorsService.EnrolProber:input_type -> frogstats.uptime.monitors.v1.EnrolProberRequest
+	21, // 66: frogstats.uptime.monitors.v1.MonitorsService.RemoveProber:input_type -> frogstats.uptime.monitors.v1.RemoveProberRequest
+	27, // 67: frogstats.uptime.monitors.v1.AssignmentsService.WatchAssignments:input_type -> frogstats.uptime.monitors.v1.WatchAssignmentsRequest
+	29, // 68: frogstats.uptime.monitors.v1.AssignmentsService.RenewLease:input_type -> frogstats.uptime.monitors.v1.RenewLeaseRequest
+	22, // 69: frogstats.uptime.monitors.v1.EnrolmentService.JoinProber:input_type -> frogstats.uptime.monitors.v1.JoinProberRequest
+	23, // 70: frogstats.uptime.monitors.v1.EnrolmentService.RotateCertificate:input_type -> frogstats.uptime.monitors.v1.RotateCertificateRequest
+	25, // 71: frogstats.uptime.monitors.v1.EnrolmentService.AuthenticateProber:input_type -> frogstats.uptime.monitors.v1.AuthenticateProberRequest
+	38, // 72: frogstats.uptime.monitors.v1.CatalogService.WatchCatalog:input_type -> frogstats.uptime.monitors.v1.WatchCatalogRequest
+	40, // 73: frogstats.uptime.monitors.v1.CatalogService.RecheckMonitor:input_type -> frogstats.uptime.monitors.v1.RecheckMonitorRequest
+	4,  // 74: frogstats.uptime.monitors.v1.MonitorsService.ListMonitors:output_type -> frogstats.uptime.monitors.v1.ListMonitorsResponse
+	2,  // 75: frogstats.uptime.monitors.v1.MonitorsService.GetMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
+	2,  // 76: frogstats.uptime.monitors.v1.MonitorsService.CreateMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
+	2,  // 77: frogstats.uptime.monitors.v1.MonitorsService.UpdateMonitor:output_type -> frogstats.uptime.monitors.v1.Monitor
+	57, // 78: frogstats.uptime.monitors.v1.MonitorsService.DeleteMonitor:output_type -> google.protobuf.Empty
+	58, // 79: frogstats.uptime.monitors.v1.MonitorsService.CheckMonitor:output_type -> frogstats.uptime.events.v1.Event
+	58, // 80: frogstats.uptime.monitors.v1.MonitorsService.TestMonitor:output_type -> frogstats.uptime.events.v1.Event
+	12, // 81: frogstats.uptime.monitors.v1.MonitorsService.ListRegions:output_type -> frogstats.uptime.monitors.v1.ListRegionsResponse
+	15, // 82: frogstats.uptime.monitors.v1.MonitorsService.ListProbers:output_type -> frogstats.uptime.monitors.v1.ListProbersResponse
+	20, // 83: frogstats.uptime.monitors.v1.MonitorsService.EnrolProber:output_type -> frogstats.uptime.monitors.v1.ProberEnrolment
+	57, // 84: frogstats.uptime.monitors.v1.MonitorsService.RemoveProber:output_type -> google.protobuf.Empty
+	33, // 85: frogstats.uptime.monitors.v1.AssignmentsService.WatchAssignments:output_type -> frogstats.uptime.monitors.v1.WatchAssignmentsResponse
+	31, // 86: frogstats.uptime.monitors.v1.AssignmentsService.RenewLease:output_type -> frogstats.uptime.monitors.v1.RenewLeaseResponse
+	24, // 87: frogstats.uptime.monitors.v1.EnrolmentService.JoinProber:output_type -> frogstats.uptime.monitors.v1.ProberCertificate
+	24, // 88: frogstats.uptime.monitors.v1.EnrolmentService.RotateCertificate:output_type -> frogstats.uptime.monitors.v1.ProberCertificate
+	26, // 89: frogstats.uptime.monitors.v1.EnrolmentService.AuthenticateProber:output_type -> frogstats.uptime.monitors.v1.AuthenticateProberResponse
+	39, // 90: frogstats.uptime.monitors.v1.CatalogService.WatchCatalog:output_type -> frogstats.uptime.monitors.v1.WatchCatalogResponse
+	41, // 91: frogstats.uptime.monitors.v1.CatalogService.RecheckMonitor:output_type -> frogstats.uptime.monitors.v1.RecheckMonitorResponse
+	74, // [74:92] is the sub-list for method output_type
+	56, // [56:74] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_monitors_v1_monitors_proto_init() }
@@ -3806,8 +4009,9 @@ func file_frogstats_uptime_monitors_v1_monitors_proto_init() {
 		(*WatchAssignmentsResponse_Heartbeat)(nil),
 		(*WatchAssignmentsResponse_Lease)(nil),
 		(*WatchAssignmentsResponse_Removal)(nil),
+		(*WatchAssignmentsResponse_Recheck)(nil),
 	}
-	file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[36].OneofWrappers = []any{
+	file_frogstats_uptime_monitors_v1_monitors_proto_msgTypes[37].OneofWrappers = []any{
 		(*WatchCatalogResponse_Upserted)(nil),
 		(*WatchCatalogResponse_RemovedMonitorId)(nil),
 		(*WatchCatalogResponse_SnapshotComplete)(nil),
@@ -3819,7 +4023,7 @@ func file_frogstats_uptime_monitors_v1_monitors_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc), len(file_frogstats_uptime_monitors_v1_monitors_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   40,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

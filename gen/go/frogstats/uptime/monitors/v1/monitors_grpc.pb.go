@@ -899,7 +899,8 @@ var EnrolmentService_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
-	CatalogService_WatchCatalog_FullMethodName = "/frogstats.uptime.monitors.v1.CatalogService/WatchCatalog"
+	CatalogService_WatchCatalog_FullMethodName   = "/frogstats.uptime.monitors.v1.CatalogService/WatchCatalog"
+	CatalogService_RecheckMonitor_FullMethodName = "/frogstats.uptime.monitors.v1.CatalogService/RecheckMonitor"
 )
 
 // CatalogServiceClient is the client API for CatalogService service.
@@ -911,6 +912,10 @@ type CatalogServiceClient interface {
 	// WatchCatalog sends every monitor that is not deleted, of all organizations, then
 	// snapshot_complete, then each change as it is committed.
 	WatchCatalog(ctx context.Context, in *WatchCatalogRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchCatalogResponse], error)
+	// RecheckMonitor asks the probers that hold a monitor to check it once besides its schedule, as soon as they can. It returns when
+	// that is noted, not when it is done; what comes of it is a result like any other. Who holds nothing when it hears of it, or does
+	// not know of such wishes, does nothing. NOT_FOUND for a monitor that is not the organization's.
+	RecheckMonitor(ctx context.Context, in *RecheckMonitorRequest, opts ...grpc.CallOption) (*RecheckMonitorResponse, error)
 }
 
 type catalogServiceClient struct {
@@ -940,6 +945,16 @@ func (c *catalogServiceClient) WatchCatalog(ctx context.Context, in *WatchCatalo
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type CatalogService_WatchCatalogClient = grpc.ServerStreamingClient[WatchCatalogResponse]
 
+func (c *catalogServiceClient) RecheckMonitor(ctx context.Context, in *RecheckMonitorRequest, opts ...grpc.CallOption) (*RecheckMonitorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RecheckMonitorResponse)
+	err := c.cc.Invoke(ctx, CatalogService_RecheckMonitor_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // CatalogServiceServer is the server API for CatalogService service.
 // All implementations must embed UnimplementedCatalogServiceServer
 // for forward compatibility.
@@ -949,6 +964,10 @@ type CatalogServiceServer interface {
 	// WatchCatalog sends every monitor that is not deleted, of all organizations, then
 	// snapshot_complete, then each change as it is committed.
 	WatchCatalog(*WatchCatalogRequest, grpc.ServerStreamingServer[WatchCatalogResponse]) error
+	// RecheckMonitor asks the probers that hold a monitor to check it once besides its schedule, as soon as they can. It returns when
+	// that is noted, not when it is done; what comes of it is a result like any other. Who holds nothing when it hears of it, or does
+	// not know of such wishes, does nothing. NOT_FOUND for a monitor that is not the organization's.
+	RecheckMonitor(context.Context, *RecheckMonitorRequest) (*RecheckMonitorResponse, error)
 	mustEmbedUnimplementedCatalogServiceServer()
 }
 
@@ -961,6 +980,9 @@ type UnimplementedCatalogServiceServer struct{}
 
 func (UnimplementedCatalogServiceServer) WatchCatalog(*WatchCatalogRequest, grpc.ServerStreamingServer[WatchCatalogResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchCatalog not implemented")
+}
+func (UnimplementedCatalogServiceServer) RecheckMonitor(context.Context, *RecheckMonitorRequest) (*RecheckMonitorResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RecheckMonitor not implemented")
 }
 func (UnimplementedCatalogServiceServer) mustEmbedUnimplementedCatalogServiceServer() {}
 func (UnimplementedCatalogServiceServer) testEmbeddedByValue()                        {}
@@ -994,13 +1016,36 @@ func _CatalogService_WatchCatalog_Handler(srv interface{}, stream grpc.ServerStr
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type CatalogService_WatchCatalogServer = grpc.ServerStreamingServer[WatchCatalogResponse]
 
+func _CatalogService_RecheckMonitor_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RecheckMonitorRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CatalogServiceServer).RecheckMonitor(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CatalogService_RecheckMonitor_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CatalogServiceServer).RecheckMonitor(ctx, req.(*RecheckMonitorRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // CatalogService_ServiceDesc is the grpc.ServiceDesc for CatalogService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
 var CatalogService_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "frogstats.uptime.monitors.v1.CatalogService",
 	HandlerType: (*CatalogServiceServer)(nil),
-	Methods:     []grpc.MethodDesc{},
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "RecheckMonitor",
+			Handler:    _CatalogService_RecheckMonitor_Handler,
+		},
+	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "WatchCatalog",
