@@ -43,6 +43,8 @@ type Effects struct {
 	Incident *Incident
 	Triggers []Trigger
 	Messages []Message
+	// Recheck says that those that the monitor's hold waits for are to be checked at once. It is a wish, and no part of the state.
+	Recheck bool
 }
 
 // Evaluate says what the entry does to the monitor's state, and what is to be stored and told because of it. It is a pure

@@ -7,7 +7,8 @@ import (
 
 // A monitor may depend on others: a host on its router. When it begins to fail while one of those is down, or may be about to be seen
 // down, it is held: history goes on, and nobody is told, as in maintenance. What is held is told when that was not the reason, or is
-// no reason any more; what has ended meanwhile is not told at all.
+// no reason any more; what has ended meanwhile is not told at all. Those that may be about to be seen down are checked at once, so that
+// this is known within seconds (see Effects.Recheck); when that cannot be had, by when they would have been seen by their schedules.
 
 // Relative is what evaluation knows of a monitor that another depends on, or that depends on another.
 type Relative struct {
@@ -42,6 +43,9 @@ const (
 	familySlack = 5 * time.Second
 	// holdEvery is how often a hold is looked at when nothing happens.
 	holdEvery = time.Minute
+	// waitEvery is the same while somebody is waited for, who is then checked once more: the check before may not have come about, or
+	// its prober's clock may be behind that of the prober that saw the failure.
+	waitEvery = 15 * time.Second
 )
 
 func (s State) held() *Hold {
@@ -140,6 +144,7 @@ func (h Hold) due(at time.Time) time.Time {
 	earlier(h.Until)
 	for _, w := range h.Wait {
 		earlier(w.Until)
+		earlier(at.Add(waitEvery))
 	}
 	return due
 }
@@ -154,6 +159,7 @@ func (v *evaluation) hold(since time.Time) {
 		return
 	}
 	h.Look = h.due(v.entry.At)
+	v.out.Recheck = len(h.Wait) > 0
 	if !v.state.muted() {
 		v.beginQuiet(func(o *Overlay) { o.Hold = &h })
 		return
@@ -176,6 +182,7 @@ func (v *evaluation) depend(at time.Time) {
 		v.saveIncident(func(i *Incident) { i.AffectedBy = next.By })
 	}
 	if next.Look = h.Look; !at.Before(h.Look) || next.due(at).Before(h.Look) {
+		v.out.Recheck = len(next.Wait) > 0 // nothing came of it so far
 		next.Look = next.due(at)
 	}
 	if !sameHold(*h, next) {

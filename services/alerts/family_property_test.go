@@ -80,8 +80,10 @@ func TestFamiliesAgainstWhatMustHold(t *testing.T) {
 			start := State{Channels: []Channel{testChannel(1, EventDown, EventRecovery)}, Rules: []RuleState{testRule(1, Conditions{Failures: 2})}}
 			whole, cut, alone := newVillage(n, on, start), newVillage(n, on, start), newVillage(n, nil, start)
 			for _, e := range l.entries {
+				waited := whole.waits()
 				whole.feed(e)
 				alone.feed(e)
+				wantRechecks(t, waited, whole)
 				for _, m := range whole.messages[whole.checked:] {
 					if m.Opens() && whole.downParents(m.MonitorID) {
 						t.Errorf("told of %d at %v, behind what is down", m.MonitorID, m.OccurredAt)
@@ -91,7 +93,9 @@ func TestFamiliesAgainstWhatMustHold(t *testing.T) {
 			}
 			for rest := l.entries; len(rest) > 0; {
 				k := rapid.IntRange(1, len(rest)).Draw(t, "batch")
+				waited := cut.waits()
 				cut.feed(rest[:k]...)
+				wantRechecks(t, waited, cut)
 				rest = rest[k:]
 			}
 			opts := []cmp.Option{cmpopts.EquateEmpty(), cmp.Comparer(func(a, b Stamp) bool { return time.Time(a).Equal(time.Time(b)) })}
@@ -136,6 +140,36 @@ func TestFamiliesAgainstWhatMustHold(t *testing.T) {
 		ok = os.Getenv("FROGUP_TORTURE") != "" && steps < stepsInEarnest && !t.Failed()
 	}
 	t.Logf("%d steps in %d rounds, %d messages, %d outages not told in the end", steps, rounds, told, hidden)
+}
+
+// waits are those that each monitor's hold waits for.
+func (v *village) waits() map[uint32]Hold {
+	out := map[uint32]Hold{}
+	for id, s := range v.states {
+		if h := s.held(); h != nil && h.By == 0 && len(h.Wait) > 0 {
+			out[id] = *h
+		}
+	}
+	return out
+}
+
+// wantRechecks wants a check of whoever has come to be waited for in the last batch, and of nobody who is not.
+func wantRechecks(t *rapid.T, before map[uint32]Hold, v *village) {
+	waited := map[uint32]bool{}
+	for id, h := range v.waits() {
+		for _, w := range h.Wait {
+			waited[w.ID] = true
+			asked := slices.ContainsFunc(v.rechecks, func(r Recheck) bool { return r.ID == w.ID && r.OrganizationID == testOrg && !r.Until.Before(w.Until) })
+			if was, held := before[id]; !asked && (!held || !was.Since.Equal(h.Since)) {
+				t.Errorf("monitor %d begins to wait for %d, and that is not checked: %+v", id, w.ID, v.rechecks)
+			}
+		}
+	}
+	for _, r := range v.rechecks {
+		if !waited[r.ID] {
+			t.Errorf("monitor %d is checked, and nobody waits for it", r.ID)
+		}
+	}
 }
 
 func (v *village) downParents(id uint32) bool {

@@ -16,6 +16,7 @@ type village struct {
 	incidents map[uint32]Incident
 	triggers  map[uint32]Trigger
 	messages  []Message
+	rechecks  []Recheck // of the last batch
 	ended     map[uint32]time.Time
 	seq       int
 	checked   int // messages that were looked at
@@ -88,7 +89,7 @@ func (v *village) given(entries []Entry) map[uint32]State {
 // feed evaluates entries in one batch and stores it. Entries without a number get the next, but for ticks.
 func (v *village) feed(entries ...Entry) {
 	b := Fold(v.progress, v.given(entries), entries, second(5000))
-	v.progress = b.Progress
+	v.progress, v.rechecks = b.Progress, b.Rechecks
 	for id, s := range v.states {
 		if known, ok := b.Known[id]; ok {
 			s.Known = known

@@ -23,6 +23,13 @@ type Batch struct {
 	Incidents []Incident             // new or changed, by id
 	Triggers  []Trigger              // new or changed, by id
 	Messages  []Message              // in the order they are to be sent
+	Rechecks  []Recheck              // by monitor; not stored: who stores the batch asks for them
+}
+
+// Recheck is a monitor that is to be checked at once, because others are held until it is known whether it is down.
+type Recheck struct {
+	MonitorRef
+	Until time.Time // when that does not matter any more
 }
 
 // Fold evaluates entries one after the other. Entries that the progress has passed already are left out, so that reading a
@@ -32,7 +39,7 @@ func Fold(p Progress, states map[uint32]State, entries []Entry, now time.Time) B
 	f := folding{
 		batch:  Batch{Progress: p, Known: map[uint32]Status{}, Blind: map[uint32]time.Time{}, Overlays: map[uint32]*Overlay{}, Samples: map[uint32]*Samples{}, Changes: map[uint32][]time.Time{}},
 		states: maps.Clone(states), ended: map[uint32]time.Time{}, children: map[uint32][]uint32{}, now: now,
-		incidents: map[uint32]Incident{}, triggers: map[uint32]Trigger{},
+		incidents: map[uint32]Incident{}, triggers: map[uint32]Trigger{}, waiting: map[uint32]bool{},
 	}
 	for _, id := range slices.Sorted(maps.Keys(states)) {
 		for _, parent := range states[id].Parents {
@@ -63,6 +70,7 @@ func Fold(p Progress, states map[uint32]State, entries []Entry, now time.Time) B
 		}
 	}
 	f.batch.Incidents, f.batch.Triggers = byID(f.incidents), byID(f.triggers)
+	f.batch.Rechecks = f.rechecks()
 	return f.batch
 }
 
@@ -74,7 +82,27 @@ type folding struct {
 	ended     map[uint32]time.Time // by monitor, when its last outage ended, of those that ended in this run
 	incidents map[uint32]Incident
 	triggers  map[uint32]Trigger
+	waiting   map[uint32]bool // monitors whose parents were to be checked at once
 	now       time.Time
+}
+
+// rechecks are the monitors that are still waited for at the end of the run.
+func (f *folding) rechecks() []Recheck {
+	found := map[uint32]Recheck{}
+	for id := range f.waiting {
+		s := f.states[id]
+		h := s.held()
+		if h == nil || h.By != 0 {
+			continue
+		}
+		for _, w := range h.Wait {
+			r := Recheck{MonitorRef{ID: w.ID, OrganizationID: s.Monitor.OrganizationID}, w.Until}
+			if r.Until.After(found[w.ID].Until) {
+				found[w.ID] = r
+			}
+		}
+	}
+	return byID(found)
 }
 
 // take evaluates an entry, of which seen is the monitor that was seen to work, if that is the cause of it.
@@ -112,6 +140,9 @@ func (f *folding) take(e Entry, seen uint32) {
 		f.triggers[t.ID] = t
 	}
 	b.Messages = append(b.Messages, effects.Messages...)
+	if effects.Recheck {
+		f.waiting[e.MonitorID] = true
+	}
 }
 
 // relatives are as they are by now.

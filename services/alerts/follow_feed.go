@@ -21,6 +21,7 @@ type feedFollower struct {
 	figures   *figures
 	committed func()          // called when there may be messages to send
 	observed  func([]Entry)   // called with what was evaluated
+	recheck   func([]Recheck) // called with what is to be checked at once
 	ready     <-chan struct{} // closed when the monitors' names are known
 	windows   <-chan struct{} // closed when the maintenance windows are known
 	caughtUp  atomic.Bool     // a stream is open, and all that was in the feed when it was opened is evaluated
@@ -126,6 +127,7 @@ func (f *feedFollower) evaluated(ctx context.Context, entries []Entry, b Batch) 
 	if len(b.Messages) > 0 {
 		f.committed()
 	}
+	f.recheck(b.Rechecks)
 	f.observed(entries)
 }
 

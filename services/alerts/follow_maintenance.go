@@ -121,6 +121,7 @@ type maintenanceWatch struct {
 	log       *slog.Logger
 	caughtUp  *atomic.Bool
 	committed func()
+	recheck   func([]Recheck)
 	pruned    time.Time
 }
 
@@ -160,14 +161,17 @@ func (w *maintenanceWatch) end(ctx context.Context, monitors []MonitorRef, at ti
 		monitors[i].Family = true
 		ticks = append(ticks, Entry{OrganizationID: m.OrganizationID, MonitorID: m.ID, At: at})
 	}
-	told := 0
+	var b Batch
 	err := w.store.Advance(ctx, monitors, at, func(p Progress, states map[uint32]State) Batch {
-		b := Fold(p, states, ticks, at)
-		told = len(b.Messages)
+		b = Fold(p, states, ticks, at)
 		return b
 	})
-	if err == nil && told > 0 {
+	if err != nil {
+		return err
+	}
+	w.recheck(b.Rechecks)
+	if len(b.Messages) > 0 {
 		w.committed()
 	}
-	return err
+	return nil
 }

@@ -350,6 +350,21 @@ type fakeMonitors struct {
 	changed chan struct{}
 
 	maintenance fakeMaintenance
+
+	asked []*monitorsv1.RecheckMonitorRequest
+	check func(id uint32) error // what comes of a wish for a check; nil: this version knows none
+}
+
+// RecheckMonitor is a wish for a check.
+func (f *fakeMonitors) RecheckMonitor(ctx context.Context, in *monitorsv1.RecheckMonitorRequest) (*monitorsv1.RecheckMonitorResponse, error) {
+	f.mu.Lock()
+	check := f.check
+	if f.asked = append(f.asked, in); check == nil {
+		f.mu.Unlock()
+		return f.UnimplementedCatalogServiceServer.RecheckMonitor(ctx, in)
+	}
+	f.mu.Unlock()
+	return &monitorsv1.RecheckMonitorResponse{}, check(in.GetMonitorId())
 }
 
 func newFakeMonitors() *fakeMonitors {

@@ -78,6 +78,7 @@ type Service struct {
 	fallbacks *fallbackWatch
 	reminders *reminderWatch
 	canaries  *canaryKeeper
+	rechecks  *rechecker
 
 	silence     *silenceWatch
 	windows     *windowFollower
@@ -122,7 +123,8 @@ func New(d Deps) (*Service, error) {
 	s.canaries = &canaryKeeper{store: d.Store, notices: s.notices, log: log, send: func(ctx context.Context, c Claim, at time.Time) Result {
 		return s.courier.send(ctx, c, at)
 	}}
-	s.silence = &silenceWatch{store: d.Store, log: log, committed: s.courier.nudge}
+	s.rechecks = newRechecker(monitorsv1.NewCatalogServiceClient(d.Monitors), log)
+	s.silence = &silenceWatch{store: d.Store, log: log, committed: s.courier.nudge, recheck: s.rechecks.want}
 	s.windows = &windowFollower{
 		store: d.Store, windows: monitorsv1.NewMaintenanceServiceClient(d.Monitors), log: log, ready: make(chan struct{}),
 	}
@@ -130,9 +132,11 @@ func New(d Deps) (*Service, error) {
 	s.catalog = newCatalogFollower(d.Store, monitorsv1.NewCatalogServiceClient(d.Monitors), log)
 	s.feed = &feedFollower{
 		store: d.Store, feed: eventsv1.NewFeedServiceClient(d.Events), status: status, log: log, figures: figures,
-		committed: s.courier.nudge, observed: s.uptime.note, ready: s.catalog.ready, windows: s.windows.ready,
+		committed: s.courier.nudge, observed: s.uptime.note, recheck: s.rechecks.want, ready: s.catalog.ready, windows: s.windows.ready,
 	}
-	s.maintenance = &maintenanceWatch{store: d.Store, log: log, caughtUp: &s.feed.caughtUp, committed: s.courier.nudge}
+	s.maintenance = &maintenanceWatch{
+		store: d.Store, log: log, caughtUp: &s.feed.caughtUp, committed: s.courier.nudge, recheck: s.rechecks.want,
+	}
 	return s, nil
 }
 
@@ -154,7 +158,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.courier.alive.beat()
 	g, ctx := errgroup.WithContext(ctx)
 	for _, part := range []func(context.Context){
-		s.catalog.run, s.windows.run, s.feed.run, s.maintenance.run, s.uptime.run, s.silence.run, s.courier.run, s.fallbacks.run, s.reminders.run, s.canaries.run, s.notices.run, s.look, s.prune,
+		s.catalog.run, s.windows.run, s.feed.run, s.maintenance.run, s.uptime.run, s.silence.run, s.courier.run, s.fallbacks.run, s.reminders.run, s.canaries.run, s.rechecks.run, s.notices.run, s.look, s.prune,
 	} {
 		g.Go(func() error {
 			part(ctx)

@@ -20,6 +20,7 @@ type silenceWatch struct {
 	store     Store
 	log       *slog.Logger
 	committed func()
+	recheck   func([]Recheck)
 }
 
 func (w *silenceWatch) run(ctx context.Context) {
@@ -41,16 +42,16 @@ func (w *silenceWatch) look(ctx context.Context, at time.Time) error {
 	for _, m := range monitors {
 		ticks = append(ticks, Entry{OrganizationID: m.OrganizationID, MonitorID: m.ID, At: at})
 	}
-	told := 0
+	var b Batch
 	err = w.store.Advance(ctx, monitors, at, func(p Progress, states map[uint32]State) Batch {
-		b := Fold(p, states, ticks, at)
-		told = len(b.Messages)
+		b = Fold(p, states, ticks, at)
 		return b
 	})
 	if err != nil {
 		return fmt.Errorf("evaluate: %w", err)
 	}
-	if told > 0 {
+	w.recheck(b.Rechecks)
+	if len(b.Messages) > 0 {
 		w.committed()
 	}
 	return nil
