@@ -120,7 +120,7 @@ var measured = map[string]string{
 	"avg": "<ms>", "min": "<ms>", "max": "<ms>", "p50": "<ms>", "p75": "<ms>", "p90": "<ms>", "p95": "<ms>", "p99": "<ms>",
 	"response_time_us": "<us>", "dns_time_us": "<us>", "tcp_time_us": "<us>", "tls_time_us": "<us>", "ttfb_us": "<us>",
 	"transfer_time_us": "<us>", "duration_us": "<us>", "total_us": "<us>", "mean_response_time_us": "<us>", "max_response_time_us": "<us>",
-	"up_seconds": "<seconds>", "degraded_seconds": "<seconds>", "down_seconds": "<seconds>", "unknown_seconds": "<seconds>",
+	"up_seconds": "<seconds>", "lasted_seconds": "<seconds>", "degraded_seconds": "<seconds>", "down_seconds": "<seconds>", "unknown_seconds": "<seconds>",
 	"current_uptime_seconds": "<seconds>", "coverage_percentage": "<percent>",
 	"clock_offset_ms": "<ms>", "lateness_p99_ms": "<ms>", "spool_age_ms": "<ms>", "spool_bytes": "<bytes>", "spool_results": "<results>", "checks_in_flight": "<checks>",
 	"seq": "<seq>", "head_seq": "<seq>", "transition_seq": "<seq>", "port": "<port>",

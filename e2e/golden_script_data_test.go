@@ -10,6 +10,7 @@ const (
 	alertsOp   = "/api/uptime/monitors/{monitor_id}/alerts"
 	backtestOp = "POST /api/uptime/alerts:backtest"
 	alertOp    = "/api/uptime/monitors/{monitor_id}/alerts/{alert_id}"
+	notesOp    = "/api/uptime/incidents/{incident_id}/notes"
 	channelsOp = "/api/uptime/notification-channels"
 	channelOp  = "/api/uptime/notification-channels/{id}"
 )
@@ -59,7 +60,13 @@ func outageSteps() []step {
 		{name: "incidents_offset", op: incidents, path: "/api/uptime/incidents?limit=1&offset=1"},
 		{name: "incident_acknowledge", op: "PATCH /api/uptime/incidents/{id}/acknowledge", path: "/api/uptime/incidents/{incident}/acknowledge"},
 		{name: "incident", op: "GET /api/uptime/incidents/{id}", path: "/api/uptime/incidents/{incident}"},
-		{name: "incident_resolve", op: "PATCH /api/uptime/incidents/{id}/resolve", path: "/api/uptime/incidents/{incident}/resolve"},
+		{name: "incident_note_create", op: "POST " + notesOp, path: "/api/uptime/incidents/{incident}/notes", body: obj{"text": "looking into it"}, keep: map[string]string{"note": "id"}},
+		{name: "incident_note_create_invalid", op: "POST " + notesOp, path: "/api/uptime/incidents/{incident}/notes", body: obj{"text": " \u0007"}},
+		{name: "incident_note_update", op: "PUT " + notesOp + "/{note_id}", path: "/api/uptime/incidents/{incident}/notes/{note}", body: obj{"text": "the cable was cut"}},
+		{name: "incident_notes", op: "GET " + notesOp, path: "/api/uptime/incidents/{incident}/notes"},
+		{name: "incident_resolve", op: "PATCH /api/uptime/incidents/{id}/resolve", path: "/api/uptime/incidents/{incident}/resolve", body: obj{"note": "it is spliced"}},
+		{name: "incident_timeline", op: "GET /api/uptime/incidents/{id}/timeline", path: "/api/uptime/incidents/{incident}/timeline"},
+		{name: "incident_note_delete", op: "DELETE " + notesOp + "/{note_id}", path: "/api/uptime/incidents/{incident}/notes/{note}"},
 		{name: "incident_resolve_again", op: "PATCH /api/uptime/incidents/{id}/resolve", path: "/api/uptime/incidents/{incident}/resolve"},
 		{name: "alert_history", op: history},
 		{name: "alert_history_monitor", op: history, path: "/api/uptime/alerts/history?monitor_id={broken_too}"},

@@ -27,6 +27,7 @@ func TestOrganizationsAreApart(t *testing.T) {
 	s.statusIs(id, "down", 15*time.Second)
 	k.wait(t, "ops", "monitor.down", 10*time.Second)
 	outage := s.incidents(id)[0].ID
+	note := want[struct{ ID int }](s, 201, s.do("POST", fmt.Sprintf("/api/uptime/incidents/%d/notes", outage), obj{"text": "secret project"})).ID
 	message := want[struct{ Deliveries []struct{ ID string } }](s, 200, s.do("GET", "/api/uptime/deliveries", nil)).Deliveries[0].ID
 	key := want[struct{ ID string }](s, 201, s.do("POST", "/api/organizations/api-keys", obj{"name": "spare", "role": "viewer"})).ID
 	window := want[struct{ ID int }](s, 201, s.do("POST", windowsPath, obj{"name": "secret project", "monitor_ids": []int{id}, "cron": "0 3 * * *", "duration_seconds": 60})).ID
@@ -58,7 +59,13 @@ func TestOrganizationsAreApart(t *testing.T) {
 		{"POST", rule + "/test", nil},
 		{"GET", fmt.Sprintf("/api/uptime/incidents/%d", outage), nil},
 		{"PATCH", fmt.Sprintf("/api/uptime/incidents/%d/acknowledge", outage), nil},
+		{"PATCH", fmt.Sprintf("/api/uptime/incidents/%d/acknowledge", outage), obj{"note": "mine"}},
 		{"PATCH", fmt.Sprintf("/api/uptime/incidents/%d/resolve", outage), nil},
+		{"GET", fmt.Sprintf("/api/uptime/incidents/%d/timeline", outage), nil},
+		{"GET", fmt.Sprintf("/api/uptime/incidents/%d/notes", outage), nil},
+		{"POST", fmt.Sprintf("/api/uptime/incidents/%d/notes", outage), obj{"text": "mine"}},
+		{"PUT", fmt.Sprintf("/api/uptime/incidents/%d/notes/%d", outage, note), obj{"text": "mine"}},
+		{"DELETE", fmt.Sprintf("/api/uptime/incidents/%d/notes/%d", outage, note), nil},
 		{"GET", "/api/uptime/deliveries/" + message + "/attempts", nil},
 		{"POST", "/api/uptime/deliveries/" + message + ":replay", nil},
 		{"PUT", fmt.Sprintf("/api/uptime/notification-channels/%d", channel), obj{"name": "mine"}},

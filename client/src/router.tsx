@@ -27,6 +27,14 @@ const incidents = createRoute({
   validateSearch: (search: Record<string, unknown>): { all?: boolean } => (search.all === true ? { all: true } : {}),
   component: lazyRouteComponent(() => import("./app/uptime/incidents/page")),
 });
+const incident = createRoute({
+  getParentRoute: () => root, path: "/uptime/incidents/$incidentId",
+  params: {
+    parse: (params: { incidentId: string }) => ({ incidentId: /^\d+$/.test(params.incidentId) ? Number(params.incidentId) : Number.NaN }),
+    stringify: (params: { incidentId: number }) => ({ incidentId: String(params.incidentId) }),
+  },
+  component: lazyRouteComponent(() => import("./app/uptime/incidents/[incidentId]/page")),
+});
 const maintenance = createRoute({ getParentRoute: () => root, path: "/uptime/maintenance", component: lazyRouteComponent(() => import("./app/uptime/maintenance/page")) });
 const notifications = createRoute({
   getParentRoute: () => root, path: "/uptime/notifications",
@@ -40,14 +48,18 @@ const settings = createRoute({
 });
 const detail = createRoute({
   getParentRoute: () => root, path: "/uptime/$monitorId", params: monitorParams,
-  validateSearch: (search: Record<string, unknown>): { range?: string } => (typeof search.range === "string" ? { range: search.range } : {}),
+  validateSearch: (search: Record<string, unknown>): { range?: string; incident?: number } => ({
+    ...(typeof search.range === "string" ? { range: search.range } : {}), ...(Number.isInteger(search.incident) ? { incident: search.incident as number } : {}),
+  }),
+  // Messages used to lead here.
+  beforeLoad: ({ search }) => { if (search.incident) throw redirect({ to: "/uptime/incidents/$incidentId", params: { incidentId: search.incident }, replace: true }); },
   component: lazyRouteComponent(() => import("./app/uptime/[monitorId]/page")),
 });
 const edit = createRoute({ getParentRoute: () => root, path: "/uptime/$monitorId/edit", params: monitorParams, component: lazyRouteComponent(() => import("./app/uptime/[monitorId]/edit/page")) });
 const alerts = createRoute({ getParentRoute: () => root, path: "/uptime/$monitorId/alerts", params: monitorParams, component: lazyRouteComponent(() => import("./app/uptime/[monitorId]/alerts/page")) });
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, setup, list, create, incidents, maintenance, notifications, settings, detail, edit, alerts]),
+  routeTree: root.addChildren([home, setup, list, create, incidents, incident, maintenance, notifications, settings, detail, edit, alerts]),
   defaultPreload: "intent",
   defaultErrorComponent: PageError,
   scrollRestoration: true,

@@ -41,6 +41,7 @@ type IDs struct {
 // Effects is what one entry does. What stands here is to be stored as a whole; a row with an id that exists replaces it.
 type Effects struct {
 	Incident *Incident
+	Steps    []Step
 	Triggers []Trigger
 	Messages []Message
 	// Recheck says that those that the monitor's hold waits for are to be checked at once. It is a wish, and no part of the state.
@@ -167,6 +168,9 @@ func (v *evaluation) down(t Transition) {
 				i.addRegions(t.Regions...)
 				i.lastFault(t.ErrorType, t.ErrorMessage)
 			})
+			if len(t.Down) > 0 {
+				v.regions(t.Down, "", "", "")
+			}
 		}
 		return
 	}
@@ -180,6 +184,7 @@ func (v *evaluation) down(t Transition) {
 	inc.addRegions(t.Regions...)
 	inc.Maintenance, inc.AffectedBy = v.state.inWindow(), v.state.affectedBy()
 	v.state.Incident, v.out.Incident = &inc, &inc
+	v.confirmed(t)
 	if v.state.muted() {
 		v.unannounced(t)
 		return
@@ -227,6 +232,7 @@ func (v *evaluation) working(t Transition) {
 	}
 	v.state.Known = t.To
 	if inc != nil {
+		v.recovered(t)
 		v.saveIncident(func(i *Incident) { i.settle("", t.Since, v.now) })
 		inc = v.state.Incident
 		v.state.Incident = nil
@@ -298,6 +304,7 @@ func (v *evaluation) observation(o Observation) {
 			i.lastFault(o.ErrorType, o.ErrorMessage)
 		})
 	}
+	v.regions(o.Down, o.Region, o.ErrorType, o.ErrorMessage)
 	r := reading{
 		region: o.Region, status: o.Status, statusCode: o.StatusCode, errorType: o.ErrorType, errorMessage: o.ErrorMessage,
 	}

@@ -103,6 +103,7 @@ func TestEvaluateAgainstModel(t *testing.T) {
 				compareRule(t, r.Rule, entries, m)
 			}
 			compareMessages(t, start, m)
+			compareSteps(t, m)
 			compareBacktest(t, start, entries, m)
 		})
 		rounds++

@@ -180,6 +180,7 @@ func (v *evaluation) depend(at time.Time) {
 	}
 	if inc := v.state.Incident; next.By != 0 && inc != nil && inc.AffectedBy == 0 {
 		v.saveIncident(func(i *Incident) { i.AffectedBy = next.By })
+		v.step(StepHeld, at, StepFacts{MonitorID: next.By})
 	}
 	if next.Look = h.Look; !at.Before(h.Look) || next.due(at).Before(h.Look) {
 		v.out.Recheck = len(next.Wait) > 0 // nothing came of it so far
@@ -208,6 +209,9 @@ func (v *evaluation) works(at time.Time) {
 }
 
 func (v *evaluation) endHold(end time.Time) {
+	if v.state.held().By != 0 {
+		v.step(StepReleased, end, StepFacts{})
+	}
 	if v.state.inWindow() || v.state.unstable() != nil {
 		v.remember(func(o *Overlay) { o.Hold = nil })
 		return

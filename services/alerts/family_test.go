@@ -17,6 +17,7 @@ type village struct {
 	triggers  map[uint32]Trigger
 	messages  []Message
 	rechecks  []Recheck // of the last batch
+	steps     []Step
 	ended     map[uint32]time.Time
 	seq       int
 	checked   int // messages that were looked at
@@ -124,6 +125,7 @@ func (v *village) feed(entries ...Entry) {
 		v.states[tr.MonitorID] = s
 	}
 	v.messages = append(v.messages, b.Messages...)
+	v.steps = append(v.steps, b.Steps...)
 }
 
 // tick lets everybody who waits for that know how late it is.

@@ -21,6 +21,7 @@ type Batch struct {
 	Changes   map[uint32][]time.Time // State.Changes, by monitor; only what changed
 	Samples   map[uint32]*Samples    // by rule; only what changed, nil where there are none any more
 	Incidents []Incident             // new or changed, by id
+	Steps     []Step                 // new, of each incident in their order
 	Triggers  []Trigger              // new or changed, by id
 	Messages  []Message              // in the order they are to be sent
 	Rechecks  []Recheck              // by monitor; not stored: who stores the batch asks for them
@@ -136,6 +137,7 @@ func (f *folding) take(e Entry, seen uint32) {
 			f.ended[e.MonitorID] = inc.EndTime
 		}
 	}
+	b.Steps = append(b.Steps, effects.Steps...)
 	for _, t := range effects.Triggers {
 		f.triggers[t.ID] = t
 	}

@@ -49,6 +49,8 @@ type Incident struct {
 	Streak          uint32    // consecutive failures at the last one that was counted
 	Maintenance     bool      // it began in a maintenance window
 	AffectedBy      uint32    // monitor that it depends on and that was down too, which is why nobody was told; 0 if none was
+	DownRegions     []string  // that saw it down last; of an incident without steps unknown
+	Steps           uint32    // that were noted; 0 if it began before steps were
 }
 
 // The faults of handling an incident.

@@ -2,6 +2,7 @@ package alerts
 
 import (
 	"context"
+	"time"
 
 	alertsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1"
 	"github.com/frogstats/uptime/internal/audit"
@@ -59,30 +60,44 @@ func (s *incidentsServer) GetIncident(ctx context.Context, in *alertsv1.GetIncid
 	return incidentProto(i), nil
 }
 
-// AcknowledgeIncident implements alertsv1.IncidentsServiceServer. Doing it again changes nothing.
+// AcknowledgeIncident implements alertsv1.IncidentsServiceServer. Doing it again changes nothing, but a note is written each time.
 func (s *incidentsServer) AcknowledgeIncident(ctx context.Context, in *alertsv1.AcknowledgeIncidentRequest) (*alertsv1.Incident, error) {
-	return s.handle(ctx, in.GetId(), "incident.acknowledge", func(i *Incident) (bool, error) {
-		return i.acknowledge(actor(ctx), now())
+	return s.handle(ctx, in.GetId(), "incident.acknowledge", in.Note, func(i *Incident, at time.Time) (bool, error) {
+		return i.acknowledge(actor(ctx), at)
 	})
 }
 
 // ResolveIncident implements alertsv1.IncidentsServiceServer. The monitor opens no other incident until it has recovered
 // and failed again.
 func (s *incidentsServer) ResolveIncident(ctx context.Context, in *alertsv1.ResolveIncidentRequest) (*alertsv1.Incident, error) {
-	return s.handle(ctx, in.GetId(), "incident.resolve", func(i *Incident) (bool, error) {
-		return true, i.resolve(actor(ctx), now())
+	return s.handle(ctx, in.GetId(), "incident.resolve", in.Note, func(i *Incident, at time.Time) (bool, error) {
+		return true, i.resolve(actor(ctx), at)
 	})
 }
 
-func (s *incidentsServer) handle(ctx context.Context, id uint32, action string, change func(*Incident) (bool, error)) (*alertsv1.Incident, error) {
-	i, err := s.store.ChangeIncident(ctx, caller(ctx).OrganizationID, id, func(i *Incident) (*audit.Row, error) {
-		before := incidentProto(*i)
-		changed, err := change(i)
-		if err != nil || !changed {
+func (s *incidentsServer) handle(ctx context.Context, id uint32, action string, text *string, change func(*Incident, time.Time) (bool, error)) (*alertsv1.Incident, error) {
+	p, at := caller(ctx), now()
+	var note *Note
+	if text != nil {
+		clean, err := noteText("note", *text)
+		if err != nil {
 			return nil, err
 		}
+		note = &Note{Text: clean, Author: authorOf(p), CreatedAt: at}
+	}
+	i, err := s.store.ChangeIncident(ctx, p.OrganizationID, id, func(i *Incident) (Handling, error) {
+		before := incidentProto(*i)
+		changed, err := change(i, at)
+		if err != nil {
+			return Handling{}, err
+		}
+		h := Handling{Note: note, Record: func(n Note) (audit.Row, error) { return noteAudit(ctx, "create", n.ID, nil, noteProto(n, p)) }}
+		if !changed {
+			return h, nil
+		}
 		row, err := audit.New(ctx, action, "incident", number(i.ID)).Change(before, incidentProto(*i))
-		return &row, err
+		h.Audit = &row
+		return h, err
 	})
 	if err != nil {
 		return nil, err

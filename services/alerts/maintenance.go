@@ -183,6 +183,7 @@ func (v *evaluation) lookAgain(from, first, until, at time.Time) {
 
 func (v *evaluation) beginMaintenance(at, until time.Time) {
 	lasts := func(o *Overlay) { o.From, o.Until = at, until }
+	v.step(StepMaintenanceBegan, at, StepFacts{})
 	if v.state.muted() {
 		v.remember(lasts)
 		return
@@ -217,6 +218,7 @@ func (v *evaluation) beginQuiet(reason func(*Overlay)) {
 
 // endMaintenance ends the silence, unless there is another reason for it by now.
 func (v *evaluation) endMaintenance(end time.Time) {
+	v.step(StepMaintenanceEnded, end, StepFacts{})
 	if since, fails := v.untold(); fails && v.state.held() == nil {
 		defer func(e Entry) { v.entry = e }(v.entry)
 		v.entry.At = end

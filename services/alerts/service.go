@@ -144,6 +144,7 @@ func New(d Deps) (*Service, error) {
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	alertsv1.RegisterAlertsServiceServer(r, &alertsServer{Service: s})
 	alertsv1.RegisterIncidentsServiceServer(r, &incidentsServer{Service: s})
+	alertsv1.RegisterIncidentNotesServiceServer(r, &notesServer{Service: s})
 	alertsv1.RegisterNoticesServiceServer(r, &noticesServer{Service: s})
 	alertsv1.RegisterBacktestsServiceServer(r, &backtestsServer{Service: s})
 	alertsv1.RegisterChannelsServiceServer(r, &channelsServer{Service: s})

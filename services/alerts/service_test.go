@@ -405,6 +405,7 @@ func TestRoles(t *testing.T) {
 	need := map[string]int{
 		"ListAlerts": viewer, "CreateAlert": ed, "UpdateAlert": ed, "DeleteAlert": ed, "TestAlert": ed, "ListAlertHistory": viewer,
 		"ListDeliveries": viewer, "ListDeliveryAttempts": viewer, "ReplayDelivery": ed, "ListIncidents": viewer, "GetIncident": viewer, "AcknowledgeIncident": ed, "ResolveIncident": ed,
+		"GetIncidentTimeline": viewer, "ListIncidentNotes": viewer, "CreateIncidentNote": ed, "UpdateIncidentNote": ed, "DeleteIncidentNote": ed,
 		"ListChannels": viewer, "CreateChannel": adm, "UpdateChannel": adm, "DeleteChannel": adm, "TestChannel": adm,
 		"ListAuditEntries": adm,
 	}
@@ -424,7 +425,7 @@ func TestRoles(t *testing.T) {
 	}
 	seen := 0
 	for _, desc := range []grpc.ServiceDesc{
-		alertsv1.AlertsService_ServiceDesc, alertsv1.IncidentsService_ServiceDesc, alertsv1.ChannelsService_ServiceDesc, auditv1.AuditService_ServiceDesc,
+		alertsv1.AlertsService_ServiceDesc, alertsv1.IncidentsService_ServiceDesc, alertsv1.IncidentNotesService_ServiceDesc, alertsv1.ChannelsService_ServiceDesc, auditv1.AuditService_ServiceDesc,
 	} {
 		for _, m := range desc.Methods {
 			least, known := need[m.MethodName]

@@ -17,6 +17,7 @@ type Store interface {
 	RuleStore
 	ChannelStore
 	IncidentStore
+	NoteStore
 	EvaluationStore
 	CatalogStore
 	WindowStore
@@ -105,8 +106,25 @@ type IncidentStore interface {
 	Incidents(ctx context.Context, f IncidentFilter) ([]Incident, int, error)
 	// Incident returns one incident, or ErrIncidentNotFound.
 	Incident(ctx context.Context, organization string, id uint32) (Incident, error)
-	// ChangeIncident stores what change makes of the incident, as Advance does. A change that returns no audit row changed nothing.
-	ChangeIncident(ctx context.Context, organization string, id uint32, change func(*Incident) (*audit.Row, error)) (Incident, error)
+	// ChangeIncident stores what change makes of the incident, as Advance does, and the note that it returns, as CreateNote does. A
+	// change that returns no audit row changed nothing of the incident.
+	ChangeIncident(ctx context.Context, organization string, id uint32, change func(*Incident) (Handling, error)) (Incident, error)
+	// Chronicle returns everything that is stored of the course of an incident up to now, as of one moment; or ErrIncidentNotFound.
+	// Of messages it has the first and the last TimelineAtMost, of triggers the first.
+	Chronicle(ctx context.Context, organization string, id uint32, now time.Time) (Chronicle, error)
+}
+
+// NoteStore keeps what people write about incidents. Its methods return ErrIncidentNotFound for an incident that is not there.
+type NoteStore interface {
+	// Notes returns the notes of an incident, oldest first.
+	Notes(ctx context.Context, organization string, incidentID uint32) ([]Note, error)
+	// CreateNote gives n an id that was never given before and stores it; or returns ErrTooManyNotes when the incident has
+	// MaxNotesPerIncident.
+	CreateNote(ctx context.Context, n Note, record func(Note) (audit.Row, error)) (Note, error)
+	// UpdateNote stores what change makes of the text of the note, or returns ErrNoteNotFound. A change that returns no audit row changed nothing.
+	UpdateNote(ctx context.Context, organization string, incidentID, id uint32, change func(*Note) (*audit.Row, error)) (Note, error)
+	// DeleteNote removes the note, or returns ErrNoteNotFound.
+	DeleteNote(ctx context.Context, organization string, incidentID, id uint32, record func(Note) (audit.Row, error)) error
 }
 
 // IncidentFilter chooses incidents.

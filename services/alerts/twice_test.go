@@ -37,8 +37,12 @@ func (s twice) UpdateChannel(ctx context.Context, organization string, id uint32
 	return s.Store.UpdateChannel(ctx, organization, id, func(c *alerts.Channel) (audit.Row, error) { return first(c, change) })
 }
 
-func (s twice) ChangeIncident(ctx context.Context, organization string, id uint32, change func(*alerts.Incident) (*audit.Row, error)) (alerts.Incident, error) {
-	return s.Store.ChangeIncident(ctx, organization, id, func(i *alerts.Incident) (*audit.Row, error) { return first(i, change) })
+func (s twice) ChangeIncident(ctx context.Context, organization string, id uint32, change func(*alerts.Incident) (alerts.Handling, error)) (alerts.Incident, error) {
+	return s.Store.ChangeIncident(ctx, organization, id, func(i *alerts.Incident) (alerts.Handling, error) { return first(i, change) })
+}
+
+func (s twice) UpdateNote(ctx context.Context, organization string, incidentID, id uint32, change func(*alerts.Note) (*audit.Row, error)) (alerts.Note, error) {
+	return s.Store.UpdateNote(ctx, organization, incidentID, id, func(n *alerts.Note) (*audit.Row, error) { return first(n, change) })
 }
 
 type step = func(alerts.Progress, map[uint32]alerts.State) alerts.Batch

@@ -84,6 +84,7 @@ func (v *evaluation) unstableAfter(h Hold, end time.Time) bool {
 	defer func(e Entry) { v.entry = e }(v.entry)
 	v.entry.At = end
 	v.remember(func(o *Overlay) { o.Hold, o.Unstable = nil, &u })
+	v.step(StepUnstableBegan, end, StepFacts{Changes: u.Changes})
 	t := Transition{From: v.state.Overlay.Known, To: StatusDown, Since: inc.StartTime}
 	if last := v.state.Overlay.Last; last != nil {
 		t = *last
@@ -104,6 +105,7 @@ func (v *evaluation) steady(at time.Time) {
 	}
 	defer func(e Entry) { v.entry = e }(v.entry)
 	v.entry.At = u.Until
+	v.step(StepUnstableEnded, u.Until, StepFacts{})
 	v.tellUnstable(TypeStable, v.channels(EventDown, EventRecovery), now, *u, u.Until)
 	v.endQuiet(u.Until)
 }

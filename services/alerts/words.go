@@ -357,7 +357,7 @@ func (m Message) link(publicURL string) string {
 	case publicURL == "":
 		return ""
 	case m.MonitorID != 0 && m.IncidentID != 0:
-		return publicURL + "/uptime/" + number(m.MonitorID) + "?incident=" + number(m.IncidentID)
+		return publicURL + "/uptime/incidents/" + number(m.IncidentID)
 	case m.MonitorID != 0:
 		return publicURL + "/uptime/" + number(m.MonitorID)
 	case m.Content.Notice != nil:

@@ -38,7 +38,7 @@ func TestWords(t *testing.T) {
 		got, want notify.Words
 	}{
 		"down": {down.words(second(15), testPublicURL), notify.Words{
-			Title: "api is down", Type: TypeDown, Action: notify.Trigger, Severity: notify.Critical, Link: testPublicURL + "/uptime/7?incident=1",
+			Title: "api is down", Type: TypeDown, Action: notify.Trigger, Severity: notify.Critical, Link: testPublicURL + "/uptime/incidents/1",
 			Text: "https://api/: down (regions: eu).\nSince 2031-05-06T07:08:19Z (for 5 s).\nWhy: connection refused: refused.",
 			Facts: []notify.Fact{
 				{Name: "Monitor", Value: "api"}, {Name: "Target", Value: "https://api/"}, {Name: "Regions", Value: "eu"},

@@ -525,7 +525,7 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Says that somebody has taken it. Recovery still resolves it.
+         * Says that somebody has taken it. Recovery still resolves it. The body may be left out.
          * @description Needs the role editor or above.
          */
         patch: operations["IncidentsService_AcknowledgeIncident"];
@@ -545,10 +545,78 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Closes it by hand.
+         * Closes it by hand. The body may be left out.
          * @description Needs the role editor or above.
          */
         patch: operations["IncidentsService_ResolveIncident"];
+        trace?: never;
+    };
+    "/api/uptime/incidents/{id}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns what happened in its course, as far as it is stored: failures, regions, rules, messages and what people did.
+         * @description Needs the role viewer or above.
+         */
+        get: operations["IncidentsService_GetIncidentTimeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/uptime/incidents/{incident_id}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns all notes of an incident, oldest first.
+         * @description Needs the role viewer or above.
+         */
+        get: operations["IncidentNotesService_ListIncidentNotes"];
+        put?: never;
+        /**
+         * Adds a note. An incident has at most 500.
+         * @description Needs the role editor or above.
+         */
+        post: operations["IncidentNotesService_CreateIncidentNote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/uptime/incidents/{incident_id}/notes/{note_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Replaces the text of a note. Who wrote it may, and admins.
+         * @description Needs the role editor or above.
+         */
+        put: operations["IncidentNotesService_UpdateIncidentNote"];
+        post?: never;
+        /**
+         * Removes a note. Who wrote it may, and admins.
+         * @description Needs the role editor or above.
+         */
+        delete: operations["IncidentNotesService_DeleteIncidentNote"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/uptime/maintenance-windows": {
@@ -2212,6 +2280,35 @@ export interface components {
              */
             updated_at: string | null;
         };
+        /** @description IncidentNote is what somebody wrote about an incident. */
+        IncidentNote: {
+            /** @description Who wrote it: the name of a user or an API key. Read-only. */
+            readonly author: string;
+            /**
+             * Format: date-time
+             * @description When it was written. Read-only.
+             */
+            readonly created_at: string | null;
+            /**
+             * Format: date-time
+             * @description When its text was last changed; null if it never was. Read-only.
+             */
+            readonly edited_at: string | null;
+            /**
+             * Format: int64
+             * @description Identifier. Read-only.
+             */
+            readonly id: number;
+            /**
+             * Format: int64
+             * @description Incident. Read-only.
+             */
+            readonly incident_id: number;
+            /** @description Whether the caller wrote it, and so may change it; admins may in any case. Read-only. */
+            readonly mine: boolean;
+            /** @description Plain text, 1 to 10000 characters. */
+            text: string;
+        };
         /**
          * @description IncidentStatus is where the handling of an outage stands.
          *     - `active`: Open, nobody has taken it.
@@ -2220,6 +2317,26 @@ export interface components {
          * @enum {string}
          */
         IncidentStatus: "active" | "acknowledged" | "resolved";
+        /** @description IncidentTimeline is what happened in the course of an incident, as far as it is stored. */
+        IncidentTimeline: {
+            /** @description In the order of time. */
+            entries: components["schemas"]["TimelineEntry"][];
+            /**
+             * Format: int64
+             * @description Incident.
+             */
+            incident_id: number;
+            /**
+             * Format: double
+             * @description Seconds from the first failure to the end of the incident; null while it is open.
+             */
+            lasted_seconds: number | null;
+            /**
+             * @description Whether there was more than is told. Of messages the first and the last 500 are, of rules that triggered the first 500, and
+             *     of what became of regions and announcements the first 500.
+             */
+            truncated: boolean;
+        };
         /**
          * @description IpFamily is the family of the address that was used.
          *     - `ipv4`: IPv4.
@@ -2292,6 +2409,11 @@ export interface components {
             events: components["schemas"]["Event"][];
             /** @description Where the page stands. */
             pagination: components["schemas"]["Pagination"] | null;
+        };
+        /** @description ListIncidentNotesResponse holds all of its notes. */
+        ListIncidentNotesResponse: {
+            /** @description Oldest first. */
+            notes: components["schemas"]["IncidentNote"][];
         };
         /** @description ListIncidentsResponse is one page. */
         ListIncidentsResponse: {
@@ -3264,6 +3386,139 @@ export interface components {
             /** @description Whether the receiver accepted it. */
             success: boolean;
         };
+        /**
+         * @description TimelineActor is who did it.
+         *     - `user`: A person, or a program with an API key.
+         *     - `system`: This system, by itself.
+         * @enum {string}
+         */
+        TimelineActor: "user" | "system";
+        /** @description TimelineEntry is one thing that happened. Fields that its kind does not name are null or empty. */
+        TimelineEntry: {
+            /** @description Who did it. */
+            actor: components["schemas"]["TimelineActor"] | null;
+            /** @description Name of the user or API key; null for the system. */
+            actor_name: string | null;
+            /**
+             * Format: int64
+             * @description Alert rule.
+             */
+            alert_id: number | null;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string | null;
+            /**
+             * Format: int64
+             * @description Attempts at the message so far.
+             */
+            attempts: number | null;
+            /**
+             * Format: int64
+             * @description Changes of state that made it unstable.
+             */
+            changes: number | null;
+            /**
+             * Format: int64
+             * @description Channel.
+             */
+            channel_id: number | null;
+            /** @description Condition that triggered the rule, such as "consecutive_failures". */
+            condition: string | null;
+            /**
+             * Format: date-time
+             * @description When so many checks had worked that the monitor was up, or degraded; null if it is not known.
+             */
+            confirmed_at: string | null;
+            /** @description Message identifier. */
+            delivery_id: string | null;
+            /** @description Where the message stands now. */
+            delivery_state: components["schemas"]["DeliveryState"] | null;
+            /**
+             * Format: date-time
+             * @description When the text was last changed; null if it never was.
+             */
+            edited_at: string | null;
+            /** @description What went wrong: with the target, or with a message. */
+            error: string | null;
+            /** @description Type of the fault. */
+            error_type: string | null;
+            /**
+             * Format: int64
+             * @description Failing checks in a row.
+             */
+            failures: number | null;
+            /** @description What. */
+            kind: components["schemas"]["TimelineKind"] | null;
+            /**
+             * Format: double
+             * @description How long it lasted.
+             */
+            lasted_seconds: number | null;
+            /** @description Kind of message, as in deliveries: "monitor.down", "monitor.reminder", … */
+            message_type: string | null;
+            /**
+             * Format: int64
+             * @description The other monitor.
+             */
+            monitor_id: number | null;
+            /** @description Its name; null if it is not known any more. */
+            monitor_name: string | null;
+            /**
+             * Format: int64
+             * @description Note.
+             */
+            note_id: number | null;
+            /** @description Regions that it is about. */
+            regions: string[];
+            /**
+             * Format: int64
+             * @description HTTP status of the last attempt; null when there was no answer.
+             */
+            status_code: number | null;
+            /** @description Name of the channel; null if it was deleted, and of rules. */
+            target_name: string | null;
+            /** @description Kind of the channel, or of the rule's target, such as "webhook"; null if that was deleted. */
+            target_type: string | null;
+            /** @description What it says. */
+            text: string | null;
+            /**
+             * Format: double
+             * @description What it is compared with.
+             */
+            threshold: number | null;
+            /**
+             * Format: double
+             * @description What it came to, in the condition's unit.
+             */
+            value: number | null;
+        };
+        /**
+         * @description TimelineKind is what happened.
+         *     - `first_failure`: The first check failed.
+         *     - `confirmed_down`: So many checks failed, in so many regions, that the monitor was down: error_type, error, regions, failures.
+         *     - `region_down`: Further regions saw it down: regions.
+         *     - `region_up`: Regions did not see it down any more: regions.
+         *     - `held`: From here on nobody is told, because a monitor that it depends on is down too: monitor_id, monitor_name.
+         *     - `released`: That monitor is no reason any more.
+         *     - `maintenance_began`: From here on nobody is told, because of a maintenance window.
+         *     - `maintenance_ended`: The window is over.
+         *     - `unstable_began`: From here on single changes are not told, because the monitor goes down and comes up again and again: changes.
+         *     - `unstable_ended`: It does no longer.
+         *     - `alert_triggered`: An alert rule triggered: alert_id, condition, value, threshold, regions.
+         *     - `alert_resolved`: It resolved: alert_id, lasted_seconds.
+         *     - `message_queued`: A message was written to the outbox: message_type, delivery_id, delivery_state and the channel or rule that it is for.
+         *     - `message_delivered`: The receiver accepted it: the same, and attempts, and lasted_seconds since it was written.
+         *     - `message_failed`: The last attempt at it failed: the same, and error and status_code. delivery_state says whether it will be tried again.
+         *     - `acknowledged`: Somebody took the incident.
+         *     - `note`: Somebody wrote a note: note_id, text, edited_at.
+         *     - `resolved`: Somebody resolved the incident by hand: lasted_seconds since the first failure.
+         *     - `recovered`: The first check worked again that ended the outage: lasted_seconds since the first failure, confirmed_at.
+         *     - `closed`: The incident ended because nobody looks any more: the monitor was paused or deleted.
+         * @enum {string}
+         */
+        TimelineKind: "first_failure" | "confirmed_down" | "region_down" | "region_up" | "held" | "released" | "maintenance_began" | "maintenance_ended" | "unstable_began" | "unstable_ended" | "alert_triggered" | "alert_resolved" | "message_queued" | "message_delivered" | "message_failed" | "acknowledged" | "note" | "resolved" | "recovered" | "closed";
         /** @description TlsConfig is where a TLS check connects and what it accepts. Its timeout is for all attempts of a slot together. */
         TlsConfig: {
             /** @description Host name or IP literal, never a URL; at most 253 bytes. */
@@ -4328,7 +4583,14 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description Note to write with it, as in CreateIncidentNoteRequest; absent means none. */
+                    note: string | null;
+                };
+            };
+        };
         responses: {
             /** @description Incident is one outage of one monitor. */
             200: {
@@ -4352,7 +4614,14 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description Note to write with it, as in CreateIncidentNoteRequest; absent means none. */
+                    note: string | null;
+                };
+            };
+        };
         responses: {
             /** @description Incident is one outage of one monitor. */
             200: {
@@ -4362,6 +4631,142 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Incident"];
                 };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    IncidentsService_GetIncidentTimeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Incident. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description IncidentTimeline is what happened in the course of an incident, as far as it is stored. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentTimeline"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    IncidentNotesService_ListIncidentNotes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Incident. */
+                incident_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description ListIncidentNotesResponse holds all of its notes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListIncidentNotesResponse"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    IncidentNotesService_CreateIncidentNote: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Incident. */
+                incident_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Plain text, 1 to 10000 characters, of which not all are blank. It may hold line breaks and tabs, and no other control characters. */
+                    text: string;
+                };
+            };
+        };
+        responses: {
+            /** @description IncidentNote is what somebody wrote about an incident. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentNote"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    IncidentNotesService_UpdateIncidentNote: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Incident. */
+                incident_id: number;
+                /** @description Note. */
+                note_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Plain text, as of a new note. */
+                    text: string;
+                };
+            };
+        };
+        responses: {
+            /** @description IncidentNote is what somebody wrote about an incident. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentNote"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    IncidentNotesService_DeleteIncidentNote: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Incident. */
+                incident_id: number;
+                /** @description Note. */
+                note_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; no body. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Error"];
         };
@@ -4791,7 +5196,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": {
                     /** @description Region; absent means the monitor's first. */

@@ -19,7 +19,7 @@ func TestWhatMayBeRepeated(t *testing.T) {
 		"events": {"EventsService/GetStats", "EventsService/GetStatus", "EventsService/GetUptime", "EventsService/ListBuckets", "EventsService/ListEvents",
 			"RecorderService/ListLastSlots", "StatusService/BatchGetStatuses", "StatusService/ListMonitorIds"},
 		"alerts": {"AlertsService/ListAlertHistory", "AlertsService/ListAlerts", "AlertsService/ListDeliveries", "AlertsService/ListDeliveryAttempts", "ChannelsService/ListChannels",
-			"IncidentsService/GetIncident", "IncidentsService/ListIncidents", "NoticesService/ListNotices"},
+			"IncidentNotesService/ListIncidentNotes", "IncidentsService/GetIncident", "IncidentsService/GetIncidentTimeline", "IncidentsService/ListIncidents", "NoticesService/ListNotices"},
 	}
 	for _, r := range rooms {
 		all, err := gatewayReads(r.name)

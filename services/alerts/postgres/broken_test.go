@@ -137,7 +137,7 @@ func empty(t *testing.T, dsn string) {
 		t.Fatal(err)
 	}
 	_, err = conn.Exec(t.Context(), `SET search_path = alerts;
-TRUNCATE monitor, monitor_state, uptime_alerts, uptime_alert_history, incident, notification_channel, outbox, delivery_attempt,
+TRUNCATE monitor, monitor_state, uptime_alerts, uptime_alert_history, incident, incident_step, incident_note, notification_channel, outbox, delivery_attempt,
     delivery_target, delivery_sent, notice, maintenance_version, monitor_dependency, rule_samples, audit_log RESTART IDENTITY;
 UPDATE feed_cursor SET seq = 0, last_incident_id = 0, last_trigger_id = 0`)
 	if err != nil {

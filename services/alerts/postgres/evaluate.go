@@ -228,6 +228,13 @@ func writeBatch(ctx context.Context, tx pgx.Tx, before alerts.Progress, b alerts
 		}
 		q.Queue(upsertIncident, args...)
 	}
+	for _, st := range b.Steps {
+		args, err := stepArgs(st)
+		if err != nil {
+			return err
+		}
+		q.Queue(insertStep, args...)
+	}
 	for _, t := range b.Triggers {
 		args, err := triggerArgs(t)
 		if err != nil {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/frogstats/uptime/internal/audit"
 	auditpostgres "github.com/frogstats/uptime/internal/audit/postgres"
 	"github.com/frogstats/uptime/services/alerts"
 )
@@ -19,14 +18,15 @@ SELECT i.id, i.organization_id, i.monitor_id,
     CASE WHEN i.monitor_name <> '' THEN i.monitor_name ELSE coalesce((SELECT m.name FROM monitor m WHERE m.id = i.monitor_id), '') END,
     i.status, i.start_time, i.end_time, i.affected_regions, i.last_error, i.last_error_type, i.failure_count,
     i.acknowledged_by, i.acknowledged_at, i.resolved_by, i.resolved_at, i.created_at, i.updated_at,
-    i.settled, i.counted_at, i.streak, i.maintenance, i.affected_by
+    i.settled, i.counted_at, i.streak, i.maintenance, i.affected_by, i.down_regions, i.steps
 FROM incident i`
 
 func scanIncident(row pgx.Row) (i alerts.Incident, err error) {
 	var end, acknowledged, resolved *time.Time
 	err = row.Scan(&i.ID, &i.OrganizationID, &i.MonitorID, &i.MonitorName, &i.Status, &i.StartTime, &end, &i.AffectedRegions,
 		&i.LastError, &i.LastErrorType, &i.FailureCount, &i.AcknowledgedBy, &acknowledged, &i.ResolvedBy, &resolved,
-		&i.CreatedAt, &i.UpdatedAt, &i.Settled, &i.CountedAt, &i.Streak, &i.Maintenance, &i.AffectedBy)
+		&i.CreatedAt, &i.UpdatedAt, &i.Settled, &i.CountedAt, &i.Streak, &i.Maintenance, &i.AffectedBy,
+		&i.DownRegions, &i.Steps)
 	if err != nil {
 		return alerts.Incident{}, err
 	}
@@ -75,7 +75,7 @@ func readIncident(ctx context.Context, q querier, organization string, id uint32
 }
 
 // ChangeIncident implements alerts.IncidentStore.
-func (s *Store) ChangeIncident(ctx context.Context, organization string, id uint32, change func(*alerts.Incident) (*audit.Row, error)) (i alerts.Incident, err error) {
+func (s *Store) ChangeIncident(ctx context.Context, organization string, id uint32, change func(*alerts.Incident) (alerts.Handling, error)) (i alerts.Incident, err error) {
 	err = s.db.Write(ctx, func(tx pgx.Tx) error {
 		if _, err := lockEvaluation(ctx, tx); err != nil {
 			return fmt.Errorf("change incident: %w", err)
@@ -83,42 +83,59 @@ func (s *Store) ChangeIncident(ctx context.Context, organization string, id uint
 		if i, err = readIncident(ctx, tx, organization, id); err != nil {
 			return err
 		}
-		row, err := change(&i)
-		if err != nil || row == nil {
+		h, err := change(&i)
+		if err != nil {
 			return err
 		}
-		args, err := incidentArgs(i)
-		if err != nil {
-			return fmt.Errorf("change incident: %w", err)
+		if h.Audit != nil {
+			if err := changedIncident(ctx, tx, i); err != nil {
+				return fmt.Errorf("change incident: %w", err)
+			}
+			if err := auditpostgres.Insert(ctx, tx, *h.Audit); err != nil {
+				return err
+			}
 		}
-		if _, err := tx.Exec(ctx, upsertIncident, args...); err != nil {
-			return fmt.Errorf("change incident: %w", err)
+		if h.Note == nil {
+			return nil
 		}
-		if err := settleReminders(ctx, tx, []alerts.Incident{i}); err != nil {
-			return fmt.Errorf("change incident: end reminders: %w", err)
-		}
-		return auditpostgres.Insert(ctx, tx, *row)
+		n := *h.Note
+		n.OrganizationID, n.IncidentID = i.OrganizationID, i.ID
+		_, err = createNote(ctx, tx, n, h.Record)
+		return err
 	})
 	return i, err
+}
+
+func changedIncident(ctx context.Context, tx pgx.Tx, i alerts.Incident) error {
+	args, err := incidentArgs(i)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, upsertIncident, args...); err != nil {
+		return err
+	}
+	return wrap("end reminders", settleReminders(ctx, tx, []alerts.Incident{i}))
 }
 
 const upsertIncident = `
 INSERT INTO incident (id, organization_id, monitor_id, monitor_name, status, start_time, end_time, affected_regions,
     last_error, last_error_type, failure_count, acknowledged_by, acknowledged_at, resolved_by, resolved_at,
-    created_at, updated_at, settled, counted_at, streak, maintenance, affected_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+    created_at, updated_at, settled, counted_at, streak, maintenance, affected_by, down_regions, steps)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
 ON CONFLICT (id) DO UPDATE SET monitor_name = excluded.monitor_name, status = excluded.status, end_time = excluded.end_time,
     affected_regions = excluded.affected_regions, last_error = excluded.last_error,
     last_error_type = excluded.last_error_type, failure_count = excluded.failure_count,
     acknowledged_by = excluded.acknowledged_by, acknowledged_at = excluded.acknowledged_at,
     resolved_by = excluded.resolved_by, resolved_at = excluded.resolved_at, updated_at = excluded.updated_at,
-    settled = excluded.settled, counted_at = excluded.counted_at, streak = excluded.streak, affected_by = excluded.affected_by`
+    settled = excluded.settled, counted_at = excluded.counted_at, streak = excluded.streak, affected_by = excluded.affected_by,
+    down_regions = excluded.down_regions, steps = excluded.steps`
 
 func incidentArgs(i alerts.Incident) ([]any, error) {
-	if i.AffectedRegions == nil {
-		i.AffectedRegions = []string{}
+	regions, err := names(i.AffectedRegions)
+	if err != nil {
+		return nil, fmt.Errorf("incident %d: %w", i.ID, err)
 	}
-	regions, err := object(i.AffectedRegions)
+	down, err := names(i.DownRegions)
 	if err != nil {
 		return nil, fmt.Errorf("incident %d: %w", i.ID, err)
 	}
@@ -126,5 +143,14 @@ func incidentArgs(i alerts.Incident) ([]any, error) {
 		i.ID, i.OrganizationID, i.MonitorID, text(i.MonitorName), string(i.Status), millis(i.StartTime), maybeMillis(i.EndTime),
 		regions, text(i.LastError), text(i.LastErrorType), i.FailureCount, text(i.AcknowledgedBy), maybeMillis(i.AcknowledgedAt),
 		text(i.ResolvedBy), maybeMillis(i.ResolvedAt), millis(i.CreatedAt), millis(i.UpdatedAt), i.Settled, millis(i.CountedAt), i.Streak, i.Maintenance, i.AffectedBy,
+		down, i.Steps,
 	}, nil
+}
+
+// names is a list for a JSONB column, never null.
+func names(list []string) (string, error) {
+	if list == nil {
+		return "[]", nil
+	}
+	return object(list)
 }

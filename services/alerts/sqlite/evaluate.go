@@ -251,6 +251,11 @@ func writeBatch(ctx context.Context, tx *sql.Tx, before alerts.Progress, b alert
 			return err
 		}
 	}
+	for _, st := range b.Steps {
+		if err := saveStep(ctx, tx, st); err != nil {
+			return err
+		}
+	}
 	for _, t := range b.Triggers {
 		if err := saveTrigger(ctx, tx, t); err != nil {
 			return err

@@ -3,7 +3,6 @@ package storetest
 import (
 	"testing"
 
-	"github.com/frogstats/uptime/internal/audit"
 	"github.com/frogstats/uptime/services/alerts"
 )
 
@@ -27,26 +26,27 @@ var incidentCases = []Case{
 		wantErr(t, err, alerts.ErrIncidentNotFound)
 		want.Status, want.EndTime, want.ResolvedAt, want.Settled = alerts.IncidentResolved, at(8), at(9), true
 		want.AcknowledgedBy, want.AcknowledgedAt, want.ResolvedBy, want.FailureCount = "ann", at(7), "bob", 9
+		want.DownRegions, want.Steps = []string{"us"}, 4
 		put(t, s, at(9), alerts.Batch{Incidents: []alerts.Incident{want}})
 		same(t, "incident", must(s.Incident(ctx(t), org, 1))(t), want)
 	}},
 	{"incident/change and audit row are one", func(t testing.TB, s alerts.Store) {
 		want := incident(1, org, monitor, 5)
 		put(t, s, at(5), alerts.Batch{Incidents: []alerts.Incident{want}})
-		_, err := s.ChangeIncident(ctx(t), org, 1, func(i *alerts.Incident) (*audit.Row, error) {
+		_, err := s.ChangeIncident(ctx(t), org, 1, func(i *alerts.Incident) (alerts.Handling, error) {
 			i.AcknowledgedBy = "nobody"
-			return nil, errStop
+			return alerts.Handling{}, errStop
 		})
 		wantErr(t, err, errStop)
-		_, err = s.ChangeIncident(ctx(t), other, 1, func(*alerts.Incident) (*audit.Row, error) { return nil, nil })
+		_, err = s.ChangeIncident(ctx(t), other, 1, func(*alerts.Incident) (alerts.Handling, error) { return alerts.Handling{}, nil })
 		wantErr(t, err, alerts.ErrIncidentNotFound)
-		must(s.ChangeIncident(ctx(t), org, 1, func(*alerts.Incident) (*audit.Row, error) { return nil, nil }))(t)
+		must(s.ChangeIncident(ctx(t), org, 1, func(*alerts.Incident) (alerts.Handling, error) { return alerts.Handling{}, nil }))(t)
 		same(t, "incident", must(s.Incident(ctx(t), org, 1))(t), want)
 		same(t, "audit", actions(t, s), []string(nil))
-		want = must(s.ChangeIncident(ctx(t), org, 1, func(i *alerts.Incident) (*audit.Row, error) {
+		want = must(s.ChangeIncident(ctx(t), org, 1, func(i *alerts.Incident) (alerts.Handling, error) {
 			i.Status, i.AcknowledgedBy, i.AcknowledgedAt = alerts.IncidentAcknowledged, "ann", at(6)
 			r := row(t, "incident.acknowledge")
-			return &r, nil
+			return alerts.Handling{Audit: &r}, nil
 		}))(t)
 		same(t, "incident", must(s.Incident(ctx(t), org, 1))(t), want)
 		same(t, "audit", actions(t, s), []string{"incident.acknowledge"})

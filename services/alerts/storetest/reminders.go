@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/frogstats/uptime/internal/audit"
 	"github.com/frogstats/uptime/services/alerts"
 )
 
@@ -94,10 +93,10 @@ var reminderCases = []Case{
 		remindersDue(t, s, 400)
 		must(change(t, s, ch.ID, func(c *alerts.Channel) { c.Events = []alerts.Event{alerts.EventRecovery, alerts.EventDown} }))(t)
 		remindersDue(t, s, 400, "down")
-		_, err := s.ChangeIncident(ctx(t), org, 5, func(i *alerts.Incident) (*audit.Row, error) {
+		_, err := s.ChangeIncident(ctx(t), org, 5, func(i *alerts.Incident) (alerts.Handling, error) {
 			i.Status, i.UpdatedAt = alerts.IncidentAcknowledged, at(400)
 			r := row(t, "incident.acknowledge")
-			return &r, nil
+			return alerts.Handling{Audit: &r}, nil
 		})
 		check(t, err)
 		remindersDue(t, s, 9000)

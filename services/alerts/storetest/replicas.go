@@ -87,10 +87,10 @@ var overlapCases = []ReplicaCase{
 			g.Go(func() error { return repeat(n, func(int) error { return countFailure(ctx(t), s, refs) }) })
 			g.Go(func() error {
 				return repeat(n, func(int) error {
-					_, err := s.ChangeIncident(ctx(t), org, 1, func(i *alerts.Incident) (*audit.Row, error) {
+					_, err := s.ChangeIncident(ctx(t), org, 1, func(i *alerts.Incident) (alerts.Handling, error) {
 						i.Streak++
 						r := row(t, "incident.acknowledge")
-						return &r, nil
+						return alerts.Handling{Audit: &r}, nil
 					})
 					return err
 				})

@@ -35,7 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) alerts.Store) {
 // Cases are all promises. They take a testing.TB so that a test can watch a broken store fail them.
 func Cases() []Case {
 	var all []Case
-	for _, group := range [][]Case{ruleCases, channelCases, incidentCases, evaluationCases, catalogCases, claimCases, outboxCases, deliveryCases, stormCases, fallbackCases, reminderCases, canaryCases, noticeCases, maintenanceCases} {
+	for _, group := range [][]Case{ruleCases, channelCases, incidentCases, noteCases, chronicleCases, evaluationCases, catalogCases, claimCases, outboxCases, deliveryCases, stormCases, fallbackCases, reminderCases, canaryCases, noticeCases, maintenanceCases} {
 		all = append(all, group...)
 	}
 	all = append(all, familyCases...)

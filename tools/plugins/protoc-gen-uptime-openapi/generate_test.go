@@ -190,6 +190,7 @@ func TestGenerate(t *testing.T) {
 		{"role", []string{"paths", frog, "delete", "description"}, `"Needs the role editor or above."`},
 
 		{"whole body without the path's field", []string{"paths", "/api/frogs/{id}:feed", "post", "requestBody", "content", "application/json", "schema", "properties"}, `{"fly_count":{"exclusiveMaximum":100,"format":"int32","minimum":0,"type":["integer","null"]}}`},
+		{"a body of which every field may be absent may be", []string{"paths", "/api/frogs/{id}:feed", "post", "requestBody", "required"}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := at(t, doc, tt.path...); got != tt.want {

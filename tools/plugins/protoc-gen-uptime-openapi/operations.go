@@ -86,6 +86,7 @@ func repairOperation(op *operation, method *descriptorpb.MethodDescriptorProto, 
 	request := ix.messages[strings.TrimPrefix(method.GetInputType(), ".")]
 	if s := inlineBody(op); s != nil {
 		repairProperties(s, request, ix)
+		op.RequestBody.Required = !allOptional(s, request)
 	}
 	for _, p := range op.Parameters {
 		if field := ix.field(request, p.Name); field != nil {
@@ -107,6 +108,16 @@ func inlineBody(op *operation) *schema {
 		return nil
 	}
 	return media.Schema
+}
+
+// allOptional reports whether every field of a whole body may be absent, so that the body itself may.
+func allOptional(s *schema, request *descriptorpb.DescriptorProto) bool {
+	for _, field := range request.GetField() {
+		if s.Properties[field.GetName()] != nil && !field.GetProto3Optional() {
+			return false
+		}
+	}
+	return true
 }
 
 // withoutSubject turns "GetMonitor returns one monitor." into "Returns one monitor.".

@@ -8,7 +8,8 @@ import { Lasting, Moment } from "@/components/Time";
 import { span } from "@/format/duration";
 import { errorWords } from "@/format/status";
 
-const states = {
+/** What the states of an incident are called and how they look. */
+export const incidentStates = {
   active: { word: "Active", icon: Flame, ink: "text-down" },
   acknowledged: { word: "Acknowledged", icon: Hand, ink: "text-degraded" },
   resolved: { word: "Resolved", icon: CircleCheck, ink: "text-up" },
@@ -18,7 +19,7 @@ const states = {
 export function IncidentRow({ incident, named }: { incident: Incident; named?: boolean }) {
   const canEdit = useCanEdit();
   const act = useActOnIncident();
-  const { word, icon: Icon, ink } = states[incident.status ?? "active"];
+  const { word, icon: Icon, ink } = incidentStates[incident.status ?? "active"];
   const { start_time: start, end_time: end } = incident;
   return (
     <li className="grid gap-x-4 gap-y-1.5 py-3 sm:grid-cols-[8.5rem_minmax(0,1fr)_auto]">
@@ -32,6 +33,7 @@ export function IncidentRow({ incident, named }: { incident: Incident; named?: b
           {incident.affected_regions?.length > 0 && ` · ${incident.affected_regions.join(", ")}`}
           {incident.maintenance && " · in a maintenance window"}
           {incident.acknowledged_by && !end && ` · taken by ${incident.acknowledged_by}`}{incident.resolved_by && ` · resolved by ${incident.resolved_by}`}
+          {" · "}<Link className="link" to="/uptime/incidents/$incidentId" params={{ incidentId: incident.id }}>Timeline and notes<span className="sr-only"> of incident {incident.id}</span></Link>
         </p>
         {incident.affected_by !== null && incident.affected_by !== undefined && <p className="text-sm text-ink-2">Nobody was told: <Link className="link" to="/uptime/$monitorId" params={{ monitorId: incident.affected_by }}>what it depends on</Link> was down too.</p>}
         <Failure error={act.error} />

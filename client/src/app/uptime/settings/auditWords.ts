@@ -2,7 +2,7 @@
 import type { AuditEntry } from "@/api/types";
 
 const kinds: Record<string, string> = {
-  api_key: "API key", alert: "Alert rule", maintenance_window: "Maintenance window", notification_channel: "Channel", session: "Session", user: "Account",
+  api_key: "API key", alert: "Alert rule", incident_note: "Note on an incident", maintenance_window: "Maintenance window", notification_channel: "Channel", session: "Session", user: "Account",
 };
 const verbs: Record<string, string> = {
   create: "made", add: "added", update: "changed", delete: "deleted", remove: "removed", revoke: "revoked", acknowledge: "acknowledged", resolve: "resolved", replay: "sent again", enrol: "enrolled",

@@ -1125,7 +1125,9 @@ func (x *GetIncidentRequest) GetId() uint32 {
 type AcknowledgeIncidentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Incident.
-	Id            uint32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Id uint32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Note to write with it, as in CreateIncidentNoteRequest; absent means none.
+	Note          *string `protobuf:"bytes,2,opt,name=note,proto3,oneof" json:"note,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1167,11 +1169,20 @@ func (x *AcknowledgeIncidentRequest) GetId() uint32 {
 	return 0
 }
 
+func (x *AcknowledgeIncidentRequest) GetNote() string {
+	if x != nil && x.Note != nil {
+		return *x.Note
+	}
+	return ""
+}
+
 // ResolveIncidentRequest names an incident.
 type ResolveIncidentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Incident.
-	Id            uint32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Id uint32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Note to write with it, as in CreateIncidentNoteRequest; absent means none.
+	Note          *string `protobuf:"bytes,2,opt,name=note,proto3,oneof" json:"note,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1213,11 +1224,18 @@ func (x *ResolveIncidentRequest) GetId() uint32 {
 	return 0
 }
 
+func (x *ResolveIncidentRequest) GetNote() string {
+	if x != nil && x.Note != nil {
+		return *x.Note
+	}
+	return ""
+}
+
 var File_frogstats_uptime_alerts_v1_alerts_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc = "" +
 	"\n" +
-	"'frogstats/uptime/alerts/v1/alerts.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a)frogstats/uptime/alerts/v1/delivery.proto\x1a)frogstats/uptime/alerts/v1/incident.proto\x1a%frogstats/uptime/alerts/v1/page.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x05\n" +
+	"'frogstats/uptime/alerts/v1/alerts.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a)frogstats/uptime/alerts/v1/delivery.proto\x1a)frogstats/uptime/alerts/v1/incident.proto\x1a2frogstats/uptime/alerts/v1/incident_timeline.proto\x1a%frogstats/uptime/alerts/v1/page.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x05\n" +
 	"\n" +
 	"Conditions\x12A\n" +
 	"\x14consecutive_failures\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x01H\x00R\x13consecutiveFailures\x88\x01\x01\x12M\n" +
@@ -1334,11 +1352,17 @@ const file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc = "" +
 	"pagination\x18\x02 \x01(\v2 .frogstats.uptime.alerts.v1.PageR\n" +
 	"pagination\"$\n" +
 	"\x12GetIncidentRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\rR\x02id\",\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\"Z\n" +
 	"\x1aAcknowledgeIncidentRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\rR\x02id\"(\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12#\n" +
+	"\x04note\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x90NH\x00R\x04note\x88\x01\x01B\a\n" +
+	"\x05_note\"V\n" +
 	"\x16ResolveIncidentRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\rR\x02id*\x88\x01\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12#\n" +
+	"\x04note\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x90NH\x00R\x04note\x88\x01\x01B\a\n" +
+	"\x05_note*\x88\x01\n" +
 	"\bSeverity\x12\x18\n" +
 	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11SEVERITY_CRITICAL\x10\x01\x12\x11\n" +
@@ -1356,12 +1380,13 @@ const file_frogstats_uptime_alerts_v1_alerts_proto_rawDesc = "" +
 	"\x10ListAlertHistory\x123.frogstats.uptime.alerts.v1.ListAlertHistoryRequest\x1a4.frogstats.uptime.alerts.v1.ListAlertHistoryResponse\"Z\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02PZ2\x120/api/uptime/monitors/{monitor_id}/alerts/history\x12\x1a/api/uptime/alerts/history\x12\x9b\x01\n" +
 	"\x0eListDeliveries\x121.frogstats.uptime.alerts.v1.ListDeliveriesRequest\x1a2.frogstats.uptime.alerts.v1.ListDeliveriesResponse\"\"\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02\x18\x12\x16/api/uptime/deliveries\x12\xbb\x01\n" +
 	"\x14ListDeliveryAttempts\x127.frogstats.uptime.alerts.v1.ListDeliveryAttemptsRequest\x1a8.frogstats.uptime.alerts.v1.ListDeliveryAttemptsResponse\"0\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02&\x12$/api/uptime/deliveries/{id}/attempts\x12\x99\x01\n" +
-	"\x0eReplayDelivery\x121.frogstats.uptime.alerts.v1.ReplayDeliveryRequest\x1a$.frogstats.uptime.alerts.v1.Delivery\".\xe8\xc7\x18\x04\x82\xd3\xe4\x93\x02$\"\"/api/uptime/deliveries/{id}:replay2\x82\x05\n" +
+	"\x0eReplayDelivery\x121.frogstats.uptime.alerts.v1.ReplayDeliveryRequest\x1a$.frogstats.uptime.alerts.v1.Delivery\".\xe8\xc7\x18\x04\x82\xd3\xe4\x93\x02$\"\"/api/uptime/deliveries/{id}:replay2\xb7\x06\n" +
 	"\x10IncidentsService\x12\x97\x01\n" +
 	"\rListIncidents\x120.frogstats.uptime.alerts.v1.ListIncidentsRequest\x1a1.frogstats.uptime.alerts.v1.ListIncidentsResponse\"!\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02\x17\x12\x15/api/uptime/incidents\x12\x8b\x01\n" +
-	"\vGetIncident\x12..frogstats.uptime.alerts.v1.GetIncidentRequest\x1a$.frogstats.uptime.alerts.v1.Incident\"&\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/uptime/incidents/{id}\x12\xa7\x01\n" +
-	"\x13AcknowledgeIncident\x126.frogstats.uptime.alerts.v1.AcknowledgeIncidentRequest\x1a$.frogstats.uptime.alerts.v1.Incident\"2\xe8\xc7\x18\x04\x82\xd3\xe4\x93\x02(2&/api/uptime/incidents/{id}/acknowledge\x12\x9b\x01\n" +
-	"\x0fResolveIncident\x122.frogstats.uptime.alerts.v1.ResolveIncidentRequest\x1a$.frogstats.uptime.alerts.v1.Incident\".\xe8\xc7\x18\x04\x82\xd3\xe4\x93\x02$2\"/api/uptime/incidents/{id}/resolveBHZFgithub.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1;alertsv1b\x06proto3"
+	"\vGetIncident\x12..frogstats.uptime.alerts.v1.GetIncidentRequest\x1a$.frogstats.uptime.alerts.v1.Incident\"&\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/uptime/incidents/{id}\x12\xac\x01\n" +
+	"\x13GetIncidentTimeline\x126.frogstats.uptime.alerts.v1.GetIncidentTimelineRequest\x1a,.frogstats.uptime.alerts.v1.IncidentTimeline\"/\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02%\x12#/api/uptime/incidents/{id}/timeline\x12\xaa\x01\n" +
+	"\x13AcknowledgeIncident\x126.frogstats.uptime.alerts.v1.AcknowledgeIncidentRequest\x1a$.frogstats.uptime.alerts.v1.Incident\"5\xe8\xc7\x18\x04\x82\xd3\xe4\x93\x02+:\x01*2&/api/uptime/incidents/{id}/acknowledge\x12\x9e\x01\n" +
+	"\x0fResolveIncident\x122.frogstats.uptime.alerts.v1.ResolveIncidentRequest\x1a$.frogstats.uptime.alerts.v1.Incident\"1\xe8\xc7\x18\x04\x82\xd3\xe4\x93\x02':\x01*2\"/api/uptime/incidents/{id}/resolveBHZFgithub.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1;alertsv1b\x06proto3"
 
 var (
 	file_frogstats_uptime_alerts_v1_alerts_proto_rawDescOnce sync.Once
@@ -1404,11 +1429,13 @@ var file_frogstats_uptime_alerts_v1_alerts_proto_goTypes = []any{
 	(*ListDeliveriesRequest)(nil),        // 23: frogstats.uptime.alerts.v1.ListDeliveriesRequest
 	(*ListDeliveryAttemptsRequest)(nil),  // 24: frogstats.uptime.alerts.v1.ListDeliveryAttemptsRequest
 	(*ReplayDeliveryRequest)(nil),        // 25: frogstats.uptime.alerts.v1.ReplayDeliveryRequest
-	(*emptypb.Empty)(nil),                // 26: google.protobuf.Empty
-	(*TestDelivery)(nil),                 // 27: frogstats.uptime.alerts.v1.TestDelivery
-	(*ListDeliveriesResponse)(nil),       // 28: frogstats.uptime.alerts.v1.ListDeliveriesResponse
-	(*ListDeliveryAttemptsResponse)(nil), // 29: frogstats.uptime.alerts.v1.ListDeliveryAttemptsResponse
-	(*Delivery)(nil),                     // 30: frogstats.uptime.alerts.v1.Delivery
+	(*GetIncidentTimelineRequest)(nil),   // 26: frogstats.uptime.alerts.v1.GetIncidentTimelineRequest
+	(*emptypb.Empty)(nil),                // 27: google.protobuf.Empty
+	(*TestDelivery)(nil),                 // 28: frogstats.uptime.alerts.v1.TestDelivery
+	(*ListDeliveriesResponse)(nil),       // 29: frogstats.uptime.alerts.v1.ListDeliveriesResponse
+	(*ListDeliveryAttemptsResponse)(nil), // 30: frogstats.uptime.alerts.v1.ListDeliveryAttemptsResponse
+	(*Delivery)(nil),                     // 31: frogstats.uptime.alerts.v1.Delivery
+	(*IncidentTimeline)(nil),             // 32: frogstats.uptime.alerts.v1.IncidentTimeline
 }
 var file_frogstats_uptime_alerts_v1_alerts_proto_depIdxs = []int32{
 	2,  // 0: frogstats.uptime.alerts.v1.Conditions.response_time_percentile:type_name -> frogstats.uptime.alerts.v1.ResponseTimePercentile
@@ -1439,23 +1466,25 @@ var file_frogstats_uptime_alerts_v1_alerts_proto_depIdxs = []int32{
 	25, // 25: frogstats.uptime.alerts.v1.AlertsService.ReplayDelivery:input_type -> frogstats.uptime.alerts.v1.ReplayDeliveryRequest
 	13, // 26: frogstats.uptime.alerts.v1.IncidentsService.ListIncidents:input_type -> frogstats.uptime.alerts.v1.ListIncidentsRequest
 	15, // 27: frogstats.uptime.alerts.v1.IncidentsService.GetIncident:input_type -> frogstats.uptime.alerts.v1.GetIncidentRequest
-	16, // 28: frogstats.uptime.alerts.v1.IncidentsService.AcknowledgeIncident:input_type -> frogstats.uptime.alerts.v1.AcknowledgeIncidentRequest
-	17, // 29: frogstats.uptime.alerts.v1.IncidentsService.ResolveIncident:input_type -> frogstats.uptime.alerts.v1.ResolveIncidentRequest
-	5,  // 30: frogstats.uptime.alerts.v1.AlertsService.ListAlerts:output_type -> frogstats.uptime.alerts.v1.ListAlertsResponse
-	3,  // 31: frogstats.uptime.alerts.v1.AlertsService.CreateAlert:output_type -> frogstats.uptime.alerts.v1.Alert
-	3,  // 32: frogstats.uptime.alerts.v1.AlertsService.UpdateAlert:output_type -> frogstats.uptime.alerts.v1.Alert
-	26, // 33: frogstats.uptime.alerts.v1.AlertsService.DeleteAlert:output_type -> google.protobuf.Empty
-	27, // 34: frogstats.uptime.alerts.v1.AlertsService.TestAlert:output_type -> frogstats.uptime.alerts.v1.TestDelivery
-	11, // 35: frogstats.uptime.alerts.v1.AlertsService.ListAlertHistory:output_type -> frogstats.uptime.alerts.v1.ListAlertHistoryResponse
-	28, // 36: frogstats.uptime.alerts.v1.AlertsService.ListDeliveries:output_type -> frogstats.uptime.alerts.v1.ListDeliveriesResponse
-	29, // 37: frogstats.uptime.alerts.v1.AlertsService.ListDeliveryAttempts:output_type -> frogstats.uptime.alerts.v1.ListDeliveryAttemptsResponse
-	30, // 38: frogstats.uptime.alerts.v1.AlertsService.ReplayDelivery:output_type -> frogstats.uptime.alerts.v1.Delivery
-	14, // 39: frogstats.uptime.alerts.v1.IncidentsService.ListIncidents:output_type -> frogstats.uptime.alerts.v1.ListIncidentsResponse
-	22, // 40: frogstats.uptime.alerts.v1.IncidentsService.GetIncident:output_type -> frogstats.uptime.alerts.v1.Incident
-	22, // 41: frogstats.uptime.alerts.v1.IncidentsService.AcknowledgeIncident:output_type -> frogstats.uptime.alerts.v1.Incident
-	22, // 42: frogstats.uptime.alerts.v1.IncidentsService.ResolveIncident:output_type -> frogstats.uptime.alerts.v1.Incident
-	30, // [30:43] is the sub-list for method output_type
-	17, // [17:30] is the sub-list for method input_type
+	26, // 28: frogstats.uptime.alerts.v1.IncidentsService.GetIncidentTimeline:input_type -> frogstats.uptime.alerts.v1.GetIncidentTimelineRequest
+	16, // 29: frogstats.uptime.alerts.v1.IncidentsService.AcknowledgeIncident:input_type -> frogstats.uptime.alerts.v1.AcknowledgeIncidentRequest
+	17, // 30: frogstats.uptime.alerts.v1.IncidentsService.ResolveIncident:input_type -> frogstats.uptime.alerts.v1.ResolveIncidentRequest
+	5,  // 31: frogstats.uptime.alerts.v1.AlertsService.ListAlerts:output_type -> frogstats.uptime.alerts.v1.ListAlertsResponse
+	3,  // 32: frogstats.uptime.alerts.v1.AlertsService.CreateAlert:output_type -> frogstats.uptime.alerts.v1.Alert
+	3,  // 33: frogstats.uptime.alerts.v1.AlertsService.UpdateAlert:output_type -> frogstats.uptime.alerts.v1.Alert
+	27, // 34: frogstats.uptime.alerts.v1.AlertsService.DeleteAlert:output_type -> google.protobuf.Empty
+	28, // 35: frogstats.uptime.alerts.v1.AlertsService.TestAlert:output_type -> frogstats.uptime.alerts.v1.TestDelivery
+	11, // 36: frogstats.uptime.alerts.v1.AlertsService.ListAlertHistory:output_type -> frogstats.uptime.alerts.v1.ListAlertHistoryResponse
+	29, // 37: frogstats.uptime.alerts.v1.AlertsService.ListDeliveries:output_type -> frogstats.uptime.alerts.v1.ListDeliveriesResponse
+	30, // 38: frogstats.uptime.alerts.v1.AlertsService.ListDeliveryAttempts:output_type -> frogstats.uptime.alerts.v1.ListDeliveryAttemptsResponse
+	31, // 39: frogstats.uptime.alerts.v1.AlertsService.ReplayDelivery:output_type -> frogstats.uptime.alerts.v1.Delivery
+	14, // 40: frogstats.uptime.alerts.v1.IncidentsService.ListIncidents:output_type -> frogstats.uptime.alerts.v1.ListIncidentsResponse
+	22, // 41: frogstats.uptime.alerts.v1.IncidentsService.GetIncident:output_type -> frogstats.uptime.alerts.v1.Incident
+	32, // 42: frogstats.uptime.alerts.v1.IncidentsService.GetIncidentTimeline:output_type -> frogstats.uptime.alerts.v1.IncidentTimeline
+	22, // 43: frogstats.uptime.alerts.v1.IncidentsService.AcknowledgeIncident:output_type -> frogstats.uptime.alerts.v1.Incident
+	22, // 44: frogstats.uptime.alerts.v1.IncidentsService.ResolveIncident:output_type -> frogstats.uptime.alerts.v1.Incident
+	31, // [31:45] is the sub-list for method output_type
+	17, // [17:31] is the sub-list for method input_type
 	17, // [17:17] is the sub-list for extension type_name
 	17, // [17:17] is the sub-list for extension extendee
 	0,  // [0:17] is the sub-list for field type_name
@@ -1468,11 +1497,14 @@ func file_frogstats_uptime_alerts_v1_alerts_proto_init() {
 	}
 	file_frogstats_uptime_alerts_v1_delivery_proto_init()
 	file_frogstats_uptime_alerts_v1_incident_proto_init()
+	file_frogstats_uptime_alerts_v1_incident_timeline_proto_init()
 	file_frogstats_uptime_alerts_v1_page_proto_init()
 	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[0].OneofWrappers = []any{}
 	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[2].OneofWrappers = []any{}
 	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[9].OneofWrappers = []any{}
 	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[12].OneofWrappers = []any{}
+	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[15].OneofWrappers = []any{}
+	file_frogstats_uptime_alerts_v1_alerts_proto_msgTypes[16].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -452,6 +452,7 @@ var AlertsService_ServiceDesc = grpc.ServiceDesc{
 const (
 	IncidentsService_ListIncidents_FullMethodName       = "/frogstats.uptime.alerts.v1.IncidentsService/ListIncidents"
 	IncidentsService_GetIncident_FullMethodName         = "/frogstats.uptime.alerts.v1.IncidentsService/GetIncident"
+	IncidentsService_GetIncidentTimeline_FullMethodName = "/frogstats.uptime.alerts.v1.IncidentsService/GetIncidentTimeline"
 	IncidentsService_AcknowledgeIncident_FullMethodName = "/frogstats.uptime.alerts.v1.IncidentsService/AcknowledgeIncident"
 	IncidentsService_ResolveIncident_FullMethodName     = "/frogstats.uptime.alerts.v1.IncidentsService/ResolveIncident"
 )
@@ -466,9 +467,12 @@ type IncidentsServiceClient interface {
 	ListIncidents(ctx context.Context, in *ListIncidentsRequest, opts ...grpc.CallOption) (*ListIncidentsResponse, error)
 	// GetIncident returns one incident.
 	GetIncident(ctx context.Context, in *GetIncidentRequest, opts ...grpc.CallOption) (*Incident, error)
-	// AcknowledgeIncident says that somebody has taken it. Recovery still resolves it.
+	// GetIncidentTimeline returns what happened in its course, as far as it is stored: failures, regions, rules, messages and what
+	// people did.
+	GetIncidentTimeline(ctx context.Context, in *GetIncidentTimelineRequest, opts ...grpc.CallOption) (*IncidentTimeline, error)
+	// AcknowledgeIncident says that somebody has taken it. Recovery still resolves it. The body may be left out.
 	AcknowledgeIncident(ctx context.Context, in *AcknowledgeIncidentRequest, opts ...grpc.CallOption) (*Incident, error)
-	// ResolveIncident closes it by hand.
+	// ResolveIncident closes it by hand. The body may be left out.
 	ResolveIncident(ctx context.Context, in *ResolveIncidentRequest, opts ...grpc.CallOption) (*Incident, error)
 }
 
@@ -494,6 +498,16 @@ func (c *incidentsServiceClient) GetIncident(ctx context.Context, in *GetInciden
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Incident)
 	err := c.cc.Invoke(ctx, IncidentsService_GetIncident_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *incidentsServiceClient) GetIncidentTimeline(ctx context.Context, in *GetIncidentTimelineRequest, opts ...grpc.CallOption) (*IncidentTimeline, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(IncidentTimeline)
+	err := c.cc.Invoke(ctx, IncidentsService_GetIncidentTimeline_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -530,9 +544,12 @@ type IncidentsServiceServer interface {
 	ListIncidents(context.Context, *ListIncidentsRequest) (*ListIncidentsResponse, error)
 	// GetIncident returns one incident.
 	GetIncident(context.Context, *GetIncidentRequest) (*Incident, error)
-	// AcknowledgeIncident says that somebody has taken it. Recovery still resolves it.
+	// GetIncidentTimeline returns what happened in its course, as far as it is stored: failures, regions, rules, messages and what
+	// people did.
+	GetIncidentTimeline(context.Context, *GetIncidentTimelineRequest) (*IncidentTimeline, error)
+	// AcknowledgeIncident says that somebody has taken it. Recovery still resolves it. The body may be left out.
 	AcknowledgeIncident(context.Context, *AcknowledgeIncidentRequest) (*Incident, error)
-	// ResolveIncident closes it by hand.
+	// ResolveIncident closes it by hand. The body may be left out.
 	ResolveIncident(context.Context, *ResolveIncidentRequest) (*Incident, error)
 	mustEmbedUnimplementedIncidentsServiceServer()
 }
@@ -549,6 +566,9 @@ func (UnimplementedIncidentsServiceServer) ListIncidents(context.Context, *ListI
 }
 func (UnimplementedIncidentsServiceServer) GetIncident(context.Context, *GetIncidentRequest) (*Incident, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetIncident not implemented")
+}
+func (UnimplementedIncidentsServiceServer) GetIncidentTimeline(context.Context, *GetIncidentTimelineRequest) (*IncidentTimeline, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetIncidentTimeline not implemented")
 }
 func (UnimplementedIncidentsServiceServer) AcknowledgeIncident(context.Context, *AcknowledgeIncidentRequest) (*Incident, error) {
 	return nil, status.Error(codes.Unimplemented, "method AcknowledgeIncident not implemented")
@@ -613,6 +633,24 @@ func _IncidentsService_GetIncident_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _IncidentsService_GetIncidentTimeline_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetIncidentTimelineRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IncidentsServiceServer).GetIncidentTimeline(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IncidentsService_GetIncidentTimeline_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IncidentsServiceServer).GetIncidentTimeline(ctx, req.(*GetIncidentTimelineRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _IncidentsService_AcknowledgeIncident_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(AcknowledgeIncidentRequest)
 	if err := dec(in); err != nil {
@@ -663,6 +701,10 @@ var IncidentsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetIncident",
 			Handler:    _IncidentsService_GetIncident_Handler,
+		},
+		{
+			MethodName: "GetIncidentTimeline",
+			Handler:    _IncidentsService_GetIncidentTimeline_Handler,
 		},
 		{
 			MethodName: "AcknowledgeIncident",
