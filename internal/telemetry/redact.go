@@ -18,7 +18,7 @@ func redact(_ []string, a slog.Attr) slog.Attr {
 		return a // has_password=true tells nothing; the members of a group are redacted one by one
 	case slog.KindString:
 		if isURLKey(a.Key) {
-			a.Value = slog.StringValue(ScrubURL(a.Value.String()))
+			a.Value = slog.StringValue(secret.ScrubURL(a.Value.String()))
 		}
 	case slog.KindAny:
 		a.Value = redactAny(a.Value)
@@ -50,10 +50,10 @@ func redactAny(v slog.Value) slog.Value {
 		return slog.AnyValue(out)
 	case *url.URL:
 		if x != nil {
-			return slog.StringValue(scrub(*x))
+			return slog.StringValue(secret.ScrubbedURL(*x))
 		}
 	case url.URL:
-		return slog.StringValue(scrub(x))
+		return slog.StringValue(secret.ScrubbedURL(x))
 	}
 	return v
 }
@@ -67,22 +67,4 @@ func redactHeader(h map[string][]string) map[string][]string {
 		out[k] = values
 	}
 	return out
-}
-
-// ScrubURL returns raw without the user, the password, the values of the query and the fragment, any of which may be a
-// credential. What does not parse as a URL is "***".
-func ScrubURL(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return hidden
-	}
-	return scrub(*u)
-}
-
-func scrub(u url.URL) string {
-	u.User, u.Fragment, u.RawFragment = nil, "", ""
-	if u.RawQuery != "" {
-		u.RawQuery = hidden
-	}
-	return u.String()
 }

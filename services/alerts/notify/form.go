@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html"
 	"maps"
 	"math"
 	"net/url"
@@ -14,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/frogstats/uptime/internal/fault"
+	"github.com/frogstats/uptime/internal/secret"
 )
 
 // hiddenValue is what reads show in place of a secret; given back it keeps the value.
@@ -332,17 +332,7 @@ func (f form) redact(v values, line string) string {
 }
 
 // without takes the parts out of a text, also where it is JSON or HTML that quotes them.
-func without(text string, parts []string) string {
-	for _, p := range parts {
-		quoted := strings.Trim(string(encode(p)), `"`)
-		parts = append(parts, quoted, strings.ReplaceAll(quoted, "/", `\/`), html.EscapeString(p))
-	}
-	slices.SortFunc(parts, func(a, b string) int { return len(b) - len(a) }) // the whole before its parts
-	for _, p := range parts {
-		text = strings.ReplaceAll(text, p, hiddenValue)
-	}
-	return text
-}
+func without(text string, parts []string) string { return secret.Without(text, parts) }
 
 // leastSecret is how long a part of an address has to be to be worth hiding: shorter ones are words.
 const leastSecret = 6
