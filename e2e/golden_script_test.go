@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -208,6 +209,18 @@ func (g *golden) settled(name, status string, results int) {
 		e := want[struct{ Pagination struct{ Total int } }](g.server, 200, g.get("/api/uptime/monitors/"+id+"/events"))
 		if m.Status.Current != status || len(m.Status.Regions) != 1 || e.Pagination.Total != results {
 			return fmt.Errorf("it is %s with %d results", m.Status.Current, e.Pagination.Total)
+		}
+		return nil
+	})
+}
+
+// examined waits for the evidence of a monitor's first failure.
+func (g *golden) examined(name string) {
+	g.t.Helper()
+	eventually(g.t, 30*time.Second, "evidence of "+name, func() error {
+		path := fmt.Sprintf("/api/uptime/monitors/%v/evidence", g.vars[name])
+		if len(want[struct{ Evidence []obj }](g.server, 200, g.get(path)).Evidence) == 0 {
+			return errors.New("there is none")
 		}
 		return nil
 	})

@@ -51,6 +51,8 @@ func TestOrganizationsAreApart(t *testing.T) {
 		{"GET", monitor + "/status", nil},
 		{"GET", monitor + "/uptime", nil},
 		{"GET", monitor + "/buckets", nil},
+		{"GET", monitor + "/evidence", nil},
+		{"GET", fmt.Sprintf("/api/uptime/incidents/%d/evidence", outage), nil},
 		{"GET", monitor + "/alerts", nil},
 		{"POST", monitor + "/alerts", webhook},
 		{"GET", monitor + "/alerts/history", nil},

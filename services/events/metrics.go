@@ -22,6 +22,7 @@ type metrics struct {
 	fenced, backfilled             atomic.Int64
 	mended, aside                  atomic.Int64 // timelines
 	probers, readers               atomic.Int64 // open streams
+	evidence                       atomic.Int64
 	head                           atomic.Uint64
 
 	appendRows, appendTime, commitTime metric.Float64Histogram
@@ -60,6 +61,7 @@ func (m *metrics) watch(c *court, a *archive, d *mender) error {
 	set.Counter("frogup_events_appended_results", "Results added to the result store, repeated ones not included.", m.added.Load)
 	set.Counter("frogup_events_append_failures", "Insertions into the result store that failed, to be tried again.", m.appendFails.Load)
 	set.Counter("frogup_events_commit_failures", "Commits of judgement that failed, to be tried again.", m.commitFail.Load)
+	set.Counter("frogup_events_evidence", "Pieces of evidence of outages that probers handed over, repeated ones included.", m.evidence.Load)
 	set.Gauge("frogup_events_judge_queue", "", "Announcements, transitions and acknowledgements that wait for a commit.", func() float64 { return float64(c.backlog()) })
 	set.Gauge("frogup_events_waiting_results", "", "Results of monitors that the catalogue has not named yet.", func() float64 { return float64(c.strangers()) })
 	set.Gauge("frogup_events_archive_queue", "", "Results that wait for the result store.", func() float64 { n, _ := a.backlog(); return float64(n) })

@@ -26,6 +26,7 @@ const DefaultRetention = 400 * 24 * time.Hour
 type Deps struct {
 	State     StateStore
 	Results   ResultStore
+	Evidence  EvidenceStore            // without it none is kept
 	Monitors  grpc.ClientConnInterface // the catalogue; and who owns a monitor that the catalogue has not named yet
 	Alerts    grpc.ClientConnInterface // recent incidents; without it there are none to show
 	Notices   grpc.ClientConnInterface // takes the operator's notices; without it there are none
@@ -46,6 +47,7 @@ type Service struct {
 
 	state       StateStore
 	results     ResultStore
+	evidence    EvidenceStore // nil: none is kept
 	catalog     monitorsv1.CatalogServiceClient
 	monitors    monitorsv1.MonitorsServiceClient
 	maintenance monitorsv1.MaintenanceServiceClient
@@ -88,7 +90,7 @@ func New(d Deps) (*Service, error) {
 	}
 	t := newTracer(d.TracerProvider)
 	s := &Service{
-		state: d.State, results: d.Results, log: log, pages: page.NewCodec(d.PageKey), retention: d.Retention,
+		state: d.State, results: d.Results, evidence: d.Evidence, log: log, pages: page.NewCodec(d.PageKey), retention: d.Retention,
 		catalog: monitorsv1.NewCatalogServiceClient(d.Monitors), monitors: monitorsv1.NewMonitorsServiceClient(d.Monitors),
 		maintenance: monitorsv1.NewMaintenanceServiceClient(d.Monitors),
 		metrics:     m, tracer: t, court: newCourt(d.State, log, m, t), archive: newArchive(d.Results, log, m, t), aside: aside{log: log},

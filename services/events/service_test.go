@@ -172,7 +172,7 @@ func run(t *testing.T, dir string, cat *catalogue, change ...func(*events.Deps))
 		monitorsv1.RegisterMaintenanceServiceServer(r, cat)
 	}, asEvents)
 	r := &running{t: t, dir: dir, cat: cat, results: &stubborn{ResultStore: history}, states: &stubbornStates{StateStore: state}}
-	deps := events.Deps{State: r.states, Results: r.results, Monitors: monitors, Log: slog.New(slog.DiscardHandler), PageKey: []byte("page key of a test, long enough")}
+	deps := events.Deps{State: r.states, Results: r.results, Evidence: state, Monitors: monitors, Log: slog.New(slog.DiscardHandler), PageKey: []byte("page key of a test, long enough")}
 	for _, c := range change {
 		c(&deps)
 	}

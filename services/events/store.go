@@ -207,4 +207,8 @@ type PruneBefore struct {
 	Observations  time.Time // entries of the feed
 	Announcements time.Time // transitions in the feed; the timelines stay
 	Deleted       time.Time // everything of monitors that were deleted before this
+
+	// Of evidence, by its slot: that of failures that were no outage, of which no more than EvidencePerMonitor stay in any case;
+	// and of what is pinned, what the target said.
+	Evidence, EvidenceRaw time.Time
 }

@@ -13,6 +13,9 @@ const (
 	// Observations serve rules that are evaluated at once and pages that are open; transitions, readers that were away.
 	keepObservations  = time.Hour
 	keepAnnouncements = 30 * 24 * time.Hour
+
+	// Evidence of failures that were no outage is of use while somebody looks for why a monitor is unsteady.
+	keepEvidence = 30 * 24 * time.Hour
 )
 
 // every calls do at the interval until ctx ends; what it cannot do now it does the next time.
@@ -50,6 +53,7 @@ func (s *Service) prune(ctx context.Context) {
 		now := time.Now().UTC()
 		if err := s.state.Prune(ctx, PruneBefore{
 			Observations: now.Add(-keepObservations), Announcements: now.Add(-keepAnnouncements), Deleted: now.Add(-s.retention),
+			Evidence: now.Add(-min(keepEvidence, s.retention)), EvidenceRaw: now.Add(-s.retention),
 		}); err != nil {
 			return err
 		}

@@ -50,6 +50,7 @@ var proberMethods = map[string]proberMethod{
 	monitorsv1.AssignmentsService_RenewLease_FullMethodName:       {conn: "monitors"},
 	eventsv1.RecorderService_Record_FullMethodName:                {conn: "events", stream: true},
 	eventsv1.RecorderService_ListLastSlots_FullMethodName:         {conn: "events", stream: false},
+	eventsv1.RecorderService_RecordEvidence_FullMethodName:        {conn: "events"},
 	monitorsv1.EnrolmentService_JoinProber_FullMethodName:         {conn: "monitors", public: true},
 	monitorsv1.EnrolmentService_RotateCertificate_FullMethodName:  {conn: "monitors"},
 }

@@ -153,6 +153,7 @@ func (c *Checker) prepareHTTP(p *prepared, spec *checkv1.CheckSpec) error {
 		Version:         httpVersions[h.GetHttpVersion()],
 		NoCookies:       h.Cookies != nil && !h.GetCookies(),
 		BodyLimit:       -1, // nobody looks at the body unless a condition does
+		FaultBody:       evidenceSource,
 		Expect:          p.set.Expect(),
 	}
 	if proxy := h.GetProxy(); proxy != nil {

@@ -1,6 +1,7 @@
 package prober
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -39,9 +40,11 @@ func (p *prepared) host() string { return p.target }
 
 func (p *prepared) plain() (nettest.TestConfig, bool) { return p.config, p.connects }
 
-func (p *prepared) run(ctx context.Context, r *checkv1.CheckResult) { p.attempt(ctx, r, false) }
+func (p *prepared) run(ctx context.Context, r *checkv1.CheckResult) { p.explained(ctx, r, false) }
 
-func (p *prepared) runDetailed(ctx context.Context, r *checkv1.CheckResult) { p.attempt(ctx, r, true) }
+func (p *prepared) runDetailed(ctx context.Context, r *checkv1.CheckResult) {
+	p.explained(ctx, r, true)
+}
 
 // record implements check. t is not kept.
 func (p *prepared) record(r *checkv1.CheckResult, t *nettest.TestResult, err error) {
@@ -55,9 +58,9 @@ func (p *prepared) record(r *checkv1.CheckResult, t *nettest.TestResult, err err
 	r.ValidationErrors = slices.Clone(r.ValidationErrors)
 }
 
-// attempt tries until one attempt succeeds; the last one is the result. What is the
+// explained tries until one attempt succeeds; the last one is the result. What is the
 // observer's fault is not tried again: the target has not been asked.
-func (p *prepared) attempt(ctx context.Context, r *checkv1.CheckResult, detailed bool) {
+func (p *prepared) explained(ctx context.Context, r *checkv1.CheckResult, detailed bool) *failing {
 	r.MonitorUrl, r.Port = p.url, p.port
 	begun := time.Now()
 	for n := 1; ; n++ {
@@ -80,9 +83,24 @@ func (p *prepared) attempt(ctx context.Context, r *checkv1.CheckResult, detailed
 			if err != nil && errors.Is(ctx.Err(), context.Canceled) {
 				r.Status = checkv1.ResultStatus_RESULT_STATUS_ERROR // we were cut off; the target said nothing
 			}
-			return
+			if err == nil || !blames(r) {
+				return nil
+			}
+			if len(t.Body) > evidenceSource {
+				t.Body, t.BodyTruncated = bytes.Clone(t.Body[:evidenceSource]), true
+			}
+			return &failing{check: p, test: t, took: time.Since(begun)}
 		}
 	}
+}
+
+var _ explaining = (*prepared)(nil)
+
+// left implements explaining, for checks that only connect: what t refers to is its addresses and texts.
+func (p *prepared) left(t *nettest.TestResult) *failing {
+	own := *t
+	own.Addresses, own.ValidationErrors, own.Warnings = slices.Clone(t.Addresses), slices.Clone(t.ValidationErrors), slices.Clone(t.Warnings)
+	return &failing{check: p, test: &own, took: t.Phases.Total}
 }
 
 // leastAttempt is the time that another attempt is worth beginning for.

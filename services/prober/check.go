@@ -5,6 +5,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	checkv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/check/v1"
 	"github.com/frogstats/uptime/services/prober/nettest"
@@ -26,6 +27,26 @@ type check interface {
 	// record judges an attempt that was made otherwise than by run, with plain's
 	// configuration, and writes what came of it into r; err is as Execute gives it.
 	record(r *checkv1.CheckResult, t *nettest.TestResult, err error)
+}
+
+// explaining may be implemented by a check whose failures can be examined.
+type explaining interface {
+	// explained is run, or runDetailed if detailed, and returns what is left of a check that blames its target; else nil.
+	explained(ctx context.Context, r *checkv1.CheckResult, detailed bool) *failing
+	// left is what is left of an attempt that record judged so; it keeps nothing of t.
+	left(t *nettest.TestResult) *failing
+}
+
+// failing is what a check that blames its target leaves behind, for whoever looks into it.
+type failing struct {
+	check *prepared
+	test  *nettest.TestResult // of the last attempt; nobody else's
+	took  time.Duration       // all attempts
+}
+
+// blames reports whether a result says that its target is at fault.
+func blames(r *checkv1.CheckResult) bool {
+	return r.GetStatus() == checkv1.ResultStatus_RESULT_STATUS_FAILURE || r.GetStatus() == checkv1.ResultStatus_RESULT_STATUS_TIMEOUT
 }
 
 // targetURL is what a spec checks: its URL, tcp://host:port or tls://host:port.

@@ -33,6 +33,10 @@ type Config struct {
 	// both families of addresses. When fewer than half of those of a family that have ever answered do so, the network here is
 	// at fault. nil means public ones: port 443 of 1.1.1.1, 8.8.8.8 and 9.9.9.9 and their IPv6 addresses. Empty means none.
 	Witnesses []string
+	// SecondResolvers are name servers, address or address:port, that are asked besides the configured ones about a name that a
+	// first failure is about, in turn; names of private networks are not told to them. nil means public ones: 9.9.9.9 and
+	// 1.1.1.1. Empty means none.
+	SecondResolvers []string
 	// MassFailure is the part of the hosts checked within seconds that have to fall silent together, five unrelated ones at
 	// least, to be doubted whatever else answers; 0 means 0.5, negative means never.
 	MassFailure float64
@@ -63,6 +67,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.MassFailure == 0 {
 		c.MassFailure = defaultShare
+	}
+	if c.SecondResolvers == nil {
+		c.SecondResolvers = []string{"9.9.9.9", "1.1.1.1"}
 	}
 	if c.StopGrace == 0 {
 		c.StopGrace = 3 * time.Second

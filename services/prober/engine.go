@@ -28,6 +28,7 @@ type engine struct {
 	tracer   *tracer
 	log      *slog.Logger
 	observer *observer
+	examiner *examiner // nil: failures are not looked into
 	guard    guard
 
 	fence  fence

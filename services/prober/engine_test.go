@@ -81,7 +81,7 @@ func startWatched(t *testing.T, cfg Config, mp metric.MeterProvider, tr *tracer,
 		return fakeCheck{spec.GetTcpConfig().GetHost(), func() (time.Duration, checkv1.ResultStatus) { return outcome(spec.GetMonitorId()) }}, nil
 	}
 	b := &bench{engine: newEngine(cfg, prepare, nil, box, m, tr, slog.New(slog.DiscardHandler)), box: box}
-	if err := m.watch(b.engine, box); err != nil {
+	if err := m.watch(b.engine, box, nil); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -75,7 +75,11 @@ func (s *shard) Done(tag uint64, t *nettest.TestResult, err error) {
 	s.fillIn(r, f.plan, f.slot, t.Timestamp)
 	r.LatenessNs = uint64(late)
 	f.plan.check.record(r, t, err)
-	s.ended(f.entry, ending{result: r, began: t.Timestamp, ended: ended}, now)
+	x := ending{result: r, began: t.Timestamp, ended: ended}
+	if c, ok := f.plan.check.(explaining); ok && s.examiner != nil && f.entry.failures == 0 && blames(r) {
+		x.left = c.left(t)
+	}
+	s.ended(f.entry, x, now)
 }
 
 // succeeded is ended for a plain check's success. The lock is held.
@@ -119,13 +123,18 @@ func (g *engine) runJob(j job) {
 		return
 	}
 	g.metrics.started(time.Duration(r.GetLatenessNs()))
-	j.plan.check.run(g.base, r)
+	var left *failing
+	if c, ok := j.plan.check.(explaining); ok {
+		left = c.explained(g.base, r, false)
+	} else {
+		j.plan.check.run(g.base, r)
+	}
 	if !g.guard.leave(w) {
 		return // it was given up long ago
 	}
 	ended := time.Now()
 	g.finishJob(j, func(now time.Time) {
-		j.shard.ended(j.entry, ending{result: r, began: began, ended: ended, own: true}, now)
+		j.shard.ended(j.entry, ending{result: r, began: began, ended: ended, own: true, left: left}, now)
 	})
 }
 

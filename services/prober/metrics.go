@@ -104,7 +104,7 @@ func (m *metrics) stats() Stats {
 }
 
 // watch reports what is read when somebody asks.
-func (m *metrics) watch(g *engine, o Outbox) error {
+func (m *metrics) watch(g *engine, o Outbox, l *evidenceLink) error {
 	set := observe.New(m.meter)
 	set.Counter("frogup_prober_due_slots", "Slots that were due; each ends as a result or as a missed one.", m.due.Load)
 	set.Gauge("frogup_prober_checks_in_flight", "", "Checks that are running.", func() float64 { return float64(m.running.Load()) })
@@ -127,6 +127,12 @@ func (m *metrics) watch(g *engine, o Outbox) error {
 	set.Counter("frogup_prober_clock_jumps", "Times that the wall clock was set, or the machine slept.", g.observer.clock.jumps)
 	set.Gauge("frogup_prober_stuck_checks", "", "Checks that did not end within their time and still run.",
 		func() float64 { return float64(g.guard.count()) })
+	if x := g.examiner; x != nil {
+		set.CounterBy("frogup_prober_examinations", "First failures, by whether they were looked into or left out for want of room.", "outcome",
+			map[string]func() int64{"examined": x.examined.Load, "left_out": x.leftOut.Load})
+		set.CounterBy("frogup_prober_evidence", "Pieces of evidence of outages, by whether they were stored or lost.", "outcome",
+			map[string]func() int64{"stored": l.stored.Load, "lost": l.lost.Load})
+	}
 	results, missed := map[string]func() int64{}, map[string]func() int64{}
 	for s, n := range m.byStatus {
 		if s != checkv1.ResultStatus_RESULT_STATUS_UNSPECIFIED && s != checkv1.ResultStatus_RESULT_STATUS_MISSED {

@@ -47,6 +47,7 @@ type heldRow struct {
 	finding *finding // nil: decided
 	began   time.Time
 	ended   time.Time
+	left    *failing
 }
 
 // heldRows are those of one monitor, in their order.
@@ -58,12 +59,16 @@ type heldRows struct {
 type ending struct {
 	result       *checkv1.CheckResult
 	began, ended time.Time
-	own          bool // the result is nobody else's, and may be kept
+	own          bool     // the result is nobody else's, and may be kept
+	left         *failing // of a check that blames its target; may be nil
 }
 
 // conclude tells the outcome of a check of e, or holds it. The lock is held.
 func (s *shard) conclude(e *entry, x ending) {
 	o := s.observer
+	if s.examiner == nil || e.failures > 0 {
+		x.left = nil // only the first failure is looked into
+	}
 	f, silent := findingOf(x.result, x.began, x.ended)
 	wait := false
 	if silent {
@@ -74,10 +79,10 @@ func (s *shard) conclude(e *entry, x ending) {
 		o.noteResult(x.result, x.ended)
 	}
 	if !wait && !e.holding {
-		s.tell(e, x.result, x.began, x.ended)
+		s.tell(e, x.result, x.began, x.ended, x.left)
 		return
 	}
-	h := heldRow{result: x.result, began: x.began, ended: x.ended}
+	h := heldRow{result: x.result, began: x.began, ended: x.ended, left: x.left}
 	if !x.own {
 		h.result = proto.CloneOf(x.result)
 	}
@@ -195,15 +200,19 @@ func (s *shard) let(e *entry, h *heldRow) {
 		s.outbox.Append(h.row, "")
 		return
 	}
-	s.tell(e, h.result, h.began, h.ended)
+	s.tell(e, h.result, h.began, h.ended, h.left)
 }
 
-// tell folds the outcome of a check into its entry, and hands its row to the outbox. The lock is held.
-func (s *shard) tell(e *entry, r *checkv1.CheckResult, began, ended time.Time) {
+// tell folds the outcome of a check into its entry, and hands its row to the outbox. What is left of a first failure goes to
+// the examiner. The lock is held.
+func (s *shard) tell(e *entry, r *checkv1.CheckResult, began, ended time.Time, left *failing) {
 	changed, next := s.settle(e, r.GetStatus(), ended.Add(s.observer.clock.skew()), s.now())
 	r.NextScheduledAt = stampOf(next)
 	s.metrics.finished(r.GetMonitorType(), r.GetStatus(), ended.Sub(began))
 	s.append(e, r, s.tracer.scheduled(r, ended, changed))
+	if changed && left != nil && blames(r) {
+		s.examiner.offer(left, r)
+	}
 }
 
 // weigh decides about a check by hand, which waits for it.

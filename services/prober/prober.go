@@ -43,6 +43,7 @@ type Service struct {
 	engine   *engine
 	follower *follower
 	uplink   *uplink
+	evidence *evidenceLink
 	metrics  *metrics
 }
 
@@ -71,7 +72,11 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err := g.observer.set(cfg, &checker.network.Health); err != nil {
 		return nil, err
 	}
-	if err := m.watch(g, outbox); err != nil {
+	evidence := newEvidenceLink(deps.Events, log)
+	if g.examiner, err = newExaminer(checker.network, cfg.SecondResolvers, evidence.send); err != nil {
+		return nil, err
+	}
+	if err := m.watch(g, outbox, evidence); err != nil {
 		return nil, fmt.Errorf("prober metrics: %w", err)
 	}
 	f := newFollower(deps.Monitors, deps.Events, cfg, g, log)
@@ -83,7 +88,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	}
 	return &Service{
 		cfg: cfg, log: log, engine: g, metrics: m, follower: f,
-		uplink: newUplink(deps.Events, cfg, outbox, m, log),
+		uplink: newUplink(deps.Events, cfg, outbox, m, log), evidence: evidence,
 	}, nil
 }
 
@@ -107,6 +112,8 @@ func (s *Service) Run(ctx context.Context) error {
 	work.Go(func() { s.follower.run(ctx) })
 	work.Go(func() { s.engine.run(ctx, s.cfg.StopGrace) })
 	work.Go(func() { s.follower.leave(linkCtx) })
+	work.Go(func() { s.engine.examiner.run(ctx) })
+	work.Go(func() { s.evidence.run(ctx) })
 	work.Wait()
 
 	drain, cancel := context.WithTimeout(linkCtx, s.cfg.DrainGrace)

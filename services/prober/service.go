@@ -26,26 +26,32 @@ func (s *Service) RunCheck(ctx context.Context, req *proberv1.RunCheckRequest) (
 	r := s.engine.newResult(req.GetSpec(), slot)
 	s.engine.metrics.running.Add(1)
 	began := time.Now()
-	chk.runDetailed(ctx, r)
+	var left *failing
+	if c, ok := chk.(explaining); ok {
+		left = c.explained(ctx, r, true)
+	} else {
+		chk.runDetailed(ctx, r)
+	}
 	s.engine.metrics.running.Add(-1)
 	ended := time.Now()
 	s.engine.weigh(ctx, ending{result: r, began: began, ended: ended})
 	traceparent := s.engine.tracer.within(ctx, r, ended)
 	if req.GetRecord() {
-		s.engine.record(r, ended, traceparent)
+		s.engine.record(r, ended, traceparent, left)
 	}
 	return &proberv1.RunCheckResponse{Result: r}, nil
 }
 
 // record takes in the result of a check that was asked for by hand: it counts for
-// its monitor's run of failures like any other. Its details are for who asked.
-func (g *engine) record(r *checkv1.CheckResult, ended time.Time, traceparent string) {
+// its monitor's run of failures like any other. Its details are for who asked, and for the examiner if it is the first failure.
+func (g *engine) record(r *checkv1.CheckResult, ended time.Time, traceparent string, left *failing) {
 	s := g.shardOf(r.GetMonitorId())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[r.GetMonitorId()]
+	first := false
 	if e != nil {
-		e.finished(r.GetStatus(), s.observer.clock.at(ended))
+		first = e.finished(r.GetStatus(), s.observer.clock.at(ended)) && blames(r)
 		r.NextScheduledAt = stampOf(e.due())
 		s.place(e)
 	}
@@ -54,4 +60,7 @@ func (g *engine) record(r *checkv1.CheckResult, ended time.Time, traceparent str
 	r.Details = nil
 	s.append(e, r, traceparent)
 	r.Details = details
+	if first && left != nil && g.examiner != nil {
+		g.examiner.offer(left, r)
+	}
 }

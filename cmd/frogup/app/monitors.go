@@ -55,6 +55,7 @@ func newMonitors(p Process) *cobra.Command {
   frogup monitors list --status down
   frogup monitors create shop https://shop.example.com --interval 30s
   frogup monitors get 7
+  frogup monitors evidence 7
   frogup monitors delete 7
 
   frogup monitors --config /etc/frogup.yaml`,
@@ -68,7 +69,7 @@ func newMonitors(p Process) *cobra.Command {
 	f := c.PersistentFlags()
 	f.StringVar(&r.server, "server", "", "of the commands: URL of the server (env FROGUP_SERVER, default "+defaultServer+")")
 	f.StringVar(&r.key, "api-key", "", "of the commands: API key (env FROGUP_API_KEY or FROGUP_API_KEY_FILE)")
-	for _, sub := range []*cobra.Command{newMonitorsList(r), newMonitorsGet(r), newMonitorsCreate(r), newMonitorsDelete(r)} {
+	for _, sub := range []*cobra.Command{newMonitorsList(r), newMonitorsGet(r), newMonitorsEvidence(r), newMonitorsCreate(r), newMonitorsDelete(r)} {
 		sub.Long += remoteHelp
 		c.AddCommand(sub)
 	}
@@ -159,6 +160,8 @@ func newMonitorsGet(r *remote) *cobra.Command {
 		Use:   "get ID",
 		Short: "Show one monitor and its last checks",
 		Long: `Get prints a monitor's configuration, its status, and its last 10 checks, newest first.
+Of one that is down it also says what the examination of the first failing check found;
+frogup monitors evidence shows all of that.
 
 With --json it prints one object: {"monitor": …, "events": […]}, each as the server has it.`,
 		Example: `  frogup monitors get 7
@@ -188,6 +191,10 @@ func (r *remote) get(ctx context.Context, id uint32, asJSON bool) error {
 	if err == nil {
 		events, err = cl.events(ctx, id, recentChecks)
 	}
+	cause := ""
+	if err == nil && !asJSON {
+		cause = cl.presentCause(ctx, id, doc)
+	}
 	stop()
 	if notFound(err) {
 		return r.missing(id)
@@ -212,7 +219,7 @@ func (r *remote) get(ctx context.Context, id uint32, asJSON bool) error {
 			return fmt.Errorf("read a check: %w", err)
 		}
 	}
-	out.monitor(m, checks, time.Now())
+	out.monitor(m, cause, checks, time.Now())
 	return nil
 }
 

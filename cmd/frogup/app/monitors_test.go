@@ -217,7 +217,7 @@ CHECKED                           STATUS     CODE  TIME      REGION  PROBLEM
 2026-11-22 09:59:18 UTC  42s ago  ✔ success  200   12.40 ms  local   
 2026-11-22 09:58:18 UTC  1m ago   - missed   –     –         local   2 slots  overload: too many checks
 `
-	got := render(t, false, 80, func(o terminal) { o.monitor(views(t, monitor7)[0], page.Events, fixedNow) })
+	got := render(t, false, 80, func(o terminal) { o.monitor(views(t, monitor7)[0], "", page.Events, fixedNow) })
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s\ngot:%s", diff, got)
 	}

@@ -145,8 +145,8 @@ func (t terminal) monitors(all []monitorView, short bool, now time.Time) {
 	t.table([]string{"ID", "NAME", "TYPE", "TARGET", "STATUS", "UPTIME 24H", "AVERAGE", "LAST CHECKED"}, rows)
 }
 
-// monitor prints everything about one monitor.
-func (t terminal) monitor(m monitorView, checks []eventView, now time.Time) {
+// monitor prints everything about one monitor; cause is why it is down, if that is known.
+func (t terminal) monitor(m monitorView, cause string, checks []eventView, now time.Time) {
 	s := m.status()
 	word := monitorStatus(s.Current)
 	fmt.Fprintf(t, "%s  %s  %s\n\n", t.paint(word.colour, word.text), t.paint(bold, clean(m.Name)), t.paint(cyan, clean(m.url())))
@@ -156,6 +156,9 @@ func (t terminal) monitor(m monitorView, checks []eventView, now time.Time) {
 	}
 	if s.LastError != "" || s.LastErrorType != "" {
 		t.fact("last error", strings.Trim(clean(s.LastErrorType)+": "+clean(s.LastError), ": "))
+	}
+	if cause != "" {
+		t.fact("cause", cause)
 	}
 	t.fact("uptime", fmt.Sprintf("24 hours %s, 7 days %s, 30 days %s", uptime(s.Uptime24h), uptime(s.Uptime7d), uptime(s.Uptime30d)))
 	t.fact("average", averageMillis(s.AverageMS)+" over 24 hours")

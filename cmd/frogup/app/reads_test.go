@@ -17,6 +17,7 @@ func TestWhatMayBeRepeated(t *testing.T) {
 		"monitors": {"MaintenanceService/GetMaintenanceWindow", "MaintenanceService/ListMaintenanceWindows", "MonitorsService/GetMonitor", "MonitorsService/ListMonitors", "MonitorsService/ListProbers", "MonitorsService/ListRegions"},
 		"prober":   nil,
 		"events": {"EventsService/GetStats", "EventsService/GetStatus", "EventsService/GetUptime", "EventsService/ListBuckets", "EventsService/ListEvents",
+			"EventsService/ListEvidence", "EventsService/ListIncidentEvidence",
 			"RecorderService/ListLastSlots", "StatusService/BatchGetStatuses", "StatusService/ListMonitorIds"},
 		"alerts": {"AlertsService/ListAlertHistory", "AlertsService/ListAlerts", "AlertsService/ListDeliveries", "AlertsService/ListDeliveryAttempts", "ChannelsService/ListChannels",
 			"IncidentNotesService/ListIncidentNotes", "IncidentsService/GetIncident", "IncidentsService/GetIncidentTimeline", "IncidentsService/ListIncidents", "NoticesService/ListNotices"},

@@ -110,7 +110,7 @@ func (h *house) events(ctx context.Context) (room, error) {
 		return nil, err
 	}
 	s, err := events.New(events.Deps{
-		State: state, Results: history, Monitors: toMonitors, Alerts: toAlerts, Notices: toAlerts, Log: h.logOf("events"), PageKey: h.keys.derive("events pages"),
+		State: state, Results: history, Evidence: state, Monitors: toMonitors, Alerts: toAlerts, Notices: toAlerts, Log: h.logOf("events"), PageKey: h.keys.derive("events pages"),
 		Retention: h.cfg.retention,
 	})
 	if err != nil {
@@ -229,7 +229,7 @@ func (h *house) prober(ctx context.Context) (room, error) {
 		ProberID: id, Region: h.cfg.region, Version: h.process.Version, CheckSampleRatio: traced,
 		MaxChecks: h.cfg.maxChecks, MaxChecksPerHost: h.cfg.maxPerHost, ResolverWitnesses: h.cfg.witnesses,
 		Dir: h.proberFolder(), SpoolBytes: int64(h.cfg.spoolMiB) << 20, SpoolBlocks: h.cfg.spoolFull != dropOldest,
-		Witnesses: h.cfg.networkWitnesses(),
+		Witnesses: h.cfg.networkWitnesses(), SecondResolvers: h.cfg.secondResolverList(),
 	}, prober.Deps{Monitors: toMonitors, Events: toEvents, Egress: policy, Outbox: outbox, Log: h.logOf("prober")})
 	if err != nil {
 		return nil, err

@@ -42,6 +42,7 @@ type settings struct {
 	maxChecks, maxPerHost                  int
 	egress, witnesses                      []string
 	netWitnesses                           []string
+	secondResolvers                        []string
 	spoolMiB                               int
 	spoolFull                              string
 	leaseTTL                               time.Duration
@@ -149,6 +150,9 @@ func (c *settings) checks(s *config.Set) {
 	s.List(&c.netWitnesses, "witness",
 		"host:port of a TCP service with which the network is tested when targets seem to fail, for networks without the "+
 			"internet; may be repeated, best three that have nothing in common (default public resolvers); none for no such test")
+	s.List(&c.secondResolvers, "second-resolver",
+		"address or address:port of a name server that is asked besides the prober's own when a check of a public name begins to "+
+			"fail; may be repeated (default 9.9.9.9, 1.1.1.1); none for no such question")
 	s.Int(&c.spoolMiB, "spool-mib", 0, "results kept on disk until they are stored, in MiB at most (0 is 1024)", config.Rule(notNegative))
 	s.Text(&c.spoolFull, "spool-full", dropOldest,
 		"what gives way when the disk has no room for results: drop-oldest, or block, which leaves slots unrun, and says so",
@@ -173,6 +177,14 @@ func (c *settings) leases(s *config.Set) {
 	s.Duration(&c.leaseTTL, "lease-ttl", 10*time.Second,
 		"how long a prober may run its monitors without word from here; another takes over within twice that",
 		config.Rule(atLeast(time.Second)))
+}
+
+// secondResolverList is what --second-resolver says: nil for the default, empty for none.
+func (c *settings) secondResolverList() []string {
+	if len(c.secondResolvers) == 1 && c.secondResolvers[0] == "none" {
+		return []string{}
+	}
+	return c.secondResolvers
 }
 
 // networkWitnesses is what --witness says: nil for the default, empty for none.

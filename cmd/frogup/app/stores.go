@@ -50,6 +50,7 @@ type (
 	}
 	eventsState interface {
 		events.StateStore
+		events.EvidenceStore
 		io.Closer
 	}
 	eventsHistory interface {

@@ -51,3 +51,11 @@ func TestState(t *testing.T) {
 		return breakState(s)
 	})
 }
+
+func TestEvidence(t *testing.T) {
+	storetest.Evidence(t, func(t *testing.T) (events.EvidenceStore, events.StateStore) {
+		s := openState(t, postgrestest.DSN(t))
+		own(t, s)
+		return s, s
+	})
+}

@@ -24,6 +24,8 @@ func (s *State) Prune(ctx context.Context, p events.PruneBefore) error {
 		{"observations", p.Observations, pruneFeed(events.FeedObservation)},
 		{"announcements", p.Announcements, pruneFeed(events.FeedTransition)},
 		{"deleted monitors", p.Deleted, pruneDeleted},
+		{"evidence", p.Evidence, pruneEvidence},
+		{"raw evidence", p.EvidenceRaw, pruneRawEvidence},
 	}
 	for _, step := range steps {
 		for more := !step.before.IsZero(); more; {
@@ -75,6 +77,7 @@ DELETE FROM transition WHERE (monitor_id, region, since, seq) IN (
   SELECT monitor_id, region, since, seq FROM transition WHERE monitor_id = ANY ($1) LIMIT $2)`
 	const regions = `DELETE FROM region_state WHERE monitor_id = ANY ($1)`
 	const owed = `DELETE FROM owed WHERE monitor_id = ANY ($1)`
+	const evidence = `DELETE FROM evidence WHERE monitor_id = ANY ($1)`
 	const states = `DELETE FROM uptime_monitor_status WHERE monitor_id = ANY ($1)`
 	var ids []int64
 	var id int64
@@ -89,7 +92,7 @@ DELETE FROM transition WHERE (monitor_id, region, since, seq) IN (
 	if err != nil || tag.RowsAffected() == pruneBatch {
 		return true, err
 	}
-	for _, query := range []string{regions, owed} {
+	for _, query := range []string{regions, owed, evidence} {
 		if _, err := tx.Exec(ctx, query, ids); err != nil {
 			return false, err
 		}

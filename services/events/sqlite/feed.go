@@ -56,6 +56,9 @@ func (s *State) Prune(ctx context.Context, p events.PruneBefore) error {
 	if err := s.pruneDeleted(ctx, ms(p.Deleted)); err != nil {
 		return fmt.Errorf("prune deleted monitors: %w", err)
 	}
+	if err := s.pruneEvidence(ctx, ms(p.Evidence), ms(p.EvidenceRaw)); err != nil {
+		return fmt.Errorf("prune evidence: %w", err)
+	}
 	return nil
 }
 
@@ -105,6 +108,7 @@ SELECT c.monitor_id FROM catalog c WHERE c.deleted = 1 AND c.updated_at < ?
 		`DELETE FROM transition WHERE monitor_id = ?`,
 		`DELETE FROM region_state WHERE monitor_id = ?`,
 		`DELETE FROM owed WHERE monitor_id = ?`,
+		`DELETE FROM evidence WHERE monitor_id = ?`,
 		`DELETE FROM uptime_monitor_status WHERE monitor_id = ?`,
 	}
 	for before > 0 {

@@ -56,6 +56,13 @@ func TestState(t *testing.T) {
 	})
 }
 
+func TestEvidence(t *testing.T) {
+	storetest.Evidence(t, func(t *testing.T) (events.EvidenceStore, events.StateStore) {
+		s := openState(t, filepath.Join(t.TempDir(), "state.db"))
+		return s, s
+	})
+}
+
 func TestHistory(t *testing.T) {
 	storetest.Results(t, func(t *testing.T) events.ResultStore { return breakResults(openHistory(t, t.TempDir())) })
 }

@@ -1,6 +1,7 @@
 package nettest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +24,13 @@ const (
 	maxKeptHeaderBytes = 16 << 10
 )
 
-var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+// bodyBuffer is what bodies are read into.
+type bodyBuffer [32 << 10]byte
+
+var buffers = sync.Pool{New: func() any { return new(bodyBuffer) }}
+
+// maxFaultBody bounds HTTPConfig.FaultBody: the rest of the buffer is read into.
+const maxFaultBody = len(bodyBuffer{}) / 2
 
 // readBody reads, decodes and counts the whole body and keeps its start.
 func (r *httpRun) readBody(resp *response) *failure {
@@ -57,15 +64,26 @@ func (r *httpRun) readBody(resp *response) *failure {
 }
 
 func (r *httpRun) consume(decoded io.Reader, wire *wireReader, limit int64) error {
-	buf := buffers.Get().(*[32 << 10]byte)
-	defer buffers.Put(buf)
-	keep := r.own.bodyLimit()
+	buf := buffers.Get().(*bodyBuffer)
+	keep, head := r.own.bodyLimit(), r.own.faultBody()
+	if head == 0 {
+		defer buffers.Put(buf)
+	} else {
+		r.result.Body = buf[:0] // until settleBody
+	}
 	for {
-		n, err := decoded.Read(buf[:])
+		// The beginning stays where it was read, in case it is wanted: no byte is copied.
+		free := buf[:]
+		if head > 0 {
+			free = buf[len(r.result.Body):]
+		}
+		n, err := decoded.Read(free)
 		r.result.ResponseSize += int64(n)
 		size := r.result.ResponseSize
-		if room := keep - len(r.result.Body); room > 0 && n > 0 {
-			r.result.Body = append(r.result.Body, buf[:min(n, room)]...)
+		if head > 0 {
+			r.result.Body = buf[:min(len(r.result.Body)+n, head)]
+		} else if room := keep - len(r.result.Body); room > 0 && n > 0 {
+			r.result.Body = append(r.result.Body, free[:min(n, room)]...)
 		}
 		r.result.BodyTruncated = size > int64(len(r.result.Body))
 		switch {
@@ -81,6 +99,22 @@ func (r *httpRun) consume(decoded io.Reader, wire *wireReader, limit int64) erro
 			return os.ErrDeadlineExceeded
 		}
 	}
+}
+
+// settleBody keeps what was read of the body's beginning if the check did not
+// succeed, and gives its buffer back.
+func (r *httpRun) settleBody(failed bool) {
+	head := r.result.Body
+	if r.own.faultBody() == 0 || head == nil {
+		return
+	}
+	r.result.Body = nil
+	if failed {
+		r.result.Body = bytes.Clone(head)
+	} else {
+		r.result.BodyTruncated = r.result.ResponseSize > 0
+	}
+	buffers.Put((*bodyBuffer)(head[:len(bodyBuffer{})]))
 }
 
 // wireReader counts a body before decoding and keeps its own failure apart from

@@ -76,6 +76,10 @@ type HTTPConfig struct {
 	// BodyLimit is how many bytes of the decoded body are kept for Expect and the
 	// result; 0 means DefaultBodyLimit, negative keeps none.
 	BodyLimit int
+	// FaultBody is how many bytes of the decoded body are in the result of a check
+	// that did not succeed, where BodyLimit keeps none; at most 16 KiB. It costs
+	// checks that succeed nothing.
+	FaultBody int
 	// MaxResponseBytes is how long the body may be, on the wire and decoded,
 	// before the check ends with ErrResponseTooLarge; 0 means DefaultMaxResponseBytes.
 	MaxResponseBytes int64
@@ -255,6 +259,14 @@ func (c *HTTPConfig) bodyLimit() int {
 		return DefaultBodyLimit
 	}
 	return max(c.BodyLimit, 0)
+}
+
+// faultBody is 0 where the body is kept anyway.
+func (c *HTTPConfig) faultBody() int {
+	if c.BodyLimit >= 0 {
+		return 0
+	}
+	return min(max(c.FaultBody, 0), maxFaultBody)
 }
 
 func (c *HTTPConfig) maxResponse() int64 {

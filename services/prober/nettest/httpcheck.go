@@ -57,6 +57,7 @@ func (p *HTTPCheck) Execute(ctx context.Context) (*TestResult, error) {
 		}
 		failed = c.expect(judge)
 	}
+	r.settleBody(failed != nil)
 	capHeaders(c.result)
 	return c.finish(failed)
 }

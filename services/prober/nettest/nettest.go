@@ -141,7 +141,8 @@ type TestResult struct {
 	// Headers are the response's, names as sent, in order; at most 64, values cut
 	// at 1 KiB, 16 KiB in all. While Expect runs they are still whole.
 	Headers []HeaderField
-	// Body is the start of the decoded body, up to HTTPConfig.BodyLimit.
+	// Body is the start of the decoded body, up to HTTPConfig.BodyLimit, or
+	// HTTPConfig.FaultBody.
 	Body []byte
 	// BodyTruncated says that the body was longer than what was kept.
 	BodyTruncated bool

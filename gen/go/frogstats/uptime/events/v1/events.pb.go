@@ -1842,11 +1842,185 @@ func (x *UptimeBucket) GetMaintenanceSeconds() float64 {
 	return 0
 }
 
+// ListEvidenceRequest says of what.
+type ListEvidenceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Monitor.
+	MonitorId uint32 `protobuf:"varint,1,opt,name=monitor_id,json=monitorId,proto3" json:"monitor_id,omitempty"`
+	// Of checks due at or after this; absent means from the first that is kept.
+	StartDate *string `protobuf:"bytes,2,opt,name=start_date,json=startDate,proto3,oneof" json:"start_date,omitempty"`
+	// Of checks due before this; absent means to the last.
+	EndDate *string `protobuf:"bytes,3,opt,name=end_date,json=endDate,proto3,oneof" json:"end_date,omitempty"`
+	// Most to return, 1 to 100; absent means 20.
+	Limit *int32 `protobuf:"varint,4,opt,name=limit,proto3,oneof" json:"limit,omitempty"`
+	// Only this region.
+	Region        *string `protobuf:"bytes,5,opt,name=region,proto3,oneof" json:"region,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListEvidenceRequest) Reset() {
+	*x = ListEvidenceRequest{}
+	mi := &file_frogstats_uptime_events_v1_events_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListEvidenceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListEvidenceRequest) ProtoMessage() {}
+
+func (x *ListEvidenceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_events_v1_events_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListEvidenceRequest.ProtoReflect.Descriptor instead.
+func (*ListEvidenceRequest) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_events_v1_events_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ListEvidenceRequest) GetMonitorId() uint32 {
+	if x != nil {
+		return x.MonitorId
+	}
+	return 0
+}
+
+func (x *ListEvidenceRequest) GetStartDate() string {
+	if x != nil && x.StartDate != nil {
+		return *x.StartDate
+	}
+	return ""
+}
+
+func (x *ListEvidenceRequest) GetEndDate() string {
+	if x != nil && x.EndDate != nil {
+		return *x.EndDate
+	}
+	return ""
+}
+
+func (x *ListEvidenceRequest) GetLimit() int32 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+func (x *ListEvidenceRequest) GetRegion() string {
+	if x != nil && x.Region != nil {
+		return *x.Region
+	}
+	return ""
+}
+
+// ListIncidentEvidenceRequest names an incident.
+type ListIncidentEvidenceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Incident.
+	IncidentId    uint32 `protobuf:"varint,1,opt,name=incident_id,json=incidentId,proto3" json:"incident_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListIncidentEvidenceRequest) Reset() {
+	*x = ListIncidentEvidenceRequest{}
+	mi := &file_frogstats_uptime_events_v1_events_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListIncidentEvidenceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListIncidentEvidenceRequest) ProtoMessage() {}
+
+func (x *ListIncidentEvidenceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_events_v1_events_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListIncidentEvidenceRequest.ProtoReflect.Descriptor instead.
+func (*ListIncidentEvidenceRequest) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_events_v1_events_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ListIncidentEvidenceRequest) GetIncidentId() uint32 {
+	if x != nil {
+		return x.IncidentId
+	}
+	return 0
+}
+
+// ListEvidenceResponse holds what there is.
+type ListEvidenceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order that the method says.
+	Evidence      []*Evidence `protobuf:"bytes,1,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListEvidenceResponse) Reset() {
+	*x = ListEvidenceResponse{}
+	mi := &file_frogstats_uptime_events_v1_events_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListEvidenceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListEvidenceResponse) ProtoMessage() {}
+
+func (x *ListEvidenceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_events_v1_events_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListEvidenceResponse.ProtoReflect.Descriptor instead.
+func (*ListEvidenceResponse) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_events_v1_events_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ListEvidenceResponse) GetEvidence() []*Evidence {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
 var File_frogstats_uptime_events_v1_events_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_events_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"'frogstats/uptime/events/v1/events.proto\x12\x1afrogstats.uptime.events.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a)frogstats/uptime/alerts/v1/incident.proto\x1a&frogstats/uptime/check/v1/result.proto\x1a&frogstats/uptime/events/v1/event.proto\x1a'frogstats/uptime/events/v1/status.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x01\n" +
+	"'frogstats/uptime/events/v1/events.proto\x12\x1afrogstats.uptime.events.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a)frogstats/uptime/alerts/v1/incident.proto\x1a&frogstats/uptime/check/v1/result.proto\x1a&frogstats/uptime/events/v1/event.proto\x1a)frogstats/uptime/events/v1/evidence.proto\x1a'frogstats/uptime/events/v1/status.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x01\n" +
 	"\n" +
 	"Pagination\x12\x14\n" +
 	"\x05total\x18\x01 \x01(\rR\x05total\x12\x14\n" +
@@ -2075,7 +2249,24 @@ const file_frogstats_uptime_events_v1_events_proto_rawDesc = "" +
 	"\x0f_timeout_checksB\x0f\n" +
 	"\r_error_checksB\x10\n" +
 	"\x0e_missed_checksB\x14\n" +
-	"\x12_avg_response_time*\xc4\x01\n" +
+	"\x12_avg_response_time\"\x87\x02\n" +
+	"\x13ListEvidenceRequest\x12\x1d\n" +
+	"\n" +
+	"monitor_id\x18\x01 \x01(\rR\tmonitorId\x12+\n" +
+	"\n" +
+	"start_date\x18\x02 \x01(\tB\a\xbaH\x04r\x02(@H\x00R\tstartDate\x88\x01\x01\x12'\n" +
+	"\bend_date\x18\x03 \x01(\tB\a\xbaH\x04r\x02(@H\x01R\aendDate\x88\x01\x01\x12$\n" +
+	"\x05limit\x18\x04 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x01H\x02R\x05limit\x88\x01\x01\x12$\n" +
+	"\x06region\x18\x05 \x01(\tB\a\xbaH\x04r\x02(@H\x03R\x06region\x88\x01\x01B\r\n" +
+	"\v_start_dateB\v\n" +
+	"\t_end_dateB\b\n" +
+	"\x06_limitB\t\n" +
+	"\a_region\">\n" +
+	"\x1bListIncidentEvidenceRequest\x12\x1f\n" +
+	"\vincident_id\x18\x01 \x01(\rR\n" +
+	"incidentId\"X\n" +
+	"\x14ListEvidenceResponse\x12@\n" +
+	"\bevidence\x18\x01 \x03(\v2$.frogstats.uptime.events.v1.EvidenceR\bevidence*\xc4\x01\n" +
 	"\x06Bucket\x12\x16\n" +
 	"\x12BUCKET_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rBUCKET_MINUTE\x10\x01\x12\x17\n" +
@@ -2090,14 +2281,16 @@ const file_frogstats_uptime_events_v1_events_proto_rawDesc = "" +
 	"\x0eDegradedPolicy\x12\x1f\n" +
 	"\x1bDEGRADED_POLICY_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eDEGRADED_POLICY_DEGRADED_IS_UP\x10\x01\x12$\n" +
-	" DEGRADED_POLICY_DEGRADED_IS_DOWN\x10\x022\x9f\x06\n" +
+	" DEGRADED_POLICY_DEGRADED_IS_DOWN\x10\x022\x89\t\n" +
 	"\rEventsService\x12\xa1\x01\n" +
 	"\n" +
 	"ListEvents\x12-.frogstats.uptime.events.v1.ListEventsRequest\x1a..frogstats.uptime.events.v1.ListEventsResponse\"4\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02*\x12(/api/uptime/monitors/{monitor_id}/events\x12\x8f\x01\n" +
 	"\bGetStats\x12+.frogstats.uptime.events.v1.GetStatsRequest\x1a!.frogstats.uptime.events.v1.Stats\"3\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02)\x12'/api/uptime/monitors/{monitor_id}/stats\x12\x99\x01\n" +
 	"\tGetStatus\x12,.frogstats.uptime.events.v1.GetStatusRequest\x1a(.frogstats.uptime.events.v1.StatusReport\"4\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02*\x12(/api/uptime/monitors/{monitor_id}/status\x12\x93\x01\n" +
 	"\tGetUptime\x12,.frogstats.uptime.events.v1.GetUptimeRequest\x1a\".frogstats.uptime.events.v1.Uptime\"4\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02*\x12(/api/uptime/monitors/{monitor_id}/uptime\x12\xa5\x01\n" +
-	"\vListBuckets\x12..frogstats.uptime.events.v1.ListBucketsRequest\x1a/.frogstats.uptime.events.v1.ListBucketsResponse\"5\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02+\x12)/api/uptime/monitors/{monitor_id}/bucketsBHZFgithub.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1;eventsv1b\x06proto3"
+	"\vListBuckets\x12..frogstats.uptime.events.v1.ListBucketsRequest\x1a/.frogstats.uptime.events.v1.ListBucketsResponse\"5\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02+\x12)/api/uptime/monitors/{monitor_id}/buckets\x12\xa9\x01\n" +
+	"\fListEvidence\x12/.frogstats.uptime.events.v1.ListEvidenceRequest\x1a0.frogstats.uptime.events.v1.ListEvidenceResponse\"6\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02,\x12*/api/uptime/monitors/{monitor_id}/evidence\x12\xbb\x01\n" +
+	"\x14ListIncidentEvidence\x127.frogstats.uptime.events.v1.ListIncidentEvidenceRequest\x1a0.frogstats.uptime.events.v1.ListEvidenceResponse\"8\xe8\xc7\x18\x03\x82\xd3\xe4\x93\x02.\x12,/api/uptime/incidents/{incident_id}/evidenceBHZFgithub.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1;eventsv1b\x06proto3"
 
 var (
 	file_frogstats_uptime_events_v1_events_proto_rawDescOnce sync.Once
@@ -2112,82 +2305,91 @@ func file_frogstats_uptime_events_v1_events_proto_rawDescGZIP() []byte {
 }
 
 var file_frogstats_uptime_events_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_frogstats_uptime_events_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_frogstats_uptime_events_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_frogstats_uptime_events_v1_events_proto_goTypes = []any{
-	(Bucket)(0),                   // 0: frogstats.uptime.events.v1.Bucket
-	(DegradedPolicy)(0),           // 1: frogstats.uptime.events.v1.DegradedPolicy
-	(*Pagination)(nil),            // 2: frogstats.uptime.events.v1.Pagination
-	(*ListEventsRequest)(nil),     // 3: frogstats.uptime.events.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),    // 4: frogstats.uptime.events.v1.ListEventsResponse
-	(*GetStatsRequest)(nil),       // 5: frogstats.uptime.events.v1.GetStatsRequest
-	(*ResponseTime)(nil),          // 6: frogstats.uptime.events.v1.ResponseTime
-	(*Stats)(nil),                 // 7: frogstats.uptime.events.v1.Stats
-	(*DistributionBucket)(nil),    // 8: frogstats.uptime.events.v1.DistributionBucket
-	(*HistogramClass)(nil),        // 9: frogstats.uptime.events.v1.HistogramClass
-	(*GetStatusRequest)(nil),      // 10: frogstats.uptime.events.v1.GetStatusRequest
-	(*StatusReport)(nil),          // 11: frogstats.uptime.events.v1.StatusReport
-	(*GetUptimeRequest)(nil),      // 12: frogstats.uptime.events.v1.GetUptimeRequest
-	(*Uptime)(nil),                // 13: frogstats.uptime.events.v1.Uptime
-	(*StateInterval)(nil),         // 14: frogstats.uptime.events.v1.StateInterval
-	(*ListBucketsRequest)(nil),    // 15: frogstats.uptime.events.v1.ListBucketsRequest
-	(*ListBucketsResponse)(nil),   // 16: frogstats.uptime.events.v1.ListBucketsResponse
-	(*UptimeBucket)(nil),          // 17: frogstats.uptime.events.v1.UptimeBucket
-	(v1.ResultStatus)(0),          // 18: frogstats.uptime.check.v1.ResultStatus
-	(*Event)(nil),                 // 19: frogstats.uptime.events.v1.Event
-	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
-	(CurrentStatus)(0),            // 21: frogstats.uptime.events.v1.CurrentStatus
-	(*MonitorStatus)(nil),         // 22: frogstats.uptime.events.v1.MonitorStatus
-	(*RegionStatus)(nil),          // 23: frogstats.uptime.events.v1.RegionStatus
-	(*v11.Incident)(nil),          // 24: frogstats.uptime.alerts.v1.Incident
+	(Bucket)(0),                         // 0: frogstats.uptime.events.v1.Bucket
+	(DegradedPolicy)(0),                 // 1: frogstats.uptime.events.v1.DegradedPolicy
+	(*Pagination)(nil),                  // 2: frogstats.uptime.events.v1.Pagination
+	(*ListEventsRequest)(nil),           // 3: frogstats.uptime.events.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),          // 4: frogstats.uptime.events.v1.ListEventsResponse
+	(*GetStatsRequest)(nil),             // 5: frogstats.uptime.events.v1.GetStatsRequest
+	(*ResponseTime)(nil),                // 6: frogstats.uptime.events.v1.ResponseTime
+	(*Stats)(nil),                       // 7: frogstats.uptime.events.v1.Stats
+	(*DistributionBucket)(nil),          // 8: frogstats.uptime.events.v1.DistributionBucket
+	(*HistogramClass)(nil),              // 9: frogstats.uptime.events.v1.HistogramClass
+	(*GetStatusRequest)(nil),            // 10: frogstats.uptime.events.v1.GetStatusRequest
+	(*StatusReport)(nil),                // 11: frogstats.uptime.events.v1.StatusReport
+	(*GetUptimeRequest)(nil),            // 12: frogstats.uptime.events.v1.GetUptimeRequest
+	(*Uptime)(nil),                      // 13: frogstats.uptime.events.v1.Uptime
+	(*StateInterval)(nil),               // 14: frogstats.uptime.events.v1.StateInterval
+	(*ListBucketsRequest)(nil),          // 15: frogstats.uptime.events.v1.ListBucketsRequest
+	(*ListBucketsResponse)(nil),         // 16: frogstats.uptime.events.v1.ListBucketsResponse
+	(*UptimeBucket)(nil),                // 17: frogstats.uptime.events.v1.UptimeBucket
+	(*ListEvidenceRequest)(nil),         // 18: frogstats.uptime.events.v1.ListEvidenceRequest
+	(*ListIncidentEvidenceRequest)(nil), // 19: frogstats.uptime.events.v1.ListIncidentEvidenceRequest
+	(*ListEvidenceResponse)(nil),        // 20: frogstats.uptime.events.v1.ListEvidenceResponse
+	(v1.ResultStatus)(0),                // 21: frogstats.uptime.check.v1.ResultStatus
+	(*Event)(nil),                       // 22: frogstats.uptime.events.v1.Event
+	(*timestamppb.Timestamp)(nil),       // 23: google.protobuf.Timestamp
+	(CurrentStatus)(0),                  // 24: frogstats.uptime.events.v1.CurrentStatus
+	(*MonitorStatus)(nil),               // 25: frogstats.uptime.events.v1.MonitorStatus
+	(*RegionStatus)(nil),                // 26: frogstats.uptime.events.v1.RegionStatus
+	(*v11.Incident)(nil),                // 27: frogstats.uptime.alerts.v1.Incident
+	(*Evidence)(nil),                    // 28: frogstats.uptime.events.v1.Evidence
 }
 var file_frogstats_uptime_events_v1_events_proto_depIdxs = []int32{
-	18, // 0: frogstats.uptime.events.v1.ListEventsRequest.status:type_name -> frogstats.uptime.check.v1.ResultStatus
-	19, // 1: frogstats.uptime.events.v1.ListEventsResponse.events:type_name -> frogstats.uptime.events.v1.Event
+	21, // 0: frogstats.uptime.events.v1.ListEventsRequest.status:type_name -> frogstats.uptime.check.v1.ResultStatus
+	22, // 1: frogstats.uptime.events.v1.ListEventsResponse.events:type_name -> frogstats.uptime.events.v1.Event
 	2,  // 2: frogstats.uptime.events.v1.ListEventsResponse.pagination:type_name -> frogstats.uptime.events.v1.Pagination
 	0,  // 3: frogstats.uptime.events.v1.GetStatsRequest.bucket:type_name -> frogstats.uptime.events.v1.Bucket
 	1,  // 4: frogstats.uptime.events.v1.GetStatsRequest.policy:type_name -> frogstats.uptime.events.v1.DegradedPolicy
-	20, // 5: frogstats.uptime.events.v1.Stats.start_date:type_name -> google.protobuf.Timestamp
-	20, // 6: frogstats.uptime.events.v1.Stats.end_date:type_name -> google.protobuf.Timestamp
+	23, // 5: frogstats.uptime.events.v1.Stats.start_date:type_name -> google.protobuf.Timestamp
+	23, // 6: frogstats.uptime.events.v1.Stats.end_date:type_name -> google.protobuf.Timestamp
 	6,  // 7: frogstats.uptime.events.v1.Stats.response_time:type_name -> frogstats.uptime.events.v1.ResponseTime
 	8,  // 8: frogstats.uptime.events.v1.Stats.distribution:type_name -> frogstats.uptime.events.v1.DistributionBucket
 	0,  // 9: frogstats.uptime.events.v1.Stats.bucket:type_name -> frogstats.uptime.events.v1.Bucket
 	9,  // 10: frogstats.uptime.events.v1.Stats.histogram:type_name -> frogstats.uptime.events.v1.HistogramClass
-	20, // 11: frogstats.uptime.events.v1.DistributionBucket.time_bucket:type_name -> google.protobuf.Timestamp
-	21, // 12: frogstats.uptime.events.v1.StatusReport.current_status:type_name -> frogstats.uptime.events.v1.CurrentStatus
-	20, // 13: frogstats.uptime.events.v1.StatusReport.since:type_name -> google.protobuf.Timestamp
-	22, // 14: frogstats.uptime.events.v1.StatusReport.status:type_name -> frogstats.uptime.events.v1.MonitorStatus
-	23, // 15: frogstats.uptime.events.v1.StatusReport.regions:type_name -> frogstats.uptime.events.v1.RegionStatus
-	24, // 16: frogstats.uptime.events.v1.StatusReport.recent_incidents:type_name -> frogstats.uptime.alerts.v1.Incident
-	19, // 17: frogstats.uptime.events.v1.StatusReport.recent_checks:type_name -> frogstats.uptime.events.v1.Event
+	23, // 11: frogstats.uptime.events.v1.DistributionBucket.time_bucket:type_name -> google.protobuf.Timestamp
+	24, // 12: frogstats.uptime.events.v1.StatusReport.current_status:type_name -> frogstats.uptime.events.v1.CurrentStatus
+	23, // 13: frogstats.uptime.events.v1.StatusReport.since:type_name -> google.protobuf.Timestamp
+	25, // 14: frogstats.uptime.events.v1.StatusReport.status:type_name -> frogstats.uptime.events.v1.MonitorStatus
+	26, // 15: frogstats.uptime.events.v1.StatusReport.regions:type_name -> frogstats.uptime.events.v1.RegionStatus
+	27, // 16: frogstats.uptime.events.v1.StatusReport.recent_incidents:type_name -> frogstats.uptime.alerts.v1.Incident
+	22, // 17: frogstats.uptime.events.v1.StatusReport.recent_checks:type_name -> frogstats.uptime.events.v1.Event
 	1,  // 18: frogstats.uptime.events.v1.GetUptimeRequest.policy:type_name -> frogstats.uptime.events.v1.DegradedPolicy
-	20, // 19: frogstats.uptime.events.v1.Uptime.start_date:type_name -> google.protobuf.Timestamp
-	20, // 20: frogstats.uptime.events.v1.Uptime.end_date:type_name -> google.protobuf.Timestamp
-	20, // 21: frogstats.uptime.events.v1.Uptime.last_downtime:type_name -> google.protobuf.Timestamp
-	20, // 22: frogstats.uptime.events.v1.Uptime.monitoring_since:type_name -> google.protobuf.Timestamp
+	23, // 19: frogstats.uptime.events.v1.Uptime.start_date:type_name -> google.protobuf.Timestamp
+	23, // 20: frogstats.uptime.events.v1.Uptime.end_date:type_name -> google.protobuf.Timestamp
+	23, // 21: frogstats.uptime.events.v1.Uptime.last_downtime:type_name -> google.protobuf.Timestamp
+	23, // 22: frogstats.uptime.events.v1.Uptime.monitoring_since:type_name -> google.protobuf.Timestamp
 	14, // 23: frogstats.uptime.events.v1.Uptime.intervals:type_name -> frogstats.uptime.events.v1.StateInterval
-	21, // 24: frogstats.uptime.events.v1.StateInterval.status:type_name -> frogstats.uptime.events.v1.CurrentStatus
-	20, // 25: frogstats.uptime.events.v1.StateInterval.start:type_name -> google.protobuf.Timestamp
-	20, // 26: frogstats.uptime.events.v1.StateInterval.end:type_name -> google.protobuf.Timestamp
+	24, // 24: frogstats.uptime.events.v1.StateInterval.status:type_name -> frogstats.uptime.events.v1.CurrentStatus
+	23, // 25: frogstats.uptime.events.v1.StateInterval.start:type_name -> google.protobuf.Timestamp
+	23, // 26: frogstats.uptime.events.v1.StateInterval.end:type_name -> google.protobuf.Timestamp
 	0,  // 27: frogstats.uptime.events.v1.ListBucketsRequest.bucket:type_name -> frogstats.uptime.events.v1.Bucket
 	1,  // 28: frogstats.uptime.events.v1.ListBucketsRequest.policy:type_name -> frogstats.uptime.events.v1.DegradedPolicy
 	0,  // 29: frogstats.uptime.events.v1.ListBucketsResponse.bucket:type_name -> frogstats.uptime.events.v1.Bucket
 	17, // 30: frogstats.uptime.events.v1.ListBucketsResponse.buckets:type_name -> frogstats.uptime.events.v1.UptimeBucket
-	20, // 31: frogstats.uptime.events.v1.UptimeBucket.bucket_time:type_name -> google.protobuf.Timestamp
-	3,  // 32: frogstats.uptime.events.v1.EventsService.ListEvents:input_type -> frogstats.uptime.events.v1.ListEventsRequest
-	5,  // 33: frogstats.uptime.events.v1.EventsService.GetStats:input_type -> frogstats.uptime.events.v1.GetStatsRequest
-	10, // 34: frogstats.uptime.events.v1.EventsService.GetStatus:input_type -> frogstats.uptime.events.v1.GetStatusRequest
-	12, // 35: frogstats.uptime.events.v1.EventsService.GetUptime:input_type -> frogstats.uptime.events.v1.GetUptimeRequest
-	15, // 36: frogstats.uptime.events.v1.EventsService.ListBuckets:input_type -> frogstats.uptime.events.v1.ListBucketsRequest
-	4,  // 37: frogstats.uptime.events.v1.EventsService.ListEvents:output_type -> frogstats.uptime.events.v1.ListEventsResponse
-	7,  // 38: frogstats.uptime.events.v1.EventsService.GetStats:output_type -> frogstats.uptime.events.v1.Stats
-	11, // 39: frogstats.uptime.events.v1.EventsService.GetStatus:output_type -> frogstats.uptime.events.v1.StatusReport
-	13, // 40: frogstats.uptime.events.v1.EventsService.GetUptime:output_type -> frogstats.uptime.events.v1.Uptime
-	16, // 41: frogstats.uptime.events.v1.EventsService.ListBuckets:output_type -> frogstats.uptime.events.v1.ListBucketsResponse
-	37, // [37:42] is the sub-list for method output_type
-	32, // [32:37] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	23, // 31: frogstats.uptime.events.v1.UptimeBucket.bucket_time:type_name -> google.protobuf.Timestamp
+	28, // 32: frogstats.uptime.events.v1.ListEvidenceResponse.evidence:type_name -> frogstats.uptime.events.v1.Evidence
+	3,  // 33: frogstats.uptime.events.v1.EventsService.ListEvents:input_type -> frogstats.uptime.events.v1.ListEventsRequest
+	5,  // 34: frogstats.uptime.events.v1.EventsService.GetStats:input_type -> frogstats.uptime.events.v1.GetStatsRequest
+	10, // 35: frogstats.uptime.events.v1.EventsService.GetStatus:input_type -> frogstats.uptime.events.v1.GetStatusRequest
+	12, // 36: frogstats.uptime.events.v1.EventsService.GetUptime:input_type -> frogstats.uptime.events.v1.GetUptimeRequest
+	15, // 37: frogstats.uptime.events.v1.EventsService.ListBuckets:input_type -> frogstats.uptime.events.v1.ListBucketsRequest
+	18, // 38: frogstats.uptime.events.v1.EventsService.ListEvidence:input_type -> frogstats.uptime.events.v1.ListEvidenceRequest
+	19, // 39: frogstats.uptime.events.v1.EventsService.ListIncidentEvidence:input_type -> frogstats.uptime.events.v1.ListIncidentEvidenceRequest
+	4,  // 40: frogstats.uptime.events.v1.EventsService.ListEvents:output_type -> frogstats.uptime.events.v1.ListEventsResponse
+	7,  // 41: frogstats.uptime.events.v1.EventsService.GetStats:output_type -> frogstats.uptime.events.v1.Stats
+	11, // 42: frogstats.uptime.events.v1.EventsService.GetStatus:output_type -> frogstats.uptime.events.v1.StatusReport
+	13, // 43: frogstats.uptime.events.v1.EventsService.GetUptime:output_type -> frogstats.uptime.events.v1.Uptime
+	16, // 44: frogstats.uptime.events.v1.EventsService.ListBuckets:output_type -> frogstats.uptime.events.v1.ListBucketsResponse
+	20, // 45: frogstats.uptime.events.v1.EventsService.ListEvidence:output_type -> frogstats.uptime.events.v1.ListEvidenceResponse
+	20, // 46: frogstats.uptime.events.v1.EventsService.ListIncidentEvidence:output_type -> frogstats.uptime.events.v1.ListEvidenceResponse
+	40, // [40:47] is the sub-list for method output_type
+	33, // [33:40] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_events_v1_events_proto_init() }
@@ -2196,6 +2398,7 @@ func file_frogstats_uptime_events_v1_events_proto_init() {
 		return
 	}
 	file_frogstats_uptime_events_v1_event_proto_init()
+	file_frogstats_uptime_events_v1_evidence_proto_init()
 	file_frogstats_uptime_events_v1_status_proto_init()
 	file_frogstats_uptime_events_v1_events_proto_msgTypes[0].OneofWrappers = []any{}
 	file_frogstats_uptime_events_v1_events_proto_msgTypes[1].OneofWrappers = []any{}
@@ -2207,13 +2410,14 @@ func file_frogstats_uptime_events_v1_events_proto_init() {
 	file_frogstats_uptime_events_v1_events_proto_msgTypes[11].OneofWrappers = []any{}
 	file_frogstats_uptime_events_v1_events_proto_msgTypes[13].OneofWrappers = []any{}
 	file_frogstats_uptime_events_v1_events_proto_msgTypes[15].OneofWrappers = []any{}
+	file_frogstats_uptime_events_v1_events_proto_msgTypes[16].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_frogstats_uptime_events_v1_events_proto_rawDesc), len(file_frogstats_uptime_events_v1_events_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   16,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

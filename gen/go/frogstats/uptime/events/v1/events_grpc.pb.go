@@ -22,11 +22,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	EventsService_ListEvents_FullMethodName  = "/frogstats.uptime.events.v1.EventsService/ListEvents"
-	EventsService_GetStats_FullMethodName    = "/frogstats.uptime.events.v1.EventsService/GetStats"
-	EventsService_GetStatus_FullMethodName   = "/frogstats.uptime.events.v1.EventsService/GetStatus"
-	EventsService_GetUptime_FullMethodName   = "/frogstats.uptime.events.v1.EventsService/GetUptime"
-	EventsService_ListBuckets_FullMethodName = "/frogstats.uptime.events.v1.EventsService/ListBuckets"
+	EventsService_ListEvents_FullMethodName           = "/frogstats.uptime.events.v1.EventsService/ListEvents"
+	EventsService_GetStats_FullMethodName             = "/frogstats.uptime.events.v1.EventsService/GetStats"
+	EventsService_GetStatus_FullMethodName            = "/frogstats.uptime.events.v1.EventsService/GetStatus"
+	EventsService_GetUptime_FullMethodName            = "/frogstats.uptime.events.v1.EventsService/GetUptime"
+	EventsService_ListBuckets_FullMethodName          = "/frogstats.uptime.events.v1.EventsService/ListBuckets"
+	EventsService_ListEvidence_FullMethodName         = "/frogstats.uptime.events.v1.EventsService/ListEvidence"
+	EventsService_ListIncidentEvidence_FullMethodName = "/frogstats.uptime.events.v1.EventsService/ListIncidentEvidence"
 )
 
 // EventsServiceClient is the client API for EventsService service.
@@ -48,6 +50,11 @@ type EventsServiceClient interface {
 	// ListBuckets returns uptime and counts per hour, day or week, oldest first; a bucket
 	// without data has null, never 100.
 	ListBuckets(ctx context.Context, in *ListBucketsRequest, opts ...grpc.CallOption) (*ListBucketsResponse, error)
+	// ListEvidence returns what was found out about a monitor's first failing checks, newest first.
+	ListEvidence(ctx context.Context, in *ListEvidenceRequest, opts ...grpc.CallOption) (*ListEvidenceResponse, error)
+	// ListIncidentEvidence returns what was found out about the failing checks that an incident began with, in each of its regions,
+	// oldest first.
+	ListIncidentEvidence(ctx context.Context, in *ListIncidentEvidenceRequest, opts ...grpc.CallOption) (*ListEvidenceResponse, error)
 }
 
 type eventsServiceClient struct {
@@ -108,6 +115,26 @@ func (c *eventsServiceClient) ListBuckets(ctx context.Context, in *ListBucketsRe
 	return out, nil
 }
 
+func (c *eventsServiceClient) ListEvidence(ctx context.Context, in *ListEvidenceRequest, opts ...grpc.CallOption) (*ListEvidenceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListEvidenceResponse)
+	err := c.cc.Invoke(ctx, EventsService_ListEvidence_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *eventsServiceClient) ListIncidentEvidence(ctx context.Context, in *ListIncidentEvidenceRequest, opts ...grpc.CallOption) (*ListEvidenceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListEvidenceResponse)
+	err := c.cc.Invoke(ctx, EventsService_ListIncidentEvidence_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // EventsServiceServer is the server API for EventsService service.
 // All implementations must embed UnimplementedEventsServiceServer
 // for forward compatibility.
@@ -127,6 +154,11 @@ type EventsServiceServer interface {
 	// ListBuckets returns uptime and counts per hour, day or week, oldest first; a bucket
 	// without data has null, never 100.
 	ListBuckets(context.Context, *ListBucketsRequest) (*ListBucketsResponse, error)
+	// ListEvidence returns what was found out about a monitor's first failing checks, newest first.
+	ListEvidence(context.Context, *ListEvidenceRequest) (*ListEvidenceResponse, error)
+	// ListIncidentEvidence returns what was found out about the failing checks that an incident began with, in each of its regions,
+	// oldest first.
+	ListIncidentEvidence(context.Context, *ListIncidentEvidenceRequest) (*ListEvidenceResponse, error)
 	mustEmbedUnimplementedEventsServiceServer()
 }
 
@@ -151,6 +183,12 @@ func (UnimplementedEventsServiceServer) GetUptime(context.Context, *GetUptimeReq
 }
 func (UnimplementedEventsServiceServer) ListBuckets(context.Context, *ListBucketsRequest) (*ListBucketsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListBuckets not implemented")
+}
+func (UnimplementedEventsServiceServer) ListEvidence(context.Context, *ListEvidenceRequest) (*ListEvidenceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListEvidence not implemented")
+}
+func (UnimplementedEventsServiceServer) ListIncidentEvidence(context.Context, *ListIncidentEvidenceRequest) (*ListEvidenceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListIncidentEvidence not implemented")
 }
 func (UnimplementedEventsServiceServer) mustEmbedUnimplementedEventsServiceServer() {}
 func (UnimplementedEventsServiceServer) testEmbeddedByValue()                       {}
@@ -263,6 +301,42 @@ func _EventsService_ListBuckets_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _EventsService_ListEvidence_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListEvidenceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EventsServiceServer).ListEvidence(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EventsService_ListEvidence_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EventsServiceServer).ListEvidence(ctx, req.(*ListEvidenceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _EventsService_ListIncidentEvidence_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListIncidentEvidenceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EventsServiceServer).ListIncidentEvidence(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EventsService_ListIncidentEvidence_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EventsServiceServer).ListIncidentEvidence(ctx, req.(*ListIncidentEvidenceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // EventsService_ServiceDesc is the grpc.ServiceDesc for EventsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -289,6 +363,14 @@ var EventsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListBuckets",
 			Handler:    _EventsService_ListBuckets_Handler,
+		},
+		{
+			MethodName: "ListEvidence",
+			Handler:    _EventsService_ListEvidence_Handler,
+		},
+		{
+			MethodName: "ListIncidentEvidence",
+			Handler:    _EventsService_ListIncidentEvidence_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -490,11 +490,166 @@ func (x *LastSlot) GetConsecutiveFailures() uint32 {
 	return 0
 }
 
+// RecordEvidenceRequest is one piece of evidence.
+type RecordEvidenceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Prober.
+	ProberId string `protobuf:"bytes,1,opt,name=prober_id,json=proberId,proto3" json:"prober_id,omitempty"`
+	// Its region.
+	Region string `protobuf:"bytes,2,opt,name=region,proto3" json:"region,omitempty"`
+	// The check that failed, with its details; the monitor's secrets are taken out of it.
+	FirstFailure *v1.CheckResult `protobuf:"bytes,3,opt,name=first_failure,json=firstFailure,proto3" json:"first_failure,omitempty"`
+	// What the examination found.
+	Cause OutageCause `protobuf:"varint,4,opt,name=cause,proto3,enum=frogstats.uptime.events.v1.OutageCause" json:"cause,omitempty"`
+	// The same in plain words.
+	Summary string `protobuf:"bytes,5,opt,name=summary,proto3" json:"summary,omitempty"`
+	// Beginning of the response; absent if none came.
+	Body *EvidenceBody `protobuf:"bytes,6,opt,name=body,proto3" json:"body,omitempty"`
+	// Steps of the examination, in order, at most 16.
+	Steps []*EvidenceStep `protobuf:"bytes,7,rep,name=steps,proto3" json:"steps,omitempty"`
+	// When the examination began.
+	ExaminedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=examined_at,json=examinedAt,proto3" json:"examined_at,omitempty"`
+	// How long it took in nanoseconds.
+	DurationNs    uint64 `protobuf:"varint,9,opt,name=duration_ns,json=durationNs,proto3" json:"duration_ns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordEvidenceRequest) Reset() {
+	*x = RecordEvidenceRequest{}
+	mi := &file_frogstats_uptime_events_v1_recorder_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordEvidenceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordEvidenceRequest) ProtoMessage() {}
+
+func (x *RecordEvidenceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_events_v1_recorder_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordEvidenceRequest.ProtoReflect.Descriptor instead.
+func (*RecordEvidenceRequest) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_events_v1_recorder_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RecordEvidenceRequest) GetProberId() string {
+	if x != nil {
+		return x.ProberId
+	}
+	return ""
+}
+
+func (x *RecordEvidenceRequest) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *RecordEvidenceRequest) GetFirstFailure() *v1.CheckResult {
+	if x != nil {
+		return x.FirstFailure
+	}
+	return nil
+}
+
+func (x *RecordEvidenceRequest) GetCause() OutageCause {
+	if x != nil {
+		return x.Cause
+	}
+	return OutageCause_OUTAGE_CAUSE_UNSPECIFIED
+}
+
+func (x *RecordEvidenceRequest) GetSummary() string {
+	if x != nil {
+		return x.Summary
+	}
+	return ""
+}
+
+func (x *RecordEvidenceRequest) GetBody() *EvidenceBody {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *RecordEvidenceRequest) GetSteps() []*EvidenceStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *RecordEvidenceRequest) GetExaminedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExaminedAt
+	}
+	return nil
+}
+
+func (x *RecordEvidenceRequest) GetDurationNs() uint64 {
+	if x != nil {
+		return x.DurationNs
+	}
+	return 0
+}
+
+// RecordEvidenceResponse says that it is stored.
+type RecordEvidenceResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordEvidenceResponse) Reset() {
+	*x = RecordEvidenceResponse{}
+	mi := &file_frogstats_uptime_events_v1_recorder_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordEvidenceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordEvidenceResponse) ProtoMessage() {}
+
+func (x *RecordEvidenceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_events_v1_recorder_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordEvidenceResponse.ProtoReflect.Descriptor instead.
+func (*RecordEvidenceResponse) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_events_v1_recorder_proto_rawDescGZIP(), []int{8}
+}
+
 var File_frogstats_uptime_events_v1_recorder_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_events_v1_recorder_proto_rawDesc = "" +
 	"\n" +
-	")frogstats/uptime/events/v1/recorder.proto\x12\x1afrogstats.uptime.events.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a&frogstats/uptime/check/v1/result.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x01\n" +
+	")frogstats/uptime/events/v1/recorder.proto\x12\x1afrogstats.uptime.events.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a&frogstats/uptime/check/v1/result.proto\x1a)frogstats/uptime/events/v1/evidence.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x01\n" +
 	"\rRecordRequest\x12?\n" +
 	"\x05hello\x18\x01 \x01(\v2'.frogstats.uptime.events.v1.RecordHelloH\x00R\x05hello\x12?\n" +
 	"\x05batch\x18\x02 \x01(\v2'.frogstats.uptime.events.v1.ResultBatchH\x00R\x05batchB\r\n" +
@@ -531,10 +686,27 @@ const file_frogstats_uptime_events_v1_recorder_proto_rawDesc = "" +
 	"\n" +
 	"monitor_id\x18\x01 \x01(\rR\tmonitorId\x12=\n" +
 	"\fscheduled_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\vscheduledAt\x121\n" +
-	"\x14consecutive_failures\x18\x03 \x01(\rR\x13consecutiveFailures2\xf8\x01\n" +
+	"\x14consecutive_failures\x18\x03 \x01(\rR\x13consecutiveFailures\"\x97\x04\n" +
+	"\x15RecordEvidenceRequest\x12'\n" +
+	"\tprober_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\x01R\bproberId\x12!\n" +
+	"\x06region\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@R\x06region\x12S\n" +
+	"\rfirst_failure\x18\x03 \x01(\v2&.frogstats.uptime.check.v1.CheckResultB\x06\xbaH\x03\xc8\x01\x01R\ffirstFailure\x12I\n" +
+	"\x05cause\x18\x04 \x01(\x0e2'.frogstats.uptime.events.v1.OutageCauseB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x05cause\x12$\n" +
+	"\asummary\x18\x05 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80 R\asummary\x12<\n" +
+	"\x04body\x18\x06 \x01(\v2(.frogstats.uptime.events.v1.EvidenceBodyR\x04body\x12H\n" +
+	"\x05steps\x18\a \x03(\v2(.frogstats.uptime.events.v1.EvidenceStepB\b\xbaH\x05\x92\x01\x02\x10\x10R\x05steps\x12C\n" +
+	"\vexamined_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"examinedAt\x12\x1f\n" +
+	"\vduration_ns\x18\t \x01(\x04R\n" +
+	"durationNs\"\x18\n" +
+	"\x16RecordEvidenceResponse2\xf7\x02\n" +
 	"\x0fRecorderService\x12i\n" +
 	"\x06Record\x12).frogstats.uptime.events.v1.RecordRequest\x1a*.frogstats.uptime.events.v1.RecordResponse\"\x04\xe8\xc7\x18\b(\x010\x01\x12z\n" +
-	"\rListLastSlots\x120.frogstats.uptime.events.v1.ListLastSlotsRequest\x1a1.frogstats.uptime.events.v1.ListLastSlotsResponse\"\x04\xe8\xc7\x18\bBHZFgithub.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1;eventsv1b\x06proto3"
+	"\rListLastSlots\x120.frogstats.uptime.events.v1.ListLastSlotsRequest\x1a1.frogstats.uptime.events.v1.ListLastSlotsResponse\"\x04\xe8\xc7\x18\b\x12}\n" +
+	"\x0eRecordEvidence\x121.frogstats.uptime.events.v1.RecordEvidenceRequest\x1a2.frogstats.uptime.events.v1.RecordEvidenceResponse\"\x04\xe8\xc7\x18\bBHZFgithub.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1;eventsv1b\x06proto3"
 
 var (
 	file_frogstats_uptime_events_v1_recorder_proto_rawDescOnce sync.Once
@@ -548,36 +720,48 @@ func file_frogstats_uptime_events_v1_recorder_proto_rawDescGZIP() []byte {
 	return file_frogstats_uptime_events_v1_recorder_proto_rawDescData
 }
 
-var file_frogstats_uptime_events_v1_recorder_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_frogstats_uptime_events_v1_recorder_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_frogstats_uptime_events_v1_recorder_proto_goTypes = []any{
-	(*RecordRequest)(nil),         // 0: frogstats.uptime.events.v1.RecordRequest
-	(*RecordHello)(nil),           // 1: frogstats.uptime.events.v1.RecordHello
-	(*ResultBatch)(nil),           // 2: frogstats.uptime.events.v1.ResultBatch
-	(*RecordResponse)(nil),        // 3: frogstats.uptime.events.v1.RecordResponse
-	(*ListLastSlotsRequest)(nil),  // 4: frogstats.uptime.events.v1.ListLastSlotsRequest
-	(*ListLastSlotsResponse)(nil), // 5: frogstats.uptime.events.v1.ListLastSlotsResponse
-	(*LastSlot)(nil),              // 6: frogstats.uptime.events.v1.LastSlot
-	nil,                           // 7: frogstats.uptime.events.v1.ResultBatch.TraceparentsEntry
-	(*v1.CheckResult)(nil),        // 8: frogstats.uptime.check.v1.CheckResult
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*RecordRequest)(nil),          // 0: frogstats.uptime.events.v1.RecordRequest
+	(*RecordHello)(nil),            // 1: frogstats.uptime.events.v1.RecordHello
+	(*ResultBatch)(nil),            // 2: frogstats.uptime.events.v1.ResultBatch
+	(*RecordResponse)(nil),         // 3: frogstats.uptime.events.v1.RecordResponse
+	(*ListLastSlotsRequest)(nil),   // 4: frogstats.uptime.events.v1.ListLastSlotsRequest
+	(*ListLastSlotsResponse)(nil),  // 5: frogstats.uptime.events.v1.ListLastSlotsResponse
+	(*LastSlot)(nil),               // 6: frogstats.uptime.events.v1.LastSlot
+	(*RecordEvidenceRequest)(nil),  // 7: frogstats.uptime.events.v1.RecordEvidenceRequest
+	(*RecordEvidenceResponse)(nil), // 8: frogstats.uptime.events.v1.RecordEvidenceResponse
+	nil,                            // 9: frogstats.uptime.events.v1.ResultBatch.TraceparentsEntry
+	(*v1.CheckResult)(nil),         // 10: frogstats.uptime.check.v1.CheckResult
+	(*timestamppb.Timestamp)(nil),  // 11: google.protobuf.Timestamp
+	(OutageCause)(0),               // 12: frogstats.uptime.events.v1.OutageCause
+	(*EvidenceBody)(nil),           // 13: frogstats.uptime.events.v1.EvidenceBody
+	(*EvidenceStep)(nil),           // 14: frogstats.uptime.events.v1.EvidenceStep
 }
 var file_frogstats_uptime_events_v1_recorder_proto_depIdxs = []int32{
-	1, // 0: frogstats.uptime.events.v1.RecordRequest.hello:type_name -> frogstats.uptime.events.v1.RecordHello
-	2, // 1: frogstats.uptime.events.v1.RecordRequest.batch:type_name -> frogstats.uptime.events.v1.ResultBatch
-	8, // 2: frogstats.uptime.events.v1.ResultBatch.results:type_name -> frogstats.uptime.check.v1.CheckResult
-	7, // 3: frogstats.uptime.events.v1.ResultBatch.traceparents:type_name -> frogstats.uptime.events.v1.ResultBatch.TraceparentsEntry
-	9, // 4: frogstats.uptime.events.v1.ListLastSlotsRequest.until:type_name -> google.protobuf.Timestamp
-	6, // 5: frogstats.uptime.events.v1.ListLastSlotsResponse.slots:type_name -> frogstats.uptime.events.v1.LastSlot
-	9, // 6: frogstats.uptime.events.v1.LastSlot.scheduled_at:type_name -> google.protobuf.Timestamp
-	0, // 7: frogstats.uptime.events.v1.RecorderService.Record:input_type -> frogstats.uptime.events.v1.RecordRequest
-	4, // 8: frogstats.uptime.events.v1.RecorderService.ListLastSlots:input_type -> frogstats.uptime.events.v1.ListLastSlotsRequest
-	3, // 9: frogstats.uptime.events.v1.RecorderService.Record:output_type -> frogstats.uptime.events.v1.RecordResponse
-	5, // 10: frogstats.uptime.events.v1.RecorderService.ListLastSlots:output_type -> frogstats.uptime.events.v1.ListLastSlotsResponse
-	9, // [9:11] is the sub-list for method output_type
-	7, // [7:9] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	1,  // 0: frogstats.uptime.events.v1.RecordRequest.hello:type_name -> frogstats.uptime.events.v1.RecordHello
+	2,  // 1: frogstats.uptime.events.v1.RecordRequest.batch:type_name -> frogstats.uptime.events.v1.ResultBatch
+	10, // 2: frogstats.uptime.events.v1.ResultBatch.results:type_name -> frogstats.uptime.check.v1.CheckResult
+	9,  // 3: frogstats.uptime.events.v1.ResultBatch.traceparents:type_name -> frogstats.uptime.events.v1.ResultBatch.TraceparentsEntry
+	11, // 4: frogstats.uptime.events.v1.ListLastSlotsRequest.until:type_name -> google.protobuf.Timestamp
+	6,  // 5: frogstats.uptime.events.v1.ListLastSlotsResponse.slots:type_name -> frogstats.uptime.events.v1.LastSlot
+	11, // 6: frogstats.uptime.events.v1.LastSlot.scheduled_at:type_name -> google.protobuf.Timestamp
+	10, // 7: frogstats.uptime.events.v1.RecordEvidenceRequest.first_failure:type_name -> frogstats.uptime.check.v1.CheckResult
+	12, // 8: frogstats.uptime.events.v1.RecordEvidenceRequest.cause:type_name -> frogstats.uptime.events.v1.OutageCause
+	13, // 9: frogstats.uptime.events.v1.RecordEvidenceRequest.body:type_name -> frogstats.uptime.events.v1.EvidenceBody
+	14, // 10: frogstats.uptime.events.v1.RecordEvidenceRequest.steps:type_name -> frogstats.uptime.events.v1.EvidenceStep
+	11, // 11: frogstats.uptime.events.v1.RecordEvidenceRequest.examined_at:type_name -> google.protobuf.Timestamp
+	0,  // 12: frogstats.uptime.events.v1.RecorderService.Record:input_type -> frogstats.uptime.events.v1.RecordRequest
+	4,  // 13: frogstats.uptime.events.v1.RecorderService.ListLastSlots:input_type -> frogstats.uptime.events.v1.ListLastSlotsRequest
+	7,  // 14: frogstats.uptime.events.v1.RecorderService.RecordEvidence:input_type -> frogstats.uptime.events.v1.RecordEvidenceRequest
+	3,  // 15: frogstats.uptime.events.v1.RecorderService.Record:output_type -> frogstats.uptime.events.v1.RecordResponse
+	5,  // 16: frogstats.uptime.events.v1.RecorderService.ListLastSlots:output_type -> frogstats.uptime.events.v1.ListLastSlotsResponse
+	8,  // 17: frogstats.uptime.events.v1.RecorderService.RecordEvidence:output_type -> frogstats.uptime.events.v1.RecordEvidenceResponse
+	15, // [15:18] is the sub-list for method output_type
+	12, // [12:15] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_events_v1_recorder_proto_init() }
@@ -585,6 +769,7 @@ func file_frogstats_uptime_events_v1_recorder_proto_init() {
 	if File_frogstats_uptime_events_v1_recorder_proto != nil {
 		return
 	}
+	file_frogstats_uptime_events_v1_evidence_proto_init()
 	file_frogstats_uptime_events_v1_recorder_proto_msgTypes[0].OneofWrappers = []any{
 		(*RecordRequest_Hello)(nil),
 		(*RecordRequest_Batch)(nil),
@@ -596,7 +781,7 @@ func file_frogstats_uptime_events_v1_recorder_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_frogstats_uptime_events_v1_recorder_proto_rawDesc), len(file_frogstats_uptime_events_v1_recorder_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,8 +19,9 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RecorderService_Record_FullMethodName        = "/frogstats.uptime.events.v1.RecorderService/Record"
-	RecorderService_ListLastSlots_FullMethodName = "/frogstats.uptime.events.v1.RecorderService/ListLastSlots"
+	RecorderService_Record_FullMethodName         = "/frogstats.uptime.events.v1.RecorderService/Record"
+	RecorderService_ListLastSlots_FullMethodName  = "/frogstats.uptime.events.v1.RecorderService/ListLastSlots"
+	RecorderService_RecordEvidence_FullMethodName = "/frogstats.uptime.events.v1.RecorderService/RecordEvidence"
 )
 
 // RecorderServiceClient is the client API for RecorderService service.
@@ -38,6 +39,9 @@ type RecorderServiceClient interface {
 	// ListLastSlots returns the last slot that is stored for each monitor of a region, so
 	// that a prober that starts can say which slots it missed.
 	ListLastSlots(ctx context.Context, in *ListLastSlotsRequest, opts ...grpc.CallOption) (*ListLastSlotsResponse, error)
+	// RecordEvidence keeps what a prober found out about a check that failed after others had worked. A repeat with the same
+	// monitor, region and slot changes nothing. It is beside the results: one that is lost changes no state and no count.
+	RecordEvidence(ctx context.Context, in *RecordEvidenceRequest, opts ...grpc.CallOption) (*RecordEvidenceResponse, error)
 }
 
 type recorderServiceClient struct {
@@ -71,6 +75,16 @@ func (c *recorderServiceClient) ListLastSlots(ctx context.Context, in *ListLastS
 	return out, nil
 }
 
+func (c *recorderServiceClient) RecordEvidence(ctx context.Context, in *RecordEvidenceRequest, opts ...grpc.CallOption) (*RecordEvidenceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RecordEvidenceResponse)
+	err := c.cc.Invoke(ctx, RecorderService_RecordEvidence_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RecorderServiceServer is the server API for RecorderService service.
 // All implementations must embed UnimplementedRecorderServiceServer
 // for forward compatibility.
@@ -86,6 +100,9 @@ type RecorderServiceServer interface {
 	// ListLastSlots returns the last slot that is stored for each monitor of a region, so
 	// that a prober that starts can say which slots it missed.
 	ListLastSlots(context.Context, *ListLastSlotsRequest) (*ListLastSlotsResponse, error)
+	// RecordEvidence keeps what a prober found out about a check that failed after others had worked. A repeat with the same
+	// monitor, region and slot changes nothing. It is beside the results: one that is lost changes no state and no count.
+	RecordEvidence(context.Context, *RecordEvidenceRequest) (*RecordEvidenceResponse, error)
 	mustEmbedUnimplementedRecorderServiceServer()
 }
 
@@ -101,6 +118,9 @@ func (UnimplementedRecorderServiceServer) Record(grpc.BidiStreamingServer[Record
 }
 func (UnimplementedRecorderServiceServer) ListLastSlots(context.Context, *ListLastSlotsRequest) (*ListLastSlotsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListLastSlots not implemented")
+}
+func (UnimplementedRecorderServiceServer) RecordEvidence(context.Context, *RecordEvidenceRequest) (*RecordEvidenceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RecordEvidence not implemented")
 }
 func (UnimplementedRecorderServiceServer) mustEmbedUnimplementedRecorderServiceServer() {}
 func (UnimplementedRecorderServiceServer) testEmbeddedByValue()                         {}
@@ -148,6 +168,24 @@ func _RecorderService_ListLastSlots_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RecorderService_RecordEvidence_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RecordEvidenceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecorderServiceServer).RecordEvidence(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RecorderService_RecordEvidence_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecorderServiceServer).RecordEvidence(ctx, req.(*RecordEvidenceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RecorderService_ServiceDesc is the grpc.ServiceDesc for RecorderService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -158,6 +196,10 @@ var RecorderService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListLastSlots",
 			Handler:    _RecorderService_ListLastSlots_Handler,
+		},
+		{
+			MethodName: "RecordEvidence",
+			Handler:    _RecorderService_RecordEvidence_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
