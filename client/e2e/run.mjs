@@ -96,6 +96,16 @@ try {
   await page.getByRole("dialog").waitFor({ state: "detached" });
   step("its incident is acknowledged; a check opens in a drawer");
 
+  const { incidents } = await read("/api/uptime/incidents");
+  const beside = await page.context().newPage();
+  await beside.goto(`${product.url}/uptime/incidents/${incidents[0].id}`);
+  await beside.getByRole("heading", { name: "The port is closed" }).waitFor();
+  await beside.getByText("The host answers, but").waitFor();
+  await beside.getByRole("table", { name: "What was tried at once" }).getByText("Failed", { exact: true }).waitFor();
+  await inspect(beside, "incident with evidence");
+  await beside.close();
+  step("its incident says why: the port is closed");
+
   await web.start();
   await page.locator('[data-testid=state][data-status="up"]').waitFor();
   await page.getByText("Resolved", { exact: true }).waitFor();

@@ -571,6 +571,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/uptime/incidents/{incident_id}/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns what was found out about the failing checks that an incident began with, in each of its regions, oldest first.
+         * @description Needs the role viewer or above.
+         */
+        get: operations["EventsService_ListIncidentEvidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/uptime/incidents/{incident_id}/notes": {
         parameters: {
             query?: never;
@@ -891,6 +911,26 @@ export interface paths {
          * @description Needs the role viewer or above.
          */
         get: operations["EventsService_ListEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/uptime/monitors/{monitor_id}/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns what was found out about a monitor's first failing checks, newest first.
+         * @description Needs the role viewer or above.
+         */
+        get: operations["EventsService_ListEvidence"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2095,6 +2135,103 @@ export interface components {
             /** @description Rules that did not hold. */
             validation_errors: string[];
         };
+        /** @description Evidence is what is kept of the first failing check of a region, and of the examination that followed it at once. */
+        Evidence: {
+            /** @description Beginning of its response; null if none came, or it is too old to be kept. */
+            body: components["schemas"]["EvidenceBody"] | null;
+            /** @description What the examination found. */
+            cause: components["schemas"]["OutageCause"] | null;
+            /**
+             * Format: double
+             * @description How long it took in microseconds.
+             */
+            duration_us: number;
+            /**
+             * Format: date-time
+             * @description When the examination began.
+             */
+            examined_at: string | null;
+            /** @description The check that failed, with its details; response_headers are empty once they are too old to be kept. */
+            first_failure: components["schemas"]["Event"] | null;
+            /**
+             * Format: int64
+             * @description Monitor.
+             */
+            monitor_id: number;
+            /** @description Region whose prober saw it and examined. */
+            region: string;
+            /**
+             * Format: date-time
+             * @description Slot of the first failing check.
+             */
+            scheduled_at: string | null;
+            /** @description Steps of the examination, in order. */
+            steps: components["schemas"]["EvidenceStep"][];
+            /** @description The same in plain words, one or two sentences. */
+            summary: string;
+        };
+        /** @description EvidenceBody is the beginning of the response that failed. */
+        EvidenceBody: {
+            /** @description Whether they are not text. */
+            binary: boolean;
+            /**
+             * Format: uint64
+             * @description Decoded body in bytes, as far as it was read.
+             */
+            size_bytes: number;
+            /** @description First 4 KiB, with the monitor's secrets taken out; null if they are not text. */
+            text: string | null;
+            /** @description Whether there was more than text shows. */
+            truncated: boolean;
+        };
+        /**
+         * @description EvidenceOutcome is how a step ended.
+         *     - `ok`: It worked.
+         *     - `failed`: It did not.
+         *     - `skipped`: It was not made; detail says why.
+         * @enum {string}
+         */
+        EvidenceOutcome: "ok" | "failed" | "skipped";
+        /** @description EvidenceStep is one step of an examination. */
+        EvidenceStep: {
+            /** @description Of resolve, the addresses that were found, at most 8. */
+            addresses: string[];
+            /** @description Of tls, what the peer showed; null for other steps. */
+            certificate: components["schemas"]["Certificate"] | null;
+            /** @description What was found, or why it was skipped, in one sentence; null if there is nothing to add. */
+            detail: string | null;
+            /**
+             * Format: double
+             * @description How long it took in microseconds; null if it was skipped.
+             */
+            duration_us: number | null;
+            /** @description Error type of the closed set; null if it worked or was skipped. */
+            error_type: string | null;
+            /** @description Family of connect and tls; null for other steps. */
+            family: components["schemas"]["IpFamily"] | null;
+            /** @description What it does. */
+            kind: components["schemas"]["EvidenceStepKind"] | null;
+            /** @description How it ended. */
+            outcome: components["schemas"]["EvidenceOutcome"] | null;
+            /** @description Of resolve, who was asked: "configured" or "second"; null for other steps. */
+            resolver: string | null;
+            /**
+             * Format: int64
+             * @description Of http, the status code; null when no response came.
+             */
+            status_code: number | null;
+            /** @description What was asked: a name, address:port, or a URL without its query. */
+            target: string;
+        };
+        /**
+         * @description EvidenceStepKind is what a step of an examination does.
+         *     - `resolve`: Asks a resolver for the addresses of the name.
+         *     - `connect`: Opens a TCP connection to the first address of a family.
+         *     - `tls`: Makes a TLS handshake that accepts every certificate.
+         *     - `http`: Makes the check's request again.
+         * @enum {string}
+         */
+        EvidenceStepKind: "resolve" | "connect" | "tls" | "http";
         /** @description GetSetupResponse says whether set-up is open. */
         GetSetupResponse: {
             /** @description True until the first owner exists. */
@@ -2409,6 +2546,11 @@ export interface components {
             events: components["schemas"]["Event"][];
             /** @description Where the page stands. */
             pagination: components["schemas"]["Pagination"] | null;
+        };
+        /** @description ListEvidenceResponse holds what there is. */
+        ListEvidenceResponse: {
+            /** @description In the order that the method says. */
+            evidence: components["schemas"]["Evidence"][];
         };
         /** @description ListIncidentNotesResponse holds all of its notes. */
         ListIncidentNotesResponse: {
@@ -2791,6 +2933,28 @@ export interface components {
             /** @description The caller's role in it. */
             role: components["schemas"]["Role"] | null;
         };
+        /**
+         * @description OutageCause is what the examination of a failing check found, in one word.
+         *     - `dns_name_gone`: The name does not exist, or has no address, whoever is asked.
+         *     - `dns_resolver_trouble`: The configured resolver fails, or says that there is no such name, and the second one knows it.
+         *     - `dns_failure`: No resolver gets an answer for the name.
+         *     - `port_closed`: The host answers, and refuses the port.
+         *     - `host_unreachable`: No address answers.
+         *     - `one_family_broken`: The port answers over one of IPv4 and IPv6, and not over the other.
+         *     - `certificate`: The TLS handshake works, and its certificate is not valid.
+         *     - `tls_handshake`: The port answers, and the TLS handshake fails before any certificate counts.
+         *     - `slow`: It answers too late, or later than a condition allows.
+         *     - `server_error`: It answers with a status of 500 or above.
+         *     - `unexpected_status`: It answers with another status than expected, below 500.
+         *     - `content`: The status is right, and what came with it is not as expected.
+         *     - `broken_answer`: The connection breaks, or what is sent over it breaks the protocol.
+         *     - `proxy`: The proxy in front of the target cannot be used.
+         *     - `auth`: No token could be had to ask the target with.
+         *     - `recovered`: Everything works again: it was short.
+         *     - `unknown`: None of these can be told.
+         * @enum {string}
+         */
+        OutageCause: "dns_name_gone" | "dns_resolver_trouble" | "dns_failure" | "port_closed" | "host_unreachable" | "one_family_broken" | "certificate" | "tls_handshake" | "slow" | "server_error" | "unexpected_status" | "content" | "broken_answer" | "proxy" | "auth" | "recovered" | "unknown";
         /**
          * @description Overlap is what happens to a slot that is due while the one before still runs.
          *     - `skip`: The slot is recorded as missed.
@@ -4659,6 +4823,30 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    EventsService_ListIncidentEvidence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Incident. */
+                incident_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description ListEvidenceResponse holds what there is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListEvidenceResponse"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     IncidentNotesService_ListIncidentNotes: {
         parameters: {
             query?: never;
@@ -5452,6 +5640,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListEventsResponse"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    EventsService_ListEvidence: {
+        parameters: {
+            query?: {
+                /** @description Of checks due at or after this; absent means from the first that is kept. */
+                start_date?: string;
+                /** @description Of checks due before this; absent means to the last. */
+                end_date?: string;
+                /** @description Most to return, 1 to 100; absent means 20. */
+                limit?: number;
+                /** @description Only this region. */
+                region?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Monitor. */
+                monitor_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description ListEvidenceResponse holds what there is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListEvidenceResponse"];
                 };
             };
             default: components["responses"]["Error"];

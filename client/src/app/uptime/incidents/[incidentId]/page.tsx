@@ -10,6 +10,7 @@ import { Section, useTitle, Waiting } from "@/components/Page";
 import { Lasting, Moment } from "@/components/Time";
 import { span } from "@/format/duration";
 import { errorWords } from "@/format/status";
+import { Evidence } from "../../components/Evidence";
 import { incidentStates } from "../../components/IncidentRow";
 import { Act } from "./Act";
 import { Notes } from "./Notes";
@@ -41,6 +42,7 @@ function IncidentDetail({ incident }: { incident: Incident }) {
       <IncidentBanner incident={incident} />
       <div className="grid gap-4 *:min-w-0">
         <Facts incident={incident} />
+        <Section title="Evidence"><Evidence incidentId={incident.id} open={incident.status !== "resolved"} /></Section>
         <Section title="Timeline">
           <Failure error={timeline.error} retry={() => void timeline.refetch()} />
           {timeline.isPending && <Waiting rows={3} />}
