@@ -175,7 +175,16 @@ func ownSteps() []step {
 // endSteps remove what was made.
 func endSteps() []step {
 	const windows, window = "/api/uptime/maintenance-windows", "/api/uptime/maintenance-windows/{id}"
+	const groups, group = groupsPath, groupsPath + "/{id}"
 	return []step{
+		{name: "groups_create", op: "POST " + groups, keep: map[string]string{"group": "id"}, body: obj{"name": "front", "description": "what people see", "monitor_ids": []any{"{web}"}, "labels": []any{"team=db"},
+			"rule": obj{"type": "percent", "percent": 50}, "alert_level": "group"}},
+		{name: "groups_create_invalid", op: "POST " + groups, body: obj{"name": "x", "monitor_ids": []any{4294967295}, "labels": []any{"="}, "rule": obj{"type": "any", "count": 2}}},
+		{name: "groups", op: "GET " + groups},
+		{name: "group", op: "GET " + group, path: groups + "/{group}"},
+		{name: "groups_update", op: "PATCH " + group, path: groups + "/{group}", body: obj{"rule": obj{"type": "count", "count": 1}, "labels": nil, "alert_level": "both"}},
+		{name: "groups_replace", op: "PUT " + group, path: groups + "/{group}", body: obj{"name": "entry"}},
+		{name: "groups_delete", op: "DELETE " + group, path: groups + "/{group}"},
 		{name: "maintenance_create", op: "POST " + windows, keep: map[string]string{"window": "id"}, body: obj{"name": "weekly", "monitor_ids": []any{"{web}"}, "labels": []any{"team=db"},
 			"starts_at": "2040-10-26T00:30:00Z", "rrule": "FREQ=WEEKLY;BYDAY=SU;BYHOUR=2;BYMINUTE=30", "timezone": "Europe/Berlin", "duration_seconds": 5400}},
 		{name: "maintenance_create_invalid", op: "POST " + windows, body: obj{"name": "", "labels": []any{"="}, "rrule": "FREQ=HOURLY", "timezone": "Mars/Olympus"}},

@@ -42,6 +42,13 @@ type notice struct {
 		Status     string   `json:"status"`
 		Supersedes []string `json:"supersedes"`
 		Messages   []notice `json:"messages"` // of a digest
+		Group      *struct {
+			ID      int    `json:"id"`
+			Name    string `json:"name"`
+			Failing []struct {
+				Name string `json:"name"`
+			} `json:"failing"`
+		} `json:"group"`
 		Dependents *struct {
 			Total    int `json:"total"`
 			Monitors []struct {
@@ -56,6 +63,8 @@ func (n notice) cause() string {
 	switch {
 	case n.Data.Alert != nil:
 		return fmt.Sprintf("%s alert %d at %s", n.Type, n.Data.Alert.ID, n.Data.Alert.TriggeredAt.Format(time.RFC3339Nano))
+	case n.Data.Group != nil:
+		return fmt.Sprintf("%s group %d at %s", n.Type, n.Data.Group.ID, n.Timestamp.Format(time.RFC3339Nano))
 	case n.Data.Incident != nil:
 		return fmt.Sprintf("%s monitor %d since %s", n.Type, n.Data.Monitor.ID, n.Data.Incident.StartTime.Format(time.RFC3339Nano))
 	}

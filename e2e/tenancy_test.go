@@ -31,6 +31,7 @@ func TestOrganizationsAreApart(t *testing.T) {
 	message := want[struct{ Deliveries []struct{ ID string } }](s, 200, s.do("GET", "/api/uptime/deliveries", nil)).Deliveries[0].ID
 	key := want[struct{ ID string }](s, 201, s.do("POST", "/api/organizations/api-keys", obj{"name": "spare", "role": "viewer"})).ID
 	window := want[struct{ ID int }](s, 201, s.do("POST", windowsPath, obj{"name": "secret project", "monitor_ids": []int{id}, "cron": "0 3 * * *", "duration_seconds": 60})).ID
+	group := want[struct{ ID int }](s, 201, s.do("POST", groupsPath, obj{"name": "secret project", "monitor_ids": []int{id}})).ID
 	organization := want[session](s, 200, s.do("GET", "/api/auth/session", nil)).Organization.ID
 
 	toad := []string{"Authorization", "Bearer " + s.secondOrganization()}
@@ -77,6 +78,10 @@ func TestOrganizationsAreApart(t *testing.T) {
 		{"PUT", fmt.Sprintf("%s/%d", windowsPath, window), obj{"name": "mine"}},
 		{"PATCH", fmt.Sprintf("%s/%d", windowsPath, window), obj{"name": "mine"}},
 		{"DELETE", fmt.Sprintf("%s/%d", windowsPath, window), nil},
+		{"GET", fmt.Sprintf("%s/%d", groupsPath, group), nil},
+		{"PUT", fmt.Sprintf("%s/%d", groupsPath, group), obj{"name": "mine"}},
+		{"PATCH", fmt.Sprintf("%s/%d", groupsPath, group), obj{"name": "mine"}},
+		{"DELETE", fmt.Sprintf("%s/%d", groupsPath, group), nil},
 		{"DELETE", "/api/organizations/api-keys/" + key, nil},
 		{"PUT", "/api/organizations/" + organization, obj{"name": "Mine"}},
 	} {
@@ -91,7 +96,7 @@ func TestOrganizationsAreApart(t *testing.T) {
 	for path, empty := range map[string]string{
 		"/api/uptime/monitors": "[]", "/api/uptime/monitors?q=secret": "[]", "/api/uptime/monitors?external_id=x-1": "[]",
 		"/api/uptime/incidents": `"incidents":[]`, "/api/uptime/alerts/history": `"history":[]`, "/api/uptime/deliveries": `"deliveries":[]`,
-		"/api/uptime/notification-channels": `"channels":[]`, windowsPath: `"maintenance_windows":[]`,
+		"/api/uptime/notification-channels": `"channels":[]`, windowsPath: `"maintenance_windows":[]`, groupsPath: `"groups":[]`,
 		fmt.Sprintf("/api/uptime/alerts/history?monitor_id=%d", id): "", fmt.Sprintf("/api/uptime/incidents?monitor_id=%d", id): "",
 		"/api/uptime/audit": "", "/api/organizations/members": "", "/api/organizations": "",
 	} {

@@ -196,21 +196,9 @@ func (s *Service) checkMonitors(ctx context.Context, in *alertsv1.Channel, given
 	if !given["monitor_ids"] || len(ids) == 0 || len(bad) > 0 {
 		return nil // what is malformed is reported with the other fields
 	}
-	unknown, err := s.store.UnknownMonitors(ctx, caller(ctx).OrganizationID, ids)
+	missing, err := s.missingMonitors(ctx, ids)
 	if err != nil {
 		return err
-	}
-	missing := map[uint32]bool{}
-	for i, id := range unknown {
-		if i < maxAsked {
-			if _, err = s.liveMonitor(ctx, id); err == nil {
-				continue
-			}
-			if !fault.Is(err, fault.KindNotFound) {
-				return err
-			}
-		}
-		missing[id] = true
 	}
 	for i, v := range in.GetMonitorIds().GetValues() {
 		if missing[uint32(v.GetNumberValue())] {
@@ -221,6 +209,30 @@ func (s *Service) checkMonitors(ctx context.Context, in *alertsv1.Channel, given
 		return fault.Invalid("", bad...)
 	}
 	return nil
+}
+
+// missingMonitors are those of the ids that are no monitors of the caller's organization.
+func (s *Service) missingMonitors(ctx context.Context, ids []uint32) (map[uint32]bool, error) {
+	missing := map[uint32]bool{}
+	if len(ids) == 0 {
+		return missing, nil
+	}
+	unknown, err := s.store.UnknownMonitors(ctx, caller(ctx).OrganizationID, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i, id := range unknown {
+		if i < maxAsked {
+			if _, err = s.liveMonitor(ctx, id); err == nil {
+				continue
+			}
+			if !fault.Is(err, fault.KindNotFound) {
+				return nil, err
+			}
+		}
+		missing[id] = true
+	}
+	return missing, nil
 }
 
 // DeleteChannel implements alertsv1.ChannelsServiceServer.

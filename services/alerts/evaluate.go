@@ -20,6 +20,7 @@ type State struct {
 	Past     bool                // what is evaluated is over, and nobody is told of it
 	Windows  []MaintenanceWindow // of maintenance, those that are for the monitor
 	Overlay  *Overlay            // because of maintenance or a dependency; nil when there is nothing to remember
+	Grouped  bool                // a group is told of in its place, when it fails
 	Parents  []Relative          // that the monitor depends on, by id
 	Children []Relative          // enabled ones that depend on it, directly or not, by id; not of every state
 }
@@ -62,6 +63,7 @@ func Evaluate(s State, e Entry, ids IDs, now time.Time) (State, IDs, Effects) {
 	v.maintain(e.At)
 	v.depend(e.At)
 	v.steady(e.At)
+	v.group(e.At)
 	switch {
 	case e.Transition != nil:
 		v.transition(*e.Transition)
@@ -71,6 +73,7 @@ func Evaluate(s State, e Entry, ids IDs, now time.Time) (State, IDs, Effects) {
 		v.rules(reading{uptime: e.Uptime})
 	}
 	v.works(e.At)
+	v.beside()
 	return v.state, v.ids, v.out
 }
 

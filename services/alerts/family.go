@@ -212,8 +212,8 @@ func (v *evaluation) endHold(end time.Time) {
 	if v.state.held().By != 0 {
 		v.step(StepReleased, end, StepFacts{})
 	}
-	if v.state.inWindow() || v.state.unstable() != nil {
-		v.remember(func(o *Overlay) { o.Hold = nil })
+	if v.state.inWindow() || v.state.unstable() != nil || v.state.Grouped {
+		v.remember(func(o *Overlay) { o.Hold, o.Grouped = nil, v.state.Grouped })
 		return
 	}
 	if v.unstableAfter(*v.state.held(), end) {

@@ -24,6 +24,7 @@ type Batch struct {
 	Steps     []Step                 // new, of each incident in their order
 	Triggers  []Trigger              // new or changed, by id
 	Messages  []Message              // in the order they are to be sent
+	Shifts    []Shift                // of what the monitors are to their groups, in the order in which it became so
 	Rechecks  []Recheck              // by monitor; not stored: who stores the batch asks for them
 }
 
@@ -144,6 +145,10 @@ func (f *folding) take(e Entry, seen uint32) {
 	b.Messages = append(b.Messages, effects.Messages...)
 	if effects.Recheck {
 		f.waiting[e.MonitorID] = true
+	}
+	if s, moved := shift(before, after, e.At); moved {
+		s.Told = len(b.Messages)
+		b.Shifts = append(b.Shifts, s)
 	}
 }
 

@@ -18,15 +18,17 @@ type catalogFollower struct {
 	store interface {
 		CatalogStore
 		WindowStore
+		GroupStore
 	}
-	catalog  monitorsv1.CatalogServiceClient
-	log      *slog.Logger
-	complete sync.Once
-	ready    chan struct{} // closed when the copy was whole for the first time
+	catalog   monitorsv1.CatalogServiceClient
+	log       *slog.Logger
+	committed func() // called when there may be messages to send
+	complete  sync.Once
+	ready     chan struct{} // closed when the copy was whole for the first time
 }
 
-func newCatalogFollower(store Store, catalog monitorsv1.CatalogServiceClient, log *slog.Logger) *catalogFollower {
-	return &catalogFollower{store: store, catalog: catalog, log: log, ready: make(chan struct{})}
+func newCatalogFollower(store Store, catalog monitorsv1.CatalogServiceClient, log *slog.Logger, committed func()) *catalogFollower {
+	return &catalogFollower{store: store, catalog: catalog, log: log, committed: committed, ready: make(chan struct{})}
 }
 
 func (f *catalogFollower) run(ctx context.Context) {
@@ -101,7 +103,8 @@ func (f *catalogFollower) collect(ctx context.Context, s *catalogSnapshot, step 
 	return nil, f.remove(ctx, gone)
 }
 
-// put stores monitors. By their labels they may have come into, or left, a maintenance window.
+// put stores monitors. By their labels they may have come into, or left, a maintenance window or a group; and one that was paused has
+// no say in its groups.
 func (f *catalogFollower) put(ctx context.Context, monitors []Monitor) error {
 	if err := f.store.PutMonitors(ctx, monitors); err != nil {
 		return err
@@ -110,7 +113,14 @@ func (f *catalogFollower) put(ctx context.Context, monitors []Monitor) error {
 	for _, m := range monitors {
 		ids = append(ids, m.ID)
 	}
-	return f.store.LookAgain(ctx, ids, now())
+	if err := f.store.LookAgain(ctx, ids, now()); err != nil {
+		return err
+	}
+	told, err := f.store.Regroup(ctx, ids, now())
+	if told {
+		f.committed()
+	}
+	return err
 }
 
 // remove ends what is open about monitors that are gone, without a word, as a pause would.
@@ -129,6 +139,7 @@ func (f *catalogFollower) remove(ctx context.Context, gone []MonitorRef) error {
 		if err != nil {
 			return fmt.Errorf("remove monitors: %w", err)
 		}
+		f.committed() // a group may be another without them
 	}
 	return nil
 }

@@ -124,7 +124,7 @@ func (f *feedFollower) advance(ctx context.Context, entries []Entry) error {
 // evaluated passes on what was stored.
 func (f *feedFollower) evaluated(ctx context.Context, entries []Entry, b Batch) {
 	f.figures.entries.Add(ctx, int64(len(entries)))
-	if len(b.Messages) > 0 {
+	if b.told() {
 		f.committed()
 	}
 	f.recheck(b.Rechecks)

@@ -170,7 +170,7 @@ func (w *maintenanceWatch) end(ctx context.Context, monitors []MonitorRef, at ti
 		return err
 	}
 	w.recheck(b.Rechecks)
-	if len(b.Messages) > 0 {
+	if b.told() {
 		w.committed()
 	}
 	return nil

@@ -76,6 +76,8 @@ type Overlay struct {
 	Hold  *Hold     `json:"hold,omitempty"` // because of what the monitor depends on
 
 	Unstable *Unstable `json:"unstable,omitempty"`
+	Grouped  bool      `json:"grouped,omitempty"` // a group is told of in its place
+	Look     time.Time `json:"-"`                 // when to look again whether it still is; kept beside the overlay, as Due
 
 	// While it lasts.
 	Known   Status              `json:"known,omitempty"`    // the last state that was announced
@@ -104,7 +106,9 @@ type ToldRule struct {
 }
 
 // muted reports whether nobody is told, inWindow whether that is because of maintenance.
-func (s State) muted() bool    { return s.inWindow() || s.held() != nil || s.unstable() != nil }
+func (s State) muted() bool {
+	return s.inWindow() || s.held() != nil || s.unstable() != nil || s.inGroup()
+}
 func (s State) inWindow() bool { return s.Overlay != nil && !s.Overlay.From.IsZero() }
 
 // Due is when to look at the overlay again; zero: not before something happens.
@@ -116,6 +120,9 @@ func (o Overlay) Due() time.Time {
 	if o.Unstable != nil && (due.IsZero() || o.Unstable.Until.Before(due)) {
 		due = o.Unstable.Until
 	}
+	if !o.Look.IsZero() && (due.IsZero() || o.Look.Before(due)) {
+		due = o.Look
+	}
 	return due
 }
 
@@ -123,6 +130,9 @@ func (o Overlay) Due() time.Time {
 func (o *Overlay) LookAt(due time.Time) {
 	if !o.From.IsZero() {
 		o.Until = due
+	}
+	if o.Grouped && o.From.IsZero() && o.Hold == nil && o.Unstable == nil {
+		o.Look = due
 	}
 	if o.Hold != nil && !due.IsZero() && due.Before(o.Hold.Look) {
 		h := *o.Hold
@@ -140,7 +150,7 @@ func (v *evaluation) remember(change func(*Overlay)) {
 	}
 	change(&o)
 	v.state.Overlay = &o
-	if o.From.IsZero() && o.Hold == nil && o.Unstable == nil && o.OutageAs == nil && len(o.RuleAs) == 0 {
+	if o.From.IsZero() && o.Hold == nil && o.Unstable == nil && !o.Grouped && o.OutageAs == nil && len(o.RuleAs) == 0 {
 		v.state.Overlay = nil
 	}
 }
@@ -224,8 +234,8 @@ func (v *evaluation) endMaintenance(end time.Time) {
 		v.entry.At = end
 		v.hold(since)
 	}
-	if v.state.held() != nil || v.state.unstable() != nil {
-		v.remember(func(o *Overlay) { o.From, o.Until = time.Time{}, time.Time{} })
+	if v.state.held() != nil || v.state.unstable() != nil || v.state.Grouped {
+		v.remember(func(o *Overlay) { o.From, o.Until, o.Grouped = time.Time{}, time.Time{}, v.state.Grouped })
 		return
 	}
 	v.endQuiet(end)
@@ -335,7 +345,7 @@ func (v *evaluation) endedQuietly() {
 	if v.state.Overlay == nil {
 		return
 	}
-	v.remember(func(o *Overlay) { *o = Overlay{From: o.From, Until: o.Until} })
+	v.remember(func(o *Overlay) { *o = Overlay{From: o.From, Until: o.Until, Grouped: o.Grouped} })
 }
 
 // unannounced notes a change of state that nobody is told of.

@@ -14,15 +14,18 @@ import (
 
 // The types of messages, as receivers see them.
 const (
-	TypeDown      = "monitor.down"
-	TypeRecovered = "monitor.recovered"
-	TypeDegraded  = "monitor.degraded"
-	TypeReminder  = "monitor.reminder" // it is still down
-	TypeUnstable  = "monitor.unstable" // it goes down and comes up again and again
-	TypeStable    = "monitor.stable"   // it no longer does
-	TypeTriggered = "alert.triggered"
-	TypeResolved  = "alert.resolved"
-	TypeTest      = "test"
+	TypeDown           = "monitor.down"
+	TypeRecovered      = "monitor.recovered"
+	TypeDegraded       = "monitor.degraded"
+	TypeReminder       = "monitor.reminder" // it is still down
+	TypeUnstable       = "monitor.unstable" // it goes down and comes up again and again
+	TypeStable         = "monitor.stable"   // it no longer does
+	TypeTriggered      = "alert.triggered"
+	TypeResolved       = "alert.resolved"
+	TypeTest           = "test"
+	TypeGroupDown      = "group.down"
+	TypeGroupRecovered = "group.recovered"
+	TypeGroupDegraded  = "group.degraded"
 	// TypeDigest tells several messages in one.
 	TypeDigest = "digest"
 
@@ -49,7 +52,7 @@ type Target struct {
 type Message struct {
 	ID             string
 	OrganizationID string
-	MonitorID      uint32 // 0 when it is about this installation
+	MonitorID      uint32 // 0 when it is about this installation, or about a group
 	Target         Target
 	Type           string
 	IncidentID     uint32 // 0 when it is not about one
@@ -62,12 +65,14 @@ type Message struct {
 
 // Opens reports whether the message begins its thread.
 func (m Message) Opens() bool {
-	return m.Type == TypeDown || m.Type == TypeUnstable || m.Type == TypeTriggered || m.Type == TypeNoticeRaised
+	return m.Type == TypeDown || m.Type == TypeUnstable || m.Type == TypeTriggered || m.Type == TypeNoticeRaised ||
+		m.Type == TypeGroupDown
 }
 
 // Closes reports whether the message ends its thread, and tells everything that the one that began it told.
 func (m Message) Closes() bool {
-	return m.Type == TypeRecovered || m.Type == TypeStable || m.Type == TypeResolved || m.Type == TypeNoticeCleared
+	return m.Type == TypeRecovered || m.Type == TypeStable || m.Type == TypeResolved || m.Type == TypeNoticeCleared ||
+		m.Type == TypeGroupRecovered
 }
 
 // Content is the data of a message, as it is sent.
@@ -76,6 +81,7 @@ type Content struct {
 	Monitor        ContentMonitor   `json:"monitor"`
 	Incident       *ContentIncident `json:"incident,omitempty"`
 	Alert          *ContentAlert    `json:"alert,omitempty"`
+	Group          *ContentGroup    `json:"group,omitempty"`  // then no monitor
 	Notice         *ContentNotice   `json:"notice,omitempty"` // then nothing else but the last fields
 	Status         Status           `json:"status,omitempty"`
 	PreviousStatus Status           `json:"previous_status,omitempty"`
@@ -234,6 +240,26 @@ type noticeData struct {
 	InsteadOf      []ContentChannel `json:"instead_of,omitempty"`
 }
 
+// groupEnvelope is that of a message about a group: there is no monitor.
+type groupEnvelope struct {
+	Type      string    `json:"type"`
+	ID        string    `json:"id"`
+	Timestamp Stamp     `json:"timestamp"`
+	Data      groupData `json:"data"`
+}
+
+type groupData struct {
+	OrganizationID string           `json:"organization_id"`
+	Group          *ContentGroup    `json:"group"`
+	Status         Status           `json:"status"`
+	PreviousStatus Status           `json:"previous_status,omitempty"`
+	Since          *Stamp           `json:"since,omitempty"`
+	OccurredAt     Stamp            `json:"occurred_at"`
+	DelayedMS      int64            `json:"delayed_ms"`
+	Supersedes     []string         `json:"supersedes,omitempty"`
+	InsteadOf      []ContentChannel `json:"instead_of,omitempty"`
+}
+
 // digestEnvelope is that of a message that tells others: each is there as it would have come by itself.
 type digestEnvelope struct {
 	Type      string     `json:"type"`
@@ -275,6 +301,12 @@ func (m Message) body(now time.Time) ([]byte, error) {
 	if data.Notice != nil {
 		whole = noticeEnvelope{m.Type, m.ID, Stamp(m.OccurredAt), noticeData{
 			data.OrganizationID, data.Notice, data.OccurredAt, data.DelayedMS, data.Supersedes, data.InsteadOf,
+		}}
+	}
+	if data.Group != nil {
+		whole = groupEnvelope{m.Type, m.ID, Stamp(m.OccurredAt), groupData{
+			data.OrganizationID, data.Group, data.Status, data.PreviousStatus, data.Since, data.OccurredAt, data.DelayedMS, data.Supersedes,
+			data.InsteadOf,
 		}}
 	}
 	raw, err := json.Marshal(whole)

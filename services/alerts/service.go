@@ -83,6 +83,7 @@ type Service struct {
 	silence     *silenceWatch
 	windows     *windowFollower
 	maintenance *maintenanceWatch
+	groups      *groupWatch
 	replays     eventsv1.ReplayServiceClient
 	backtests   backtestSlots
 }
@@ -129,7 +130,7 @@ func New(d Deps) (*Service, error) {
 		store: d.Store, windows: monitorsv1.NewMaintenanceServiceClient(d.Monitors), log: log, ready: make(chan struct{}),
 	}
 	s.uptime = newUptimeAsker(d.Store, status, log, s.courier.nudge)
-	s.catalog = newCatalogFollower(d.Store, monitorsv1.NewCatalogServiceClient(d.Monitors), log)
+	s.catalog = newCatalogFollower(d.Store, monitorsv1.NewCatalogServiceClient(d.Monitors), log, s.courier.nudge)
 	s.feed = &feedFollower{
 		store: d.Store, feed: eventsv1.NewFeedServiceClient(d.Events), status: status, log: log, figures: figures,
 		committed: s.courier.nudge, observed: s.uptime.note, recheck: s.rechecks.want, ready: s.catalog.ready, windows: s.windows.ready,
@@ -137,6 +138,7 @@ func New(d Deps) (*Service, error) {
 	s.maintenance = &maintenanceWatch{
 		store: d.Store, log: log, caughtUp: &s.feed.caughtUp, committed: s.courier.nudge, recheck: s.rechecks.want,
 	}
+	s.groups = &groupWatch{store: d.Store, log: log, caughtUp: &s.feed.caughtUp, committed: s.courier.nudge}
 	return s, nil
 }
 
@@ -148,6 +150,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	alertsv1.RegisterNoticesServiceServer(r, &noticesServer{Service: s})
 	alertsv1.RegisterBacktestsServiceServer(r, &backtestsServer{Service: s})
 	alertsv1.RegisterChannelsServiceServer(r, &channelsServer{Service: s})
+	alertsv1.RegisterGroupsServiceServer(r, &groupsServer{Service: s})
 	auditv1.RegisterAuditServiceServer(r, &auditServer{Service: s})
 }
 
@@ -159,7 +162,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.courier.alive.beat()
 	g, ctx := errgroup.WithContext(ctx)
 	for _, part := range []func(context.Context){
-		s.catalog.run, s.windows.run, s.feed.run, s.maintenance.run, s.uptime.run, s.silence.run, s.courier.run, s.fallbacks.run, s.reminders.run, s.canaries.run, s.rechecks.run, s.notices.run, s.look, s.prune,
+		s.catalog.run, s.windows.run, s.feed.run, s.maintenance.run, s.groups.run, s.uptime.run, s.silence.run, s.courier.run, s.fallbacks.run, s.reminders.run, s.canaries.run, s.rechecks.run, s.notices.run, s.look, s.prune,
 	} {
 		g.Go(func() error {
 			part(ctx)

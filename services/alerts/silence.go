@@ -51,7 +51,7 @@ func (w *silenceWatch) look(ctx context.Context, at time.Time) error {
 		return fmt.Errorf("evaluate: %w", err)
 	}
 	w.recheck(b.Rechecks)
-	if len(b.Messages) > 0 {
+	if b.told() {
 		w.committed()
 	}
 	return nil

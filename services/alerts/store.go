@@ -27,6 +27,7 @@ type Store interface {
 	CanaryStore
 	DeliveryStore
 	NoticeStore
+	GroupStore
 	AuditStore
 }
 

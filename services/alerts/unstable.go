@@ -36,7 +36,7 @@ func (s State) unstable() *Unstable {
 // because it keeps what receivers know.
 func (v *evaluation) changes(t Transition) {
 	f, at := v.state.Flapping, v.entry.At
-	if f.Changes == 0 || v.state.inWindow() || v.state.held() != nil {
+	if f.Changes == 0 || v.state.inWindow() || v.state.held() != nil || v.state.inGroup() {
 		return
 	}
 	if u := v.state.unstable(); u != nil {
@@ -107,6 +107,10 @@ func (v *evaluation) steady(at time.Time) {
 	v.entry.At = u.Until
 	v.step(StepUnstableEnded, u.Until, StepFacts{})
 	v.tellUnstable(TypeStable, v.channels(EventDown, EventRecovery), now, *u, u.Until)
+	if v.state.Grouped { // what it is then is told of its group
+		v.remember(func(o *Overlay) { o.Unstable, o.Grouped = nil, true })
+		return
+	}
 	v.endQuiet(u.Until)
 }
 
@@ -123,7 +127,7 @@ func (v *evaluation) tellUnstable(kind string, to []Channel, t Transition, u Uns
 
 // firstQuietly reports whether a rule that triggers now is told, although single changes are not: its receivers know of nothing yet.
 func (v *evaluation) firstQuietly(rule uint32) bool {
-	if v.state.unstable() == nil || v.state.inWindow() || v.state.held() != nil {
+	if v.state.unstable() == nil || v.state.inWindow() || v.state.held() != nil || v.state.inGroup() {
 		return false
 	}
 	_, known := v.state.Overlay.Rules[rule]

@@ -42,6 +42,8 @@ func (m Message) words(now time.Time, publicURL string) notify.Words {
 		w.rule()
 	case TypeNoticeRaised, TypeNoticeCleared:
 		w.notice()
+	case TypeGroupDown, TypeGroupRecovered, TypeGroupDegraded:
+		w.group()
 	case TypeDigest:
 		w.digest()
 	case TypeTest:
@@ -360,6 +362,8 @@ func (m Message) link(publicURL string) string {
 		return publicURL + "/uptime/incidents/" + number(m.IncidentID)
 	case m.MonitorID != 0:
 		return publicURL + "/uptime/" + number(m.MonitorID)
+	case m.Content.Group != nil:
+		return publicURL + "/uptime/groups?group=" + number(m.Content.Group.ID)
 	case m.Content.Notice != nil:
 		return publicURL + "/uptime/notices"
 	}
@@ -380,6 +384,7 @@ func (m Message) dedupKey() string {
 		began = time.Time(c.Alert.TriggeredAt)
 	case c.Notice != nil:
 		began = time.Time(c.Notice.StartedAt)
+	case c.Group != nil: // which thread it is says since when
 	case c.Unstable != nil:
 		began = time.Time(c.Unstable.Since)
 	case c.Incident != nil:

@@ -48,6 +48,7 @@ func surface() []exposed {
 	alerts := alertsv1.File_frogstats_uptime_alerts_v1_alerts_proto.Services()
 	channels := alertsv1.File_frogstats_uptime_alerts_v1_channel_proto.Services()
 	notes := alertsv1.File_frogstats_uptime_alerts_v1_incident_notes_proto.Services()
+	groups := alertsv1.File_frogstats_uptime_alerts_v1_group_proto.Services()
 	notices := alertsv1.File_frogstats_uptime_alerts_v1_notice_proto.Services()
 	backtests := alertsv1.File_frogstats_uptime_alerts_v1_backtest_proto.Services()
 	return []exposed{
@@ -60,6 +61,7 @@ func surface() []exposed {
 		{"alerts", alerts.ByName("IncidentsService"), register(alertsv1.NewIncidentsServiceClient, alertsv1.RegisterIncidentsServiceHandlerClient)},
 		{"alerts", notes.ByName("IncidentNotesService"), register(alertsv1.NewIncidentNotesServiceClient, alertsv1.RegisterIncidentNotesServiceHandlerClient)},
 		{"alerts", channels.ByName("ChannelsService"), register(alertsv1.NewChannelsServiceClient, alertsv1.RegisterChannelsServiceHandlerClient)},
+		{"alerts", groups.ByName("GroupsService"), register(alertsv1.NewGroupsServiceClient, alertsv1.RegisterGroupsServiceHandlerClient)},
 		{"alerts", notices.ByName("NoticesService"), register(alertsv1.NewNoticesServiceClient, alertsv1.RegisterNoticesServiceHandlerClient)},
 		{"alerts", backtests.ByName("BacktestsService"), register(alertsv1.NewBacktestsServiceClient, alertsv1.RegisterBacktestsServiceHandlerClient)},
 	}

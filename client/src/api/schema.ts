@@ -471,6 +471,62 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/uptime/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns all groups of the active organization, oldest first.
+         * @description Needs the role viewer or above.
+         */
+        get: operations["GroupsService_ListGroups"];
+        put?: never;
+        /**
+         * Stores a group and evaluates it.
+         * @description Needs the role editor or above.
+         */
+        post: operations["GroupsService_CreateGroup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/uptime/groups/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns one group.
+         * @description Needs the role viewer or above.
+         */
+        get: operations["GroupsService_GetGroup"];
+        /**
+         * Replaces the fields that the body holds and leaves the others, and evaluates the group.
+         * @description Needs the role editor or above.
+         */
+        put: operations["GroupsService_UpdateGroup"];
+        post?: never;
+        /**
+         * Removes a group; nobody is told. Members that were silent because of it are told for themselves again, and what is so by then.
+         * @description Needs the role editor or above.
+         */
+        delete: operations["GroupsService_DeleteGroup"];
+        options?: never;
+        head?: never;
+        /**
+         * Replaces the fields that the body holds and leaves the others, and evaluates the group.
+         * @description Needs the role editor or above.
+         */
+        patch: operations["GroupsService_UpdateGroup_1"];
+        trace?: never;
+    };
     "/api/uptime/incidents": {
         parameters: {
             query?: never;
@@ -1824,7 +1880,7 @@ export interface components {
             last_status_code: number | null;
             /**
              * Format: int64
-             * @description Monitor.
+             * @description Monitor; 0 when it is about a group, or about this installation.
              */
             monitor_id: number;
             /**
@@ -2237,6 +2293,149 @@ export interface components {
             /** @description True until the first owner exists. */
             needs_setup: boolean;
         };
+        /**
+         * @description Group is a group of monitors. In a request, fields that are not there keep their value or take their default; read-only fields are
+         *     ignored.
+         */
+        Group: {
+            /** @description Who is told of; absent means both. */
+            alert_level: components["schemas"]["GroupAlertLevel"] | null;
+            /** @description How many members are what. Read-only. */
+            readonly counts: components["schemas"]["GroupCounts"] | null;
+            /**
+             * Format: date-time
+             * @description When it was created. Read-only.
+             */
+            readonly created_at: string | null;
+            /** @description Anything about it, at most 2000 characters. */
+            description: string | null;
+            /** @description The members that are down or, if none is, degraded, by name, at most 100. Read-only. */
+            readonly failing_members: components["schemas"]["GroupMember"][];
+            /**
+             * Format: int64
+             * @description Identifier. Read-only.
+             */
+            readonly id: number;
+            /** @description Also the monitors that have all of these labels, each "key=value" or "key", at most 16. */
+            labels: string[];
+            /** @description Members, at most 500. At least one monitor or label is required. */
+            monitor_ids: number[];
+            /** @description Display name, 1 to 200 characters. */
+            name: string | null;
+            /** @description Owner. Read-only. */
+            readonly organization_id: string;
+            /** @description When it is down; absent means when any member is. */
+            rule: components["schemas"]["GroupRule"] | null;
+            /**
+             * Format: date-time
+             * @description Since when, by the clock of the checks. Read-only.
+             */
+            readonly since: string | null;
+            /** @description What it is. Read-only. */
+            readonly state: components["schemas"]["GroupState"] | null;
+            /**
+             * Format: date-time
+             * @description When it last changed. Read-only.
+             */
+            readonly updated_at: string | null;
+        };
+        /**
+         * @description GroupAlertLevel is who is told of.
+         *     - `group`: The group. Channels hear nothing of the members by themselves, nor do alert rules about failing checks; incidents go on.
+         *     - `members`: The members, as if there were no group.
+         *     - `both`: The group, and each member.
+         * @enum {string}
+         */
+        GroupAlertLevel: "group" | "members" | "both";
+        /** @description GroupCounts is how many members of a group are what. Up, degraded and down ones count; the others have no say. */
+        GroupCounts: {
+            /**
+             * Format: int64
+             * @description Degraded.
+             */
+            degraded: number;
+            /**
+             * Format: int64
+             * @description Down.
+             */
+            down: number;
+            /**
+             * Format: int64
+             * @description In a maintenance window. Not counted.
+             */
+            maintenance: number;
+            /**
+             * Format: int64
+             * @description Paused. Not counted.
+             */
+            paused: number;
+            /**
+             * Format: int64
+             * @description All members.
+             */
+            total: number;
+            /**
+             * Format: int64
+             * @description Unknown. Not counted.
+             */
+            unknown: number;
+            /**
+             * Format: int64
+             * @description Up.
+             */
+            up: number;
+        };
+        /** @description GroupMember is a member that fails. */
+        GroupMember: {
+            /**
+             * Format: int64
+             * @description Monitor.
+             */
+            monitor_id: number;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When its outage began; null if it is degraded.
+             */
+            since: string | null;
+            /** @description Down or degraded. */
+            state: components["schemas"]["GroupState"] | null;
+        };
+        /** @description GroupRule says when a group is down. */
+        GroupRule: {
+            /**
+             * Format: int64
+             * @description Members, of the type count; at least 1, and at most as many as monitor_ids names if there are no labels.
+             */
+            count: number | null;
+            /**
+             * Format: int64
+             * @description Percent of the counted members, of the type percent; 1 to 100.
+             */
+            percent: number | null;
+            /** @description How many of the counted members have to be down. */
+            type: components["schemas"]["GroupRuleType"] | null;
+        };
+        /**
+         * @description GroupRuleType is how many of the counted members have to be down for their group to be.
+         *     - `any`: One is enough.
+         *     - `all`: All of them.
+         *     - `count`: So many.
+         *     - `percent`: So many percent.
+         * @enum {string}
+         */
+        GroupRuleType: "any" | "all" | "count" | "percent";
+        /**
+         * @description GroupState is what a group is.
+         *     - `up`: Every counted member is up.
+         *     - `degraded`: Some are down or degraded, but not enough are down.
+         *     - `down`: Enough are down.
+         *     - `unknown`: No member counts.
+         *     - `paused`: Every member is paused.
+         * @enum {string}
+         */
+        GroupState: "up" | "degraded" | "down" | "unknown" | "paused";
         /** @description HistogramClass counts successes in a class of response times. */
         HistogramClass: {
             /**
@@ -2551,6 +2750,11 @@ export interface components {
         ListEvidenceResponse: {
             /** @description In the order that the method says. */
             evidence: components["schemas"]["Evidence"][];
+        };
+        /** @description ListGroupsResponse holds all groups. */
+        ListGroupsResponse: {
+            /** @description Oldest first. */
+            groups: components["schemas"]["Group"][];
         };
         /** @description ListIncidentNotesResponse holds all of its notes. */
         ListIncidentNotesResponse: {
@@ -3734,9 +3938,9 @@ export interface components {
         TlsVersion: "tls10" | "tls11" | "tls12" | "tls13";
         /**
          * @description TriggerEvent is what a channel announces.
-         *     - `down`: A monitor went down.
+         *     - `down`: A monitor went down, or a group did.
          *     - `recovery`: It came back.
-         *     - `degraded`: It is degraded.
+         *     - `degraded`: One is degraded.
          *     - `operator`: This installation has, or had, trouble of its own: a prober is offline, a store is stalled.
          * @enum {string}
          */
@@ -4681,6 +4885,166 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    GroupsService_ListGroups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description ListGroupsResponse holds all groups. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListGroupsResponse"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    GroupsService_CreateGroup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Group"];
+            };
+        };
+        responses: {
+            /**
+             * @description Group is a group of monitors. In a request, fields that are not there keep their value or take their default; read-only fields are
+             *     ignored.
+             */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    GroupsService_GetGroup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Group. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /**
+             * @description Group is a group of monitors. In a request, fields that are not there keep their value or take their default; read-only fields are
+             *     ignored.
+             */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    GroupsService_UpdateGroup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Group. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Group"];
+            };
+        };
+        responses: {
+            /**
+             * @description Group is a group of monitors. In a request, fields that are not there keep their value or take their default; read-only fields are
+             *     ignored.
+             */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    GroupsService_DeleteGroup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Group. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; no body. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    GroupsService_UpdateGroup_1: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Group. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Group"];
+            };
+        };
+        responses: {
+            /**
+             * @description Group is a group of monitors. In a request, fields that are not there keep their value or take their default; read-only fields are
+             *     ignored.
+             */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     IncidentsService_ListIncidents: {
         parameters: {
             query?: {
@@ -4747,7 +5111,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: {
+        requestBody: {
             content: {
                 "application/json": {
                     /** @description Note to write with it, as in CreateIncidentNoteRequest; absent means none. */
@@ -4778,7 +5142,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: {
+        requestBody: {
             content: {
                 "application/json": {
                     /** @description Note to write with it, as in CreateIncidentNoteRequest; absent means none. */
@@ -5384,7 +5748,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: {
+        requestBody: {
             content: {
                 "application/json": {
                     /** @description Region; absent means the monitor's first. */

@@ -20,6 +20,7 @@ func TestWhatMayBeRepeated(t *testing.T) {
 			"EventsService/ListEvidence", "EventsService/ListIncidentEvidence",
 			"RecorderService/ListLastSlots", "StatusService/BatchGetStatuses", "StatusService/ListMonitorIds"},
 		"alerts": {"AlertsService/ListAlertHistory", "AlertsService/ListAlerts", "AlertsService/ListDeliveries", "AlertsService/ListDeliveryAttempts", "ChannelsService/ListChannels",
+			"GroupsService/GetGroup", "GroupsService/ListGroups",
 			"IncidentNotesService/ListIncidentNotes", "IncidentsService/GetIncident", "IncidentsService/GetIncidentTimeline", "IncidentsService/ListIncidents", "NoticesService/ListNotices"},
 	}
 	for _, r := range rooms {

@@ -18,6 +18,7 @@ type storyData struct {
 	Monitor        storyMonitor  `json:"monitor"`
 	Incident       storyIncident `json:"incident"`
 	Alert          storyAlert    `json:"alert"`
+	Group          storyGroup    `json:"group"`
 	Notice         storyNotice   `json:"notice"`
 	Status         string        `json:"status"`
 	PreviousStatus string        `json:"previous_status"`
@@ -33,6 +34,26 @@ type storyMonitor struct {
 	ID   int64  `json:"id"`
 	Name string `json:"name"`
 	URL  string `json:"url"`
+}
+
+type storyGroup struct {
+	ID      int64  `json:"id"`
+	Name    string `json:"name"`
+	Members struct {
+		Total   int64 `json:"total"`
+		Counted int64 `json:"counted"`
+		Down    int64 `json:"down"`
+	} `json:"members"`
+	Failing   []storyMember `json:"failing"`
+	StartedAt string        `json:"started_at"`
+	EndedAt   string        `json:"ended_at"`
+}
+
+type storyMember struct {
+	ID     int64  `json:"id"`
+	Name   string `json:"name"`
+	Status string `json:"status"`
+	Since  string `json:"since"`
 }
 
 type storyIncident struct {

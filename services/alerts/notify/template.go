@@ -267,11 +267,24 @@ func (s story) data(w Words) map[string]any {
 			"id": d.Alert.ID, "history_id": d.Alert.HistoryID, "triggered_at": d.Alert.TriggeredAt, "resolved_at": d.Alert.ResolvedAt,
 			"condition": d.Alert.Data.Condition, "value": d.Alert.Data.Value, "threshold": d.Alert.Data.Threshold, "region": d.Alert.Data.Region,
 		},
+		"group": map[string]any{
+			"id": d.Group.ID, "name": d.Group.Name, "total": d.Group.Members.Total, "counted": d.Group.Members.Counted,
+			"down": d.Group.Members.Down, "failing": d.Group.members(), "started_at": d.Group.StartedAt, "ended_at": d.Group.EndedAt,
+		},
 		"notice": map[string]any{
 			"id": d.Notice.ID, "key": d.Notice.Key, "kind": d.Notice.Kind, "subject": d.Notice.Subject, "summary": d.Notice.Summary,
 			"message": d.Notice.Message, "started_at": d.Notice.StartedAt, "ended_at": d.Notice.EndedAt,
 		},
 	}
+}
+
+// members are the failing ones, for a template to go through.
+func (g storyGroup) members() []any {
+	out := make([]any, 0, len(g.Failing))
+	for _, m := range g.Failing {
+		out = append(out, map[string]any{"id": m.ID, "name": m.Name, "status": m.Status, "since": m.Since})
+	}
+	return out
 }
 
 func anys(texts []string) []any {
@@ -292,7 +305,7 @@ func checkTemplate(source, media string) string {
 	return ""
 }
 
-// samples are messages of which one has everything, one next to nothing, and one is about no monitor.
+// samples are messages of which one has everything, one next to nothing, one is about a group and one about no monitor.
 func samples() []Parcel {
 	const awkward = `a "quoted" \ name` + "\n<b>&"
 	at, name := "2031-05-06T07:08:09.000Z", map[string]any{"id": 7, "name": awkward, "url": "https://api.example.com/?a=1&b=\"2\""}
@@ -315,6 +328,12 @@ func samples() []Parcel {
 			}},
 		}),
 		make("test", Words{Action: Info, Severity: Informational, Test: true}, map[string]any{"organization_id": "org"}),
+		make("group.down", Words{Action: Trigger, Severity: Critical}, map[string]any{
+			"organization_id": "org", "status": "down", "previous_status": "up", "since": at, "group": map[string]any{
+				"id": 2, "name": awkward, "started_at": at, "members": map[string]any{"total": 3, "counted": 3, "down": 2},
+				"failing": []any{map[string]any{"id": 7, "name": awkward, "status": "down", "since": at}},
+			},
+		}),
 		make("notice.raised", Words{Action: Trigger, Severity: High}, map[string]any{"organization_id": "org", "notice": map[string]any{
 			"id": 1, "key": "prober/eu-1/offline", "kind": "prober_offline", "subject": "eu-1", "summary": awkward, "message": awkward, "started_at": at,
 		}}),

@@ -65,6 +65,12 @@ func webstatuspi(p Parcel) ([]byte, error) {
 	case d.Notice.Key != "":
 		out.Event, out.URL.Name, out.Previous = s.Type, d.Notice.Key, nil
 		out.Status.Success, out.Status.Error = p.Words.Action == Resolve, some(p.Words.Title)
+	case d.Group.ID != 0: // names that the format does not have: a group has no URL
+		out.Event, out.URL.Name, out.Previous = s.Type, d.Group.Name, some(d.PreviousStatus)
+		out.Status.Success = d.Status != "down"
+		if !out.Status.Success || d.Status == "degraded" {
+			out.Status.Error = some(p.Words.Title)
+		}
 	case s.Type == "monitor.degraded": // it works, so neither name of the format would be true
 		out.Event, out.Status.Error = "url_degraded", some(d.ErrorMessage)
 	case s.Type == "monitor.unstable", s.Type == "monitor.stable": // names that the format does not have, as of the one above

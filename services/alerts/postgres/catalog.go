@@ -150,6 +150,9 @@ func (s *Store) RemoveMonitors(ctx context.Context, monitors []alerts.MonitorRef
 		if _, err := tx.Exec(ctx, markDeleted, millis(now), ids); err != nil {
 			return fmt.Errorf("remove monitors: %w", err)
 		}
+		if _, err := regroupMonitors(ctx, tx, ids, now); err != nil {
+			return fmt.Errorf("remove monitors: groups: %w", err)
+		}
 		return nil
 	})
 }

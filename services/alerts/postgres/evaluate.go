@@ -56,10 +56,16 @@ func advance(ctx context.Context, tx pgx.Tx, monitors []alerts.MonitorRef, now t
 	if err != nil {
 		return fmt.Errorf("read states: %w", err)
 	}
-	if err := writeBatch(ctx, tx, p, step(p, states), now); err != nil {
+	b := step(p, states)
+	groups, err := shiftGroups(ctx, tx, b.Shifts, now)
+	if err != nil {
+		return fmt.Errorf("evaluate groups: %w", err)
+	}
+	b.Messages = groups.Among(b.Messages)
+	if err := writeBatch(ctx, tx, p, b, now); err != nil {
 		return fmt.Errorf("write batch: %w", err)
 	}
-	return nil
+	return saveGroups(ctx, tx, groups.Groups)
 }
 
 const (
@@ -140,6 +146,9 @@ func readStates(ctx context.Context, tx pgx.Tx, monitors []alerts.MonitorRef) (m
 	var windows []alerts.MaintenanceWindow
 	reading(b, scanWindow, func(w alerts.MaintenanceWindow) { windows = append(windows, w) }, windowsOf, slices.Sorted(maps.Keys(owners)))
 	readFamily(b, monitors, change)
+	reading(b, number[uint32], func(id uint32) {
+		change(id, func(st *alerts.State) { st.Grouped = true })
+	}, groupedOf, ids)
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
 	}

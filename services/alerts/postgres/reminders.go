@@ -24,7 +24,7 @@ LEFT JOIN outbox k ON k.id = o.fallback_id
 LEFT JOIN monitor_state s ON s.monitor_id = i.monitor_id
 WHERE c.reminder_ms > 0 AND c.enabled AND o.type IN ('monitor.down', 'monitor.reminder') AND o.incident_id IS NOT NULL
     AND (c.monitor_ids IS NULL OR c.monitor_ids @> to_jsonb(i.monitor_id)) AND c.trigger_events ? 'down'
-    AND s.blind_since IS NULL AND s.overlay_until IS NULL AND s.held IS NOT TRUE
+    AND s.blind_since IS NULL AND s.overlay_until IS NULL AND s.held IS NOT TRUE AND NOT coalesce(s.overlay ? 'grouped', false)
     AND c.reminder_ms * interval '1 millisecond' + CASE o.state
         WHEN 'delivered' THEN o.delivered_at
         WHEN 'dead' THEN coalesce(k.delivered_at, o.next_attempt_at)

@@ -1,8 +1,8 @@
 // Package postgres keeps the alerts service's data in a PostgreSQL schema that any number of replicas may share.
 //
 // Locks are taken in one order, so that no two transactions wait for each other: the cursor of evaluation, then the rows of
-// targets, then whatever belongs to them. Evaluation, and every change of what it reads and writes, runs under the lock of
-// the cursor; claims, and every change of a target's messages, run under the lock of the target.
+// targets, then whatever belongs to them. Evaluation, and every change of what it reads and writes, groups included, runs under
+// the lock of the cursor; claims, and every change of a target's messages, run under the lock of the target.
 package postgres
 
 import (

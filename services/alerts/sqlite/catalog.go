@@ -171,10 +171,15 @@ func (s *Store) RemoveMonitors(ctx context.Context, monitors []alerts.MonitorRef
 		if err := advance(ctx, tx, monitors, now, step); err != nil {
 			return err
 		}
+		var ids []uint32
 		for _, m := range monitors {
 			if _, err := tx.ExecContext(ctx, markDeleted, millis(now), m.ID); err != nil {
 				return fmt.Errorf("remove monitor %d: %w", m.ID, err)
 			}
+			ids = append(ids, m.ID)
+		}
+		if _, err := regroupMonitors(ctx, tx, ids, now); err != nil {
+			return fmt.Errorf("remove monitors: groups: %w", err)
 		}
 		return nil
 	})

@@ -50,7 +50,13 @@ func advance(ctx context.Context, tx *sql.Tx, monitors []alerts.MonitorRef, now 
 	if err != nil {
 		return fmt.Errorf("read states: %w", err)
 	}
-	if err := writeBatch(ctx, tx, p, step(p, states), now); err != nil {
+	b := step(p, states)
+	groups, err := shiftGroups(ctx, tx, b.Shifts, now)
+	if err != nil {
+		return fmt.Errorf("evaluate groups: %w", err)
+	}
+	b.Messages = groups.Among(b.Messages)
+	if err := errors.Join(writeBatch(ctx, tx, p, b, now), saveGroups(ctx, tx, groups.Groups)); err != nil {
 		return fmt.Errorf("write batch: %w", err)
 	}
 	return nil
@@ -104,6 +110,7 @@ func readStates(ctx context.Context, tx *sql.Tx, monitors []alerts.MonitorRef) (
 		readChannels(ctx, tx, states, organizations),
 		readWindows(ctx, tx, states, organizations),
 		readFamily(ctx, tx, states, monitors),
+		readGrouped(ctx, tx, states, list(ids)),
 	)
 }
 

@@ -24,7 +24,7 @@ LEFT JOIN monitor_state s ON s.monitor_id = i.monitor_id
 WHERE c.reminder_ms > 0 AND c.enabled AND o.type IN ('monitor.down', 'monitor.reminder') AND o.incident_id IS NOT NULL
     AND (c.monitor_ids IS NULL OR EXISTS (SELECT 1 FROM json_each(c.monitor_ids) WHERE value = i.monitor_id))
     AND EXISTS (SELECT 1 FROM json_each(c.trigger_events) WHERE value = 'down')
-    AND s.blind_since IS NULL AND s.overlay_until IS NULL AND coalesce(s.held, 0) = 0
+    AND s.blind_since IS NULL AND s.overlay_until IS NULL AND coalesce(s.held, 0) = 0 AND coalesce(json_extract(s.overlay, '$.grouped'), 0) = 0
     AND c.reminder_ms + CASE o.state
         WHEN 'delivered' THEN o.delivered_at
         WHEN 'dead' THEN coalesce(k.delivered_at, o.next_attempt_at)

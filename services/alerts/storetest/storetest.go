@@ -39,6 +39,7 @@ func Cases() []Case {
 		all = append(all, group...)
 	}
 	all = append(all, familyCases...)
+	all = append(all, groupCases...)
 	return append(all, overlapping()...)
 }
 

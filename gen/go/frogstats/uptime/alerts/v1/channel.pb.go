@@ -34,11 +34,11 @@ type TriggerEvent int32
 const (
 	// Not given.
 	TriggerEvent_TRIGGER_EVENT_UNSPECIFIED TriggerEvent = 0
-	// A monitor went down.
+	// A monitor went down, or a group did.
 	TriggerEvent_TRIGGER_EVENT_DOWN TriggerEvent = 1
 	// It came back.
 	TriggerEvent_TRIGGER_EVENT_RECOVERY TriggerEvent = 2
-	// It is degraded.
+	// One is degraded.
 	TriggerEvent_TRIGGER_EVENT_DEGRADED TriggerEvent = 3
 	// This installation has, or had, trouble of its own: a prober is offline, a store is stalled.
 	TriggerEvent_TRIGGER_EVENT_OPERATOR TriggerEvent = 4

@@ -292,7 +292,7 @@ type Delivery struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Kind of message: "monitor.down", "monitor.recovered", "alert.triggered", "alert.resolved", …
 	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
-	// Monitor.
+	// Monitor; 0 when it is about a group, or about this installation.
 	MonitorId uint32 `protobuf:"varint,3,opt,name=monitor_id,json=monitorId,proto3" json:"monitor_id,omitempty"`
 	// Rule; null for channels.
 	AlertId *uint32 `protobuf:"varint,4,opt,name=alert_id,json=alertId,proto3,oneof" json:"alert_id,omitempty"`
