@@ -188,7 +188,7 @@ export async function organizations(page, url, db) {
 }
 
 // What somebody who may only read may use, by page: ways, filters, what opens something to read, and what is one's own.
-const everywhere = [/^a Skip to the content$/, /^a Frogstats Uptime$/, /^a (Monitors|Incidents|Maintenance|Channels|Settings)$/, /^button Go to or do…/, /^button Organization: Pond$/, /^button Account and appearance$/];
+const everywhere = [/^a Skip to the content$/, /^a Frogstats Uptime$/, /^a (Monitors|Groups|Incidents|Maintenance|Channels|Settings)$/, /^button Go to or do…/, /^button Organization: Pond$/, /^button Account and appearance$/];
 const settingsTabs = /^tab (Account|Members|Probers)$/;
 const explained = [/^a All monitors$/, /^a give you another role$/];
 const opensDelivery = /^button (monitor|alert|channel|incident)\.\w+$/;
@@ -200,6 +200,7 @@ const pages = (id) => [
   ["/uptime/create", /does not let you add monitors/, explained],
   [`/uptime/${id}/edit`, /does not let you change monitors/, explained],
   ["/uptime/incidents", "Incidents", [/^a Gone$/, /^input Also resolved ones$/], true],
+  ["/uptime/groups", "Groups", [/^a (Gone|Database)$/], true],
   ["/uptime/maintenance", "Maintenance windows", [], true],
   ["/uptime/notifications", "Notification channels", [/^tab (Channels|Delivery log|Given up)$/], true],
   ["/uptime/notifications?tab=deliveries", "Notification channels", [/^tab (Channels|Delivery log|Given up)$/, opensDelivery, /^button Older$/]],

@@ -187,6 +187,37 @@ try {
   await badge("Database", "maintenance").waitFor();
   step("in a maintenance window it stays in maintenance while checks go on");
 
+  await page.getByRole("link", { name: "Groups" }).first().click();
+  await page.getByRole("button", { name: "Add group" }).click();
+  const together = page.getByRole("dialog");
+  await together.getByLabel("Name").fill("Front");
+  await together.getByLabel("Down when").selectOption({ label: "So many members are down" });
+  await together.getByLabel("How many", { exact: true }).fill("4");
+  await together.getByRole("button", { name: "Add group" }).click();
+  await together.getByText("Choose a monitor, or name a label below").waitFor();
+  await together.getByRole("checkbox", { name: "Web shop" }).check();
+  await together.getByRole("button", { name: "Add group" }).click();
+  await together.getByText("There are only 1: it would never be down").waitFor();
+  await together.getByLabel("How many", { exact: true }).fill("1");
+  await inspect(page, "a group's form");
+  await together.getByRole("button", { name: "Add group" }).click();
+  await page.getByText("0 of 1 down").waitFor();
+  await page.getByRole("button", { name: "Edit Front" }).click();
+  await together.getByLabel("Channels are told of").selectOption({ label: "The group only" });
+  await together.getByLabel("And all with these labels").fill("=");
+  await together.getByRole("button", { name: "Save" }).click();
+  await together.locator("input[name=labels][aria-invalid=true]").waitFor();
+  await together.getByLabel("And all with these labels").fill("");
+  await together.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Down when 1 are; only the group is told of.").waitFor();
+  await inspect(page, "groups");
+  const [front] = (await read("/api/uptime/groups")).groups;
+  assert.deepEqual([front.rule, front.alert_level, front.counts.total], [{ type: "count", count: 1, percent: null }, "group", 1]);
+  await page.getByRole("button", { name: "Delete Front" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await page.getByText("No groups").waitFor();
+  step("a group is added, with the server's words at its fields, changed and deleted");
+
   await page.getByRole("link", { name: "Maintenance" }).first().click();
   await page.getByRole("button", { name: "Add window" }).click();
   const planned = page.getByRole("dialog");

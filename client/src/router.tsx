@@ -35,6 +35,11 @@ const incident = createRoute({
   },
   component: lazyRouteComponent(() => import("./app/uptime/incidents/[incidentId]/page")),
 });
+const groups = createRoute({
+  getParentRoute: () => root, path: "/uptime/groups",
+  validateSearch: (search: Record<string, unknown>): { group?: number } => (typeof search.group === "number" ? { group: search.group } : {}),
+  component: lazyRouteComponent(() => import("./app/uptime/groups/page")),
+});
 const maintenance = createRoute({ getParentRoute: () => root, path: "/uptime/maintenance", component: lazyRouteComponent(() => import("./app/uptime/maintenance/page")) });
 const notifications = createRoute({
   getParentRoute: () => root, path: "/uptime/notifications",
@@ -59,7 +64,7 @@ const edit = createRoute({ getParentRoute: () => root, path: "/uptime/$monitorId
 const alerts = createRoute({ getParentRoute: () => root, path: "/uptime/$monitorId/alerts", params: monitorParams, component: lazyRouteComponent(() => import("./app/uptime/[monitorId]/alerts/page")) });
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, setup, list, create, incidents, incident, maintenance, notifications, settings, detail, edit, alerts]),
+  routeTree: root.addChildren([home, setup, list, create, groups, incidents, incident, maintenance, notifications, settings, detail, edit, alerts]),
   defaultPreload: "intent",
   defaultErrorComponent: PageError,
   scrollRestoration: true,

@@ -27,6 +27,7 @@ export type TriggerEvent = Schemas["TriggerEvent"];
 export type Delivery = Schemas["Delivery"];
 export type DeliveryState = Schemas["DeliveryState"];
 export type MaintenanceWindow = Schemas["MaintenanceWindow"];
+export type Group = Schemas["Group"];
 export type Notice = Schemas["Notice"];
 export type Session = Schemas["Session"];
 export type Organization = Schemas["Organization"];

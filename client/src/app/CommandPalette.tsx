@@ -63,6 +63,7 @@ function useCommands(words: string): Command[] {
       ...(canEdit ? [{ key: "create", word: "Add a monitor", run: () => void navigate({ to: "/uptime/create" }) }] : []),
       { key: "list", word: "Monitors", run: () => void navigate({ to: "/uptime" }) },
       { key: "down", word: "What is down", run: () => void navigate({ to: "/uptime", search: { status: "down" } }) },
+      { key: "groups", word: "Groups", run: () => void navigate({ to: "/uptime/groups" }) },
       { key: "incidents", word: "Incidents", run: () => void navigate({ to: "/uptime/incidents" }) },
       { key: "maintenance", word: "Maintenance windows", run: () => void navigate({ to: "/uptime/maintenance" }) },
       { key: "channels", word: "Notification channels", run: () => void navigate({ to: "/uptime/notifications" }) },

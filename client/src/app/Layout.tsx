@@ -1,7 +1,7 @@
 // What surrounds every page: the ways, the line to the server, the account, and the gate when nobody is signed in.
 import { QueryClientProvider } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
-import { Bell, Construction, ListChecks, Radio, Search, Settings, Siren, WifiOff } from "lucide-react";
+import { Bell, Boxes, Construction, ListChecks, Radio, Search, Settings, Siren, WifiOff } from "lucide-react";
 import { Fragment, lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { useMove } from "@/api/organizations";
 import { makeQueries } from "@/api/queries";
@@ -21,6 +21,7 @@ const CommandPalette = lazy(() => import("./CommandPalette"));
 
 const ways = [
   { to: "/uptime", word: "Monitors", icon: ListChecks, exact: true },
+  { to: "/uptime/groups", word: "Groups", icon: Boxes, wide: true },
   { to: "/uptime/incidents", word: "Incidents", icon: Siren },
   { to: "/uptime/maintenance", word: "Maintenance", icon: Construction },
   { to: "/uptime/notifications", word: "Channels", icon: Bell },
@@ -66,7 +67,8 @@ export function Layout() {
       </main>
       {organization && (
         <nav aria-label="Main" className="fixed inset-x-0 bottom-0 z-30 grid grid-cols-5 border-t border-line bg-card pb-[env(safe-area-inset-bottom)] lg:hidden">
-          {ways.map((way) => <Way key={way.to} {...way} small />)}
+          {/* There is room for five; the page of monitors leads to groups. */}
+          {ways.filter((way) => !("wide" in way)).map((way) => <Way key={way.to} {...way} small />)}
         </nav>
       )}
       {palette && place !== "" && <Suspense><CommandPalette onClose={() => setPalette(false)} /></Suspense>}

@@ -1,5 +1,6 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
+import { groupsKey } from "@/api/groups";
 import { sessionKey, sessionQueries } from "@/api/queries";
 import type { Monitor } from "@/api/types";
 import { resultsKey } from "@/api/uptime/events";
@@ -14,6 +15,8 @@ import { followStream, type LineState } from "./stream";
 const MAINTENANCE_MS = 20_000;
 // How often charts and tables of one monitor are read anew at most while news of it comes in.
 const RESULTS_MS = 4_000;
+// How long alerts may take to know what the stream has told; groups are its.
+const GROUPS_MS = 1_000;
 // More newcomers than this at a time are read as a list.
 const FEW = 10;
 
@@ -71,6 +74,7 @@ function spread(queries: QueryClient, entries: FeedEntry[]) {
     if (transition?.reason) void fetchMonitor(id).then((m) => putMonitor(queries, m), () => {});
   }
   void queries.invalidateQueries({ queryKey: ["incidents"] });
+  setTimeout(() => void queries.invalidateQueries({ queryKey: groupsKey }), GROUPS_MS);
   const names = new Map(list?.map((m) => [m.id, m.name]));
   announce(changes.length > 3 ? `${changes.length} monitors changed their state` : changes.map((e) => `${names.get(e.monitor_id) ?? `Monitor ${e.monitor_id}`}: ${statusWord(e.transition!.to)}`).join(", "));
 }

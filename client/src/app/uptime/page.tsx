@@ -29,6 +29,7 @@ export default function UptimePage() {
   return (
     <>
       <PageHead title="Monitors">
+        <Link to="/uptime/groups" className="button lg:hidden">Groups</Link>
         {canEdit && <Link to="/uptime/create" className="button button-main"><Plus className="size-4" aria-hidden />Add monitor</Link>}
       </PageHead>
       {monitors.isError && <div className="mb-4"><Failure error={monitors.error} retry={() => void monitors.refetch()} /></div>}
