@@ -39,7 +39,7 @@ func Cases() []Case {
 		all = append(all, group...)
 	}
 	all = append(all, familyCases...)
-	all = append(all, groupCases...)
+	all = append(append(all, groupCases...), groupCrowd)
 	return append(all, overlapping()...)
 }
 
