@@ -1,9 +1,13 @@
 package notify
 
 import (
+	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
+	"fmt"
 	"net/http"
 	"net/mail"
 	"net/netip"
@@ -41,6 +45,7 @@ var emailForm = form{name: "email", fields: []field{
 	{name: "password", secret: true},
 	{name: "from", required: true, check: checkMailbox},
 	{name: "to", kind: list, required: true, check: checkMailbox},
+	{name: "trusted_cas", kind: list, fallback: []string{}, destination: true, lines: maxMailCAs, check: checkCertificates},
 }, check: emailCheck}
 
 func emailCheck(v values) (bad []fault.Field) {
@@ -58,7 +63,36 @@ func emailCheck(v values) (bad []fault.Field) {
 	if v.text("password") != "" && security != mailSTARTTLS && security != mailTLS {
 		note("security", "must be starttls or tls where there is a password, which could be read on its way otherwise")
 	}
+	authorities := v.list("trusted_cas")
+	if len(authorities) > 0 && security != mailSTARTTLS && security != mailTLS {
+		note("trusted_cas", "must be absent with the security "+security+", by which no certificate is checked")
+	}
+	if n := len(strings.Join(authorities, "")); n > maxMailCAs {
+		note("trusted_cas", fmt.Sprintf("must have at most %d bytes in all", maxMailCAs))
+	}
 	return bad
+}
+
+// maxMailCAs is how many bytes of certificates a target may have.
+const maxMailCAs = 64 << 10
+
+// checkCertificates wants certificates in PEM and nothing else, as the settings of checks do.
+func checkCertificates(text string) string {
+	rest, n := bytes.TrimSpace([]byte(text)), 0
+	for ; len(rest) > 0; n++ {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil || block.Type != "CERTIFICATE" {
+			return "must be certificates in PEM and nothing else"
+		}
+		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+			return fmt.Sprintf("certificate %d cannot be read", n+1)
+		}
+		rest = bytes.TrimSpace(rest)
+	}
+	if n == 0 {
+		return "must be at least one certificate in PEM"
+	}
+	return ""
 }
 
 var hostForm = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$`)
@@ -128,6 +162,10 @@ func (m mailer) send(ctx context.Context, client *http.Client, s Settings, p Par
 	dial, err := guardedDial(client)
 	if err != nil {
 		return Result{Error: err.Error(), Refused: true}
+	}
+	if authorities := v.list("trusted_cas"); len(authorities) > 0 {
+		m.roots = x509.NewCertPool()
+		m.roots.AppendCertsFromPEM([]byte(strings.Join(authorities, "\n")))
 	}
 	return m.deliver(ctx, dial, v, l, raw)
 }

@@ -34,6 +34,8 @@ type postOffice struct {
 	roots *x509.CertPool // whom its certificate is to be trusted from
 	base  map[string]any // the settings that lead to it
 
+	certificate []byte // of its own, in DER
+
 	ways []string // of logging in; none means that it asks for none
 	mail func(from string) error
 	rcpt func(to string) error
@@ -59,6 +61,7 @@ func (o *postOffice) open(t *testing.T, tlsFirst, withTLS bool) {
 	t.Helper()
 	var certificate tls.Certificate
 	certificate, o.roots = selfMade(t)
+	o.certificate = certificate.Certificate[0]
 	srv := smtp.NewServer(o)
 	srv.Domain, srv.AllowInsecureAuth, srv.EnableSMTPUTF8 = "mx.example.com", true, true
 	srv.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
@@ -80,6 +83,7 @@ func (o *postOffice) open(t *testing.T, tlsFirst, withTLS bool) {
 	}()
 	t.Cleanup(func() {
 		_ = srv.Close()
+		_ = l.Close() // the server does not know it yet, if nobody has called
 		<-done
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,6 +50,7 @@ type field struct {
 	oneOf       []string                 // the only texts there are
 	low, high   int                      // bounds of a number, ends included; both 0 for none
 	check       func(text string) string // what is wrong with a text, or with one of a list
+	lines       int                      // most bytes of a text that may have several lines; 0 for one line of maxText bytes at most
 }
 
 // form is the settings of one type.
@@ -147,7 +149,7 @@ func (f form) judge(v values) []fault.Field {
 func (f form) carried(before, next values, fresh map[string]bool) (bad []fault.Field) {
 	before, after := f.complete(before), f.complete(next)
 	for _, to := range f.fields {
-		if !to.destination || before[to.name] == nil || before[to.name] == after[to.name] {
+		if !to.destination || before[to.name] == nil || reflect.DeepEqual(before[to.name], after[to.name]) {
 			continue
 		}
 		for _, fd := range f.fields {
@@ -308,9 +310,9 @@ func (fd field) take(given any) (value any, problem string) {
 // judge says what is wrong with a text; it never quotes it.
 func (fd field) judge(v string) string {
 	switch {
-	case len(v) > maxText:
-		return fmt.Sprintf("must have at most %d bytes", maxText)
-	case v == "" || strings.ContainsFunc(v, unicode.IsControl) || strings.ToValidUTF8(v, "") != v:
+	case len(v) > max(maxText, fd.lines):
+		return fmt.Sprintf("must have at most %d bytes", max(maxText, fd.lines))
+	case v == "" || strings.ContainsFunc(v, fd.refuses) || strings.ToValidUTF8(v, "") != v:
 		return "must be a text without control characters"
 	case fd.oneOf != nil && !slices.Contains(fd.oneOf, v):
 		return "must be one of " + strings.Join(fd.oneOf, ", ")
@@ -318,6 +320,11 @@ func (fd field) judge(v string) string {
 		return fd.check(v)
 	}
 	return ""
+}
+
+// refuses reports whether a text must not have the character.
+func (fd field) refuses(r rune) bool {
+	return unicode.IsControl(r) && !(fd.lines > 0 && strings.ContainsRune("\n\r\t", r))
 }
 
 // redact takes the secrets out of a text, and of secrets that are addresses the parts that make them so.

@@ -1,5 +1,5 @@
 import type { ChangeEventHandler, FocusEventHandler, Ref } from "react";
-import { SelectField, TextField } from "@/components/Field";
+import { AreaField, SelectField, TextField } from "@/components/Field";
 import { channelKinds, isStored, otherSettings } from "./channelKinds";
 
 interface Input { name: string; error: string | undefined; onChange: ChangeEventHandler; onBlur: FocusEventHandler; ref: Ref<never> }
@@ -23,6 +23,7 @@ export function ConfigFields({ type, base, field }: Props) {
         const className = fields.length === 1 ? "sm:col-span-2" : "";
         const stored = isStored(base, f.name);
         if (f.oneOf) return <SelectField key={`${type}.${f.name}`} className={className} label={f.label} hint={f.hint} {...input}>{f.oneOf.map(([value, word]) => <option key={value} value={value}>{word}</option>)}</SelectField>;
+        if (f.kind === "pem") return <AreaField key={`${type}.${f.name}`} className="sm:col-span-2" label={`${f.label} (optional)`} hint={f.hint} spellCheck={false} {...input} />;
         return (
           <TextField key={`${type}.${f.name}`} className={className} label={f.optional && !stored ? `${f.label} (optional)` : f.label} hint={stored ? "Stored; left empty it stays as it is." : f.hint} placeholder={stored ? "••••••••" : undefined}
             type={f.secret ? "password" : "text"} inputMode={f.kind === "number" ? "numeric" : undefined} autoComplete={f.secret ? "new-password" : "off"} spellCheck={false} {...input} />

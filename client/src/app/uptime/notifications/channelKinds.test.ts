@@ -7,7 +7,7 @@ it("makes lists and numbers, and leaves out what is empty", () => {
 
 it("keeps a stored secret that nothing is typed for, and takes away what was emptied", () => {
   const base = { from: "a@b.c", host: "mail", password: "***", port: 25, to: ["x@y.z"], username: "u" };
-  expect(toTyped("email", base)).toEqual({ to: "x@y.z", from: "a@b.c", host: "mail", port: "25", security: "", username: "u", password: "" });
+  expect(toTyped("email", base)).toEqual({ to: "x@y.z", from: "a@b.c", host: "mail", port: "25", security: "", username: "u", password: "", trusted_cas: "" });
   expect(toConfig("email", { ...toTyped("email", base), port: "" }, base)).toEqual({ to: ["x@y.z"], from: "a@b.c", host: "mail", port: null, username: "u" });
   expect(toConfig("email", { ...toTyped("email", base), password: "new" }, base).password).toBe("new");
 });
@@ -19,6 +19,13 @@ it("sends nothing back of what it cannot read", () => {
     expect(JSON.stringify(again), type).not.toContain("***");
     expect(Object.values(again), type).not.toContain(null);
   }
+});
+
+it("keeps certificates as they are, with their lines", () => {
+  const pem = "-----BEGIN CERTIFICATE-----\nMIIB+A,B\n-----END CERTIFICATE-----";
+  expect(toConfig("email", { trusted_cas: `${pem}\n` })).toEqual({ trusted_cas: [pem] });
+  expect(toTyped("email", { trusted_cas: [pem, pem] }).trusted_cas).toBe(`${pem}\n${pem}`);
+  expect(toConfig("email", { trusted_cas: "" }, { trusted_cas: [pem] })).toEqual({ trusted_cas: null });
 });
 
 it("leaves a wrong number to the server's words", () => expect(toConfig("email", { port: "ten" })).toEqual({ port: "ten" }));

@@ -1,6 +1,6 @@
 // The kinds of channels and what each needs, as docs/channels.md has it. What is not here can be set over the REST interface.
 
-export interface ConfigField { name: string; label: string; secret?: boolean; optional?: boolean; hint?: string; kind?: "list" | "number"; oneOf?: [value: string, word: string][] }
+export interface ConfigField { name: string; label: string; secret?: boolean; optional?: boolean; hint?: string; kind?: "list" | "number" | "pem"; oneOf?: [value: string, word: string][] }
 
 const url = (hint?: string): ConfigField => ({ name: "url", label: "Webhook URL", secret: true, hint });
 
@@ -12,6 +12,7 @@ export const channelKinds: Record<string, { word: string; fields: ConfigField[] 
       { name: "to", label: "To", kind: "list", hint: "Separated by commas." }, { name: "from", label: "From" }, { name: "host", label: "Mail server" },
       { name: "port", label: "Port", kind: "number", optional: true, hint: "587 if left empty." },
       { name: "security", label: "Security", optional: true, oneOf: [["", "STARTTLS"], ["tls", "TLS from the first byte"], ["opportunistic", "STARTTLS if there is any"], ["none", "None"]] }, { name: "username", label: "User name", optional: true }, { name: "password", label: "Password", secret: true, optional: true },
+      { name: "trusted_cas", label: "Authorities", kind: "pem", optional: true, hint: "Certificates in PEM that are trusted in place of the system's, for a server with a private authority." },
     ],
   },
   slack: { word: "Slack", fields: [url("Incoming webhook of an app.")] },
@@ -41,7 +42,8 @@ export function isStored(base: Config | null | undefined, name: string): boolean
 /** What the fields of a stored configuration show. Secrets show nothing. */
 export function toTyped(type: string, base: Config | null | undefined): Record<string, string> {
   return Object.fromEntries((channelKinds[type]?.fields ?? []).map((f) => {
-    const text = f.secret ? "" : typedText(base?.[f.name]);
+    const value = base?.[f.name];
+    const text = f.secret ? "" : f.kind === "pem" && Array.isArray(value) ? value.join("\n") : typedText(value);
     // The first choice is what holds when nothing is given, and that may be written out too.
     return [f.name, f.oneOf && !f.oneOf.some(([value]) => value === text) ? "" : text];
   }));
@@ -61,6 +63,7 @@ export function toConfig(type: string, typed: Readonly<Record<string, string>>, 
   return Object.fromEntries((channelKinds[type]?.fields ?? []).flatMap((f): [string, unknown][] => {
     const value = (typed[f.name] ?? "").trim();
     if (!value) return !f.secret && typedText(base?.[f.name]) ? [[f.name, null]] : [];
+    if (f.kind === "pem") return [[f.name, [value]]];
     if (f.kind === "list") return [[f.name, value.split(",").map((v) => v.trim()).filter(Boolean)]];
     return [[f.name, f.kind === "number" && /^\d+$/.test(value) ? Number(value) : value]];
   }));
