@@ -204,7 +204,7 @@ func (m *month) settledOf(ctx context.Context, ids []int64) (map[int64]bool, err
 	if len(ids) == 0 {
 		return out, nil
 	}
-	const query = `SELECT r.id FROM json_each(?) AS j JOIN result r ON r.id = j.value`
+	const query = `SELECT r.id FROM json_each(?) AS j CROSS JOIN result r ON r.id = j.value`
 	err := rows(ctx, m.db.Read(), func(r *sql.Rows) error {
 		var id int64
 		err := r.Scan(&id)
@@ -356,7 +356,7 @@ func toldBy(ctx context.Context, q querier, all []measured) (map[int64]told, err
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	const query = `SELECT v.id, v.missed_count, v.error_type FROM json_each(?) AS j JOIN variant v ON v.id = j.value`
+	const query = `SELECT v.id, v.missed_count, v.error_type FROM json_each(?) AS j CROSS JOIN variant v ON v.id = j.value`
 	out := make(map[int64]told, len(ids))
 	err := rows(ctx, q, func(r *sql.Rows) error {
 		var id int64

@@ -200,7 +200,7 @@ func (v *view) read(ctx context.Context, places []place) ([]events.Result, error
 		locate(r, v.series[places[i].series].seriesKey, v.at(places[i].moment))
 		out[i] = *r
 		return nil
-	}, `json_each(?) AS j JOIN result r ON r.id = j.value`, jsonList(ids))
+	}, `json_each(?) AS j CROSS JOIN result r ON r.id = j.value`, jsonList(ids))
 	if err != nil {
 		return nil, fmt.Errorf("read results: %w", err)
 	}

@@ -159,19 +159,19 @@ func (v *view) settledMeans(ctx context.Context, ids []int64, lo int64, add func
 	const (
 		wholeHours = `
 SELECT s.value, SUM(h.response_us), SUM(h.successes) FROM json_each(?1) AS s
-JOIN rollup_hour h ON h.id >= (s.value << 32) + ?2 AND h.id < (s.value + 1) << 32 GROUP BY s.value`
+CROSS JOIN rollup_hour h ON h.id >= (s.value << 32) + ?2 AND h.id < (s.value + 1) << 32 GROUP BY s.value`
 		denseMinutes = `
 SELECT s.value, SUM(m.response_us), SUM(m.successes) FROM json_each(?1) AS s
-JOIN rollup_hour h ON h.id = (s.value << 32) + ?4 AND h.dense = 1
-JOIN rollup_minute m ON m.id >= (s.value << 32) + ?2 AND m.id < (s.value << 32) + ?3 GROUP BY s.value`
+CROSS JOIN rollup_hour h ON h.id = (s.value << 32) + ?4 AND h.dense = 1
+CROSS JOIN rollup_minute m ON m.id >= (s.value << 32) + ?2 AND m.id < (s.value << 32) + ?3 GROUP BY s.value`
 		denseResults = `
 SELECT s.value, SUM(r.response_us), COUNT(*) FROM json_each(?1) AS s
-JOIN rollup_hour h ON h.id = (s.value << 32) + ?4 AND h.dense = 1
-JOIN result r ON r.id >= (s.value << 32) + ?2 AND r.id < (s.value << 32) + ?3 AND r.outcome = 1 GROUP BY s.value`
+CROSS JOIN rollup_hour h ON h.id = (s.value << 32) + ?4 AND h.dense = 1
+CROSS JOIN result r ON r.id >= (s.value << 32) + ?2 AND r.id < (s.value << 32) + ?3 AND r.outcome = 1 GROUP BY s.value`
 		sparseResults = `
 SELECT s.value, SUM(r.response_us), COUNT(*) FROM json_each(?1) AS s
-JOIN rollup_hour h ON h.id = (s.value << 32) + ?4 AND h.dense = 0
-JOIN result r ON r.id >= (s.value << 32) + ?2 AND r.id < (s.value << 32) + ?3 AND r.outcome = 1 GROUP BY s.value`
+CROSS JOIN rollup_hour h ON h.id = (s.value << 32) + ?4 AND h.dense = 0
+CROSS JOIN result r ON r.id >= (s.value << 32) + ?2 AND r.id < (s.value << 32) + ?3 AND r.outcome = 1 GROUP BY s.value`
 	)
 	hour, nextHour, nextMinute := hours.floor(lo), hours.ceil(lo), minutes.ceil(lo)
 	list := jsonList(ids)
