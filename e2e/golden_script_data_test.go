@@ -32,6 +32,8 @@ func alertSteps() []step {
 		{name: "alerts_test", op: "POST " + alertOp + "/test", path: "/api/uptime/monitors/{broken}/alerts/{rule}/test"},
 		{name: "alerts_backtest", op: backtestOp, body: obj{"monitor_id": "{broken}", "conditions": obj{"consecutive_failures": 3}, "start_date": "2026-01-01T00:00:00Z", "end_date": "2026-01-31T00:00:00Z"}},
 		{name: "alerts_backtest_one", op: backtestOp, body: obj{"monitor_id": "{broken}", "alert_id": "{rule}", "confirm_down": 3, "start_date": "2026-01-01T00:00:00Z", "end_date": "2026-01-31T00:00:00Z"}},
+		{name: "alerts_backtest_what_if", op: backtestOp, body: obj{"monitor_id": "{broken}", "conditions": obj{"consecutive_failures": 3}, "quorum": "any", "start_date": "2026-01-01T00:00:00Z", "end_date": "2026-01-31T00:00:00Z",
+			"maintenance_window": obj{"cron": "0 3 * * 0", "timezone": "Europe/Berlin", "duration_seconds": 7200}}},
 		{name: "alerts_backtest_invalid", op: backtestOp, body: obj{"monitor_id": "{broken}", "conditions": obj{}, "start_date": "2026-01-01T00:00:00Z"}},
 		{name: "channels_create", op: "POST " + channelsOp, body: obj{"type": "webhook", "name": "ops", "config": obj{"url": "{hook}"}}, keep: map[string]string{"channel": "id"}},
 		{name: "channels_create_for_some", op: "POST " + channelsOp, body: obj{"type": "webhook", "name": "web only", "config": obj{"url": "{hook}", "secret": secret}, "monitor_ids": []any{"{web}"}, "trigger_events": []any{"down"}}, keep: map[string]string{"web_channel": "id"}},

@@ -6,12 +6,14 @@ import (
 )
 
 // A backtest is evaluation without a store: entries of a past, in their order, through Evaluate, as they would have gone live.
-// Rules that are compared run side by side and begin as if they had just been made.
+// Rules that are compared run side by side and begin as if they had just been made. What counts is what would have been told: a rule
+// that triggers and resolves in maintenance tells nobody, and one that still holds at the end is told then.
 
 const (
 	backtestDays    = 30   // when nobody says otherwise
 	backtestMaxDays = 90   // of one range
 	firingsAtMost   = 1000 // that are told of a rule
+	stretchesAtMost = 500  // of maintenance
 )
 
 // proposedID is the rule that a backtest is about; no stored rule has it.
@@ -27,22 +29,33 @@ type firing struct {
 // span is a firing without what caused it.
 type span struct{ from, to time.Time }
 
-// backtest is some rules of one monitor on their way through a past.
-type backtest struct {
-	state State
-	ids   IDs
-	fired map[uint32]*firings // by rule
+// told is what would have been told of a rule, and when.
+type told struct {
+	at      time.Time
+	kind    string
+	trigger Trigger
 }
 
-// firings are the times that a rule held, in their order.
+// backtest is some rules of one monitor on their way through a past.
+type backtest struct {
+	state   State
+	ids     IDs
+	began   time.Time
+	windows []span              // of maintenance, in order, neither overlapping nor touching
+	passed  int                 // in windows, those that are over
+	fired   map[uint32]*firings // by rule
+}
+
+// firings are the times that a rule was told to hold, in their order.
 type firings struct {
-	first []firing // the first of them, whole
-	all   []span   // zero end while it holds
+	first    []firing // the first of them, whole
+	all      []span   // zero end while it holds
+	silenced int      // times that it triggered in maintenance without anybody being told
 }
 
 // newBacktest makes rules begin at a moment.
 func newBacktest(m Monitor, began time.Time, rules ...Rule) *backtest {
-	b := &backtest{state: State{Monitor: m, Past: true}, fired: map[uint32]*firings{}}
+	b := &backtest{state: State{Monitor: m, Past: true}, began: began, fired: map[uint32]*firings{}}
 	for _, r := range rules {
 		r.CreatedAt = began
 		b.state.Rules = append(b.state.Rules, RuleState{Rule: r})
@@ -51,29 +64,82 @@ func newBacktest(m Monitor, began time.Time, rules ...Rule) *backtest {
 	return b
 }
 
-// take evaluates an entry.
+// take evaluates an entry; before it, the beginnings and ends of windows up to then, as somebody would have looked at them live.
 func (b *backtest) take(e Entry) {
+	for b.passed < len(b.windows) && !e.At.Before(b.windows[b.passed].from) {
+		w := &b.windows[b.passed]
+		if len(b.state.Windows) == 0 {
+			b.state.Windows = []MaintenanceWindow{{was: w}}
+			if w.from.After(b.began) {
+				b.evaluate(Entry{At: w.from})
+			}
+		}
+		if e.At.Before(w.to) {
+			break
+		}
+		b.evaluate(Entry{At: w.to})
+		b.state.Windows = nil
+		b.passed++
+	}
+	b.evaluate(e)
+}
+
+func (b *backtest) evaluate(e Entry) {
 	e.OrganizationID, e.MonitorID = b.state.Monitor.OrganizationID, b.state.Monitor.ID
+	last := b.ids.Trigger
 	var effects Effects
 	b.state, b.ids, effects = Evaluate(b.state, e, b.ids, e.At)
 	for _, t := range effects.Triggers {
-		b.fired[t.RuleID].take(t)
+		if t.ID > last && t.ResolvedAt.IsZero() {
+			last = t.ID
+			b.fired[t.RuleID].silenced++ // unless it is told
+		}
+	}
+	for _, x := range effects.told {
+		b.fired[x.trigger.RuleID].take(x)
+	}
+	for i := range b.state.Rules {
+		if f := b.fired[b.state.Rules[i].Rule.ID]; f.open() && !b.state.knows(i) { // a pause ends it without a word
+			f.end(e.At)
+		}
 	}
 }
 
-// take notes a new trigger, or the end of the last.
-func (f *firings) take(t Trigger) {
-	last := len(f.all) - 1
-	if last >= 0 && f.all[last].to.IsZero() {
-		f.all[last].to = t.ResolvedAt
-		if last < len(f.first) {
-			f.first[last].Until = t.ResolvedAt
+// knows reports whether receivers know that a rule, by its place, has triggered, and not that it has resolved.
+func (s State) knows(rule int) bool {
+	if !s.muted() {
+		return s.Rules[rule].Open != nil
+	}
+	_, known := s.Overlay.Rules[s.Rules[rule].Rule.ID]
+	return known
+}
+
+// take notes what is told.
+func (f *firings) take(x told) {
+	if x.kind == TypeResolved {
+		if f.open() {
+			f.end(x.at)
 		}
 		return
 	}
-	f.all = append(f.all, span{t.TriggeredAt, t.ResolvedAt})
+	f.silenced--
+	f.all = append(f.all, span{from: x.at})
 	if len(f.first) < firingsAtMost {
-		f.first = append(f.first, firing{t.TriggeredAt, t.ResolvedAt, t.Data})
+		f.first = append(f.first, firing{At: x.at, Data: x.trigger.Data})
+	}
+}
+
+// open reports whether the last of them holds.
+func (f *firings) open() bool { return len(f.all) > 0 && f.all[len(f.all)-1].to.IsZero() }
+
+// end ends the last of them.
+func (f *firings) end(at time.Time) {
+	last := len(f.all) - 1
+	if at.Before(f.all[last].from) { // regions have clocks of their own
+		at = f.all[last].from
+	}
+	if f.all[last].to = at; last < len(f.first) {
+		f.first[last].Until = at
 	}
 }
 

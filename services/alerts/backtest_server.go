@@ -15,6 +15,7 @@ import (
 	alertsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1"
 	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	"github.com/frogstats/uptime/internal/fault"
+	"github.com/frogstats/uptime/internal/maintenance"
 	"github.com/frogstats/uptime/internal/rpc"
 )
 
@@ -76,13 +77,17 @@ func (s *backtestsServer) Backtest(ctx context.Context, in *alertsv1.BacktestReq
 	if err != nil {
 		return nil, err
 	}
+	window, err := supposedWindow(in.GetMaintenanceWindow(), from)
+	if err != nil {
+		return nil, err
+	}
 	if !s.backtests.take(m.OrganizationID) {
 		return nil, errBusy
 	}
 	defer s.backtests.give(m.OrganizationID)
 	ctx, cancel := context.WithTimeout(ctx, backtestTimeout)
 	defer cancel()
-	tested, summary, err := s.backtest(ctx, in, m, from, to, proposed, present)
+	tested, summary, err := s.backtest(ctx, in, window, m, from, to, proposed, present)
 	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return nil, fault.Unavailable("the backtest took too long; ask for a shorter range").Because("TOO_LONG")
 	}
@@ -150,27 +155,55 @@ func backtestRange(in *alertsv1.BacktestRequest, now time.Time) (from, to time.T
 	return from, to, err
 }
 
-// backtest replays the past of the monitor through the rules. It is judged twice if the proposal changes how outages are
-// confirmed, since the present rules know the present way.
-func (s *backtestsServer) backtest(ctx context.Context, in *alertsv1.BacktestRequest, m Monitor, from, to time.Time, proposed Rule, present []Rule) (*backtest, *eventsv1.ReplaySummary, error) {
-	req := &eventsv1.ReplayFeedRequest{
-		OrganizationId: m.OrganizationID, MonitorId: m.ID, Start: timestamppb.New(from), End: timestamppb.New(to),
-		ConfirmDown: in.ConfirmDown, ConfirmUp: in.ConfirmUp,
+// supposedWindow is the window that a request proposes, with what is absent filled in; nil if it proposes none.
+func supposedWindow(in *alertsv1.BacktestWindow, from time.Time) (*eventsv1.ReplayWindow, error) {
+	if in == nil {
+		return nil, nil
 	}
-	if in.ConfirmDown == nil && in.ConfirmUp == nil {
+	w := &eventsv1.ReplayWindow{
+		StartsAt: in.GetStartsAt(), EndsAt: in.GetEndsAt(), Rrule: in.GetRrule(), Cron: in.GetCron(), Timezone: in.GetTimezone(),
+		DurationSeconds: int64(in.GetDurationSeconds()),
+	}
+	if w.GetStartsAt() == nil {
+		w.StartsAt = timestamppb.New(from)
+	}
+	_, err := maintenance.Read(maintenance.Spec{
+		Start: timeFrom(w.GetStartsAt()), End: timeFrom(w.GetEndsAt()), RRule: w.GetRrule(), Cron: w.GetCron(), Timezone: w.GetTimezone(),
+		Length: maintenance.Seconds(w.GetDurationSeconds()),
+	})
+	var wrong *maintenance.Error
+	if errors.As(err, &wrong) {
+		return nil, fault.Invalid("", fault.Field{Name: "maintenance_window." + wrong.Field, Message: wrong.Rule})
+	}
+	return w, err
+}
+
+// backtest replays the past of the monitor through the rules. It is judged twice if the proposal changes how outages are
+// confirmed, or when there is maintenance, since the present rules know the present way.
+func (s *backtestsServer) backtest(ctx context.Context, in *alertsv1.BacktestRequest, window *eventsv1.ReplayWindow, m Monitor, from, to time.Time, proposed Rule, present []Rule) (*backtest, *eventsv1.ReplaySummary, error) {
+	unchanged := &eventsv1.ReplayFeedRequest{
+		OrganizationId: m.OrganizationID, MonitorId: m.ID, Start: timestamppb.New(from), End: timestamppb.New(to),
+	}
+	if in.ConfirmDown == nil && in.ConfirmUp == nil && in.Quorum == nil && window == nil {
 		b := newBacktest(m, from, append([]Rule{proposed}, present...)...)
-		summary, err := s.replay(ctx, req, b)
+		summary, err := s.replay(ctx, unchanged, b)
 		return b, summary, err
+	}
+	changed := &eventsv1.ReplayFeedRequest{
+		OrganizationId: m.OrganizationID, MonitorId: m.ID, Start: unchanged.GetStart(), End: unchanged.GetEnd(),
+		ConfirmDown: in.ConfirmDown, ConfirmUp: in.ConfirmUp, Quorum: in.Quorum,
+	}
+	if window != nil {
+		changed.Windows = []*eventsv1.ReplayWindow{window}
 	}
 	b, other := newBacktest(m, from, proposed), newBacktest(m, from, present...)
 	var summary *eventsv1.ReplaySummary
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		summary, err = s.replay(ctx, req, b)
+		summary, err = s.replay(ctx, changed, b)
 		return err
 	})
 	if len(present) > 0 {
-		unchanged := &eventsv1.ReplayFeedRequest{OrganizationId: m.OrganizationID, MonitorId: m.ID, Start: req.GetStart(), End: req.GetEnd()}
 		g.Go(func() error {
 			_, err := s.replay(ctx, unchanged, other)
 			return err
@@ -210,6 +243,9 @@ func (s *backtestsServer) replay(ctx context.Context, req *eventsv1.ReplayFeedRe
 		}
 		if resp.GetSummary() != nil {
 			summary = resp.GetSummary()
+		}
+		for _, w := range resp.GetMaintenance() {
+			b.windows = append(b.windows, span{timeFrom(w.GetStart()), timeFrom(w.GetEnd())})
 		}
 		eachReplayed(resp, b.take)
 	}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
 )
 
 func TestCompare(t *testing.T) {
@@ -58,5 +60,69 @@ func TestFiringsAreBounded(t *testing.T) {
 	}
 	if last := f.first[len(f.first)-1]; last.Until.Sub(last.At) != 4*time.Second {
 		t.Errorf("the last that is told: %+v", last)
+	}
+}
+
+// spansOf are the windows as one who asked for a past is told of them.
+func spansOf(windows []MaintenanceWindow) (out []span) {
+	for at := 0; at < 5000; at++ {
+		if !inWindow(windows, second(at)) {
+			continue
+		}
+		if last := len(out) - 1; last >= 0 && out[last].to.Equal(second(at)) {
+			out[last].to = second(at + 1)
+		} else {
+			out = append(out, span{second(at), second(at + 1)})
+		}
+	}
+	return out
+}
+
+// compareToldBacktest replays the entries through the rules, with the windows: they fire when live ones were told to have triggered, for the
+// same reasons, and end when they were told to have resolved.
+func compareToldBacktest(t *rapid.T, start State, entries []Entry, m *memory) {
+	var rules []Rule
+	for _, r := range start.Rules {
+		rules = append(rules, r.Rule)
+	}
+	b := newBacktest(m.state.Monitor, time.Time{}, rules...)
+	b.windows = spansOf(start.Windows)
+	for _, e := range entries {
+		b.take(e)
+	}
+	for _, r := range rules {
+		var began, ended []time.Time
+		for _, msg := range m.messages {
+			switch {
+			case msg.Target != Target{TargetAlert, r.ID}:
+			case msg.Type == TypeTriggered:
+				began = append(began, msg.OccurredAt)
+			default:
+				ended = append(ended, msg.OccurredAt)
+			}
+		}
+		var fired []time.Time
+		ends := map[time.Time]bool{}
+		for _, f := range b.fired[r.ID].first {
+			fired = append(fired, f.At)
+			ends[f.Until] = true
+		}
+		if diff := cmp.Diff(began, fired, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("rule %+v in %v, told and replayed (-want +got):\n%s", r.Conditions, b.windows, diff)
+		}
+		for _, at := range ended {
+			if !ends[at] {
+				t.Errorf("rule %+v in %v was told to have resolved at %v, replayed %v", r.Conditions, b.windows, at, b.fired[r.ID].first)
+			}
+		}
+		all := 0
+		for _, tr := range m.triggers {
+			if tr.RuleID == r.ID {
+				all++
+			}
+		}
+		if got := b.fired[r.ID]; len(got.all)+got.silenced != all {
+			t.Errorf("rule %+v: %d told and %d silenced of %d", r.Conditions, len(got.all), got.silenced, all)
+		}
 	}
 }

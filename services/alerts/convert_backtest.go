@@ -11,8 +11,22 @@ import (
 func backtestProto(id uint32, from, to time.Time, b *backtest, present []Rule, sum *eventsv1.ReplaySummary) (*alertsv1.BacktestResponse, error) {
 	out := &alertsv1.BacktestResponse{
 		MonitorId: id, StartDate: stamp(from), EndDate: stamp(to), Checks: sum.GetChecks(), FirstCheck: sum.GetFirstCheck(),
-		UnknownSeconds: sum.GetUnknownSeconds() + sum.GetPausedSeconds() + sum.GetMaintenanceSeconds(), UnknownStretches: sum.GetUnknownStretches(),
-		CoveragePercentage: coverage(sum),
+		UnknownSeconds: sum.GetUnknownSeconds() + sum.GetPausedSeconds(), UnknownStretches: sum.GetUnknownStretches(),
+		CoveragePercentage: coverage(sum), MaintenanceSeconds: sum.GetMaintenanceSeconds(),
+	}
+	for _, w := range b.windows {
+		if w.from.Before(from) {
+			w.from = from
+		}
+		if w.to.After(to) {
+			w.to = to
+		}
+		if !w.from.Before(w.to) {
+			continue
+		}
+		if out.MaintenanceStretches++; len(out.Maintenance) < stretchesAtMost {
+			out.Maintenance = append(out.Maintenance, &alertsv1.BacktestStretch{Start: stamp(w.from), End: stamp(w.to)})
+		}
 	}
 	for _, x := range sum.GetUnknown() {
 		out.Unknown = append(out.Unknown, &alertsv1.BacktestStretch{Start: x.GetStart(), End: x.GetEnd()})
@@ -33,9 +47,9 @@ func backtestProto(id uint32, from, to time.Time, b *backtest, present []Rule, s
 	return out, nil
 }
 
-// coverage is absent when there was no time to look.
+// coverage is absent when there was no time to look. Maintenance is no such time.
 func coverage(sum *eventsv1.ReplaySummary) *float64 {
-	all := sum.GetKnownSeconds() + sum.GetUnknownSeconds() + sum.GetPausedSeconds() + sum.GetMaintenanceSeconds()
+	all := sum.GetKnownSeconds() + sum.GetUnknownSeconds() + sum.GetPausedSeconds()
 	if all <= 0 {
 		return nil
 	}
@@ -47,6 +61,7 @@ func outcomeProto(f *firings, end time.Time) (*alertsv1.BacktestOutcome, error) 
 	list := f.until(end)
 	out := &alertsv1.BacktestOutcome{
 		Times: uint32(len(list)), TriggeredSeconds: total(list).Seconds(), Truncated: len(f.first) < len(list),
+		Silenced: uint32(f.silenced),
 	}
 	var longest time.Duration
 	for _, s := range list {

@@ -45,6 +45,7 @@ type Effects struct {
 	Steps    []Step
 	Triggers []Trigger
 	Messages []Message
+	told     []told // of rules in the past, in place of messages
 	// Recheck says that those that the monitor's hold waits for are to be checked at once. It is a wish, and no part of the state.
 	Recheck bool
 }

@@ -239,6 +239,7 @@ func (t Trigger) resolved(at time.Time) Trigger {
 
 func (v *evaluation) tellRule(kind string, rule Rule, t Trigger, r reading) {
 	if v.state.Past {
+		v.out.told = append(v.out.told, told{v.entry.At, kind, t})
 		return
 	}
 	to := Target{TargetAlert, rule.ID}

@@ -17,6 +17,7 @@ type MaintenanceWindow struct {
 	Spec           maintenance.Spec
 	From           time.Time // since when this version holds
 	Until          time.Time // when the window was changed or deleted; zero while it holds
+	was            *span     // of the past: the one time that it was, whatever the spec says
 }
 
 // WindowsOf are the windows that are for a monitor.
@@ -28,6 +29,9 @@ func WindowsOf(windows []MaintenanceWindow, m Monitor) []MaintenanceWindow {
 
 // at reports whether t lies in an occurrence, and if so until when that lasts.
 func (w MaintenanceWindow) at(t time.Time) (until time.Time, active bool) {
+	if w.was != nil {
+		return w.was.to, !t.Before(w.was.from) && t.Before(w.was.to)
+	}
 	if t.Before(w.From) || !w.Until.IsZero() && !t.Before(w.Until) {
 		return time.Time{}, false
 	}

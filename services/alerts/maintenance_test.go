@@ -388,6 +388,7 @@ func TestMaintenanceAgainstModel(t *testing.T) {
 					threads(t, m, to)
 				}
 			}
+			compareToldBacktest(t, start, entries, m)
 			for _, i := range m.incidents {
 				if i.Maintenance && !inWindow(start.Windows, i.CountedAt) && i.FailureCount == 1 {
 					t.Errorf("incident %d is marked and did not begin in maintenance", i.ID)

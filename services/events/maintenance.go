@@ -3,6 +3,7 @@ package events
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	eventsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/events/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
 	"github.com/frogstats/uptime/internal/fault"
 	"github.com/frogstats/uptime/internal/maintenance"
@@ -107,6 +109,28 @@ func (w *windows) of(m Monitor, r span) []span {
 		}
 	}
 	return union(out)
+}
+
+// supposed is the maintenance of windows that there are not that overlaps a range.
+func supposed(windows []*eventsv1.ReplayWindow, r span) ([]span, error) {
+	var out []span
+	for i, w := range windows {
+		schedule, err := maintenance.Read(maintenance.Spec{
+			Start: moment(w.GetStartsAt()), End: moment(w.GetEndsAt()), RRule: w.GetRrule(), Cron: w.GetCron(), Timezone: w.GetTimezone(),
+			Length: maintenance.Seconds(w.GetDurationSeconds()),
+		})
+		var wrong *maintenance.Error
+		switch {
+		case errors.As(err, &wrong):
+			return nil, fault.Invalid("", fault.Field{Name: fmt.Sprintf("windows[%d].%s", i, wrong.Field), Message: wrong.Rule})
+		case err != nil:
+			return nil, fmt.Errorf("window %d: %w", i, err)
+		}
+		for _, o := range schedule.Between(r.from, r.to) {
+			out = append(out, span{o.Start, o.End})
+		}
+	}
+	return out, nil
 }
 
 // union is the same time in as few stretches as there can be.

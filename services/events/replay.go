@@ -45,7 +45,9 @@ type stretch struct {
 type replay struct {
 	draft    *draft
 	from, to time.Time
-	uptime   bool // sampled
+	uptime   bool   // sampled
+	windows  []span // of maintenance, from uptimeSpan before from on; ascending, and neither overlapping nor touching
+	passed   int    // in windows, those that no sample to come reaches back to
 	tell     func(replayed) error
 
 	opened  bool
@@ -189,17 +191,38 @@ func (p *replay) sample(at time.Time) error {
 		return nil
 	}
 	p.sampled = at
-	return p.tell(replayed{At: at, Uptime: percentage(p.tally(at).Sub(p.tallyAgo(at.Add(-uptimeSpan))), DegradedIsUp)})
+	ago := at.Add(-uptimeSpan)
+	for p.passed < len(p.windows) && !p.windows[p.passed].to.After(ago) {
+		p.passed++
+	}
+	maintained := p.maintained(p.windows[p.passed:], at)
+	t := overlay(p.tally(at), at, maintained).Sub(overlay(p.tallyAgo(ago), ago, maintained))
+	return p.tell(replayed{At: at, Uptime: percentage(t, DegradedIsUp)})
+}
+
+// maintained is what the timeline is like around those of the windows that have begun by a moment, as far as it is known by now.
+func (p *replay) maintained(windows []span, at time.Time) []within {
+	var out []within
+	for _, w := range windows {
+		if !w.from.Before(at) {
+			break
+		}
+		out = append(out, within{w, p.line(w.from), p.line(w.to)})
+	}
+	return out
+}
+
+// line is the newest interval that began before a moment; zero if there was none.
+func (p *replay) line(at time.Time) Timeline {
+	n := sort.Search(len(p.lines), func(i int) bool { return !p.lines[i].Since.Before(at) })
+	if n == 0 {
+		return Timeline{}
+	}
+	return p.lines[n-1]
 }
 
 // tally is what the monitor's timeline adds up to at a moment.
-func (p *replay) tally(at time.Time) Tally {
-	n := sort.Search(len(p.lines), func(i int) bool { return !p.lines[i].Since.Before(at) })
-	if n == 0 {
-		return Tally{}
-	}
-	return p.lines[n-1].At(at)
-}
+func (p *replay) tally(at time.Time) Tally { return p.line(at).tally(at) }
 
 // tallyAgo is tally for moments that rise.
 func (p *replay) tallyAgo(at time.Time) Tally {
@@ -222,7 +245,14 @@ func (p *replay) close() error {
 	if err := p.flush(); err != nil {
 		return err
 	}
-	p.gist.Tally = p.tally(p.to).Sub(p.tally(p.from))
+	var in []span
+	for _, w := range p.windows {
+		if w.to.After(p.from) {
+			in = append(in, w)
+		}
+	}
+	maintained := p.maintained(in, p.to)
+	p.gist.Tally = overlay(p.tally(p.to), p.to, maintained).Sub(overlay(p.tally(p.from), p.from, maintained))
 	p.blind()
 	return nil
 }

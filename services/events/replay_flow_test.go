@@ -115,3 +115,64 @@ func TestReplayFeed(t *testing.T) {
 		t.Errorf("of the future: %v, %v, %v", got, end, err)
 	}
 }
+
+// A replay says first when there was maintenance: in windows that there are and in those that are supposed, as one.
+func TestReplayFeedInMaintenance(t *testing.T) {
+	e := entry(7, "o1")
+	cat := &catalogue{entries: []*monitorsv1.CatalogEntry{e}, windows: make(chan *monitorsv1.MaintenanceVersion)}
+	r := run(t, t.TempDir(), cat)
+	from := t0.Add(-time.Hour)
+	minute := func(n int) *timestamppb.Timestamp { return timestamppb.New(from.Add(time.Duration(n) * time.Minute)) }
+	req := &eventsv1.ReplayFeedRequest{
+		OrganizationId: "o1", MonitorId: 7, Start: minute(0), End: minute(60), Quorum: proto.String("any"),
+		Windows: []*eventsv1.ReplayWindow{{StartsAt: minute(14), EndsAt: minute(20)}, {StartsAt: minute(0), Rrule: "FREQ=DAILY;COUNT=1", DurationSeconds: 120}},
+	}
+	if _, _, _, err := r.replayFeed(req); status.Code(err) != codes.Unavailable {
+		t.Errorf("before the windows are known: %v", err)
+	}
+	for i, w := range []*monitorsv1.MaintenanceVersion{
+		{MonitorIds: []uint32{7}, StartsAt: minute(-10), EndsAt: minute(-5)}, // over before the range
+		{MonitorIds: []uint32{7}, StartsAt: minute(10), EndsAt: minute(15)},
+		{MonitorIds: []uint32{8}, StartsAt: minute(30), EndsAt: minute(40)}, // another's
+	} {
+		w.WindowId, w.Version, w.OrganizationId, w.ValidFrom = uint32(i+1), 1, "o1", timestamppb.New(from.Add(-24*time.Hour))
+		cat.windows <- w
+	}
+	cat.windows <- nil
+	ask := func(req *eventsv1.ReplayFeedRequest) *eventsv1.ReplayFeedResponse {
+		t.Helper()
+		stream, err := eventsv1.NewReplayServiceClient(r.conn).ReplayFeed(rpctest.AsService(t.Context()), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return first
+	}
+	stretch := func(from, to int) *eventsv1.ReplayStretch {
+		return &eventsv1.ReplayStretch{Start: minute(from), End: minute(to)}
+	}
+	want := &eventsv1.ReplayFeedResponse{Maintenance: []*eventsv1.ReplayStretch{stretch(0, 2), stretch(10, 20)}}
+	if diff := cmp.Diff(want, ask(req), protocmp.Transform()); diff != "" {
+		t.Errorf("first response (-want +got):\n%s", diff)
+	}
+	plain := proto.CloneOf(req)
+	plain.Windows = nil
+	want.Maintenance = []*eventsv1.ReplayStretch{stretch(10, 15)}
+	if diff := cmp.Diff(want, ask(plain), protocmp.Transform()); diff != "" {
+		t.Errorf("first response without supposed windows (-want +got):\n%s", diff)
+	}
+	for name, change := range map[string]func(*eventsv1.ReplayFeedRequest){
+		"a window without an end": func(q *eventsv1.ReplayFeedRequest) { q.Windows[0].EndsAt = nil },
+		"no such rule":            func(q *eventsv1.ReplayFeedRequest) { q.Windows[1].Rrule = "FREQ=SOMETIMES" },
+		"no such quorum":          func(q *eventsv1.ReplayFeedRequest) { q.Quorum = proto.String("most") },
+	} {
+		bad := proto.CloneOf(req)
+		change(bad)
+		if _, _, _, err := r.replayFeed(bad); status.Code(err) != codes.InvalidArgument {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

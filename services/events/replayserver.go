@@ -41,12 +41,27 @@ func (s replayServer) ReplayFeed(req *eventsv1.ReplayFeedRequest, stream eventsv
 	if req.ConfirmUp != nil {
 		m.ConfirmUp = req.GetConfirmUp()
 	}
+	if req.Quorum != nil {
+		m.Quorum = Quorum(req.GetQuorum())
+	}
+	if err := s.awaitWindows(stream.Context()); err != nil {
+		return err
+	}
+	reach := span{from.Add(-uptimeSpan), to} // samples look back
+	in, err := supposed(req.GetWindows(), reach)
+	if err != nil {
+		return err
+	}
+	in = union(append(in, s.windows.of(m, reach)...))
 	out := replayStream{send: stream.Send}
+	if err := out.begin(in, from); err != nil {
+		return err
+	}
 	if len(regions) == 0 || !from.Before(to) { // nothing was ever judged of it, or the range lies ahead
 		return out.end(&gist{})
 	}
 	p := newReplay(m, regions, from, to)
-	p.uptime, p.tell = req.GetSampleUptime(), out.add
+	p.uptime, p.windows, p.tell = req.GetSampleUptime(), in, out.add
 	g, err := p.run(stream.Context(), s.state, s.results)
 	if err != nil {
 		return fmt.Errorf("replay monitor %d: %w", m.ID, err)
@@ -77,6 +92,17 @@ func (s *Service) watched(ctx context.Context, organization string, id uint32) (
 type replayStream struct {
 	send func(*eventsv1.ReplayFeedResponse) error
 	next *eventsv1.ReplayFeedResponse
+}
+
+// begin sends the maintenance, but for what was over before the range.
+func (o *replayStream) begin(in []span, from time.Time) error {
+	first := &eventsv1.ReplayFeedResponse{}
+	for _, s := range in {
+		if s.to.After(from) {
+			first.Maintenance = append(first.Maintenance, &eventsv1.ReplayStretch{Start: timestamp(s.from), End: timestamp(s.to)})
+		}
+	}
+	return o.send(first)
 }
 
 func (o *replayStream) add(r replayed) error {

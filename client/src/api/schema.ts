@@ -1503,7 +1503,7 @@ export interface components {
             } | null;
             /**
              * Format: date-time
-             * @description When it would have resolved; null if it still held at the end.
+             * @description When it would have been told to have resolved; null if it still held at the end.
              */
             resolved_at: string | null;
             /**
@@ -1513,11 +1513,11 @@ export interface components {
             seconds: number;
             /**
              * Format: date-time
-             * @description When, by the check's time.
+             * @description When it would have been told, by the check's time; of what triggered in maintenance and held at its end, that end.
              */
             triggered_at: string | null;
         };
-        /** @description BacktestOutcome is when a rule would have held. */
+        /** @description BacktestOutcome is when a rule would have been told to hold. */
         BacktestOutcome: {
             /** @description Each time, oldest first, at most 1000. */
             firings: components["schemas"]["BacktestFiring"][];
@@ -1526,6 +1526,11 @@ export interface components {
              * @description Seconds of the longest time; null when it never triggered.
              */
             longest_seconds: number | null;
+            /**
+             * Format: int64
+             * @description How often it would have triggered in maintenance without anybody being told. These are no firings.
+             */
+            silenced: number;
             /**
              * Format: int64
              * @description How often it would have triggered.
@@ -1567,6 +1572,18 @@ export interface components {
              * @description First of them; null without any.
              */
             first_check: string | null;
+            /** @description When that was, oldest first, the first 500. In it nobody is told of what rules trigger and resolve; at its end only the difference is. */
+            maintenance: components["schemas"]["BacktestStretch"][];
+            /**
+             * Format: double
+             * @description Seconds of maintenance, that of the proposed window included.
+             */
+            maintenance_seconds: number;
+            /**
+             * Format: int64
+             * @description How many such stretches there were.
+             */
+            maintenance_stretches: number;
             /**
              * Format: int64
              * @description Monitor.
@@ -1585,7 +1602,7 @@ export interface components {
             unknown: components["schemas"]["BacktestStretch"][];
             /**
              * Format: double
-             * @description Seconds not known, paused and maintenance included.
+             * @description Seconds not known, paused included, and maintenance not.
              */
             unknown_seconds: number;
             /**
@@ -1606,6 +1623,34 @@ export interface components {
              * @description Start, inclusive.
              */
             start: string | null;
+        };
+        /**
+         * @description BacktestWindow is a maintenance window that there is not, for the monitor and the whole range. Exactly one of ends_at, rrule and cron
+         *     says when.
+         */
+        BacktestWindow: {
+            /** @description Cron expression of 5 or 6 fields on the clock of timezone; the sixth is seconds and stands last. */
+            cron: string | null;
+            /**
+             * Format: int32
+             * @description Length of each occurrence of rrule or cron in seconds of elapsed time, 60 to 604800.
+             */
+            duration_seconds: number | null;
+            /**
+             * Format: date-time
+             * @description When a window that comes once ends.
+             */
+            ends_at: string | null;
+            /** @description RRULE of RFC 5545 with FREQ=DAILY, WEEKLY, MONTHLY or YEARLY, on the clock of timezone. */
+            rrule: string | null;
+            /**
+             * Format: date-time
+             * @description When it begins. No occurrence of one that comes again begins before, and rrule counts from it; absent means the first moment of the
+             *     range.
+             */
+            starts_at: string | null;
+            /** @description IANA time zone of rrule and cron; absent means UTC. */
+            timezone: string | null;
         };
         /**
          * @description Bucket is the width of a statistics bucket.
@@ -4755,11 +4800,18 @@ export interface operations {
                      * @description End, exclusive, at most 90 days after the first moment; absent means now.
                      */
                     end_date: string | null;
+                    /** @description Maintenance window as if there were this one too; absent means none. Those that there are, or were, count in any case. */
+                    maintenance_window: components["schemas"]["BacktestWindow"] | null;
                     /**
                      * Format: int64
                      * @description Monitor.
                      */
                     monitor_id: number;
+                    /**
+                     * @description How many regions make the monitor down, "any", "majority", "all" or a number, as if the monitor were changed too; absent means
+                     *     its own.
+                     */
+                    quorum: string | null;
                     /**
                      * Format: date-time
                      * @description First moment; absent means 30 days before the end.
@@ -5111,7 +5163,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": {
                     /** @description Note to write with it, as in CreateIncidentNoteRequest; absent means none. */
@@ -5142,7 +5194,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": {
                     /** @description Note to write with it, as in CreateIncidentNoteRequest; absent means none. */
@@ -5748,7 +5800,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": {
                     /** @description Region; absent means the monitor's first. */

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,6 +51,8 @@ type backtestPlan struct {
 	within       time.Duration
 	alert        uint32
 	down, up     uint32
+	quorum       string
+	window       windowPlan
 	days         int
 	from, to     string
 	asJSON, long bool
@@ -66,8 +69,14 @@ enough, as in a saved rule. The history goes through the code that evaluates liv
 checks; nothing is saved or sent.
 
 With --alert the proposal replaces that rule: without conditions of its own it has those
-of that rule, and it is compared with that rule only. With --confirm-down or
---confirm-up the history is also judged as if the monitor confirmed so often.
+of that rule, and it is compared with that rule only. With --confirm-down, --confirm-up
+or --quorum the history is also judged as if the monitor were set so.
+
+In maintenance nobody is told: what a rule triggers in a window and resolves in it is
+SILENCED, and what still holds at its end triggers then. The windows that there were
+count in any case, and with --window one more for the proposed rule: START/END or
+START/LENGTH for one that comes once, otherwise an RRULE or a cron expression with
+--window-length and --window-zone.
 
 ADDED are times that only the proposed rule triggers, DROPPED those that only the other
 does, and SOONER is by how much the proposed one tells of what both tell of. A rule is
@@ -75,7 +84,9 @@ silent about time of which nothing is known: COVERAGE says how much is.`,
 		Example: `  frogup alerts backtest 7 --failures 3
   frogup alerts backtest 7 --slower-than 800ms --uptime-below 99.5 --days 90
   frogup alerts backtest 7 --percentile 95 --percentile-above 800ms --percentile-window 10m
-  frogup alerts backtest 7 --alert 12 --confirm-down 3
+  frogup alerts backtest 7 --alert 12 --confirm-down 3 --quorum any
+  frogup alerts backtest 7 --failures 2 --window "0 3 * * 0" --window-length 2h --window-zone Europe/Berlin
+  frogup alerts backtest 7 --failures 2 --window 2026-11-20T22:00:00Z/4h
   frogup alerts backtest 7 --failures 2 --json | jq .proposed.times`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.completeIDs(1),
@@ -104,6 +115,10 @@ silent about time of which nothing is known: COVERAGE says how much is.`,
 	f.Uint32Var(&plan.alert, "alert", 0, "the rule that the proposal would replace")
 	f.Uint32Var(&plan.down, "confirm-down", 0, "as if the monitor needed so many failures in a row to be down, 1 to 100")
 	f.Uint32Var(&plan.up, "confirm-up", 0, "as if the monitor needed so many successes in a row to be up, 1 to 100")
+	f.StringVar(&plan.quorum, "quorum", "", "as if so many regions made the monitor down: any, majority, all or a number")
+	f.StringVar(&plan.window.when, "window", "", "as if there were this maintenance window: START/END, START/LENGTH, an RRULE or a cron expression")
+	f.DurationVar(&plan.window.length, "window-length", 0, "of --window: how long one that comes again lasts, 1m to 168h")
+	f.StringVar(&plan.window.zone, "window-zone", "", "of --window: time zone of an RRULE or cron expression (default UTC)")
 	f.IntVar(&plan.days, "days", 30, "days back from the end, 1 to 90")
 	f.StringVar(&plan.from, "from", "", "first moment in place of --days, such as 2026-11-01 or 2026-11-01T08:00:00Z")
 	f.StringVar(&plan.to, "to", "", "end, exclusive; absent means now")
@@ -173,6 +188,16 @@ func (p *backtestPlan) body(id uint32, given func(string) bool, now time.Time) (
 			body[map[string]string{"alert": "alert_id", "confirm-down": "confirm_down", "confirm-up": "confirm_up"}[name]] = value
 		}
 	}
+	if given("quorum") {
+		body["quorum"] = p.quorum
+	}
+	if given("window") {
+		if body["maintenance_window"], err = p.window.body(); err != nil {
+			return nil, err
+		}
+	} else if given("window-length") || given("window-zone") {
+		return nil, errors.New("--window-length and --window-zone are of --window, which is not there")
+	}
 	end, err := parseMoment("--to", p.to, now)
 	if err != nil {
 		return nil, err
@@ -183,6 +208,51 @@ func (p *backtestPlan) body(id uint32, given func(string) bool, now time.Time) (
 	}
 	body["start_date"], body["end_date"] = start.UTC().Format(time.RFC3339Nano), end.UTC().Format(time.RFC3339Nano)
 	return json.Marshal(body)
+}
+
+// windowPlan is a maintenance window as flags say it.
+type windowPlan struct {
+	when   string
+	length time.Duration
+	zone   string
+}
+
+// body is the window as the server reads it. Whether a rule is one is the server's to say.
+func (w windowPlan) body() (map[string]any, error) {
+	out := map[string]any{}
+	if from, until, once := strings.Cut(w.when, "/"); once && isMoment(from) {
+		start, err := parseMoment("--window", from, time.Time{})
+		if err != nil {
+			return nil, err
+		}
+		end, err := parseMoment("--window", until, time.Time{})
+		if length, wrong := time.ParseDuration(until); wrong == nil {
+			end, err = start.Add(length), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--window %q: must end with a time, or with a length such as 4h", w.when)
+		}
+		if w.length != 0 || w.zone != "" {
+			return nil, errors.New("--window-length and --window-zone are of windows that come again")
+		}
+		out["starts_at"], out["ends_at"] = start.UTC().Format(time.RFC3339Nano), end.UTC().Format(time.RFC3339Nano)
+		return out, nil
+	}
+	if w.length < time.Second {
+		return nil, errors.New("--window with an RRULE or a cron expression needs --window-length, such as 2h")
+	}
+	out[pick(strings.Contains(strings.ToUpper(w.when), "FREQ="), "rrule", "cron")] = w.when
+	out["duration_seconds"] = int64(w.length / time.Second)
+	if w.zone != "" {
+		out["timezone"] = w.zone
+	}
+	return out, nil
+}
+
+// isMoment tells a time from the first field of a cron expression, which may have a slash too.
+func isMoment(text string) bool {
+	_, err := parseMoment("", text, time.Time{})
+	return err == nil && text != ""
 }
 
 // parseMoment reads a date, which begins in UTC, or a time; without a text it is absent.

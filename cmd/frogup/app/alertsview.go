@@ -18,6 +18,10 @@ type backtestView struct {
 		Start time.Time `json:"start"`
 		End   time.Time `json:"end"`
 	} `json:"unknown"`
+	Maintenance []struct {
+		Start time.Time `json:"start"`
+		End   time.Time `json:"end"`
+	} `json:"maintenance"`
 	Proposed outcomeView `json:"proposed"`
 	Present  []struct {
 		ID         uint32         `json:"alert_id"`
@@ -36,6 +40,7 @@ type outcomeView struct {
 	Times     int          `json:"times"`
 	Triggered float64      `json:"triggered_seconds"`
 	Longest   *float64     `json:"longest_seconds"`
+	Silenced  int          `json:"silenced"`
 	Firings   []firingView `json:"firings"`
 }
 
@@ -65,7 +70,7 @@ func (t terminal) backtest(v *backtestView, all, picture bool) {
 		coverage = "coverage " + uptime(v.Coverage)
 	}
 	fmt.Fprintf(t, "%s to %s UTC: %d checks, %s\n\n", v.Start.UTC().Format(minute), v.End.UTC().Format(minute), v.Checks, coverage)
-	head := []string{"RULE", "WHEN", "TIMES", "TRIGGERED", "LONGEST", "ADDED", "DROPPED", "SOONER"}
+	head := []string{"RULE", "WHEN", "TIMES", "TRIGGERED", "LONGEST", "SILENCED", "ADDED", "DROPPED", "SOONER"}
 	rows := [][]cell{append([]cell{{"proposed", bold}, {"", ""}}, append(v.Proposed.cells(), cell{"", ""}, cell{"", ""}, cell{"", ""})...)}
 	for _, p := range v.Present {
 		d := p.Difference
@@ -92,7 +97,7 @@ func (o outcomeView) cells() []cell {
 	if o.Times > 0 {
 		colour = yellow
 	}
-	return []cell{{strconv.Itoa(o.Times), colour}, {formatSeconds(o.Triggered), ""}, {longest, ""}}
+	return []cell{{strconv.Itoa(o.Times), colour}, {formatSeconds(o.Triggered), ""}, {longest, ""}, {strconv.Itoa(o.Silenced), ""}}
 }
 
 // picture draws the range as one line per rule, and one of what is not known.
@@ -121,6 +126,13 @@ func (t terminal) picture(v *backtestView) {
 		blind = append(blind, [2]time.Time{u.Start, u.End})
 	}
 	line("not known", blue, "▒", blind)
+	var windows [][2]time.Time
+	for _, w := range v.Maintenance {
+		windows = append(windows, [2]time.Time{w.Start, w.End})
+	}
+	if len(windows) > 0 {
+		line("maintenance", cyan, "▒", windows)
+	}
 	from, to := v.Start.UTC().Format("2 Jan"), v.End.UTC().Format("2 Jan")
 	fmt.Fprintf(t, "%-12s  %s%*s\n", "", from, width-len(from), to)
 }

@@ -72,7 +72,7 @@ export function AlertForm({ monitor, alert: read, onDone }: { monitor: Monitor; 
         {conditions && <Delays monitor={monitor} conditions={conditions} />}
       </fieldset>
 
-      <Backtest monitorId={monitor.id} alertId={alert?.id} conditions={conditions} />
+      <Backtest monitorId={monitor.id} alertId={alert?.id} conditions={conditions} regions={monitor.regions.length} quorum={monitor.quorum ?? undefined} />
 
       <div className="grid gap-4 sm:grid-cols-2">
         <SelectField label="How much it matters" {...field("severity")}>{severities.map((s) => <option key={s} value={s}>{s[0]!.toUpperCase() + s.slice(1)}</option>)}</SelectField>

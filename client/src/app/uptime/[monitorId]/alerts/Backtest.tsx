@@ -12,21 +12,28 @@ const WIDTH = 1000;
 const SHOWN = 5;
 
 /** Asks what a rule would have done, before it is saved. conditions are undefined while something in the form is wrong. */
-export function Backtest({ monitorId, alertId, conditions }: { monitorId: number; alertId?: number; conditions: Partial<Conditions> | undefined }) {
+export function Backtest({ monitorId, alertId, conditions, regions, quorum: set }: { monitorId: number; alertId?: number; conditions: Partial<Conditions> | undefined; regions: number; quorum?: string }) {
   const backtest = useBacktest();
   const [days, setDays] = useState("30");
+  const [quorum, setQuorum] = useState("");
   const asked = backtest.variables;
-  const stale = JSON.stringify(asked?.conditions) !== JSON.stringify(conditions);
+  const stale = JSON.stringify(asked?.conditions) !== JSON.stringify(conditions) || (asked?.quorum ?? "") !== quorum;
   return (
     <section aria-label="What it would have done" className="grid gap-3 rounded-lg border border-line bg-paper p-3">
       <div className="flex flex-wrap items-center gap-2">
-        <button type="button" className="button button-small" disabled={!conditions || backtest.isPending} onClick={() => conditions && backtest.mutate({ monitorId, alertId, conditions, days: Number(days) })}>{backtest.isPending ? "Replaying…" : "See what it would have done"}</button>
+        <button type="button" className="button button-small" disabled={!conditions || backtest.isPending} onClick={() => conditions && backtest.mutate({ monitorId, alertId, conditions, days: Number(days), ...(quorum ? { quorum } : {}) })}>{backtest.isPending ? "Replaying…" : "See what it would have done"}</button>
         <select className="input min-h-8! w-auto! py-1! text-sm" aria-label="In the last" value={days} onChange={(e) => setDays(e.target.value)}>
           <option value="1">in the last day</option><option value="7">in the last 7 days</option><option value="30">in the last 30 days</option><option value="90">in the last 90 days</option>
         </select>
+        {regions > 1 && (
+          <select className="input min-h-8! w-auto! py-1! text-sm" aria-label="As if it were down" value={quorum} onChange={(e) => setQuorum(e.target.value)}>
+            <option value="">down as it is set{set && `: ${set} of its regions`}</option>
+            {["any", "majority", "all"].filter((q) => q !== set).map((q) => <option key={q} value={q}>as if {q} of its regions made it down</option>)}
+          </select>
+        )}
       </div>
       <Failure error={backtest.error} />
-      {backtest.data && !backtest.isPending && <div className={stale ? "opacity-75" : ""}>{stale && <p className="mb-2 text-sm font-medium">The rule was changed since; this is what it was before.</p>}<Result result={backtest.data} conditions={asked?.conditions} /></div>}
+      {backtest.data && !backtest.isPending && <div className={stale ? "opacity-75" : ""}>{stale && <p className="mb-2 text-sm font-medium">What is asked was changed since; this is what it was before.</p>}<Result result={backtest.data} conditions={asked?.conditions} /></div>}
     </section>
   );
 }
@@ -41,10 +48,10 @@ function Result({ result, conditions }: { result: BacktestResponse; conditions: 
     <div className="grid gap-3">
       <p><b className="font-semibold">{sayOutcome(proposed)}</b> <span className="text-sm text-ink-2">{result.checks} checks were replayed; {percent(result.coverage_percentage)} of the time is known.</span></p>
       <div className="grid gap-2.5">
-        <Row line={line} word={`Proposed: ${sayConditions(conditions)}`} outcome={proposed} unknown={result.unknown} />
-        {result.present.map((p) => p.outcome && <Row key={p.alert_id} line={line} word={`Now: ${sayConditions(p.conditions)}`} outcome={p.outcome} unknown={result.unknown} about={sayDifference(p.difference)} />)}
+        <Row line={line} word={`Proposed: ${sayConditions(conditions)}`} outcome={proposed} unknown={result.unknown} maintenance={result.maintenance} about={saySilenced(proposed)} />
+        {result.present.map((p) => p.outcome && <Row key={p.alert_id} line={line} word={`Now: ${sayConditions(p.conditions)}`} outcome={p.outcome} unknown={result.unknown} maintenance={result.maintenance} about={sayDifference(p.difference)} />)}
         <p className="flex justify-between text-xs text-ink-2"><Moment at={new Date(line.from).toISOString()} /><Moment at={new Date(line.to).toISOString()} /></p>
-        <p className="flex flex-wrap gap-x-4 text-xs text-ink-2"><Key shape="fill-down" y={0} h={10} word="triggered" /><Key shape="fill-none stroke-unknown" y={3} h={5} word="not known" /></p>
+        <p className="flex flex-wrap gap-x-4 text-xs text-ink-2"><Key shape="fill-down" y={0} h={10} word="triggered" /><Key shape="fill-none stroke-unknown" y={3} h={5} word="not known" />{result.maintenance.length > 0 && <Key shape="fill-maintenance" y={3} h={5} word="in maintenance: nobody is told" />}</p>
       </div>
       {firings.length > 0 && (
         <ul className="grid gap-1 text-sm" aria-label="When it would have triggered">
@@ -61,6 +68,8 @@ function sayOutcome(o: BacktestOutcome): string {
   return `It would have triggered ${o.times === 1 ? "once" : `${o.times} times`}, for ${span(o.triggered_seconds)}${o.times > 1 ? ` in all, ${span(o.longest_seconds ?? 0)} at the longest` : ""}.`;
 }
 
+const saySilenced = (o: BacktestOutcome) => (o.silenced === 0 ? "" : `${o.silenced} more in maintenance, told to nobody`);
+
 function sayDifference(d: BacktestResponse["present"][number]["difference"]): string {
   if (!d) return "";
   const sooner = d.sooner_seconds;
@@ -69,13 +78,14 @@ function sayDifference(d: BacktestResponse["present"][number]["difference"]): st
 }
 
 /** One rule on the line: solid where it is triggered, hollow where nothing is known. */
-function Row({ line, word, outcome, unknown, about }: { line: Line; word: string; outcome: BacktestOutcome; unknown: BacktestResponse["unknown"]; about?: string }) {
+function Row({ line, word, outcome, unknown, maintenance, about }: { line: Line; word: string; outcome: BacktestOutcome; unknown: BacktestResponse["unknown"]; maintenance: BacktestResponse["maintenance"]; about?: string }) {
   return (
     <div>
       <p className="mb-0.5 text-xs text-ink-2">{word}{about && <> · {about}</>}</p>
       <svg viewBox={`0 0 ${WIDTH} 20`} preserveAspectRatio="none" className="block h-5 w-full" role="img" aria-label={`${word}: ${outcome.times === 0 ? "never triggered" : outcome.times === 1 ? "triggered once" : `triggered ${outcome.times} times`}`}>
         <rect x={0} y={9} width={WIDTH} height={2} className="fill-line-strong" />
         {unknown.map((u) => { const at = place(line, u.start, u.end, WIDTH, 2); return at && <rect key={u.start} x={at.x} y={6} width={at.width} height={8} className="fill-card stroke-unknown" vectorEffect="non-scaling-stroke"><title>not known</title></rect>; })}
+        {maintenance.map((m) => { const at = place(line, m.start, m.end, WIDTH, 2); return at && <rect key={m.start} x={at.x} y={6} width={at.width} height={8} className="fill-maintenance"><title>in maintenance</title></rect>; })}
         {outcome.firings.map((f) => { const at = place(line, f.triggered_at, f.resolved_at, WIDTH, 3); return at && <rect key={f.triggered_at} x={at.x} y={1} width={at.width} height={18} className="fill-down"><title>{`${f.triggered_at ? new Date(f.triggered_at).toLocaleString() : ""} for ${span(f.seconds)}`}</title></rect>; })}
       </svg>
     </div>

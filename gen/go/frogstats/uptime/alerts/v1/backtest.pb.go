@@ -42,9 +42,14 @@ type BacktestRequest struct {
 	// Consecutive target faults that confirm an outage, 1 to 100, as if the monitor were changed too; absent means its own.
 	ConfirmDown *uint32 `protobuf:"varint,6,opt,name=confirm_down,json=confirmDown,proto3,oneof" json:"confirm_down,omitempty"`
 	// Consecutive successes that confirm its end, 1 to 100, as if the monitor were changed too; absent means its own.
-	ConfirmUp     *uint32 `protobuf:"varint,7,opt,name=confirm_up,json=confirmUp,proto3,oneof" json:"confirm_up,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ConfirmUp *uint32 `protobuf:"varint,7,opt,name=confirm_up,json=confirmUp,proto3,oneof" json:"confirm_up,omitempty"`
+	// How many regions make the monitor down, "any", "majority", "all" or a number, as if the monitor were changed too; absent means
+	// its own.
+	Quorum *string `protobuf:"bytes,8,opt,name=quorum,proto3,oneof" json:"quorum,omitempty"`
+	// Maintenance window as if there were this one too; absent means none. Those that there are, or were, count in any case.
+	MaintenanceWindow *BacktestWindow `protobuf:"bytes,9,opt,name=maintenance_window,json=maintenanceWindow,proto3" json:"maintenance_window,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *BacktestRequest) Reset() {
@@ -126,6 +131,113 @@ func (x *BacktestRequest) GetConfirmUp() uint32 {
 	return 0
 }
 
+func (x *BacktestRequest) GetQuorum() string {
+	if x != nil && x.Quorum != nil {
+		return *x.Quorum
+	}
+	return ""
+}
+
+func (x *BacktestRequest) GetMaintenanceWindow() *BacktestWindow {
+	if x != nil {
+		return x.MaintenanceWindow
+	}
+	return nil
+}
+
+// BacktestWindow is a maintenance window that there is not, for the monitor and the whole range. Exactly one of ends_at, rrule and cron
+// says when.
+type BacktestWindow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When it begins. No occurrence of one that comes again begins before, and rrule counts from it; absent means the first moment of the
+	// range.
+	StartsAt *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=starts_at,json=startsAt,proto3" json:"starts_at,omitempty"`
+	// When a window that comes once ends.
+	EndsAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=ends_at,json=endsAt,proto3" json:"ends_at,omitempty"`
+	// RRULE of RFC 5545 with FREQ=DAILY, WEEKLY, MONTHLY or YEARLY, on the clock of timezone.
+	Rrule *string `protobuf:"bytes,3,opt,name=rrule,proto3,oneof" json:"rrule,omitempty"`
+	// Cron expression of 5 or 6 fields on the clock of timezone; the sixth is seconds and stands last.
+	Cron *string `protobuf:"bytes,4,opt,name=cron,proto3,oneof" json:"cron,omitempty"`
+	// IANA time zone of rrule and cron; absent means UTC.
+	Timezone *string `protobuf:"bytes,5,opt,name=timezone,proto3,oneof" json:"timezone,omitempty"`
+	// Length of each occurrence of rrule or cron in seconds of elapsed time, 60 to 604800.
+	DurationSeconds *int32 `protobuf:"varint,6,opt,name=duration_seconds,json=durationSeconds,proto3,oneof" json:"duration_seconds,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *BacktestWindow) Reset() {
+	*x = BacktestWindow{}
+	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BacktestWindow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BacktestWindow) ProtoMessage() {}
+
+func (x *BacktestWindow) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BacktestWindow.ProtoReflect.Descriptor instead.
+func (*BacktestWindow) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_alerts_v1_backtest_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *BacktestWindow) GetStartsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartsAt
+	}
+	return nil
+}
+
+func (x *BacktestWindow) GetEndsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndsAt
+	}
+	return nil
+}
+
+func (x *BacktestWindow) GetRrule() string {
+	if x != nil && x.Rrule != nil {
+		return *x.Rrule
+	}
+	return ""
+}
+
+func (x *BacktestWindow) GetCron() string {
+	if x != nil && x.Cron != nil {
+		return *x.Cron
+	}
+	return ""
+}
+
+func (x *BacktestWindow) GetTimezone() string {
+	if x != nil && x.Timezone != nil {
+		return *x.Timezone
+	}
+	return ""
+}
+
+func (x *BacktestWindow) GetDurationSeconds() int32 {
+	if x != nil && x.DurationSeconds != nil {
+		return *x.DurationSeconds
+	}
+	return 0
+}
+
 // BacktestResponse is what the proposed rule would have done, and what those that there are would have.
 type BacktestResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -142,7 +254,7 @@ type BacktestResponse struct {
 	// Share of the range, since the monitor existed, of which it is known whether the target worked, in percent; null when that
 	// is no time at all. A rule is silent about the rest.
 	CoveragePercentage *float64 `protobuf:"fixed64,6,opt,name=coverage_percentage,json=coveragePercentage,proto3,oneof" json:"coverage_percentage,omitempty"`
-	// Seconds not known, paused and maintenance included.
+	// Seconds not known, paused included, and maintenance not.
 	UnknownSeconds float64 `protobuf:"fixed64,7,opt,name=unknown_seconds,json=unknownSeconds,proto3" json:"unknown_seconds,omitempty"`
 	// The longest stretches not known, oldest first, at most 100.
 	Unknown []*BacktestStretch `protobuf:"bytes,8,rep,name=unknown,proto3" json:"unknown,omitempty"`
@@ -153,14 +265,20 @@ type BacktestResponse struct {
 	// What the present rules would have done, by id. They begin as if they had just been made too.
 	Present []*BacktestComparison `protobuf:"bytes,11,rep,name=present,proto3" json:"present,omitempty"`
 	// Milliseconds that it took.
-	DurationMs    uint32 `protobuf:"varint,12,opt,name=duration_ms,json=durationMs,proto3" json:"duration_ms,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	DurationMs uint32 `protobuf:"varint,12,opt,name=duration_ms,json=durationMs,proto3" json:"duration_ms,omitempty"`
+	// Seconds of maintenance, that of the proposed window included.
+	MaintenanceSeconds float64 `protobuf:"fixed64,13,opt,name=maintenance_seconds,json=maintenanceSeconds,proto3" json:"maintenance_seconds,omitempty"`
+	// When that was, oldest first, the first 500. In it nobody is told of what rules trigger and resolve; at its end only the difference is.
+	Maintenance []*BacktestStretch `protobuf:"bytes,14,rep,name=maintenance,proto3" json:"maintenance,omitempty"`
+	// How many such stretches there were.
+	MaintenanceStretches uint32 `protobuf:"varint,15,opt,name=maintenance_stretches,json=maintenanceStretches,proto3" json:"maintenance_stretches,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *BacktestResponse) Reset() {
 	*x = BacktestResponse{}
-	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[1]
+	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -172,7 +290,7 @@ func (x *BacktestResponse) String() string {
 func (*BacktestResponse) ProtoMessage() {}
 
 func (x *BacktestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[1]
+	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -185,7 +303,7 @@ func (x *BacktestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BacktestResponse.ProtoReflect.Descriptor instead.
 func (*BacktestResponse) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_backtest_proto_rawDescGZIP(), []int{1}
+	return file_frogstats_uptime_alerts_v1_backtest_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *BacktestResponse) GetMonitorId() uint32 {
@@ -272,6 +390,27 @@ func (x *BacktestResponse) GetDurationMs() uint32 {
 	return 0
 }
 
+func (x *BacktestResponse) GetMaintenanceSeconds() float64 {
+	if x != nil {
+		return x.MaintenanceSeconds
+	}
+	return 0
+}
+
+func (x *BacktestResponse) GetMaintenance() []*BacktestStretch {
+	if x != nil {
+		return x.Maintenance
+	}
+	return nil
+}
+
+func (x *BacktestResponse) GetMaintenanceStretches() uint32 {
+	if x != nil {
+		return x.MaintenanceStretches
+	}
+	return 0
+}
+
 // BacktestStretch is a stretch of time.
 type BacktestStretch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -285,7 +424,7 @@ type BacktestStretch struct {
 
 func (x *BacktestStretch) Reset() {
 	*x = BacktestStretch{}
-	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[2]
+	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -297,7 +436,7 @@ func (x *BacktestStretch) String() string {
 func (*BacktestStretch) ProtoMessage() {}
 
 func (x *BacktestStretch) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[2]
+	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -310,7 +449,7 @@ func (x *BacktestStretch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BacktestStretch.ProtoReflect.Descriptor instead.
 func (*BacktestStretch) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_backtest_proto_rawDescGZIP(), []int{2}
+	return file_frogstats_uptime_alerts_v1_backtest_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *BacktestStretch) GetStart() *timestamppb.Timestamp {
@@ -327,7 +466,7 @@ func (x *BacktestStretch) GetEnd() *timestamppb.Timestamp {
 	return nil
 }
 
-// BacktestOutcome is when a rule would have held.
+// BacktestOutcome is when a rule would have been told to hold.
 type BacktestOutcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How often it would have triggered.
@@ -339,14 +478,16 @@ type BacktestOutcome struct {
 	// Each time, oldest first, at most 1000.
 	Firings []*BacktestFiring `protobuf:"bytes,4,rep,name=firings,proto3" json:"firings,omitempty"`
 	// Whether there were more than those.
-	Truncated     bool `protobuf:"varint,5,opt,name=truncated,proto3" json:"truncated,omitempty"`
+	Truncated bool `protobuf:"varint,5,opt,name=truncated,proto3" json:"truncated,omitempty"`
+	// How often it would have triggered in maintenance without anybody being told. These are no firings.
+	Silenced      uint32 `protobuf:"varint,6,opt,name=silenced,proto3" json:"silenced,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BacktestOutcome) Reset() {
 	*x = BacktestOutcome{}
-	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[3]
+	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -358,7 +499,7 @@ func (x *BacktestOutcome) String() string {
 func (*BacktestOutcome) ProtoMessage() {}
 
 func (x *BacktestOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[3]
+	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -371,7 +512,7 @@ func (x *BacktestOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BacktestOutcome.ProtoReflect.Descriptor instead.
 func (*BacktestOutcome) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_backtest_proto_rawDescGZIP(), []int{3}
+	return file_frogstats_uptime_alerts_v1_backtest_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *BacktestOutcome) GetTimes() uint32 {
@@ -409,12 +550,19 @@ func (x *BacktestOutcome) GetTruncated() bool {
 	return false
 }
 
+func (x *BacktestOutcome) GetSilenced() uint32 {
+	if x != nil {
+		return x.Silenced
+	}
+	return 0
+}
+
 // BacktestFiring is one time that a rule would have triggered.
 type BacktestFiring struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When, by the check's time.
+	// When it would have been told, by the check's time; of what triggered in maintenance and held at its end, that end.
 	TriggeredAt *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=triggered_at,json=triggeredAt,proto3" json:"triggered_at,omitempty"`
-	// When it would have resolved; null if it still held at the end.
+	// When it would have been told to have resolved; null if it still held at the end.
 	ResolvedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=resolved_at,json=resolvedAt,proto3" json:"resolved_at,omitempty"`
 	// Seconds between the two, or up to the end.
 	Seconds float64 `protobuf:"fixed64,3,opt,name=seconds,proto3" json:"seconds,omitempty"`
@@ -426,7 +574,7 @@ type BacktestFiring struct {
 
 func (x *BacktestFiring) Reset() {
 	*x = BacktestFiring{}
-	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[4]
+	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -438,7 +586,7 @@ func (x *BacktestFiring) String() string {
 func (*BacktestFiring) ProtoMessage() {}
 
 func (x *BacktestFiring) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[4]
+	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -451,7 +599,7 @@ func (x *BacktestFiring) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BacktestFiring.ProtoReflect.Descriptor instead.
 func (*BacktestFiring) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_backtest_proto_rawDescGZIP(), []int{4}
+	return file_frogstats_uptime_alerts_v1_backtest_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *BacktestFiring) GetTriggeredAt() *timestamppb.Timestamp {
@@ -499,7 +647,7 @@ type BacktestComparison struct {
 
 func (x *BacktestComparison) Reset() {
 	*x = BacktestComparison{}
-	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[5]
+	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -511,7 +659,7 @@ func (x *BacktestComparison) String() string {
 func (*BacktestComparison) ProtoMessage() {}
 
 func (x *BacktestComparison) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[5]
+	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -524,7 +672,7 @@ func (x *BacktestComparison) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BacktestComparison.ProtoReflect.Descriptor instead.
 func (*BacktestComparison) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_backtest_proto_rawDescGZIP(), []int{5}
+	return file_frogstats_uptime_alerts_v1_backtest_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *BacktestComparison) GetAlertId() uint32 {
@@ -573,7 +721,7 @@ type BacktestDifference struct {
 
 func (x *BacktestDifference) Reset() {
 	*x = BacktestDifference{}
-	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[6]
+	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -585,7 +733,7 @@ func (x *BacktestDifference) String() string {
 func (*BacktestDifference) ProtoMessage() {}
 
 func (x *BacktestDifference) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[6]
+	mi := &file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -598,7 +746,7 @@ func (x *BacktestDifference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BacktestDifference.ProtoReflect.Descriptor instead.
 func (*BacktestDifference) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_alerts_v1_backtest_proto_rawDescGZIP(), []int{6}
+	return file_frogstats_uptime_alerts_v1_backtest_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *BacktestDifference) GetAdded() uint32 {
@@ -633,7 +781,7 @@ var File_frogstats_uptime_alerts_v1_backtest_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_alerts_v1_backtest_proto_rawDesc = "" +
 	"\n" +
-	")frogstats/uptime/alerts/v1/backtest.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a'frogstats/uptime/alerts/v1/alerts.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x03\n" +
+	")frogstats/uptime/alerts/v1/backtest.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a'frogstats/uptime/alerts/v1/alerts.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc5\x04\n" +
 	"\x0fBacktestRequest\x12\x1d\n" +
 	"\n" +
 	"monitor_id\x18\x01 \x01(\rR\tmonitorId\x12F\n" +
@@ -646,10 +794,26 @@ const file_frogstats_uptime_alerts_v1_backtest_proto_rawDesc = "" +
 	"\balert_id\x18\x05 \x01(\rH\x00R\aalertId\x88\x01\x01\x121\n" +
 	"\fconfirm_down\x18\x06 \x01(\rB\t\xbaH\x06*\x04\x18d(\x01H\x01R\vconfirmDown\x88\x01\x01\x12-\n" +
 	"\n" +
-	"confirm_up\x18\a \x01(\rB\t\xbaH\x06*\x04\x18d(\x01H\x02R\tconfirmUp\x88\x01\x01B\v\n" +
+	"confirm_up\x18\a \x01(\rB\t\xbaH\x06*\x04\x18d(\x01H\x02R\tconfirmUp\x88\x01\x01\x12D\n" +
+	"\x06quorum\x18\b \x01(\tB'\xbaH$r\"2 ^(any|majority|all|[1-9][0-9]?)$H\x03R\x06quorum\x88\x01\x01\x12Y\n" +
+	"\x12maintenance_window\x18\t \x01(\v2*.frogstats.uptime.alerts.v1.BacktestWindowR\x11maintenanceWindowB\v\n" +
 	"\t_alert_idB\x0f\n" +
 	"\r_confirm_downB\r\n" +
-	"\v_confirm_up\"\x97\x05\n" +
+	"\v_confirm_upB\t\n" +
+	"\a_quorum\"\xe8\x02\n" +
+	"\x0eBacktestWindow\x127\n" +
+	"\tstarts_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\bstartsAt\x123\n" +
+	"\aends_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x06endsAt\x12%\n" +
+	"\x05rrule\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\x04H\x00R\x05rrule\x88\x01\x01\x12#\n" +
+	"\x04cron\x18\x04 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\x02H\x01R\x04cron\x88\x01\x01\x12*\n" +
+	"\btimezone\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01(@H\x02R\btimezone\x88\x01\x01\x12;\n" +
+	"\x10duration_seconds\x18\x06 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\xf5$(<H\x03R\x0fdurationSeconds\x88\x01\x01B\b\n" +
+	"\x06_rruleB\a\n" +
+	"\x05_cronB\v\n" +
+	"\t_timezoneB\x13\n" +
+	"\x11_duration_seconds\"\xcc\x06\n" +
 	"\x10BacktestResponse\x12\x1d\n" +
 	"\n" +
 	"monitor_id\x18\x01 \x01(\rR\tmonitorId\x129\n" +
@@ -667,17 +831,21 @@ const file_frogstats_uptime_alerts_v1_backtest_proto_rawDesc = "" +
 	" \x01(\v2+.frogstats.uptime.alerts.v1.BacktestOutcomeR\bproposed\x12H\n" +
 	"\apresent\x18\v \x03(\v2..frogstats.uptime.alerts.v1.BacktestComparisonR\apresent\x12\x1f\n" +
 	"\vduration_ms\x18\f \x01(\rR\n" +
-	"durationMsB\x16\n" +
+	"durationMs\x12/\n" +
+	"\x13maintenance_seconds\x18\r \x01(\x01R\x12maintenanceSeconds\x12M\n" +
+	"\vmaintenance\x18\x0e \x03(\v2+.frogstats.uptime.alerts.v1.BacktestStretchR\vmaintenance\x123\n" +
+	"\x15maintenance_stretches\x18\x0f \x01(\rR\x14maintenanceStretchesB\x16\n" +
 	"\x14_coverage_percentage\"q\n" +
 	"\x0fBacktestStretch\x120\n" +
 	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
-	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\"\xfa\x01\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\"\x96\x02\n" +
 	"\x0fBacktestOutcome\x12\x14\n" +
 	"\x05times\x18\x01 \x01(\rR\x05times\x12+\n" +
 	"\x11triggered_seconds\x18\x02 \x01(\x01R\x10triggeredSeconds\x12,\n" +
 	"\x0flongest_seconds\x18\x03 \x01(\x01H\x00R\x0elongestSeconds\x88\x01\x01\x12D\n" +
 	"\afirings\x18\x04 \x03(\v2*.frogstats.uptime.alerts.v1.BacktestFiringR\afirings\x12\x1c\n" +
-	"\ttruncated\x18\x05 \x01(\bR\ttruncatedB\x12\n" +
+	"\ttruncated\x18\x05 \x01(\bR\ttruncated\x12\x1a\n" +
+	"\bsilenced\x18\x06 \x01(\rR\bsilencedB\x12\n" +
 	"\x10_longest_seconds\"\xde\x01\n" +
 	"\x0eBacktestFiring\x12=\n" +
 	"\ftriggered_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\vtriggeredAt\x12;\n" +
@@ -716,45 +884,50 @@ func file_frogstats_uptime_alerts_v1_backtest_proto_rawDescGZIP() []byte {
 	return file_frogstats_uptime_alerts_v1_backtest_proto_rawDescData
 }
 
-var file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_frogstats_uptime_alerts_v1_backtest_proto_goTypes = []any{
 	(*BacktestRequest)(nil),       // 0: frogstats.uptime.alerts.v1.BacktestRequest
-	(*BacktestResponse)(nil),      // 1: frogstats.uptime.alerts.v1.BacktestResponse
-	(*BacktestStretch)(nil),       // 2: frogstats.uptime.alerts.v1.BacktestStretch
-	(*BacktestOutcome)(nil),       // 3: frogstats.uptime.alerts.v1.BacktestOutcome
-	(*BacktestFiring)(nil),        // 4: frogstats.uptime.alerts.v1.BacktestFiring
-	(*BacktestComparison)(nil),    // 5: frogstats.uptime.alerts.v1.BacktestComparison
-	(*BacktestDifference)(nil),    // 6: frogstats.uptime.alerts.v1.BacktestDifference
-	(*Conditions)(nil),            // 7: frogstats.uptime.alerts.v1.Conditions
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),       // 9: google.protobuf.Struct
+	(*BacktestWindow)(nil),        // 1: frogstats.uptime.alerts.v1.BacktestWindow
+	(*BacktestResponse)(nil),      // 2: frogstats.uptime.alerts.v1.BacktestResponse
+	(*BacktestStretch)(nil),       // 3: frogstats.uptime.alerts.v1.BacktestStretch
+	(*BacktestOutcome)(nil),       // 4: frogstats.uptime.alerts.v1.BacktestOutcome
+	(*BacktestFiring)(nil),        // 5: frogstats.uptime.alerts.v1.BacktestFiring
+	(*BacktestComparison)(nil),    // 6: frogstats.uptime.alerts.v1.BacktestComparison
+	(*BacktestDifference)(nil),    // 7: frogstats.uptime.alerts.v1.BacktestDifference
+	(*Conditions)(nil),            // 8: frogstats.uptime.alerts.v1.Conditions
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),       // 10: google.protobuf.Struct
 }
 var file_frogstats_uptime_alerts_v1_backtest_proto_depIdxs = []int32{
-	7,  // 0: frogstats.uptime.alerts.v1.BacktestRequest.conditions:type_name -> frogstats.uptime.alerts.v1.Conditions
-	8,  // 1: frogstats.uptime.alerts.v1.BacktestRequest.start_date:type_name -> google.protobuf.Timestamp
-	8,  // 2: frogstats.uptime.alerts.v1.BacktestRequest.end_date:type_name -> google.protobuf.Timestamp
-	8,  // 3: frogstats.uptime.alerts.v1.BacktestResponse.start_date:type_name -> google.protobuf.Timestamp
-	8,  // 4: frogstats.uptime.alerts.v1.BacktestResponse.end_date:type_name -> google.protobuf.Timestamp
-	8,  // 5: frogstats.uptime.alerts.v1.BacktestResponse.first_check:type_name -> google.protobuf.Timestamp
-	2,  // 6: frogstats.uptime.alerts.v1.BacktestResponse.unknown:type_name -> frogstats.uptime.alerts.v1.BacktestStretch
-	3,  // 7: frogstats.uptime.alerts.v1.BacktestResponse.proposed:type_name -> frogstats.uptime.alerts.v1.BacktestOutcome
-	5,  // 8: frogstats.uptime.alerts.v1.BacktestResponse.present:type_name -> frogstats.uptime.alerts.v1.BacktestComparison
-	8,  // 9: frogstats.uptime.alerts.v1.BacktestStretch.start:type_name -> google.protobuf.Timestamp
-	8,  // 10: frogstats.uptime.alerts.v1.BacktestStretch.end:type_name -> google.protobuf.Timestamp
-	4,  // 11: frogstats.uptime.alerts.v1.BacktestOutcome.firings:type_name -> frogstats.uptime.alerts.v1.BacktestFiring
-	8,  // 12: frogstats.uptime.alerts.v1.BacktestFiring.triggered_at:type_name -> google.protobuf.Timestamp
-	8,  // 13: frogstats.uptime.alerts.v1.BacktestFiring.resolved_at:type_name -> google.protobuf.Timestamp
-	9,  // 14: frogstats.uptime.alerts.v1.BacktestFiring.alert_data:type_name -> google.protobuf.Struct
-	7,  // 15: frogstats.uptime.alerts.v1.BacktestComparison.conditions:type_name -> frogstats.uptime.alerts.v1.Conditions
-	3,  // 16: frogstats.uptime.alerts.v1.BacktestComparison.outcome:type_name -> frogstats.uptime.alerts.v1.BacktestOutcome
-	6,  // 17: frogstats.uptime.alerts.v1.BacktestComparison.difference:type_name -> frogstats.uptime.alerts.v1.BacktestDifference
-	0,  // 18: frogstats.uptime.alerts.v1.BacktestsService.Backtest:input_type -> frogstats.uptime.alerts.v1.BacktestRequest
-	1,  // 19: frogstats.uptime.alerts.v1.BacktestsService.Backtest:output_type -> frogstats.uptime.alerts.v1.BacktestResponse
-	19, // [19:20] is the sub-list for method output_type
-	18, // [18:19] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	8,  // 0: frogstats.uptime.alerts.v1.BacktestRequest.conditions:type_name -> frogstats.uptime.alerts.v1.Conditions
+	9,  // 1: frogstats.uptime.alerts.v1.BacktestRequest.start_date:type_name -> google.protobuf.Timestamp
+	9,  // 2: frogstats.uptime.alerts.v1.BacktestRequest.end_date:type_name -> google.protobuf.Timestamp
+	1,  // 3: frogstats.uptime.alerts.v1.BacktestRequest.maintenance_window:type_name -> frogstats.uptime.alerts.v1.BacktestWindow
+	9,  // 4: frogstats.uptime.alerts.v1.BacktestWindow.starts_at:type_name -> google.protobuf.Timestamp
+	9,  // 5: frogstats.uptime.alerts.v1.BacktestWindow.ends_at:type_name -> google.protobuf.Timestamp
+	9,  // 6: frogstats.uptime.alerts.v1.BacktestResponse.start_date:type_name -> google.protobuf.Timestamp
+	9,  // 7: frogstats.uptime.alerts.v1.BacktestResponse.end_date:type_name -> google.protobuf.Timestamp
+	9,  // 8: frogstats.uptime.alerts.v1.BacktestResponse.first_check:type_name -> google.protobuf.Timestamp
+	3,  // 9: frogstats.uptime.alerts.v1.BacktestResponse.unknown:type_name -> frogstats.uptime.alerts.v1.BacktestStretch
+	4,  // 10: frogstats.uptime.alerts.v1.BacktestResponse.proposed:type_name -> frogstats.uptime.alerts.v1.BacktestOutcome
+	6,  // 11: frogstats.uptime.alerts.v1.BacktestResponse.present:type_name -> frogstats.uptime.alerts.v1.BacktestComparison
+	3,  // 12: frogstats.uptime.alerts.v1.BacktestResponse.maintenance:type_name -> frogstats.uptime.alerts.v1.BacktestStretch
+	9,  // 13: frogstats.uptime.alerts.v1.BacktestStretch.start:type_name -> google.protobuf.Timestamp
+	9,  // 14: frogstats.uptime.alerts.v1.BacktestStretch.end:type_name -> google.protobuf.Timestamp
+	5,  // 15: frogstats.uptime.alerts.v1.BacktestOutcome.firings:type_name -> frogstats.uptime.alerts.v1.BacktestFiring
+	9,  // 16: frogstats.uptime.alerts.v1.BacktestFiring.triggered_at:type_name -> google.protobuf.Timestamp
+	9,  // 17: frogstats.uptime.alerts.v1.BacktestFiring.resolved_at:type_name -> google.protobuf.Timestamp
+	10, // 18: frogstats.uptime.alerts.v1.BacktestFiring.alert_data:type_name -> google.protobuf.Struct
+	8,  // 19: frogstats.uptime.alerts.v1.BacktestComparison.conditions:type_name -> frogstats.uptime.alerts.v1.Conditions
+	4,  // 20: frogstats.uptime.alerts.v1.BacktestComparison.outcome:type_name -> frogstats.uptime.alerts.v1.BacktestOutcome
+	7,  // 21: frogstats.uptime.alerts.v1.BacktestComparison.difference:type_name -> frogstats.uptime.alerts.v1.BacktestDifference
+	0,  // 22: frogstats.uptime.alerts.v1.BacktestsService.Backtest:input_type -> frogstats.uptime.alerts.v1.BacktestRequest
+	2,  // 23: frogstats.uptime.alerts.v1.BacktestsService.Backtest:output_type -> frogstats.uptime.alerts.v1.BacktestResponse
+	23, // [23:24] is the sub-list for method output_type
+	22, // [22:23] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_alerts_v1_backtest_proto_init() }
@@ -765,15 +938,16 @@ func file_frogstats_uptime_alerts_v1_backtest_proto_init() {
 	file_frogstats_uptime_alerts_v1_alerts_proto_init()
 	file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[0].OneofWrappers = []any{}
 	file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[1].OneofWrappers = []any{}
-	file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[3].OneofWrappers = []any{}
-	file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[6].OneofWrappers = []any{}
+	file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[2].OneofWrappers = []any{}
+	file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[4].OneofWrappers = []any{}
+	file_frogstats_uptime_alerts_v1_backtest_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_frogstats_uptime_alerts_v1_backtest_proto_rawDesc), len(file_frogstats_uptime_alerts_v1_backtest_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

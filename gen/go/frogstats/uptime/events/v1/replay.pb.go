@@ -40,7 +40,11 @@ type ReplayFeedRequest struct {
 	// Consecutive target faults that confirm an outage, in place of the monitor's own.
 	ConfirmDown *uint32 `protobuf:"varint,6,opt,name=confirm_down,json=confirmDown,proto3,oneof" json:"confirm_down,omitempty"`
 	// Consecutive successes that confirm its end, in place of the monitor's own.
-	ConfirmUp     *uint32 `protobuf:"varint,7,opt,name=confirm_up,json=confirmUp,proto3,oneof" json:"confirm_up,omitempty"`
+	ConfirmUp *uint32 `protobuf:"varint,7,opt,name=confirm_up,json=confirmUp,proto3,oneof" json:"confirm_up,omitempty"`
+	// How many regions make the monitor down, in place of its own: "any", "majority", "all" or a number.
+	Quorum *string `protobuf:"bytes,8,opt,name=quorum,proto3,oneof" json:"quorum,omitempty"`
+	// Maintenance windows as if there were those too.
+	Windows       []*ReplayWindow `protobuf:"bytes,9,rep,name=windows,proto3" json:"windows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -124,6 +128,166 @@ func (x *ReplayFeedRequest) GetConfirmUp() uint32 {
 	return 0
 }
 
+func (x *ReplayFeedRequest) GetQuorum() string {
+	if x != nil && x.Quorum != nil {
+		return *x.Quorum
+	}
+	return ""
+}
+
+func (x *ReplayFeedRequest) GetWindows() []*ReplayWindow {
+	if x != nil {
+		return x.Windows
+	}
+	return nil
+}
+
+// ReplayWindow is a maintenance window that there is not. It holds for the whole range.
+type ReplayWindow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// First start.
+	StartsAt *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=starts_at,json=startsAt,proto3" json:"starts_at,omitempty"`
+	// End of a window that comes once.
+	EndsAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=ends_at,json=endsAt,proto3" json:"ends_at,omitempty"`
+	// RRULE, or empty.
+	Rrule string `protobuf:"bytes,3,opt,name=rrule,proto3" json:"rrule,omitempty"`
+	// Cron expression, or empty.
+	Cron string `protobuf:"bytes,4,opt,name=cron,proto3" json:"cron,omitempty"`
+	// IANA time zone; empty means UTC.
+	Timezone string `protobuf:"bytes,5,opt,name=timezone,proto3" json:"timezone,omitempty"`
+	// Length of each occurrence that comes again in seconds.
+	DurationSeconds int64 `protobuf:"varint,6,opt,name=duration_seconds,json=durationSeconds,proto3" json:"duration_seconds,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ReplayWindow) Reset() {
+	*x = ReplayWindow{}
+	mi := &file_frogstats_uptime_events_v1_replay_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplayWindow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplayWindow) ProtoMessage() {}
+
+func (x *ReplayWindow) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_events_v1_replay_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplayWindow.ProtoReflect.Descriptor instead.
+func (*ReplayWindow) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_events_v1_replay_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ReplayWindow) GetStartsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartsAt
+	}
+	return nil
+}
+
+func (x *ReplayWindow) GetEndsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndsAt
+	}
+	return nil
+}
+
+func (x *ReplayWindow) GetRrule() string {
+	if x != nil {
+		return x.Rrule
+	}
+	return ""
+}
+
+func (x *ReplayWindow) GetCron() string {
+	if x != nil {
+		return x.Cron
+	}
+	return ""
+}
+
+func (x *ReplayWindow) GetTimezone() string {
+	if x != nil {
+		return x.Timezone
+	}
+	return ""
+}
+
+func (x *ReplayWindow) GetDurationSeconds() int64 {
+	if x != nil {
+		return x.DurationSeconds
+	}
+	return 0
+}
+
+// ReplayStretch is a stretch of time.
+type ReplayStretch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// First moment.
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// First moment after it.
+	End           *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplayStretch) Reset() {
+	*x = ReplayStretch{}
+	mi := &file_frogstats_uptime_events_v1_replay_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplayStretch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplayStretch) ProtoMessage() {}
+
+func (x *ReplayStretch) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_events_v1_replay_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplayStretch.ProtoReflect.Descriptor instead.
+func (*ReplayStretch) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_events_v1_replay_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ReplayStretch) GetStart() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *ReplayStretch) GetEnd() *timestamppb.Timestamp {
+	if x != nil {
+		return x.End
+	}
+	return nil
+}
+
 // ReplayFeedResponse is a run of entries.
 type ReplayFeedResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -132,14 +296,17 @@ type ReplayFeedResponse struct {
 	// What asking would have answered meanwhile, in order.
 	Samples []*ReplaySample `protobuf:"bytes,2,rep,name=samples,proto3" json:"samples,omitempty"`
 	// In the last response.
-	Summary       *ReplaySummary `protobuf:"bytes,3,opt,name=summary,proto3" json:"summary,omitempty"`
+	Summary *ReplaySummary `protobuf:"bytes,3,opt,name=summary,proto3" json:"summary,omitempty"`
+	// In the first response, which has nothing else: when the monitor was in maintenance, in order, neither overlapping nor touching;
+	// those at the ends whole.
+	Maintenance   []*ReplayStretch `protobuf:"bytes,4,rep,name=maintenance,proto3" json:"maintenance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReplayFeedResponse) Reset() {
 	*x = ReplayFeedResponse{}
-	mi := &file_frogstats_uptime_events_v1_replay_proto_msgTypes[1]
+	mi := &file_frogstats_uptime_events_v1_replay_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -151,7 +318,7 @@ func (x *ReplayFeedResponse) String() string {
 func (*ReplayFeedResponse) ProtoMessage() {}
 
 func (x *ReplayFeedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_events_v1_replay_proto_msgTypes[1]
+	mi := &file_frogstats_uptime_events_v1_replay_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -164,7 +331,7 @@ func (x *ReplayFeedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayFeedResponse.ProtoReflect.Descriptor instead.
 func (*ReplayFeedResponse) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_events_v1_replay_proto_rawDescGZIP(), []int{1}
+	return file_frogstats_uptime_events_v1_replay_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ReplayFeedResponse) GetEntries() []*FeedEntry {
@@ -188,6 +355,13 @@ func (x *ReplayFeedResponse) GetSummary() *ReplaySummary {
 	return nil
 }
 
+func (x *ReplayFeedResponse) GetMaintenance() []*ReplayStretch {
+	if x != nil {
+		return x.Maintenance
+	}
+	return nil
+}
+
 // ReplaySample is what asking for a monitor's status would have answered.
 type ReplaySample struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -203,7 +377,7 @@ type ReplaySample struct {
 
 func (x *ReplaySample) Reset() {
 	*x = ReplaySample{}
-	mi := &file_frogstats_uptime_events_v1_replay_proto_msgTypes[2]
+	mi := &file_frogstats_uptime_events_v1_replay_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -215,7 +389,7 @@ func (x *ReplaySample) String() string {
 func (*ReplaySample) ProtoMessage() {}
 
 func (x *ReplaySample) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_events_v1_replay_proto_msgTypes[2]
+	mi := &file_frogstats_uptime_events_v1_replay_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -228,7 +402,7 @@ func (x *ReplaySample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplaySample.ProtoReflect.Descriptor instead.
 func (*ReplaySample) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_events_v1_replay_proto_rawDescGZIP(), []int{2}
+	return file_frogstats_uptime_events_v1_replay_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ReplaySample) GetAfter() uint32 {
@@ -265,7 +439,7 @@ type ReplaySummary struct {
 	UnknownSeconds float64 `protobuf:"fixed64,4,opt,name=unknown_seconds,json=unknownSeconds,proto3" json:"unknown_seconds,omitempty"`
 	// Seconds paused.
 	PausedSeconds float64 `protobuf:"fixed64,5,opt,name=paused_seconds,json=pausedSeconds,proto3" json:"paused_seconds,omitempty"`
-	// Seconds of maintenance.
+	// Seconds of maintenance, known or not.
 	MaintenanceSeconds float64 `protobuf:"fixed64,6,opt,name=maintenance_seconds,json=maintenanceSeconds,proto3" json:"maintenance_seconds,omitempty"`
 	// The longest stretches that are not known, paused ones included, oldest first, at most 100.
 	Unknown []*StateInterval `protobuf:"bytes,7,rep,name=unknown,proto3" json:"unknown,omitempty"`
@@ -277,7 +451,7 @@ type ReplaySummary struct {
 
 func (x *ReplaySummary) Reset() {
 	*x = ReplaySummary{}
-	mi := &file_frogstats_uptime_events_v1_replay_proto_msgTypes[3]
+	mi := &file_frogstats_uptime_events_v1_replay_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -289,7 +463,7 @@ func (x *ReplaySummary) String() string {
 func (*ReplaySummary) ProtoMessage() {}
 
 func (x *ReplaySummary) ProtoReflect() protoreflect.Message {
-	mi := &file_frogstats_uptime_events_v1_replay_proto_msgTypes[3]
+	mi := &file_frogstats_uptime_events_v1_replay_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -302,7 +476,7 @@ func (x *ReplaySummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplaySummary.ProtoReflect.Descriptor instead.
 func (*ReplaySummary) Descriptor() ([]byte, []int) {
-	return file_frogstats_uptime_events_v1_replay_proto_rawDescGZIP(), []int{3}
+	return file_frogstats_uptime_events_v1_replay_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ReplaySummary) GetChecks() uint32 {
@@ -365,7 +539,7 @@ var File_frogstats_uptime_events_v1_replay_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_events_v1_replay_proto_rawDesc = "" +
 	"\n" +
-	"'frogstats/uptime/events/v1/replay.proto\x12\x1afrogstats.uptime.events.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a'frogstats/uptime/events/v1/events.proto\x1a%frogstats/uptime/events/v1/feed.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfb\x02\n" +
+	"'frogstats/uptime/events/v1/replay.proto\x12\x1afrogstats.uptime.events.v1\x1a\x1bbuf/validate/validate.proto\x1a'frogstats/uptime/access/v1/access.proto\x1a'frogstats/uptime/events/v1/events.proto\x1a%frogstats/uptime/events/v1/feed.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x04\n" +
 	"\x11ReplayFeedRequest\x120\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x0eorganizationId\x12\x1d\n" +
 	"\n" +
@@ -375,13 +549,27 @@ const file_frogstats_uptime_events_v1_replay_proto_rawDesc = "" +
 	"\rsample_uptime\x18\x05 \x01(\bR\fsampleUptime\x121\n" +
 	"\fconfirm_down\x18\x06 \x01(\rB\t\xbaH\x06*\x04\x18d(\x01H\x00R\vconfirmDown\x88\x01\x01\x12-\n" +
 	"\n" +
-	"confirm_up\x18\a \x01(\rB\t\xbaH\x06*\x04\x18d(\x01H\x01R\tconfirmUp\x88\x01\x01B\x0f\n" +
+	"confirm_up\x18\a \x01(\rB\t\xbaH\x06*\x04\x18d(\x01H\x01R\tconfirmUp\x88\x01\x01\x12D\n" +
+	"\x06quorum\x18\b \x01(\tB'\xbaH$r\"2 ^(any|majority|all|[1-9][0-9]?)$H\x02R\x06quorum\x88\x01\x01\x12L\n" +
+	"\awindows\x18\t \x03(\v2(.frogstats.uptime.events.v1.ReplayWindowB\b\xbaH\x05\x92\x01\x02\x10\x10R\awindowsB\x0f\n" +
 	"\r_confirm_downB\r\n" +
-	"\v_confirm_up\"\xde\x01\n" +
+	"\v_confirm_upB\t\n" +
+	"\a_quorum\"\x92\x02\n" +
+	"\fReplayWindow\x12?\n" +
+	"\tstarts_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\bstartsAt\x123\n" +
+	"\aends_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x06endsAt\x12\x1e\n" +
+	"\x05rrule\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\x04R\x05rrule\x12\x1c\n" +
+	"\x04cron\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x04cron\x12#\n" +
+	"\btimezone\x18\x05 \x01(\tB\a\xbaH\x04r\x02(@R\btimezone\x12)\n" +
+	"\x10duration_seconds\x18\x06 \x01(\x03R\x0fdurationSeconds\"o\n" +
+	"\rReplayStretch\x120\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
+	"\x03end\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\"\xab\x02\n" +
 	"\x12ReplayFeedResponse\x12?\n" +
 	"\aentries\x18\x01 \x03(\v2%.frogstats.uptime.events.v1.FeedEntryR\aentries\x12B\n" +
 	"\asamples\x18\x02 \x03(\v2(.frogstats.uptime.events.v1.ReplaySampleR\asamples\x12C\n" +
-	"\asummary\x18\x03 \x01(\v2).frogstats.uptime.events.v1.ReplaySummaryR\asummary\"\xa3\x01\n" +
+	"\asummary\x18\x03 \x01(\v2).frogstats.uptime.events.v1.ReplaySummaryR\asummary\x12K\n" +
+	"\vmaintenance\x18\x04 \x03(\v2).frogstats.uptime.events.v1.ReplayStretchR\vmaintenance\"\xa3\x01\n" +
 	"\fReplaySample\x12\x14\n" +
 	"\x05after\x18\x01 \x01(\rR\x05after\x12*\n" +
 	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x127\n" +
@@ -413,32 +601,40 @@ func file_frogstats_uptime_events_v1_replay_proto_rawDescGZIP() []byte {
 	return file_frogstats_uptime_events_v1_replay_proto_rawDescData
 }
 
-var file_frogstats_uptime_events_v1_replay_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_frogstats_uptime_events_v1_replay_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_frogstats_uptime_events_v1_replay_proto_goTypes = []any{
 	(*ReplayFeedRequest)(nil),     // 0: frogstats.uptime.events.v1.ReplayFeedRequest
-	(*ReplayFeedResponse)(nil),    // 1: frogstats.uptime.events.v1.ReplayFeedResponse
-	(*ReplaySample)(nil),          // 2: frogstats.uptime.events.v1.ReplaySample
-	(*ReplaySummary)(nil),         // 3: frogstats.uptime.events.v1.ReplaySummary
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
-	(*FeedEntry)(nil),             // 5: frogstats.uptime.events.v1.FeedEntry
-	(*StateInterval)(nil),         // 6: frogstats.uptime.events.v1.StateInterval
+	(*ReplayWindow)(nil),          // 1: frogstats.uptime.events.v1.ReplayWindow
+	(*ReplayStretch)(nil),         // 2: frogstats.uptime.events.v1.ReplayStretch
+	(*ReplayFeedResponse)(nil),    // 3: frogstats.uptime.events.v1.ReplayFeedResponse
+	(*ReplaySample)(nil),          // 4: frogstats.uptime.events.v1.ReplaySample
+	(*ReplaySummary)(nil),         // 5: frogstats.uptime.events.v1.ReplaySummary
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*FeedEntry)(nil),             // 7: frogstats.uptime.events.v1.FeedEntry
+	(*StateInterval)(nil),         // 8: frogstats.uptime.events.v1.StateInterval
 }
 var file_frogstats_uptime_events_v1_replay_proto_depIdxs = []int32{
-	4, // 0: frogstats.uptime.events.v1.ReplayFeedRequest.start:type_name -> google.protobuf.Timestamp
-	4, // 1: frogstats.uptime.events.v1.ReplayFeedRequest.end:type_name -> google.protobuf.Timestamp
-	5, // 2: frogstats.uptime.events.v1.ReplayFeedResponse.entries:type_name -> frogstats.uptime.events.v1.FeedEntry
-	2, // 3: frogstats.uptime.events.v1.ReplayFeedResponse.samples:type_name -> frogstats.uptime.events.v1.ReplaySample
-	3, // 4: frogstats.uptime.events.v1.ReplayFeedResponse.summary:type_name -> frogstats.uptime.events.v1.ReplaySummary
-	4, // 5: frogstats.uptime.events.v1.ReplaySample.at:type_name -> google.protobuf.Timestamp
-	4, // 6: frogstats.uptime.events.v1.ReplaySummary.first_check:type_name -> google.protobuf.Timestamp
-	6, // 7: frogstats.uptime.events.v1.ReplaySummary.unknown:type_name -> frogstats.uptime.events.v1.StateInterval
-	0, // 8: frogstats.uptime.events.v1.ReplayService.ReplayFeed:input_type -> frogstats.uptime.events.v1.ReplayFeedRequest
-	1, // 9: frogstats.uptime.events.v1.ReplayService.ReplayFeed:output_type -> frogstats.uptime.events.v1.ReplayFeedResponse
-	9, // [9:10] is the sub-list for method output_type
-	8, // [8:9] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	6,  // 0: frogstats.uptime.events.v1.ReplayFeedRequest.start:type_name -> google.protobuf.Timestamp
+	6,  // 1: frogstats.uptime.events.v1.ReplayFeedRequest.end:type_name -> google.protobuf.Timestamp
+	1,  // 2: frogstats.uptime.events.v1.ReplayFeedRequest.windows:type_name -> frogstats.uptime.events.v1.ReplayWindow
+	6,  // 3: frogstats.uptime.events.v1.ReplayWindow.starts_at:type_name -> google.protobuf.Timestamp
+	6,  // 4: frogstats.uptime.events.v1.ReplayWindow.ends_at:type_name -> google.protobuf.Timestamp
+	6,  // 5: frogstats.uptime.events.v1.ReplayStretch.start:type_name -> google.protobuf.Timestamp
+	6,  // 6: frogstats.uptime.events.v1.ReplayStretch.end:type_name -> google.protobuf.Timestamp
+	7,  // 7: frogstats.uptime.events.v1.ReplayFeedResponse.entries:type_name -> frogstats.uptime.events.v1.FeedEntry
+	4,  // 8: frogstats.uptime.events.v1.ReplayFeedResponse.samples:type_name -> frogstats.uptime.events.v1.ReplaySample
+	5,  // 9: frogstats.uptime.events.v1.ReplayFeedResponse.summary:type_name -> frogstats.uptime.events.v1.ReplaySummary
+	2,  // 10: frogstats.uptime.events.v1.ReplayFeedResponse.maintenance:type_name -> frogstats.uptime.events.v1.ReplayStretch
+	6,  // 11: frogstats.uptime.events.v1.ReplaySample.at:type_name -> google.protobuf.Timestamp
+	6,  // 12: frogstats.uptime.events.v1.ReplaySummary.first_check:type_name -> google.protobuf.Timestamp
+	8,  // 13: frogstats.uptime.events.v1.ReplaySummary.unknown:type_name -> frogstats.uptime.events.v1.StateInterval
+	0,  // 14: frogstats.uptime.events.v1.ReplayService.ReplayFeed:input_type -> frogstats.uptime.events.v1.ReplayFeedRequest
+	3,  // 15: frogstats.uptime.events.v1.ReplayService.ReplayFeed:output_type -> frogstats.uptime.events.v1.ReplayFeedResponse
+	15, // [15:16] is the sub-list for method output_type
+	14, // [14:15] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_events_v1_replay_proto_init() }
@@ -449,14 +645,14 @@ func file_frogstats_uptime_events_v1_replay_proto_init() {
 	file_frogstats_uptime_events_v1_events_proto_init()
 	file_frogstats_uptime_events_v1_feed_proto_init()
 	file_frogstats_uptime_events_v1_replay_proto_msgTypes[0].OneofWrappers = []any{}
-	file_frogstats_uptime_events_v1_replay_proto_msgTypes[2].OneofWrappers = []any{}
+	file_frogstats_uptime_events_v1_replay_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_frogstats_uptime_events_v1_replay_proto_rawDesc), len(file_frogstats_uptime_events_v1_replay_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
