@@ -85,7 +85,7 @@ func TestOutagesHaveEvidence(t *testing.T) {
 	t.Cleanup(func() { _ = names.Close() })
 	names.SetTTL(1)
 	names.Set("shop.test", faulttest.Records, "127.0.0.1")
-	s := start(t, trusting, moreEnv("FROGUP_SECOND_RESOLVER=none"))
+	s := start(t, trusting)
 	const token, password = "t0ken-in-the-query-0815", "passw0rd-0815"
 	closing, failing := newSite(t, nil), newSite(t, nil)
 	quick := obj{"retry_interval_seconds": 1}

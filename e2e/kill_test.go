@@ -237,8 +237,8 @@ func (s *server) quiet(limit time.Duration) {
 	s.t.Helper()
 	quiet := 0
 	eventually(s.t, limit, "every message to be delivered", func() error {
-		left := want[struct{ Deliveries []obj }](s, 200, s.do("GET", "/api/uptime/deliveries?state=pending", nil)).Deliveries
-		open := want[struct{ Incidents []incident }](s, 200, s.do("GET", "/api/uptime/incidents?status=open", nil)).Incidents
+		left := want[struct{ Deliveries []obj }](s, 200, s.do("GET", "/api/uptime/deliveries?state=pending&limit=1000", nil)).Deliveries
+		open := want[struct{ Incidents []incident }](s, 200, s.do("GET", "/api/uptime/incidents?status=open&limit=1000", nil)).Incidents
 		if len(left) > 0 || len(open) > 0 {
 			quiet = 0
 			return fmt.Errorf("%d messages are pending, %d incidents open", len(left), len(open))
