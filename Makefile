@@ -28,7 +28,7 @@ TESTFLAGS ?=
 
 .PHONY: help
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
 run: build ## build and start the whole product on LISTEN, its data in DATA
@@ -116,6 +116,14 @@ bench-engine: build
 bench-fleet: build
 	$(GO) run ./bench/fleet $(FLEET)
 
+# A folder of 10,000 monitors with a year behind them, and what a browser makes of it.
+YEAR ?= /tmp/frogup-year
+
+.PHONY: bench-client
+bench-client: build client/node_modules/.package-lock.json
+	@test -d $(YEAR)/data || $(GO) run ./bench/year -dir $(YEAR)
+	cd client && FROGUP_YEAR=$(YEAR) FROGUP_BINARY=$(CURDIR)/bin/frogup npm run --silent scale
+
 .PHONY: bench-go
 bench-go: engines
 	@dirs=$$(grep -rl --include='*_test.go' '^func Benchmark' cmd bench e2e internal services 2>/dev/null | xargs -r dirname | sort -u | sed 's|^|./|'); \
@@ -154,7 +162,12 @@ client: client/node_modules/.package-lock.json ## build the web client of client
 
 .PHONY: client-test
 client-test: client/node_modules/.package-lock.json ## check the client's types, run its tests, and the product in a browser where Chromium is
-	cd client && npm run --silent types && npm test --silent && npm run --silent e2e
+	cd client && npm run --silent types && npm test --silent
+	$(MAKE) client-e2e
+
+.PHONY: client-e2e
+client-e2e: build client/node_modules/.package-lock.json ## go through the product in a browser; without Chromium it is skipped, unless FROGUP_TEST_REQUIRE is 1
+	cd client && FROGUP_BINARY=$(CURDIR)/bin/frogup npm run --silent e2e
 
 .PHONY: check
 check: check-go check-proto check-client ## what CI checks beside the tests: vet, law, format, tidy, generated code

@@ -27,6 +27,12 @@ import (
 
 const apiKey = "fleet-benchmark-key-0123456789"
 
+// OwnerEmail and OwnerPassword are those of the owner that a server here is set up with.
+const (
+	OwnerEmail    = "bench@example.com"
+	OwnerPassword = "a-benchmark-password"
+)
+
 // Server is the frogup that is measured.
 type Server struct {
 	Pid int
@@ -66,7 +72,7 @@ func start(ctx context.Context, binary, dir string, cpu int) (*Server, error) {
 		return nil, fmt.Errorf("pipe: %w", err)
 	}
 	options := control.Options{CPU: cpu, Stdout: write, Stderr: logFile, Env: []string{
-		"FROGUP_ADMIN_EMAIL=bench@example.com", "FROGUP_ADMIN_PASSWORD=a-benchmark-password", "FROGUP_ADMIN_API_KEY=" + apiKey,
+		"FROGUP_ADMIN_EMAIL=" + OwnerEmail, "FROGUP_ADMIN_PASSWORD=" + OwnerPassword, "FROGUP_ADMIN_API_KEY=" + apiKey,
 	}}
 	s := &Server{dir: dir}
 	s.child, err = control.Start(ctx, options, binary, "serve", "--data", filepath.Join(dir, dataFolder), "--listen", "127.0.0.1:0")
@@ -86,6 +92,19 @@ func start(ctx context.Context, binary, dir string, cpu int) (*Server, error) {
 	_ = s.child.Wait()
 	log, _ := os.ReadFile(logFile.Name())
 	return nil, fmt.Errorf("%s did not start: %s", binary, log)
+}
+
+// Open starts binary on all processors with its data in a folder that stays: in data inside dir.
+func Open(ctx context.Context, binary, dir string) (*Server, error) {
+	return start(ctx, binary, dir, control.AnyCPU)
+}
+
+// End ends the server and leaves its folder.
+func (s *Server) End() error { return s.end() }
+
+// Call sends a request as the owner's API key and reads the answer's JSON.
+func (s *Server) Call(ctx context.Context, method, path string, body, answer any) error {
+	return s.call(ctx, method, path, body, answer)
 }
 
 // Stop ends the server and removes its folder, unless it ended badly.

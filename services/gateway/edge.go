@@ -63,6 +63,7 @@ func (g *Gateway) dispatch(w http.ResponseWriter, r *http.Request) {
 		defer cancel()
 	}
 	if rt.serve != nil {
+		q.params = params
 		w.Header().Set("Cache-Control", "no-store")
 		rt.serve(w, r.WithContext(ctx))
 		return

@@ -54,6 +54,8 @@ type backend struct {
 	fail     map[string]error // by method
 	feed     chan *eventsv1.ReadFeedResponse
 	audit    map[string][]*auditv1.AuditEntry
+	uptime   *eventsv1.Uptime
+	stats    *eventsv1.Stats
 }
 
 func newBackend() *backend {
@@ -128,7 +130,10 @@ func (b *backend) conns(t testing.TB, opts ...rpctest.Option) map[string]grpc.Cl
 			accountsv1.RegisterAuthServiceServer(r, &fakeAuth{b: b})
 			accountsv1.RegisterOrganizationsServiceServer(r, &fakeOrganizations{b: b})
 		}),
-		"monitors": conn("monitors", func(r grpc.ServiceRegistrar) { monitorsv1.RegisterMonitorsServiceServer(r, &fakeMonitors{b: b}) }),
+		"monitors": conn("monitors", func(r grpc.ServiceRegistrar) {
+			monitorsv1.RegisterMonitorsServiceServer(r, &fakeMonitors{b: b})
+			monitorsv1.RegisterBadgesServiceServer(r, &fakeBadges{b: b})
+		}),
 		"events": conn("events", func(r grpc.ServiceRegistrar) {
 			eventsv1.RegisterEventsServiceServer(r, &fakeEvents{b: b})
 			eventsv1.RegisterFeedServiceServer(r, &fakeFeed{b: b})
@@ -307,6 +312,30 @@ type fakeEvents struct {
 
 func (f *fakeEvents) ListEvents(ctx context.Context, req *eventsv1.ListEventsRequest) (*eventsv1.ListEventsResponse, error) {
 	return &eventsv1.ListEventsResponse{Pagination: &eventsv1.Pagination{Limit: 100}}, f.b.note(ctx, "ListEvents", req)
+}
+
+func (f *fakeEvents) GetUptime(ctx context.Context, req *eventsv1.GetUptimeRequest) (*eventsv1.Uptime, error) {
+	return f.b.uptime, f.b.note(ctx, "GetUptime", req)
+}
+
+func (f *fakeEvents) GetStats(ctx context.Context, req *eventsv1.GetStatsRequest) (*eventsv1.Stats, error) {
+	return f.b.stats, f.b.note(ctx, "GetStats", req)
+}
+
+// fakeBadges know one token, of monitor 7.
+type fakeBadges struct {
+	monitorsv1.UnimplementedBadgesServiceServer
+	b *backend
+}
+
+func (f *fakeBadges) ResolveBadge(ctx context.Context, req *monitorsv1.ResolveBadgeRequest) (*monitorsv1.ResolveBadgeResponse, error) {
+	if err := f.b.note(ctx, "ResolveBadge", req); err != nil {
+		return nil, err
+	}
+	if req.GetToken() != badgeOf7 {
+		return nil, fault.NotFound("no badge")
+	}
+	return &monitorsv1.ResolveBadgeResponse{OrganizationId: orgID, MonitorId: 7}, nil
 }
 
 type fakeFeed struct {

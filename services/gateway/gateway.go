@@ -162,6 +162,7 @@ func (g *Gateway) addOwn() error {
 		{"/api/docs/{file}", true, false, docs.file},
 		{"/api/uptime/audit", false, false, g.audit},
 		{"/api/uptime/stream", false, true, g.stream},
+		{"/api/uptime/badges/{token}/{file}", true, false, newBadges(g).serve},
 	}
 	for _, o := range own {
 		rt := &route{verb: http.MethodGet, public: o.public, stream: o.stream, timeout: callTimeout, serve: o.serve}

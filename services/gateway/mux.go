@@ -44,6 +44,8 @@ func surface() []exposed {
 	accounts := accountsv1.File_frogstats_uptime_accounts_v1_accounts_proto.Services()
 	monitors := monitorsv1.File_frogstats_uptime_monitors_v1_monitors_proto.Services()
 	windows := monitorsv1.File_frogstats_uptime_monitors_v1_maintenance_proto.Services()
+	resources := monitorsv1.File_frogstats_uptime_monitors_v1_resources_proto.Services()
+	badges := monitorsv1.File_frogstats_uptime_monitors_v1_badges_proto.Services()
 	events := eventsv1.File_frogstats_uptime_events_v1_events_proto.Services()
 	alerts := alertsv1.File_frogstats_uptime_alerts_v1_alerts_proto.Services()
 	channels := alertsv1.File_frogstats_uptime_alerts_v1_channel_proto.Services()
@@ -56,6 +58,8 @@ func surface() []exposed {
 		{"accounts", accounts.ByName("OrganizationsService"), register(accountsv1.NewOrganizationsServiceClient, accountsv1.RegisterOrganizationsServiceHandlerClient)},
 		{"monitors", monitors.ByName("MonitorsService"), register(monitorsv1.NewMonitorsServiceClient, monitorsv1.RegisterMonitorsServiceHandlerClient)},
 		{"monitors", windows.ByName("MaintenanceService"), register(monitorsv1.NewMaintenanceServiceClient, monitorsv1.RegisterMaintenanceServiceHandlerClient)},
+		{"monitors", resources.ByName("ResourcesService"), register(monitorsv1.NewResourcesServiceClient, monitorsv1.RegisterResourcesServiceHandlerClient)},
+		{"monitors", badges.ByName("BadgesService"), register(monitorsv1.NewBadgesServiceClient, monitorsv1.RegisterBadgesServiceHandlerClient)},
 		{"events", events.ByName("EventsService"), register(eventsv1.NewEventsServiceClient, eventsv1.RegisterEventsServiceHandlerClient)},
 		{"alerts", alerts.ByName("AlertsService"), register(alertsv1.NewAlertsServiceClient, alertsv1.RegisterAlertsServiceHandlerClient)},
 		{"alerts", alerts.ByName("IncidentsService"), register(alertsv1.NewIncidentsServiceClient, alertsv1.RegisterIncidentsServiceHandlerClient)},

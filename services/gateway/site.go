@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -26,6 +27,8 @@ type asset struct {
 	kind  string
 	tag   string
 	fixed bool // its name changes with its content
+
+	maxAge time.Duration // for which it may be shown without asking again; 0: not at all
 }
 
 // assetsFolder is where Vite puts what it names by its hash.
@@ -120,8 +123,11 @@ func (a *asset) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", a.kind)
 	h.Set("ETag", a.tag)
 	h.Set("Cache-Control", "no-cache")
-	if a.fixed {
+	switch {
+	case a.fixed:
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	case a.maxAge > 0:
+		h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(a.maxAge/time.Second)))
 	}
 	if matches(r.Header.Get("If-None-Match"), a.tag) {
 		h.Del("Content-Type")

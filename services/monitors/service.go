@@ -43,14 +43,16 @@ type Deps struct {
 	CertificateValid time.Duration
 }
 
-// Service implements MonitorsService, AssignmentsService, CatalogService, EnrolmentService, MaintenanceService and AuditService. It has no
-// goroutines but those of Run.
+// Service implements MonitorsService, AssignmentsService, CatalogService, EnrolmentService, MaintenanceService,
+// ResourcesService, BadgesService and AuditService. It has no goroutines but those of Run.
 type Service struct {
 	monitorsv1.UnsafeMonitorsServiceServer
 	monitorsv1.UnsafeAssignmentsServiceServer
 	monitorsv1.UnsafeCatalogServiceServer
 	monitorsv1.UnsafeEnrolmentServiceServer
 	monitorsv1.UnsafeMaintenanceServiceServer
+	monitorsv1.UnsafeResourcesServiceServer
+	monitorsv1.UnsafeBadgesServiceServer
 	auditv1.UnsafeAuditServiceServer
 
 	store        Store
@@ -123,6 +125,8 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	monitorsv1.RegisterCatalogServiceServer(r, s)
 	monitorsv1.RegisterEnrolmentServiceServer(r, s)
 	monitorsv1.RegisterMaintenanceServiceServer(r, s)
+	monitorsv1.RegisterResourcesServiceServer(r, s)
+	monitorsv1.RegisterBadgesServiceServer(r, s)
 	auditv1.RegisterAuditServiceServer(r, s)
 }
 

@@ -18,6 +18,7 @@ type Store interface {
 	Rechecks
 	Enrolments
 	WindowStore
+	Badges
 }
 
 // Configurations are the monitors and what belongs to changing them.
@@ -63,6 +64,7 @@ type Tx interface {
 	Audit(ctx context.Context, r audit.Row) error
 
 	WindowTx
+	BadgeTx
 }
 
 // Fleet is the regions and the probers in them.

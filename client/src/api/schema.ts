@@ -411,6 +411,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/uptime/badges/{token}/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Draws a monitor's badge for whoever has its token.
+         * @description Needs no credentials. `status` is the present state, `uptime` and `response` are over `days`. What is unknown says so, and uptime of time that was not wholly observed says how much was. As `.json` it is what shields.io reads as an endpoint. May be kept for a minute.
+         */
+        get: operations["Edge_Badge"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/uptime/deliveries": {
         parameters: {
             query?: never;
@@ -935,6 +955,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/uptime/monitors/{monitor_id}/badge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the monitor's badge; its token is absent while it has none.
+         * @description Needs the role viewer or above.
+         */
+        get: operations["BadgesService_GetBadge"];
+        put?: never;
+        /**
+         * Gives the monitor a badge under a new token. One that it had is not served any more.
+         * @description Needs the role editor or above.
+         */
+        post: operations["BadgesService_CreateBadge"];
+        /**
+         * Revokes the monitor's token.
+         * @description Needs the role editor or above.
+         */
+        delete: operations["BadgesService_DeleteBadge"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/uptime/monitors/{monitor_id}/buckets": {
         parameters: {
             query?: never;
@@ -1201,6 +1249,26 @@ export interface paths {
         get: operations["MonitorsService_ListRegions"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/uptime/resources:parse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reads resources of Synthetic Open Schema v1 (TcpCheck, HttpCheck, TlsCheck; YAML or JSON) and answers the monitors that they make, and every problem with its place. It stores nothing.
+         * @description Needs the role viewer or above.
+         */
+        post: operations["ResourcesService_ParseResources"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1651,6 +1719,23 @@ export interface components {
             starts_at: string | null;
             /** @description IANA time zone of rrule and cron; absent means UTC. */
             timezone: string | null;
+        };
+        /** @description Badge is a monitor's badge. */
+        Badge: {
+            /**
+             * Format: date-time
+             * @description When the token was made; absent while there is none.
+             */
+            created_at: string | null;
+            /** @description User who made it; absent while there is none, or when a program did. */
+            created_by: string | null;
+            /**
+             * Format: int64
+             * @description Monitor.
+             */
+            monitor_id: number;
+            /** @description What its addresses hold: /api/uptime/badges/{token}/status.svg. Absent while there is none. */
+            token: string | null;
         };
         /**
          * @description Bucket is the width of a statistics bucket.
@@ -3251,6 +3336,29 @@ export interface components {
              */
             total: number;
         };
+        /** @description ParseResourcesResponse says what was read. */
+        ParseResourcesResponse: {
+            /** @description What is wrong, in the order of the text. */
+            problems: components["schemas"]["ResourceProblem"][];
+            /** @description Resources without errors, in the order of the text. */
+            resources: components["schemas"]["ParsedResource"][];
+        };
+        /** @description ParsedResource is one resource. */
+        ParsedResource: {
+            /** @description TcpCheck, HttpCheck or TlsCheck. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description Line of its first field, from 1.
+             */
+            line: number;
+            /** @description The monitor that it makes, to be sent to POST /api/uptime/monitors. What the resource does not say is absent. */
+            monitor: components["schemas"]["Monitor"] | null;
+            /** @description Name, in lower case. */
+            name: string;
+            /** @description What of it the monitor does not have, or has only nearly. */
+            notes: components["schemas"]["ResourceNote"][];
+        };
         /**
          * @description Phase is a stage of a check.
          *     - `dns`: Name resolution.
@@ -3449,6 +3557,38 @@ export interface components {
             since: string | null;
             /** @description State seen from there. */
             status: components["schemas"]["CurrentStatus"] | null;
+        };
+        /** @description ResourceNote is something that a monitor cannot have. */
+        ResourceNote: {
+            /** @description Why, or what takes its place. */
+            message: string;
+            /** @description Where it stands, such as "spec.checks[1]". */
+            path: string;
+        };
+        /** @description ResourceProblem is something wrong with the text. */
+        ResourceProblem: {
+            /**
+             * Format: int32
+             * @description Column in characters, from 1.
+             */
+            column: number;
+            /** @description What to write instead; absent if nothing can be guessed. */
+            hint: string | null;
+            /**
+             * Format: int32
+             * @description Line, from 1.
+             */
+            line: number;
+            /** @description Completes the sentence that path begins. */
+            message: string;
+            /** @description Where it stands, such as "spec.checks[1].value"; empty for a document as a whole. */
+            path: string;
+            /** @description Rule that is broken, such as "unknown-field". */
+            rule: string;
+            /** @description Value as written, shortened; absent if there is none, or it may be a secret. */
+            value: string | null;
+            /** @description Whether the resource is usable all the same. */
+            warning: boolean;
         };
         /** @description ResponseTime summarises successful checks, in milliseconds. Quantiles are within 1 %. */
         ResponseTime: {
@@ -4859,6 +4999,38 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    Edge_Badge: {
+        parameters: {
+            query?: {
+                /** @description Days back, 1 to 366; missing means 30, and 1 for response. */
+                days?: number;
+                /** @description Shape of the picture; missing means flat. */
+                style?: "flat" | "flat-square";
+            };
+            header?: never;
+            path: {
+                /** @description Token of the badge. */
+                token: string;
+                /** @description What, and as what. */
+                file: "status.svg" | "uptime.svg" | "response.svg" | "status.json" | "uptime.json" | "response.json";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The badge. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "image/svg+xml": string;
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     AlertsService_ListDeliveries: {
         parameters: {
             query?: {
@@ -5987,6 +6159,82 @@ export interface operations {
             default: components["responses"]["Error"];
         };
     };
+    BadgesService_GetBadge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Monitor. */
+                monitor_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Badge is a monitor's badge. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Badge"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    BadgesService_CreateBadge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Monitor. */
+                monitor_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description Badge is a monitor's badge. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Badge"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    BadgesService_DeleteBadge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Monitor. */
+                monitor_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; no body. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Error"];
+        };
+    };
     EventsService_ListBuckets: {
         parameters: {
             query?: {
@@ -6434,6 +6682,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListRegionsResponse"];
+                };
+            };
+            default: components["responses"]["Error"];
+        };
+    };
+    ResourcesService_ParseResources: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description YAML or JSON, any number of documents, at most 512 KiB. */
+                    text: string;
+                };
+            };
+        };
+        responses: {
+            /** @description ParseResourcesResponse says what was read. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParseResourcesResponse"];
                 };
             };
             default: components["responses"]["Error"];

@@ -38,6 +38,10 @@ export type Role = Schemas["Role"];
 export type Alert = Schemas["Alert"];
 export type BacktestResponse = Schemas["BacktestResponse"];
 export type BacktestOutcome = Schemas["BacktestOutcome"];
+export type Badge = Schemas["Badge"];
+export type ParsedResources = Schemas["ParseResourcesResponse"];
+export type ParsedResource = Schemas["ParsedResource"];
+export type ResourceProblem = Schemas["ResourceProblem"];
 export type Region = Schemas["Region"];
 
 /** What a change may hold: any part of the whole. */

@@ -206,3 +206,11 @@ func TestOpenAndCloseLeaveNothing(t *testing.T) {
 	}
 	goleak.VerifyNone(t, before)
 }
+
+func (r *replicas) Badge(ctx context.Context, organizationID string, monitorID uint32) (monitors.Badge, error) {
+	return r.next().Badge(ctx, organizationID, monitorID)
+}
+
+func (r *replicas) BadgeOf(ctx context.Context, token string) (monitors.Badge, error) {
+	return r.next().BadgeOf(ctx, token)
+}

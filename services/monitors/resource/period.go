@@ -98,6 +98,12 @@ func parsePeriod(text string, strict bool) (p Period, wrong string) {
 	return p, ""
 }
 
+// ParsePeriod reads a period as assertions write it: with its unit.
+func ParsePeriod(text string) (Period, bool) {
+	p, wrong := parsePeriod(text, true)
+	return p, wrong == ""
+}
+
 // unitWords are ways in which people write units.
 var unitWords = map[string]string{
 	"nanosecond": "ns", "millisecond": "ms", "milli": "ms", "msec": "ms", "second": "s", "sec": "s", "minute": "m", "min": "m",

@@ -48,7 +48,7 @@ func Cases() []Case {
 		{"regions and probers", testFleet},
 		{"sessions of a prober", testSessions},
 		{"a canceled context", testCanceled},
-	}, append(append(enrolmentCases(), windowCases()...), leaseCases()...)...)
+	}, slices.Concat(enrolmentCases(), windowCases(), badgeCases(), leaseCases())...)
 }
 
 // Run tests the stores that open returns, each new and empty and closed when its test ends.

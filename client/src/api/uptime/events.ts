@@ -2,7 +2,9 @@
 import { answer, client } from "../client";
 import type { CheckEvent, ResultStatus, Stats, StatusReport, UptimeBucket } from "../types";
 
-export type StatsRange = "1h" | "24h" | "7d" | "30d" | "90d";
+export type StatsRange = "1h" | "24h" | "7d" | "30d" | "90d" | "1y";
+
+export type BucketWidth = "hour" | "day" | "week";
 
 /** All that is derived from a monitor's results is kept below this key, so that one call makes it stale. */
 export const resultsKey = (id: number) => ["results", id] as const;
@@ -19,8 +21,10 @@ export async function fetchEvents(id: number, statuses: ResultStatus[], pageToke
 }
 
 export function fetchStats(id: number, range: StatsRange, signal?: AbortSignal): Promise<Stats> {
-  const query =
-    range === "1h" ? { hours: 1, bucket: "minute" as const } : range === "90d" ? { hours: 90 * 24, bucket: "day" as const } : { period: range };
+  const query = {
+    "1h": { hours: 1, bucket: "minute" as const }, "24h": { period: "24h" as const }, "7d": { period: "7d" as const }, "30d": { period: "30d" as const },
+    "90d": { hours: 90 * 24, bucket: "day" as const }, "1y": { hours: 365 * 24, bucket: "day" as const },
+  }[range];
   return answer<Stats>(client.GET("/api/uptime/monitors/{monitor_id}/stats", { params: { path: { monitor_id: id }, query }, signal }));
 }
 
@@ -28,12 +32,12 @@ export function fetchStatus(id: number, signal?: AbortSignal): Promise<StatusRep
   return answer<StatusReport>(client.GET("/api/uptime/monitors/{monitor_id}/status", { params: { path: { monitor_id: id } }, signal }));
 }
 
-/** Reads the newest count hours or days, oldest first. */
-export async function fetchBuckets(id: number, width: "hour" | "day", count: number, signal?: AbortSignal): Promise<UptimeBucket[]> {
-  // Days are counted from midnight, so the last 24 hours lie in two of them.
-  const days = width === "hour" ? Math.ceil(count / 24) + 1 : count;
+/** Reads the newest count hours, days or weeks, oldest first. */
+export async function fetchBuckets(id: number, width: BucketWidth, count: number, signal?: AbortSignal): Promise<UptimeBucket[]> {
+  // Days are counted from midnight, so the last 24 hours lie in two of them; and the first of them is within a week.
+  const days = { hour: Math.ceil(count / 24) + 1, day: count, week: (count - 1) * 7 + 1 }[width];
   const tz = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const query = { bucket: width, days, tz: width === "day" ? tz : undefined };
+  const query = { bucket: width, days, tz: width === "hour" ? undefined : tz };
   const page = await answer(client.GET("/api/uptime/monitors/{monitor_id}/buckets", { params: { path: { monitor_id: id }, query }, signal }));
   return page.buckets.slice(-count);
 }

@@ -1,26 +1,36 @@
 // What is watched: reading, changing, trying out.
 import { answer, answerWithHeaders, client } from "../client";
-import type { CheckEvent, Draft, Monitor } from "../types";
+import type { CheckEvent, CurrentStatus, Draft, Monitor } from "../types";
 
 const PAGE_SIZE = 1000;
+// So many fill a screen, and are there at once; whoever has no more has them all.
+const FIRST_PAGE = 100;
 
 /** Where the list of all monitors is kept. */
 export const monitorsKey = ["monitors"] as const;
 
+/** Where the first of a long list are kept until all are there. */
+export const firstMonitorsKey = ["first monitors"] as const;
+
 /** Where one monitor is kept. */
 export const monitorKey = (id: number) => ["monitor", id] as const;
 
-/** Reads every monitor of the organization, page by page. */
-export async function fetchMonitors(signal?: AbortSignal, status?: "maintenance"): Promise<Monitor[]> {
-  const all: Monitor[] = [];
-  let pageToken: string | undefined;
-  do {
-    const { data, headers } = await answerWithHeaders<Monitor[]>(
-      client.GET("/api/uptime/monitors", { params: { query: { page_size: PAGE_SIZE, page_token: pageToken, status } }, signal }),
-    );
-    all.push(...data);
-    pageToken = headers.get("X-Next-Page-Token") ?? undefined;
-  } while (pageToken);
+async function fetchPage(size: number, pageToken: string | undefined, status: CurrentStatus | undefined, signal?: AbortSignal) {
+  const { data, headers } = await answerWithHeaders<Monitor[]>(
+    client.GET("/api/uptime/monitors", { params: { query: { page_size: size, page_token: pageToken, status } }, signal }),
+  );
+  return { monitors: data, next: headers.get("X-Next-Page-Token") ?? undefined };
+}
+
+/** Reads every monitor of the organization, page by page. onFirst gets the first of a long list. */
+export async function fetchMonitors(signal?: AbortSignal, status?: CurrentStatus, onFirst?: (first: Monitor[]) => void): Promise<Monitor[]> {
+  let page = await fetchPage(FIRST_PAGE, undefined, status, signal);
+  const all = page.monitors;
+  if (page.next) onFirst?.([...all]);
+  while (page.next) {
+    page = await fetchPage(PAGE_SIZE, page.next, status, signal);
+    all.push(...page.monitors);
+  }
   return all;
 }
 

@@ -9,8 +9,8 @@ export function useDeleteMonitor() {
     mutationFn: (id: number) => deleteMonitor(id),
     onSuccess: (_, id) => {
       queries.setQueryData<Monitor[]>(monitorsKey, (all) => all?.filter((m) => m.id !== id));
-      queries.removeQueries({ queryKey: monitorKey(id) });
-      queries.removeQueries({ queryKey: resultsKey(id) });
+      // What the page that it is deleted on still shows would be asked for again, and is gone; it goes when that page is left.
+      for (const queryKey of [monitorKey(id), resultsKey(id)]) queries.removeQueries({ queryKey, type: "inactive" });
     },
   });
 }

@@ -1,8 +1,8 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { fetchBuckets, resultsKey } from "./events";
+import { type BucketWidth, fetchBuckets, resultsKey } from "./events";
 
-/** Uptime by hour or day. A row of the list asks only while it can be seen, and not while it flies past. */
-export function useGetMonitorBuckets(id: number, width: "hour" | "day", count: number, enabled = true) {
+/** Uptime by hour, day or week. A row of the list asks only while it can be seen, and not while it flies past. */
+export function useGetMonitorBuckets(id: number, width: BucketWidth, count: number, enabled = true) {
   return useQuery({
     queryKey: [...resultsKey(id), "buckets", width, count],
     queryFn: ({ signal }) => fetchBuckets(id, width, count, signal),

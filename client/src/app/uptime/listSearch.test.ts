@@ -31,6 +31,11 @@ describe("select", () => {
     expect(select(many, { q: "m" })[0]!.id).toBe(0);
     expect(tally(many)).toEqual([["down", 1429], ["up", 8571]]);
   });
+  it("follows names that change, and monitors that come and go", () => {
+    expect(select([all[0]!, { ...all[1]!, name: "web 11" }], {}).map((m) => m.id)).toEqual([1, 2]);
+    expect(select([all[1]!], {}).map((m) => m.id)).toEqual([2]);
+    expect(ids({ sort: "name" })).toEqual([3, 4, 2, 1]);
+  });
 });
 
 it("counts by state, pressing ones first", () => expect(tally(all)).toEqual([["down", 1], ["up", 2], ["paused", 1]]));

@@ -40,11 +40,30 @@ function matches(monitor: Monitor, search: ListSearch, words: string): boolean {
 
 const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 const byName = (a: Monitor, b: Monitor) => collator.compare(a.name ?? "", b.name ?? "") || a.id - b.id;
-const rank = (m: Monitor) => statusOrder.indexOf(statusOf(m));
 
-const orders: Record<Sort, (a: Monitor, b: Monitor) => number> = {
-  state: (a, b) => rank(a) - rank(b),
-  name: () => 0,
+// Where each monitor stands by its name. Comparing names as people count takes a tenth of a second for ten thousand, and the list
+// is put in order anew with every piece of news; names hardly ever change.
+const places = new Map<number, { name: string; place: number }>();
+
+/** The monitors by their names. */
+function byNames(all: readonly Monitor[]): Monitor[] {
+  if (places.size !== all.length || all.some((m) => places.get(m.id)?.name !== (m.name ?? ""))) {
+    places.clear();
+    [...all].sort(byName).forEach((m, place) => places.set(m.id, { name: m.name ?? "", place }));
+  }
+  const sorted = new Array<Monitor>(all.length);
+  for (const m of all) sorted[places.get(m.id)!.place] = m;
+  return sorted;
+}
+
+/** Puts monitors by state, the pressing ones first, and leaves their order else. */
+function byState(all: readonly Monitor[]): Monitor[] {
+  const groups = new Map<CurrentStatus, Monitor[]>(statusOrder.map((s) => [s, []]));
+  for (const m of all) groups.get(statusOf(m))?.push(m);
+  return [...groups.values()].flat();
+}
+
+const orders: Record<Exclude<Sort, "state" | "name">, (a: Monitor, b: Monitor) => number> = {
   slow: (a, b) => (b.status?.average_response_time_24h ?? -1) - (a.status?.average_response_time_24h ?? -1),
   uptime: (a, b) => (a.status?.uptime_percentage_24h ?? 101) - (b.status?.uptime_percentage_24h ?? 101),
   newest: (a, b) => b.id - a.id,
@@ -53,8 +72,10 @@ const orders: Record<Sort, (a: Monitor, b: Monitor) => number> = {
 /** The monitors that the search asks for, in its order; those that are alike by their names. */
 export function select(all: readonly Monitor[], search: ListSearch): Monitor[] {
   const words = (search.q ?? "").trim().toLowerCase();
-  const order = orders[search.sort ?? "state"];
-  return all.filter((m) => matches(m, search, words)).sort((a, b) => order(a, b) || byName(a, b));
+  const shown = byNames(all).filter((m) => matches(m, search, words));
+  const sort = search.sort ?? "state";
+  if (sort === "name") return shown;
+  return sort === "state" ? byState(shown) : shown.sort(orders[sort]);
 }
 
 /** How many monitors are in each state, the pressing ones first; states that none is in are left out. */

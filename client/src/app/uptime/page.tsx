@@ -16,7 +16,8 @@ export default function UptimePage() {
   const navigate = useNavigate({ from: "/uptime" });
   const monitors = useGetMonitors();
   const canEdit = useCanEdit();
-  const all = monitors.data;
+  const all = monitors.data ?? monitors.first;
+  const whole = monitors.data !== undefined;
   const deferred = useDeferredValue(search);
   const shown = useMemo(() => select(all ?? [], deferred), [all, deferred]);
   const counts = useMemo(() => tally(all ?? []), [all]);
@@ -43,10 +44,10 @@ export default function UptimePage() {
       )}
       {all && all.length > 0 && (
         <>
-          <Overview monitors={all} counts={counts} />
-          <MonitorFilters all={all} counts={counts} search={search} onChange={change} />
+          <Overview monitors={all} counts={counts} whole={whole} />
+          <MonitorFilters all={all} counts={whole ? counts : undefined} search={search} onChange={change} />
           {shown.length > 0 ? <MonitorList monitors={shown} /> : (
-            <div className="card"><Empty title="No monitor is like that"><button type="button" className="button mt-3" onClick={() => void navigate({ search: {} })}>Show all</button></Empty></div>
+            <div className="card"><Empty title={whole ? "No monitor is like that" : "None is like that so far; the others are on their way"}><button type="button" className="button mt-3" onClick={() => void navigate({ search: {} })}>Show all</button></Empty></div>
           )}
         </>
       )}

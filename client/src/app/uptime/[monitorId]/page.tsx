@@ -4,7 +4,7 @@ import { ToggleGroup } from "radix-ui";
 import { useGetIncidents } from "@/api/incidents";
 import { Refusal } from "@/api/refusal";
 import type { Monitor, Stats } from "@/api/types";
-import type { StatsRange } from "@/api/uptime/events";
+import type { BucketWidth, StatsRange } from "@/api/uptime/events";
 import { useGetMonitor } from "@/api/uptime/useGetMonitor";
 import { useGetMonitorBuckets } from "@/api/uptime/useGetMonitorBuckets";
 import { useGetMonitorStats } from "@/api/uptime/useGetMonitorStats";
@@ -24,12 +24,13 @@ import { ResponseTimeChart } from "../components/ResponseTimeChart";
 import { StatusBanner } from "../components/StatusBanner";
 import { coverageWords, UptimeChart } from "../components/UptimeChart";
 
-const ranges: Record<StatsRange, { word: string; width: "hour" | "day"; slots: number; bars: string }> = {
+const ranges: Record<StatsRange, { word: string; width: BucketWidth; slots: number; bars: string }> = {
   "1h": { word: "1 h", width: "hour", slots: 24, bars: "last 24 hours" },
   "24h": { word: "24 h", width: "hour", slots: 24, bars: "last 24 hours" },
   "7d": { word: "7 d", width: "day", slots: 7, bars: "last 7 days" },
   "30d": { word: "30 d", width: "day", slots: 30, bars: "last 30 days" },
   "90d": { word: "90 d", width: "day", slots: 90, bars: "last 90 days" },
+  "1y": { word: "1 y", width: "week", slots: 53, bars: "last 53 weeks" },
 };
 
 /** Everything about one monitor. */
@@ -70,10 +71,14 @@ function MonitorDetail({ monitor }: { monitor: Monitor }) {
       <StatusBanner monitor={monitor} report={report.data} />
       <div className="grid gap-4 *:min-w-0">
         <div className="flex flex-wrap items-center justify-between gap-3"><Figures monitor={monitor} stats={stats.data} range={range} />{picker}</div>
-        <Section title="Response time"><Failure error={stats.error} retry={() => void stats.refetch()} />{stats.data ? <ResponseTimeChart buckets={stats.data.distribution} /> : stats.isPending && <Waiting rows={1} className="h-60" />}</Section>
+        <Section title="Response time">
+          <Failure error={stats.error} retry={() => void stats.refetch()} />
+          {/* What was shown before stays until the new range is there, and says that it is not it. */}
+          <div aria-busy={stats.isPlaceholderData} data-testid="responses">{stats.data ? <ResponseTimeChart buckets={stats.data.distribution} /> : stats.isPending && <Waiting rows={1} className="h-60" />}</div>
+        </Section>
         <Section title={`Uptime, ${bars}`} tools={<span className="text-sm text-ink-2">{buckets.data && coverageWords(buckets.data)}</span>}>
           <Failure error={buckets.error} retry={() => void buckets.refetch()} />
-          <UptimeChart buckets={buckets.data} slots={slots} width={width} height={44} />
+          <div aria-busy={buckets.isPlaceholderData} data-testid="bars"><UptimeChart buckets={buckets.data} slots={slots} width={width} height={44} /></div>
           <p className="mt-2 flex flex-wrap gap-x-4 gap-y-1 text-sm text-ink-2"><Key shape="fill-up" h={10} word="up" /><Key shape="fill-degraded" h={7} word="partly down" /><Key shape="fill-down" h={5} word="half or more down" /><Key shape="fill-none stroke-unknown" h={5} word="not known" /><Key shape="fill-maintenance" h={5} word="in maintenance" /><Key shape="fill-line" h={3} word="not watched yet" /></p>
         </Section>
         <Section title="Incidents">

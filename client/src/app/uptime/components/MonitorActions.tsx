@@ -1,5 +1,5 @@
 import { Link, useNavigate } from "@tanstack/react-router";
-import { Bell, EllipsisVertical, FileCode, Pause, Pencil, Play, RefreshCw, Trash2 } from "lucide-react";
+import { BadgeCheck, Bell, EllipsisVertical, FileCode, Pause, Pencil, Play, RefreshCw, Trash2 } from "lucide-react";
 import { DropdownMenu } from "radix-ui";
 import { lazy, Suspense, useState } from "react";
 import { useCanEdit } from "@/api/session";
@@ -14,6 +14,7 @@ import { announce } from "@/live/announce";
 
 // Seldom looked at: not part of the first load.
 const YamlView = lazy(() => import("./YamlView").then((m) => ({ default: m.YamlView })));
+const BadgeView = lazy(() => import("./BadgeView").then((m) => ({ default: m.BadgeView })));
 
 /** What can be done with a monitor: a menu in the list, buttons on its own page. Who may only read has what can be read. */
 export function MonitorActions({ monitor, spread = false }: { monitor: Monitor; spread?: boolean }) {
@@ -23,15 +24,17 @@ export function MonitorActions({ monitor, spread = false }: { monitor: Monitor; 
   const remove = useDeleteMonitor();
   const check = useCheckMonitor();
   const [asking, setAsking] = useState(false);
-  const [reading, setReading] = useState(false);
-  const yaml = reading && <Suspense><YamlView monitor={monitor} onClose={() => setReading(false)} /></Suspense>;
+  const [reading, setReading] = useState<"yaml" | "badge">();
+  const View = reading === "badge" ? BadgeView : YamlView;
+  const read = reading && <Suspense><View monitor={monitor} onClose={() => setReading(undefined)} /></Suspense>;
   if (!canEdit) {
     if (!spread) return null;
     return (
       <>
         <Link to="/uptime/$monitorId/alerts" params={{ monitorId: monitor.id }} className="button"><Bell className="size-4" aria-hidden />Alert rules</Link>
-        <button type="button" className="button" onClick={() => setReading(true)}><FileCode className="size-4" aria-hidden />As YAML</button>
-        {yaml}
+        <button type="button" className="button" onClick={() => setReading("yaml")}><FileCode className="size-4" aria-hidden />As YAML</button>
+        <button type="button" className="button" onClick={() => setReading("badge")}><BadgeCheck className="size-4" aria-hidden />Badge</button>
+        {read}
       </>
     );
   }
@@ -64,12 +67,13 @@ export function MonitorActions({ monitor, spread = false }: { monitor: Monitor; 
             )}
             <DropdownMenu.Item className="menu-item" onSelect={pause}>{paused ? <Play className="size-4" aria-hidden /> : <Pause className="size-4" aria-hidden />}{paused ? "Resume" : "Pause"}</DropdownMenu.Item>
             <DropdownMenu.Item className="menu-item" asChild><Link to="/uptime/$monitorId/alerts" params={{ monitorId: id }}><Bell className="size-4" aria-hidden />Alert rules</Link></DropdownMenu.Item>
-            {spread && <DropdownMenu.Item className="menu-item" onSelect={() => setReading(true)}><FileCode className="size-4" aria-hidden />As YAML</DropdownMenu.Item>}
+            {spread && <DropdownMenu.Item className="menu-item" onSelect={() => setReading("yaml")}><FileCode className="size-4" aria-hidden />As YAML</DropdownMenu.Item>}
+            {spread && <DropdownMenu.Item className="menu-item" onSelect={() => setReading("badge")}><BadgeCheck className="size-4" aria-hidden />Badge</DropdownMenu.Item>}
             <DropdownMenu.Item className="menu-item text-down" onSelect={() => setAsking(true)}><Trash2 className="size-4" aria-hidden />Delete…</DropdownMenu.Item>
           </DropdownMenu.Content>
         </DropdownMenu.Portal>
       </DropdownMenu.Root>
-      {yaml}
+      {read}
       {asking && (
         <Confirm title={`Delete “${name}”?`} word="Delete" danger pending={remove.isPending} onConfirm={deleteIt} onClose={() => setAsking(false)}>
           It is no longer checked and leaves the list. Its history stays until it is too old.

@@ -7,8 +7,8 @@ import { StatusShape } from "./MonitorStatusBadge";
 
 const kinds: [MonitorType, string][] = [["http", "HTTP"], ["tcp", "TCP"], ["tls", "TLS"]];
 
-/** What narrows and orders the list. It changes the address, and the address changes the list. */
-export function MonitorFilters({ all, counts, search, onChange }: { all: Monitor[]; counts: [CurrentStatus, number][]; search: ListSearch; onChange(next: Partial<ListSearch>): void }) {
+/** What narrows and orders the list. It changes the address, and the address changes the list. counts is absent while the list is not whole. */
+export function MonitorFilters({ all, counts, search, onChange }: { all: Monitor[]; counts: [CurrentStatus, number][] | undefined; search: ListSearch; onChange(next: Partial<ListSearch>): void }) {
   const labels = useMemo(() => labelsOf(all), [all]);
   const kindsThere = useMemo(() => new Set(all.map((m) => m.monitor_type)), [all]);
   return (
@@ -35,7 +35,8 @@ export function MonitorFilters({ all, counts, search, onChange }: { all: Monitor
           {Object.entries(sorts).map(([value, word]) => <option key={value} value={value}>{word}</option>)}
         </select>
       </div>
-      {(counts.length > 1 || search.status) && (
+      {!counts && <div aria-hidden className="h-8" />}
+      {counts && (counts.length > 1 || search.status) && (
         <div role="group" aria-label="State" className="flex flex-wrap gap-1.5">
           {counts.map(([status, n]) => (
             <button key={status} type="button" aria-pressed={search.status === status} onClick={() => onChange({ status: search.status === status ? undefined : status })}

@@ -4,7 +4,7 @@ import { FlaskConical } from "lucide-react";
 import { useState } from "react";
 import { type FieldPath, useForm } from "react-hook-form";
 import { answer, client } from "@/api/client";
-import type { Draft, Monitor } from "@/api/types";
+import type { Draft, Monitor, ParsedResource } from "@/api/types";
 import { testMonitor } from "@/api/uptime/monitors";
 import { AreaField, CheckField, SelectField, TextField } from "@/components/Field";
 import { Failure, Notice } from "@/components/Notice";
@@ -15,6 +15,7 @@ import { CurlImport } from "./CurlImport";
 import type { FromCurl } from "./curl";
 import { defaultName, emptyForm, formField, formSchema, type FormValues, methods, otherRules, toForm, toMonitor } from "./monitorForm";
 import { TrialResult } from "./TrialResult";
+import { YamlImport } from "./YamlImport";
 
 const kinds = [
   ["http", "Web address", "HTTP(S): status, body, headers"],
@@ -38,21 +39,25 @@ export function MonitorForm({ monitor, word, save, onCancel }: Props) {
   const { register, watch, setError, handleSubmit, formState } = form;
   const { errors, isSubmitting } = formState;
   const [general, setGeneral] = useState<unknown>(null);
-  const [importing, setImporting] = useState(false);
+  const [importing, setImporting] = useState<"curl" | "yaml">();
   const [taken, setTaken] = useState<string[]>();
+  // What a file says and the form has no field for goes with the rest.
+  const [imported, setImported] = useState<Monitor>();
   const trial = useMutation({ mutationFn: testMonitor });
   const regions = useQuery({ queryKey: ["regions"], queryFn: async ({ signal }) => (await answer(client.GET("/api/uptime/regions", { signal }))).regions });
   const kind = watch("monitor_type");
   const auth = watch("auth_type");
   const http = kind === "http";
   const hasBody = ["POST", "PUT", "PATCH", "DELETE"].includes(watch("method"));
-  const kept = otherRules(monitor?.validation_rules);
+  const carried = imported?.monitor_type === kind ? imported : undefined;
+  const base = monitor ?? carried;
+  const kept = otherRules(base?.validation_rules);
   const field = (name: FieldPath<FormValues>) => ({ ...register(name), error: errors[name as keyof FormValues]?.message as string | undefined });
 
   async function run(work: (draft: Draft<Monitor>) => Promise<unknown>, values: FormValues) {
     setGeneral(null);
     try {
-      await work(toMonitor(values, monitor));
+      await work(toMonitor(values, monitor, carried));
     } catch (error) {
       setGeneral(placeRefusal(error, formField, setError));
     }
@@ -64,14 +69,23 @@ export function MonitorForm({ monitor, word, save, onCancel }: Props) {
   function fill({ values, ignored }: FromCurl) {
     for (const [name, value] of Object.entries(values)) form.setValue(name as keyof FormValues, value as never, { shouldDirty: true });
     setTaken(ignored);
-    setImporting(false);
+    setImporting(undefined);
+  }
+
+  /** Fills in what a file says of a check, and the defaults for what it does not. */
+  function take({ monitor: said, notes }: ParsedResource) {
+    if (!said) return;
+    form.reset(toForm(said));
+    setImported(said);
+    setTaken(notes.map((n) => `${n.path}: ${n.message}`));
+    setImporting(undefined);
   }
 
   return (
     <>
     <form noValidate className="grid gap-4 *:min-w-0" onSubmit={handleSubmit((values) => run(save, values))}>
-      <Section title="What to check" tools={!monitor && <button type="button" className="button button-small" onClick={() => setImporting(true)}>From a curl command</button>}>
-        {taken && <div className="mb-4"><Notice tone={taken.length > 0 ? "degraded" : "up"} title={taken.length > 0 ? `Filled in, except for what a check does not have: ${taken.join(", ")}` : "Filled in from the command."} /></div>}
+      <Section title="What to check" tools={!monitor && <div className="flex flex-wrap gap-2"><button type="button" className="button button-small" onClick={() => setImporting("curl")}>From a curl command</button><button type="button" className="button button-small" onClick={() => setImporting("yaml")}>From YAML</button></div>}>
+        {taken && <div className="mb-4"><Taken left={taken} /></div>}
         <fieldset disabled={Boolean(monitor)}>
           <legend className="sr-only">Kind</legend>
           <div className="grid gap-2 sm:grid-cols-3">
@@ -112,7 +126,7 @@ export function MonitorForm({ monitor, word, save, onCancel }: Props) {
 
       <Section title="When and from where">
         <div className="grid gap-4 sm:grid-cols-3">
-          <TextField label="Check every … seconds" inputMode="numeric" hint={monitor?.cron ? `Left empty, it runs by ${monitor.cron}.` : "1 to 86400"} {...field("interval_seconds")} />
+          <TextField label="Check every … seconds" inputMode="numeric" hint={base?.cron ? `Left empty, it runs by ${base.cron}.` : "1 to 86400"} {...field("interval_seconds")} />
           <TextField label="Down after … failures" inputMode="numeric" hint="In a row; the second comes soon after the first." {...field("confirm_down")} />
           <TextField label="Up after … successes" inputMode="numeric" {...field("confirm_up")} />
         </div>
@@ -155,7 +169,14 @@ export function MonitorForm({ monitor, word, save, onCancel }: Props) {
         <button type="submit" className="button button-main" disabled={isSubmitting}>{word}</button>
       </div>
     </form>
-    {importing && <CurlImport onTaken={fill} onClose={() => setImporting(false)} />}
+    {importing === "curl" && <CurlImport onTaken={fill} onClose={() => setImporting(undefined)} />}
+    {importing === "yaml" && <YamlImport onTaken={take} onClose={() => setImporting(undefined)} />}
     </>
   );
+}
+
+/** Says that the form was filled in, and what of it could not be. */
+function Taken({ left }: { left: string[] }) {
+  if (left.length === 0) return <Notice tone="up" title="Filled in." />;
+  return <Notice tone="degraded" title="Filled in, except for what a check does not have:"><ul>{left.map((l) => <li key={l} className="[overflow-wrap:anywhere]">{l}</li>)}</ul></Notice>;
 }

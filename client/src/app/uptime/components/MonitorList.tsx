@@ -1,10 +1,20 @@
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
-import { useLayoutEffect, useRef, useState } from "react";
+import { useCallback, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { Monitor } from "@/api/types";
 import { MonitorCard } from "./MonitorCard";
 
 const ROW = 92; // pixels, before a row is measured
 const GAP = 8;
+
+const estimateSize = () => ROW;
+
+/** The list that was there before, as long as the new one says the same. */
+function useKept(list: number[]): number[] {
+  const [kept, setKept] = useState(list);
+  if (kept === list || (kept.length === list.length && kept.every((id, i) => id === list[i]))) return kept;
+  setKept(list);
+  return list;
+}
 
 /** The monitors, of which only those in view are in the page: ten thousand scroll as ten do. */
 export function MonitorList({ monitors }: { monitors: Monitor[] }) {
@@ -18,10 +28,10 @@ export function MonitorList({ monitors }: { monitors: Monitor[] }) {
     watcher.observe(document.body);
     return () => watcher.disconnect();
   }, []);
-  const rows = useWindowVirtualizer({
-    count: monitors.length, estimateSize: () => ROW, gap: GAP, overscan: 6, scrollMargin: top,
-    getItemKey: (i) => monitors[i]!.id,
-  });
+  // The places of all rows are computed anew whenever this is another function: not with every frame, nor with every piece of news.
+  const ids = useKept(useMemo(() => monitors.map((m) => m.id), [monitors]));
+  const getItemKey = useCallback((i: number) => ids[i]!, [ids]);
+  const rows = useWindowVirtualizer({ count: monitors.length, estimateSize, gap: GAP, overscan: 6, scrollMargin: top, getItemKey });
   return (
     <ul ref={box} className="relative" style={{ height: rows.getTotalSize() }} aria-label="Monitors">
       {rows.getVirtualItems().map((row) => (

@@ -7,10 +7,10 @@ import { StatusShape } from "./MonitorStatusBadge";
 
 const SHOWN = 6;
 
-/** The answer to the first question: is anything wrong, what, since when and why? */
-export function Overview({ monitors, counts }: { monitors: Monitor[]; counts: [CurrentStatus, number][] }) {
+/** The answer to the first question: is anything wrong, what, since when and why? whole: these are all there are, not only all that are down with some others. */
+export function Overview({ monitors, counts, whole }: { monitors: Monitor[]; counts: [CurrentStatus, number][]; whole: boolean }) {
   const down = monitors.filter((m) => statusOf(m) === "down").sort((a, b) => Date.parse(b.status?.since ?? "") - Date.parse(a.status?.since ?? ""));
-  return down.length > 0 ? <Trouble down={down} /> : <Calm monitors={monitors} counts={counts} />;
+  return down.length > 0 ? <Trouble down={down} /> : whole ? <Calm monitors={monitors} counts={counts} /> : <Reading />;
 }
 
 function Trouble({ down }: { down: Monitor[] }) {
@@ -30,6 +30,16 @@ function Trouble({ down }: { down: Monitor[] }) {
         ))}
       </ul>
       {down.length > SHOWN && <p className="border-t border-line bg-card px-4 py-2.5"><Link to="/uptime" search={{ status: "down" }} className="link">and {down.length - SHOWN} more</Link></p>}
+    </section>
+  );
+}
+
+/** Nothing is said of what has not been read yet. */
+function Reading() {
+  return (
+    <section aria-label="Overview" aria-busy className="mb-5 flex items-center gap-3.5 rounded-xl border border-line-strong bg-card px-4 py-3.5">
+      <StatusShape status="unknown" size={26} />
+      <div className="min-w-0"><h2>Nothing is down</h2><p className="text-ink-2">The states of the others are on their way.</p></div>
     </section>
   );
 }

@@ -1,4 +1,5 @@
 import type { UptimeBucket } from "@/api/types";
+import type { BucketWidth } from "@/api/uptime/events";
 import { millis, span } from "@/format/duration";
 import { percent } from "@/format/percent";
 
@@ -31,8 +32,9 @@ const PITCH = 10;
 const hour = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat(undefined, { weekday: "short", month: "short", day: "numeric" });
 
-function describe(bucket: UptimeBucket, width: "hour" | "day"): string {
-  const when = bucket.bucket_time ? (width === "hour" ? hour : day).format(new Date(bucket.bucket_time)) : "";
+function describe(bucket: UptimeBucket, width: BucketWidth): string {
+  const at = bucket.bucket_time ? (width === "hour" ? hour : day).format(new Date(bucket.bucket_time)) : "";
+  const when = width === "week" && at ? `Week from ${at}` : at;
   const tone = bucketTone(bucket);
   if (tone === "unknown" || tone === "before" || tone === "maintenance") return `${when}: ${{ unknown: "not known", before: "not watched", maintenance: "in maintenance" }[tone]}`;
   const parts = [`${percent(bucket.uptime_percentage)} up`];
@@ -43,7 +45,7 @@ function describe(bucket: UptimeBucket, width: "hour" | "day"): string {
   return `${when}: ${parts.join(", ")}`;
 }
 
-function summary(buckets: readonly UptimeBucket[], width: "hour" | "day"): string {
+function summary(buckets: readonly UptimeBucket[], width: BucketWidth): string {
   const count = (tone: BucketTone) => buckets.filter((b) => bucketTone(b) === tone).length;
   const parts = [[count("up"), "wholly up"], [count("partly") + count("down"), "with down time"], [count("unknown"), "not known"], [count("maintenance"), "in maintenance"], [count("before"), "not watched yet"]].filter(([n]) => n);
   return `Uptime of the last ${buckets.length} ${width}s: ${parts.map(([n, word]) => `${n} ${word}`).join(", ") || "nothing known"}`;
@@ -53,11 +55,11 @@ interface Props {
   /** Oldest first; undefined while on their way. */
   buckets: readonly UptimeBucket[] | undefined;
   slots: number;
-  width: "hour" | "day";
+  width: BucketWidth;
   height?: number;
 }
 
-/** Uptime by hour or day as bars, the oldest at the left. */
+/** Uptime by hour, day or week as bars, the oldest at the left. */
 export function UptimeChart({ buckets, slots, width, height = 28 }: Props) {
   if (!buckets) return <div style={{ height }} className="rounded bg-raised" aria-hidden />;
   const shown = buckets.slice(-slots);

@@ -129,13 +129,16 @@ function authOf(v: FormValues): Draft<NonNullable<NonNullable<Monitor["http_conf
   }
 }
 
-/** Makes the body of a creation, a change or a trial. base is the monitor that is changed, if one is. */
-export function toMonitor(v: FormValues, base?: Monitor): Draft<Monitor> {
+/**
+ * Makes the body of a creation, a change or a trial. base is the monitor that is changed, if one is; carried is what a new one was
+ * filled in from, of which all goes along that the form has no field for.
+ */
+export function toMonitor(v: FormValues, base?: Monitor, carried?: Monitor): Draft<Monitor> {
   const rules: Draft<ValidationRule>[] = [];
   if (v.monitor_type === "http" && v.status_codes) rules.push({ type: "status_code", operator: "in", value: v.status_codes.split(",").map(Number) as never });
   if (v.monitor_type === "http" && v.contains) rules.push({ type: "response_body_contains", value: v.contains as never });
   if (v.monitor_type === "tls" && v.certificate_days) rules.push({ type: "certificate_days_left", operator: "greater_than", value: Number(v.certificate_days) as never });
-  if (base) rules.push(...otherRules(base.validation_rules).map(given));
+  rules.push(...otherRules((base ?? carried)?.validation_rules).map(given));
 
   const draft: Draft<Monitor> = {
     name: v.name || defaultName(v), monitor_type: v.monitor_type, confirm_down: Number(v.confirm_down), confirm_up: Number(v.confirm_up),
@@ -143,6 +146,8 @@ export function toMonitor(v: FormValues, base?: Monitor): Draft<Monitor> {
   };
   // A monitor by cron has no interval, and the form leaves its cron alone.
   if (v.interval_seconds) draft.interval_seconds = Number(v.interval_seconds);
+  else if (carried?.cron) Object.assign(draft, given({ cron: carried.cron, timezone: carried.timezone }));
+  if (carried?.retries) draft.retries = carried.retries;
   if (v.degraded_above_ms) draft.degraded_above_ms = Number(v.degraded_above_ms);
   else if (base?.degraded_above_ms) draft.degraded_above_ms = null;
 
@@ -155,15 +160,16 @@ export function toMonitor(v: FormValues, base?: Monitor): Draft<Monitor> {
     };
   } else {
     const peer = { host: v.host, timeout_ms, ...(v.port ? { port: Number(v.port) } : {}) };
-    if (v.monitor_type === "tcp") draft.tcp_config = peer;
-    else draft.tls_config = peer;
+    if (v.monitor_type === "tcp") draft.tcp_config = { ...given(carried?.tcp_config ?? {}), ...peer };
+    else draft.tls_config = { ...given(carried?.tls_config ?? {}), ...peer };
   }
   return draft;
 }
 
-/** A rule without the fields that it does not have: null and absent are not the same to the server. */
-function given(rule: ValidationRule): Draft<ValidationRule> {
-  return Object.fromEntries(Object.entries(rule).filter(([, value]) => value !== null)) as Draft<ValidationRule>;
+/** A thing without the fields that it does not have: null and absent are not the same to the server. */
+function given<T extends object>(thing: T): Draft<T> {
+  const plain = (value: unknown) => (typeof value === "object" && value !== null && !Array.isArray(value) ? given(value) : value);
+  return Object.fromEntries(Object.entries(thing).filter(([, value]) => value !== null && value !== undefined).map(([key, value]) => [key, plain(value)])) as Draft<T>;
 }
 
 const serverFields: Record<string, keyof FormValues> = {
