@@ -1,6 +1,6 @@
 // Who may see and do what: members and their roles, organizations that see nothing of each other, viewers who change nothing.
 import assert from "node:assert/strict";
-import { inspect, step } from "./inspect.mjs";
+import { inspect, quiet, step } from "./inspect.mjs";
 import { freePort, openPage } from "./product.mjs";
 
 const viewer = { email: "viewer@example.com", password: "another long password" };
@@ -195,7 +195,7 @@ const opensDelivery = /^button (monitor|alert|channel|incident)\.\w+$/;
 const account = [settingsTabs, /^select Light or dark$/, /^form Change it$/, /^input (Password so far|New password)$/, /^button Change it$/, /^button Sign out .+$/];
 const pages = (id) => [
   ["/uptime", "Monitors", [/^a (Gone|Database)$/, /^input Filter by name or address$/, /^select (Kind|Label|Order)$/, /^button (Up|Down|Unknown|Degraded|Maintenance) \d+$/], true],
-  [`/uptime/${id}`, "Gone", [/^a (All monitors|Alert rules)$/, /^button As YAML$/, /^radio (1 h|24 h|7 d|30 d|90 d)$/, /^select Which checks$/, /^button \d\d:\d\d:\d\d$/, /^button Older$/], true],
+  [`/uptime/${id}`, "Gone", [/^a (All monitors|Alert rules)$/, /^button (As YAML|Badge)$/, /^radio (1 h|24 h|7 d|30 d|90 d|1 y)$/, /^select Which checks$/, /^button \d\d:\d\d:\d\d$/, /^button Older$/], true],
   [`/uptime/${id}/alerts`, "Alert rules", [/^a Gone$/], true],
   ["/uptime/create", /does not let you add monitors/, explained],
   [`/uptime/${id}/edit`, /does not let you change monitors/, explained],
@@ -228,8 +228,7 @@ async function goTo(page, url, [path, title]) {
   await page.goto(url + path);
   if (typeof title === "string") await page.getByRole("heading", { name: title, level: 1 }).waitFor();
   else await page.getByText(title).waitFor();
-  await page.locator("[aria-label=Loading]").first().waitFor({ state: "detached" });
-  await page.waitForTimeout(400);
+  await quiet(page);
 }
 
 /** A viewer walks through all pages and finds nothing that would change something of the organization. */

@@ -59,17 +59,47 @@ export async function startProduct(binary, extra = {}) {
   };
 }
 
+const allGood = (_, res) => setTimeout(() => res.end("all good here"), 4 + Math.random() * 8);
+
 /** A web server that can be stopped and started again on the same port. */
-export async function httpTarget() {
+export async function httpTarget(answer = allGood) {
   const port = await freePort();
   let server;
   const start = () => new Promise((done) => {
-    server = http.createServer((_, res) => setTimeout(() => res.end("all good here"), 4 + Math.random() * 8));
+    server = http.createServer(answer);
     server.listen(port, "127.0.0.1", done);
   });
   const stop = () => new Promise((done) => { server.close(done); server.closeAllConnections(); });
   await start();
   return { port, url: `http://127.0.0.1:${port}/health`, start, stop };
+}
+
+/** A receiver of webhooks: what it was told, and a way to wait for a message. */
+export async function receiver() {
+  const told = [];
+  let waiting = [];
+  const target = await httpTarget((req, res) => {
+    let body = "";
+    req.on("data", (chunk) => { body += chunk; });
+    req.on("end", () => {
+      res.end();
+      told.push({ at: Date.now(), ...JSON.parse(body) });
+      const woken = waiting;
+      waiting = [];
+      for (const wake of woken) wake();
+    });
+  });
+  /** The first message that is like that, or an error after a time. */
+  const get = async (is, about, ms = 30_000) => {
+    const until = Date.now() + ms;
+    for (;;) {
+      const found = told.find(is);
+      if (found) return found;
+      if (Date.now() >= until) throw new Error(`nobody was told: ${about}; told were ${JSON.stringify(told.map((t) => `${t.type} ${t.data?.monitor?.name}`))}`);
+      await new Promise((done) => { waiting.push(done); setTimeout(done, until - Date.now()).unref(); });
+    }
+  };
+  return { ...target, told, get };
 }
 
 export async function tcpTarget() {
