@@ -191,15 +191,15 @@ export async function organizations(page, url, db) {
 const everywhere = [/^a Skip to the content$/, /^a Frogstats Uptime$/, /^a (Monitors|Groups|Incidents|Maintenance|Channels|Settings)$/, /^button Go to or do…/, /^button Organization: Pond$/, /^button Account and appearance$/];
 const settingsTabs = /^tab (Account|Members|Probers)$/;
 const explained = [/^a All monitors$/, /^a give you another role$/];
-const opensDelivery = /^button (monitor|alert|channel|incident)\.\w+$/;
+const opensDelivery = /^button (digest|(monitor|alert|channel|incident)\.\w+)$/;
 const account = [settingsTabs, /^select Light or dark$/, /^form Change it$/, /^input (Password so far|New password)$/, /^button Change it$/, /^button Sign out .+$/];
 const pages = (id) => [
   ["/uptime", "Monitors", [/^a (Gone|Database)$/, /^input Filter by name or address$/, /^select (Kind|Label|Order)$/, /^button (Up|Down|Unknown|Degraded|Maintenance) \d+$/], true],
-  [`/uptime/${id}`, "Gone", [/^a (All monitors|Alert rules)$/, /^button (As YAML|Badge)$/, /^radio (1 h|24 h|7 d|30 d|90 d|1 y)$/, /^select Which checks$/, /^button \d\d:\d\d:\d\d$/, /^button Older$/], true],
+  [`/uptime/${id}`, "Gone", [/^a (All monitors|Alert rules)$/, /^a Timeline and notes of incident \d+$/, /^button (As YAML|Badge)$/, /^radio (1 h|24 h|7 d|30 d|90 d|1 y)$/, /^select Which checks$/, /^button \d\d:\d\d:\d\d$/, /^button Older$/], true],
   [`/uptime/${id}/alerts`, "Alert rules", [/^a Gone$/], true],
   ["/uptime/create", /does not let you add monitors/, explained],
   [`/uptime/${id}/edit`, /does not let you change monitors/, explained],
-  ["/uptime/incidents", "Incidents", [/^a Gone$/, /^input Also resolved ones$/], true],
+  ["/uptime/incidents", "Incidents", [/^a Gone$/, /^a Timeline and notes of incident \d+$/, /^input Also resolved ones$/], true],
   ["/uptime/groups", "Groups", [/^a (Gone|Database)$/], true],
   ["/uptime/maintenance", "Maintenance windows", [], true],
   ["/uptime/notifications", "Notification channels", [/^tab (Channels|Delivery log|Given up)$/], true],

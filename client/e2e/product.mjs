@@ -120,7 +120,7 @@ export async function openBrowser(url) {
 export async function openPage(context, url) {
   const page = await context.newPage();
   const troubles = [];
-  page.on("console", (m) => { if (m.type() === "error" || m.type() === "warning") troubles.push(`console ${m.type()}: ${m.text()}`); });
+  page.on("console", (m) => { if (m.type() === "error" || m.type() === "warning") troubles.push(`console ${m.type()}: ${m.text()} ${m.location().url.replace(url, "")}`); });
   page.on("pageerror", (e) => troubles.push(`error: ${e.message}`));
   page.on("request", (r) => { if (!r.url().startsWith(url) && !r.url().startsWith("data:")) troubles.push(`request to ${r.url()}`); });
   page.setDefaultTimeout(30_000);

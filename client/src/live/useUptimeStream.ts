@@ -4,7 +4,7 @@ import { groupsKey } from "@/api/groups";
 import { sessionKey, sessionQueries } from "@/api/queries";
 import type { Monitor } from "@/api/types";
 import { resultsKey } from "@/api/uptime/events";
-import { fetchMonitor, fetchMonitors, monitorKey, monitorsKey } from "@/api/uptime/monitors";
+import { deletedMonitors, fetchMonitor, fetchMonitors, monitorKey, monitorsKey } from "@/api/uptime/monitors";
 import { putMonitor } from "@/api/uptime/putMonitor";
 import { statusWord } from "@/format/status";
 import { applyMaintenance, applyToList, applyToMonitor, type FeedEntry } from "./applyFeed";
@@ -32,7 +32,8 @@ export function useUptimeStream(queries: QueryClient, active: boolean): LineStat
       line: setLine,
       reset: () => void queries.invalidateQueries(),
       broken: () => void sessionQueries.invalidateQueries({ queryKey: sessionKey }),
-      news: (entries) => {
+      news: (all) => {
+        const entries = deletedMonitors.size > 0 ? all.filter((e) => !deletedMonitors.has(e.monitor_id)) : all;
         spread(queries, entries);
         for (const id of new Set(entries.map((e) => e.monitor_id))) {
           if (timers.has(id)) continue;

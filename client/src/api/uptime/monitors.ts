@@ -15,6 +15,9 @@ export const firstMonitorsKey = ["first monitors"] as const;
 /** Where one monitor is kept. */
 export const monitorKey = (id: number) => ["monitor", id] as const;
 
+/** Monitors that were deleted from here: the stream may still tell of their last checks, and nobody has them any more. */
+export const deletedMonitors = new Set<number>();
+
 async function fetchPage(size: number, pageToken: string | undefined, status: CurrentStatus | undefined, signal?: AbortSignal) {
   const { data, headers } = await answerWithHeaders<Monitor[]>(
     client.GET("/api/uptime/monitors", { params: { query: { page_size: size, page_token: pageToken, status } }, signal }),

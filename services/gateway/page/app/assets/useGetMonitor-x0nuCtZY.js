@@ -1,1 +1,0 @@
-import{b as e,k as t}from"./session-SpigDXAp.js";import{c as n,i as r,s as i}from"./monitors-DzzfZKLt.js";function a(a){let o=t();return e({queryKey:i(a),queryFn:({signal:e})=>r(a,e),refetchInterval:6e4,placeholderData:()=>o.getQueryData(n)?.find(e=>e.id===a)})}export{a as t};
