@@ -128,7 +128,7 @@ var measured = map[string]string{
 
 // volatile are strings without a form of their own.
 var volatile = map[string]string{
-	"request_id": "<request>", "next_page_token": "<token>", "event_id": "<event>", "prober_id": "<prober>", "user_agent": "<agent>",
+	"token": "<token>", "request_id": "<request>", "next_page_token": "<token>", "event_id": "<event>", "prober_id": "<prober>", "user_agent": "<agent>",
 }
 
 // many are lists whose length hangs on the time of day: of each, every different element

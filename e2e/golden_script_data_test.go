@@ -177,6 +177,7 @@ func ownSteps() []step {
 // endSteps remove what was made.
 func endSteps() []step {
 	const windows, window = "/api/uptime/maintenance-windows", "/api/uptime/maintenance-windows/{id}"
+	const badgeOp = "/api/uptime/monitors/{monitor_id}/badge"
 	const groups, group = groupsPath, groupsPath + "/{id}"
 	return []step{
 		{name: "groups_create", op: "POST " + groups, keep: map[string]string{"group": "id"}, body: obj{"name": "front", "description": "what people see", "monitor_ids": []any{"{web}"}, "labels": []any{"team=db"},
@@ -187,6 +188,14 @@ func endSteps() []step {
 		{name: "groups_update", op: "PATCH " + group, path: groups + "/{group}", body: obj{"rule": obj{"type": "count", "count": 1}, "labels": nil, "alert_level": "both"}},
 		{name: "groups_replace", op: "PUT " + group, path: groups + "/{group}", body: obj{"name": "entry"}},
 		{name: "groups_delete", op: "DELETE " + group, path: groups + "/{group}"},
+		{name: "badge_none", op: "GET " + badgeOp, path: "/api/uptime/monitors/{web}/badge"},
+		{name: "badge_create", op: "POST " + badgeOp, path: "/api/uptime/monitors/{web}/badge", keep: map[string]string{"badge": "token"}, body: obj{}},
+		{name: "badge_status", op: "GET /api/uptime/badges/{token}/{file}", path: "/api/uptime/badges/{badge}/status.json", as: byNobody},
+		{name: "badge_unknown", op: "GET /api/uptime/badges/{token}/{file}", path: "/api/uptime/badges/{badge}/other.svg", as: byNobody},
+		{name: "badge_days", op: "GET /api/uptime/badges/{token}/{file}", path: "/api/uptime/badges/{badge}/uptime.svg?days=0&style=flat", as: byNobody},
+		{name: "badge_delete", op: "DELETE " + badgeOp, path: "/api/uptime/monitors/{web}/badge"},
+		{name: "resources_parse", op: "POST /api/uptime/resources:parse", body: obj{"text": "apiVersion: v1\nkind: TcpCheck\nmetadata: {name: db}\nspec:\n  host: db.example.com\n  port: 5432\n  interval: 30s\n  channels: [{channel: ops, severity: High}]\n  checks:\n    - {type: reachable, operator: is, value: true}\n"}},
+		{name: "resources_parse_invalid", op: "POST /api/uptime/resources:parse", body: obj{"text": "apiVersion: v1\nkind: TcpCheck\nmetadata: {name: db}\nspec:\n  hosst: db.example.com\n  port: 70000\n  interval: 30s\n  checks: [{type: reachable, operator: is, value: true}]\n"}},
 		{name: "maintenance_create", op: "POST " + windows, keep: map[string]string{"window": "id"}, body: obj{"name": "weekly", "monitor_ids": []any{"{web}"}, "labels": []any{"team=db"},
 			"starts_at": "2040-10-26T00:30:00Z", "rrule": "FREQ=WEEKLY;BYDAY=SU;BYHOUR=2;BYMINUTE=30", "timezone": "Europe/Berlin", "duration_seconds": 5400}},
 		{name: "maintenance_create_invalid", op: "POST " + windows, body: obj{"name": "", "labels": []any{"="}, "rrule": "FREQ=HOURLY", "timezone": "Mars/Olympus"}},

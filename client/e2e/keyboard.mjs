@@ -68,6 +68,7 @@ export async function byKeyboardAlone(page, url, gonePort) {
   await page.locator('[data-testid=state][data-status="down"]').waitFor();
   await tabTo(page, page.getByRole("radio", { name: "24 h" }));
   await page.keyboard.press("ArrowRight");
+  await page.waitForFunction((e) => e === document.activeElement, await page.getByRole("radio", { name: "7 d" }).elementHandle());
   await page.keyboard.press("Space");
   await page.waitForFunction(() => location.search === "?range=7d");
   step("by keys alone: acknowledged, changed, paused, resumed, and another range");
