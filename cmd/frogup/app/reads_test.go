@@ -14,7 +14,7 @@ func TestWhatMayBeRepeated(t *testing.T) {
 	want := map[string][]string{
 		"accounts": {"AuthService/GetSession", "AuthService/GetSetup", "AuthService/ListSessions", "IdentityService/ResolveApiKey",
 			"IdentityService/ResolveSession", "OrganizationsService/ListApiKeys", "OrganizationsService/ListMembers", "OrganizationsService/ListOrganizations"},
-		"monitors": {"MaintenanceService/GetMaintenanceWindow", "MaintenanceService/ListMaintenanceWindows", "MonitorsService/GetMonitor", "MonitorsService/ListMonitors", "MonitorsService/ListProbers", "MonitorsService/ListRegions"},
+		"monitors": {"BadgesService/GetBadge", "MaintenanceService/GetMaintenanceWindow", "MaintenanceService/ListMaintenanceWindows", "MonitorsService/GetMonitor", "MonitorsService/ListMonitors", "MonitorsService/ListProbers", "MonitorsService/ListRegions"},
 		"prober":   nil,
 		"events": {"EventsService/GetStats", "EventsService/GetStatus", "EventsService/GetUptime", "EventsService/ListBuckets", "EventsService/ListEvents",
 			"EventsService/ListEvidence", "EventsService/ListIncidentEvidence",
