@@ -82,7 +82,9 @@ func TestBadgeUptime(t *testing.T) {
 	}
 	for _, tt := range tests {
 		e := start(t)
-		e.set(func(b *backend) { b.uptime = &eventsv1.Uptime{UptimePercentage: tt.up, CoveragePercentage: tt.coverage} })
+		e.set(func(b *backend) {
+			b.uptime = &eventsv1.Uptime{UptimePercentage: tt.up, CoveragePercentage: tt.coverage}
+		})
 		got := e.ask(t, "", "GET /api/uptime/badges/"+badgeOf7+"/uptime.json?days=90")
 		if !strings.Contains(got.body, `"label":"uptime 90 d","message":"`+tt.message+`"`) {
 			t.Errorf("%v of %v: %s", tt.up, tt.coverage, got.body)
