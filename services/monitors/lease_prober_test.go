@@ -109,7 +109,7 @@ func (p *process) renew() {
 		}
 		asked := p.world.now()
 		resp, err := p.call(req)
-		p.world.trace("%s/%s renewed, asked at %v: %v %v", p.id, p.session, asked, resp.GetLease(), err)
+		p.world.trace("%s/%s renewed, asked at %v: %v %v", p.id, req.GetSession(), asked, resp.GetLease(), err)
 		if !p.nap(0) {
 			return
 		}
