@@ -19,10 +19,13 @@ try {
   await page.evaluate((id) => fetch(`/api/uptime/monitors/${id}`, { method: "PATCH", headers: { "Content-Type": "application/json" }, body: '{"enabled":false}' }), idle.id);
   await post("/api/uptime/maintenance-windows", { name: "Move of the mail relay", monitor_ids: [moved.id], ends_at: new Date(Date.now() + 7_200_000).toISOString() });
   await post("/api/uptime/notification-channels", { type: "webhook", name: "On call", config: { url: `http://127.0.0.1:${web.port}/hook` } });
+  await post("/api/uptime/groups", { name: "Shop", description: "Two of them are enough", labels: ["team=shop"], rule: { type: "count", count: 2 }, alert_level: "both" });
   await post("/api/organizations/members", { email: "viewer@example.com", role: "viewer", password: "another long password" });
   await wait(Number(process.env.SECONDS ?? 25) * 1000);
 
-  const screens = [["dashboard", "/uptime"], ["detail", `/uptime/${api.id}?range=1h`], ["create", "/uptime/create"], ["incidents", "/uptime/incidents"], ["maintenance", "/uptime/maintenance"],
+  const { incidents } = await page.evaluate(async () => (await fetch("/api/uptime/incidents?status=open")).json());
+  await post(`/api/uptime/incidents/${incidents[0].id}/notes`, { text: "The worker was moved to another port; its unit still has the old one." });
+  const screens = [["dashboard", "/uptime"], ["detail", `/uptime/${api.id}?range=1h`], ["create", "/uptime/create"], ["incidents", "/uptime/incidents"], ["incident", `/uptime/incidents/${incidents[0].id}`], ["groups", "/uptime/groups"], ["maintenance", "/uptime/maintenance"],
     ["notifications", "/uptime/notifications"], ["settings", "/uptime/settings"], ["members", "/uptime/settings?tab=members"], ["audit", "/uptime/settings?tab=audit"], ["alerts", `/uptime/${api.id}/alerts`]];
   const only = process.env.ONLY?.split(",");
   for (const [name, at] of screens) {

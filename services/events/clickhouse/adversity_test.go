@@ -11,7 +11,6 @@ import (
 	"github.com/frogstats/uptime/internal/clickhouse/clickhousetest"
 	"github.com/frogstats/uptime/services/events"
 	"github.com/frogstats/uptime/services/events/clickhouse"
-	"github.com/frogstats/uptime/services/events/storetest"
 )
 
 func burst(from, n int) []events.Result {
@@ -116,13 +115,6 @@ func TestServerDown(t *testing.T) {
 	if have := stored(t, s, 1); err != nil || len(have[1]) != 30 {
 		t.Fatalf("%d results: %v", len(have[1]), err)
 	}
-}
-
-// TestLowMemory runs the suite with the profile for small servers.
-func TestLowMemory(t *testing.T) {
-	storetest.Results(t, func(t *testing.T) events.ResultStore {
-		return open(t, clickhousetest.DSN(t), clickhouse.Options{LowMemory: true})
-	})
 }
 
 // TestLowMemoryCarriesBlocks appends and sums up far more than a statement of the profile may hold.
