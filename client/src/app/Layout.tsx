@@ -84,11 +84,11 @@ function Outside({ session }: { session: ReturnType<typeof useSession> }) {
 }
 
 function Way({ to, word, icon: Icon, exact, small }: (typeof ways)[number] & { exact?: boolean; small?: boolean }) {
-  const shape = small ? "flex-col gap-0.5 py-2 text-[0.64rem] whitespace-nowrap tracking-tight" : "gap-2 rounded-lg px-2.5 py-1.5";
+  const shape = small ? "flex-col gap-0.5 py-2 text-[0.64rem] whitespace-nowrap tracking-tight" : "gap-1.5 rounded-lg px-2 py-1.5 text-sm whitespace-nowrap";
   return (
     <Link to={to} activeOptions={{ exact: exact ?? false, includeSearch: false }} className={`flex items-center font-medium ${shape}`}
       activeProps={{ className: small ? "text-accent" : "bg-raised text-ink" }} inactiveProps={{ className: "text-ink-2 hover:text-ink" }}>
-      <Icon className={small ? "size-5" : "size-[1.1rem]"} aria-hidden />{word}
+      <Icon className={small ? "size-5" : "size-4 max-xl:hidden"} aria-hidden />{word}
     </Link>
   );
 }
