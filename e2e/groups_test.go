@@ -76,7 +76,7 @@ func TestGroups(t *testing.T) {
 	sites[1].start()
 	s.groupIs(id, "up", 0)
 	k.wait(t, "ops", "group.recovered", 20*time.Second)
-	time.Sleep(2 * time.Second) // for what should not come
+	s.quiet(time.Minute) // what should not come would have come
 	var told []string
 	for _, d := range k.told("ops", "") {
 		told = append(told, d.notice.Type)
