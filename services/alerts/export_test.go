@@ -45,6 +45,6 @@ func (s *Service) Observe(mp metric.MeterProvider) error {
 	if err != nil {
 		return err
 	}
-	s.courier.figures, s.feed.figures = f, f
+	s.courier.figures, s.feed.figures, s.rechecks.figures = f, f, f
 	return nil
 }

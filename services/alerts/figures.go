@@ -21,6 +21,7 @@ type figures struct {
 	delay    metric.Float64Histogram
 	waited   metric.Float64Histogram // from when a message was due to when it was claimed
 	duration metric.Float64Histogram // of attempts, by result
+	rechecks metric.Int64Counter     // by result: taken, failed
 	sending  atomic.Int64            // attempts that are running
 	backlog  atomic.Pointer[Backlog] // of the outbox, as it was lately
 	notices  atomic.Int64            // that last
@@ -32,7 +33,7 @@ func newFigures(p metric.MeterProvider) (*figures, error) {
 	}
 	m := p.Meter(instrumentation)
 	var f figures
-	var errs [7]error
+	var errs [8]error
 	f.entries, errs[0] = m.Int64Counter("frogup_alerts_feed_entries", metric.WithDescription("Feed entries evaluated."))
 	f.attempts, errs[1] = m.Int64Counter("frogup_notifications_attempts", metric.WithDescription("Attempts to deliver a notification, by result."))
 	f.dead, errs[2] = m.Int64Counter("frogup_notifications_dead", metric.WithDescription("Notifications given up."))
@@ -45,6 +46,8 @@ func newFigures(p metric.MeterProvider) (*figures, error) {
 	f.duration, errs[5] = m.Float64Histogram("frogup_notifications_attempt_duration", metric.WithUnit("s"),
 		metric.WithDescription("Time of an attempt to deliver, by result."),
 		metric.WithExplicitBucketBoundaries(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10))
+	f.rechecks, errs[6] = m.Int64Counter("frogup_alerts_rechecks",
+		metric.WithDescription("Monitors that were to be checked at once, because others depend on them and fail, by result."))
 	set := observe.New(m)
 	set.Gauge("frogup_notifications_sending", "", "Attempts to deliver that are running, of the most that may at once: 16.",
 		func() float64 { return float64(f.sending.Load()) })
@@ -58,7 +61,7 @@ func newFigures(p metric.MeterProvider) (*figures, error) {
 	})
 	set.Gauge("frogup_alerts_notices_open", "", "Troubles of this installation that last.",
 		func() float64 { return float64(f.notices.Load()) })
-	errs[6] = set.Register()
+	errs[7] = set.Register()
 	return &f, errors.Join(errs[:]...)
 }
 
@@ -72,6 +75,14 @@ func (f *figures) lately() Backlog {
 // claimed notes how long a message waited for a worker.
 func (f *figures) claimed(ctx context.Context, c Claim, at time.Time) {
 	f.waited.Record(ctx, max(at.Sub(c.NextAttemptAt), 0).Seconds())
+}
+
+func (f *figures) rechecked(ctx context.Context, err error) {
+	result := "taken"
+	if err != nil {
+		result = "failed"
+	}
+	f.rechecks.Add(ctx, 1, metric.WithAttributes(attribute.String("result", result)))
 }
 
 func (f *figures) took(ctx context.Context, r Result, d time.Duration) {

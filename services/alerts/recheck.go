@@ -27,6 +27,7 @@ const (
 type rechecker struct {
 	catalog monitorsv1.CatalogServiceClient
 	log     *slog.Logger
+	figures *figures
 	more    chan struct{} // capacity 1: there is something to ask for
 	refused bool          // the last call failed, and that was told; of run alone
 
@@ -35,9 +36,9 @@ type rechecker struct {
 	asked  map[MonitorRef]time.Time // when lately
 }
 
-func newRechecker(catalog monitorsv1.CatalogServiceClient, log *slog.Logger) *rechecker {
+func newRechecker(catalog monitorsv1.CatalogServiceClient, log *slog.Logger, f *figures) *rechecker {
 	return &rechecker{
-		catalog: catalog, log: log, more: make(chan struct{}, 1), wanted: map[MonitorRef]time.Time{}, asked: map[MonitorRef]time.Time{},
+		catalog: catalog, log: log, figures: f, more: make(chan struct{}, 1), wanted: map[MonitorRef]time.Time{}, asked: map[MonitorRef]time.Time{},
 	}
 }
 
@@ -114,6 +115,7 @@ func (r *rechecker) ask(ctx context.Context, m MonitorRef) bool {
 	if fault.Is(err, fault.KindNotFound) { // deleted meanwhile
 		err = nil
 	}
+	r.figures.rechecked(ctx, err)
 	if err != nil && !r.refused && ctx.Err() == nil {
 		r.log.WarnContext(ctx, "a monitor that others wait for is not checked before its time", "monitor_id", m.ID, "error", err.Error())
 	}

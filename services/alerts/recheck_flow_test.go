@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/frogstats/uptime/internal/bubbletest"
+	"github.com/frogstats/uptime/internal/telemetry/telemetrytest"
 )
 
 // checks are the monitors that were asked for so far.
@@ -102,6 +103,29 @@ func TestNobodyTakesWishes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Wishes are counted by whether the monitors service takes them.
+func TestWishesAreCounted(t *testing.T) {
+	tel := telemetrytest.New(t)
+	bubbletest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.monitors.answers(func(uint32) error {
+			if len(w.monitors.checks()) == 1 {
+				return status.Error(codes.Unavailable, "no")
+			}
+			return nil
+		})
+		succeed(t, w.service.Observe(tel.MeterProvider()))
+		site(t, w, w)
+		w.events.add(turns(3, true))
+		pass(worstCase + 15*time.Second)
+		w.stop()
+		failed, taken := tel.Sum(t, "frogup_alerts_rechecks_total", `result="failed"`), tel.Sum(t, "frogup_alerts_rechecks_total", `result="taken"`)
+		if n := len(w.monitors.checks()); failed != 1 || taken < 1 || int(failed+taken) != n {
+			t.Errorf("%v failed and %v taken, of %d", failed, taken, n)
+		}
+	})
 }
 
 // What was announced while this service was away waits for nothing that is over.

@@ -124,7 +124,7 @@ func New(d Deps) (*Service, error) {
 	s.canaries = &canaryKeeper{store: d.Store, notices: s.notices, log: log, send: func(ctx context.Context, c Claim, at time.Time) Result {
 		return s.courier.send(ctx, c, at)
 	}}
-	s.rechecks = newRechecker(monitorsv1.NewCatalogServiceClient(d.Monitors), log)
+	s.rechecks = newRechecker(monitorsv1.NewCatalogServiceClient(d.Monitors), log, figures)
 	s.silence = &silenceWatch{store: d.Store, log: log, committed: s.courier.nudge, recheck: s.rechecks.want}
 	s.windows = &windowFollower{
 		store: d.Store, windows: monitorsv1.NewMaintenanceServiceClient(d.Monitors), log: log, ready: make(chan struct{}),

@@ -75,7 +75,7 @@ frogup accounts, monitors, prober, events, alerts and gateway.`,
 			root.AddCommand(newRole(p, r))
 		}
 	}
-	root.AddCommand(newCheck(p), newValidate(p), newRun(p), newMonitors(p), newAlerts(p), newProbers(p), newRegions(p), newNotices(p), newIncidents(p), newHealth(p), newConfig(p), newCerts(p), newSetup(p), newVersion(p))
+	root.AddCommand(newCheck(p), newValidate(p), newRun(p), newMonitors(p), newAlerts(p), newProbers(p), newRegions(p), newNotices(p), newIncidents(p), newGroups(p), newHealth(p), newConfig(p), newCerts(p), newSetup(p), newVersion(p))
 	explainArgs(root)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())

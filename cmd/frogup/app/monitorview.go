@@ -306,7 +306,7 @@ func shortDuration(d time.Duration) string {
 }
 
 func times(n int, noun string) string {
-	plural := map[string]string{"failure": "failures", "success": "successes", "slot": "slots"}
+	plural := map[string]string{"failure": "failures", "success": "successes", "slot": "slots", "member": "members"}
 	return fmt.Sprintf("%d %s", n, pick(n == 1, noun, plural[noun]))
 }
 
