@@ -24,7 +24,7 @@ func TestMaintenance(t *testing.T) {
 	if !window.Active {
 		t.Error("the window is not active")
 	}
-	time.Sleep(time.Second) // for alerts to hear of it
+	s.quiet(time.Minute) // alerts have heard of it meanwhile
 	want[struct{}](s, 200, s.do("PATCH", fmt.Sprintf("/api/uptime/monitors/%d", id), obj{"enabled": true}))
 	type incidents struct {
 		Incidents []struct {

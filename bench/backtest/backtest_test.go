@@ -254,21 +254,25 @@ func readBare(b *testing.B, folder string) (n int) {
 	files, err := filepath.Glob(filepath.Join(folder, "*.db"))
 	must(b, err)
 	for _, f := range files {
-		db := sqlitetest.OpenAt(b, f, internal.Options{})
-		rows, err := db.Read().QueryContext(b.Context(), query)
-		must(b, err)
-		var v [11]sql.NullInt64
-		to := make([]any, len(v))
-		for i := range v {
-			to[i] = &v[i]
-		}
-		for rows.Next() {
-			must(b, rows.Scan(to...))
-			n++
-		}
-		must(b, rows.Err())
-		must(b, rows.Close())
+		n += readFile(b, f, query)
 	}
+	return n
+}
+
+func readFile(b *testing.B, file, query string) (n int) {
+	rows, err := sqlitetest.OpenAt(b, file, internal.Options{}).Read().QueryContext(b.Context(), query)
+	must(b, err)
+	defer func() { must(b, rows.Close()) }()
+	var v [11]sql.NullInt64
+	to := make([]any, len(v))
+	for i := range v {
+		to[i] = &v[i]
+	}
+	for rows.Next() {
+		must(b, rows.Scan(to...))
+		n++
+	}
+	must(b, rows.Err())
 	return n
 }
 
