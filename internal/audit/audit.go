@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,6 +34,15 @@ type Row struct {
 	Before         json.RawMessage `json:"before"` // nil if it was created
 	After          json.RawMessage `json:"after"`  // nil if it was deleted
 	RequestID      string          `json:"request_id"`
+}
+
+// Storable is r with texts that every store holds and every message may carry: a change must not fail, nor be impossible to list,
+// because of how somebody spells their name. What is no text is U+FFFD.
+func (r Row) Storable() Row {
+	for _, s := range []*string{&r.ActorKind, &r.ActorID, &r.ActorName, &r.IP, &r.Action, &r.ObjectKind, &r.ObjectID, &r.RequestID} {
+		*s = strings.ReplaceAll(strings.ToValidUTF8(*s, "\uFFFD"), "\x00", "\uFFFD")
+	}
+	return r
 }
 
 // New starts a row: now, with a new id, by the principal of ctx, in its organization, under its request id.

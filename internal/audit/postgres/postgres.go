@@ -36,17 +36,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 
 // Insert adds r in tx, which is the transaction of the change it tells of.
 func Insert(ctx context.Context, tx pgx.Tx, r audit.Row) error {
-	_, err := tx.Exec(ctx, insertRow, r.ID, r.At, r.OrganizationID, text(r.ActorKind), text(r.ActorID), text(r.ActorName),
-		text(r.IP), text(r.Action), text(r.ObjectKind), text(r.ObjectID), r.Before, r.After, text(r.RequestID))
+	r = r.Storable()
+	_, err := tx.Exec(ctx, insertRow, r.ID, r.At, r.OrganizationID, r.ActorKind, r.ActorID, r.ActorName, r.IP, r.Action, r.ObjectKind,
+		r.ObjectID, r.Before, r.After, r.RequestID)
 	if err != nil {
 		return fmt.Errorf("insert audit row: %w", err)
 	}
 	return nil
-}
-
-// text is s without what PostgreSQL cannot hold: a change must not fail because of how somebody spells their name.
-func text(s string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 const selectRows = `

@@ -1,17 +1,14 @@
 package postgres_test
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
+	"context"
 	"testing"
-	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
 	"github.com/frogstats/uptime/internal/audit"
+	"github.com/frogstats/uptime/internal/audit/audittest"
 	auditpostgres "github.com/frogstats/uptime/internal/audit/postgres"
 	"github.com/frogstats/uptime/internal/postgres"
 	"github.com/frogstats/uptime/internal/postgres/postgrestest"
@@ -19,171 +16,31 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var start = time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC)
+type log struct{ db *postgres.DB }
 
-func open(t *testing.T) *postgres.DB {
-	t.Helper()
-	db := postgrestest.Open(t, "svc")
-	for range 2 {
-		if err := auditpostgres.Migrate(t.Context(), db); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return db
-}
-
-func insert(t *testing.T, db *postgres.DB, rows ...audit.Row) {
-	t.Helper()
-	err := db.Write(t.Context(), func(tx pgx.Tx) error {
+func (l log) Insert(ctx context.Context, then error, rows ...audit.Row) error {
+	return l.db.Write(ctx, func(tx pgx.Tx) error {
 		for _, r := range rows {
-			if err := auditpostgres.Insert(t.Context(), tx, r); err != nil {
+			if err := auditpostgres.Insert(ctx, tx, r); err != nil {
 				return err
 			}
 		}
-		return nil
+		return then
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
-func row(n int, change func(*audit.Row)) audit.Row {
-	r := audit.Row{
-		ID: fmt.Sprintf("id-%03d", n), At: start.Add(time.Duration(n/2) * time.Second), OrganizationID: "o",
-		ActorKind: "user", ActorID: "u", ActorName: "u@example.com", IP: "192.0.2.1", Action: "monitor.update",
-		ObjectKind: "monitor", ObjectID: "7", After: json.RawMessage(`{"name":"x"}`), RequestID: "req",
-	}
-	if change != nil {
-		change(&r)
-	}
-	return r
+func (l log) List(ctx context.Context, f audit.Filter) ([]audit.Row, error) {
+	return auditpostgres.List(ctx, l.db.Pool(), f)
 }
 
-func list(t *testing.T, db *postgres.DB, f audit.Filter) []audit.Row {
-	t.Helper()
-	got, err := auditpostgres.List(t.Context(), db.Pool(), f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got
-}
-
-func TestRowsComeBackAsTheyWent(t *testing.T) {
-	db := open(t)
-	want := []audit.Row{row(2, func(r *audit.Row) { r.Before, r.After = r.After, nil }), row(0, nil)}
-	insert(t, db, want...)
-	if diff := cmp.Diff(want, list(t, db, audit.Filter{OrganizationID: "o", Limit: 10})); diff != "" {
-		t.Errorf("rows (-want +got):\n%s", diff)
-	}
-}
-
-func TestARowLivesAndDiesWithItsTransaction(t *testing.T) {
-	db := open(t)
-	refuse := errors.New("no")
-	err := db.Write(t.Context(), func(tx pgx.Tx) error {
-		return errors.Join(auditpostgres.Insert(t.Context(), tx, row(1, nil)), refuse)
+func TestLog(t *testing.T) {
+	audittest.Run(t, func(t *testing.T) audittest.Log {
+		db := postgrestest.Open(t, "svc")
+		for range 2 { // a second start finds its table
+			if err := auditpostgres.Migrate(t.Context(), db); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return log{db}
 	})
-	if !errors.Is(err, refuse) {
-		t.Fatal(err)
-	}
-	if got := list(t, db, audit.Filter{OrganizationID: "o", Limit: 10}); len(got) != 0 {
-		t.Errorf("rows %v", got)
-	}
-}
-
-func TestFilters(t *testing.T) {
-	db := open(t)
-	insert(t, db,
-		row(0, nil),
-		row(2, func(r *audit.Row) { r.ActorID = "v" }),
-		row(4, func(r *audit.Row) { r.ObjectKind = "alert" }),
-		row(6, func(r *audit.Row) { r.ObjectID = "8"; r.Action = "monitor.delete" }),
-		row(8, func(r *audit.Row) { r.OrganizationID = "p" }),
-	)
-	tests := map[string]struct {
-		f    audit.Filter
-		want []string
-	}{
-		"all":          {audit.Filter{}, []string{"id-006", "id-004", "id-002", "id-000"}},
-		"other":        {audit.Filter{OrganizationID: "p"}, []string{"id-008"}},
-		"since":        {audit.Filter{Since: start.Add(2 * time.Second)}, []string{"id-006", "id-004"}},
-		"until":        {audit.Filter{Until: start.Add(2 * time.Second)}, []string{"id-002", "id-000"}},
-		"actor":        {audit.Filter{ActorID: "v"}, []string{"id-002"}},
-		"action":       {audit.Filter{Action: "monitor.delete"}, []string{"id-006"}},
-		"object kind":  {audit.Filter{ObjectKind: "alert"}, []string{"id-004"}},
-		"object":       {audit.Filter{ObjectKind: "monitor", ObjectID: "8"}, []string{"id-006"}},
-		"limit":        {audit.Filter{Limit: 1}, []string{"id-006"}},
-		"nothing left": {audit.Filter{ActorID: "v", ObjectKind: "alert"}, nil},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			if tt.f.OrganizationID == "" {
-				tt.f.OrganizationID = "o"
-			}
-			if tt.f.Limit == 0 {
-				tt.f.Limit = 10
-			}
-			var got []string
-			for _, r := range list(t, db, tt.f) {
-				got = append(got, r.ID)
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("rows (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-func TestPagesCoverEverythingOnce(t *testing.T) {
-	db := open(t)
-	const n = 25 // two rows share each moment
-	for i := range n {
-		insert(t, db, row(i, nil))
-	}
-	f := audit.Filter{OrganizationID: "o", Limit: 4}
-	var got []string
-	for range n {
-		page := list(t, db, f)
-		if len(page) == 0 {
-			break
-		}
-		for _, r := range page {
-			got = append(got, r.ID)
-		}
-		f.After = page[len(page)-1].Cursor()
-	}
-	if len(got) != n {
-		t.Fatalf("%d rows over all pages, want %d: %v", len(got), n, got)
-	}
-	for i, id := range got {
-		if want := fmt.Sprintf("id-%03d", n-1-i); id != want {
-			t.Errorf("place %d holds %s, want %s", i, id, want)
-		}
-	}
-}
-
-func TestListNeedsOrganizationAndLimit(t *testing.T) {
-	db := open(t)
-	for _, f := range []audit.Filter{{Limit: 1}, {OrganizationID: "o"}, {OrganizationID: "o", Limit: -1}} {
-		if _, err := auditpostgres.List(t.Context(), db.Pool(), f); err == nil {
-			t.Errorf("%+v was listed", f)
-		}
-	}
-}
-
-// JSON keeps its spelling, and what a text column cannot hold does not stop the change that the row tells of.
-func TestOddRows(t *testing.T) {
-	db := open(t)
-	want := row(0, func(r *audit.Row) {
-		r.Before, r.After = json.RawMessage(`{"b": 1e2, "a":"\u0000"}`), json.RawMessage(`null`)
-		r.ActorName, r.ObjectID = "a\x00b", "\xff"
-	})
-	insert(t, db, want)
-	want.ActorName, want.ObjectID = "a\uFFFDb", "\uFFFD"
-	if diff := cmp.Diff([]audit.Row{want}, list(t, db, audit.Filter{OrganizationID: "o", Limit: 10})); diff != "" {
-		t.Errorf("rows (-want +got):\n%s", diff)
-	}
-	if got := list(t, db, audit.Filter{OrganizationID: "o", ObjectID: "\x00", Limit: 10}); len(got) != 0 {
-		t.Errorf("rows of an object that cannot be: %v", got)
-	}
 }

@@ -35,6 +35,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // Insert adds r in tx, which is the transaction of the change it tells of.
 func Insert(ctx context.Context, tx *sql.Tx, r audit.Row) error {
+	r = r.Storable()
 	_, err := tx.ExecContext(ctx, insertRow, r.ID, r.At.UnixMilli(), r.OrganizationID, r.ActorKind, r.ActorID, r.ActorName,
 		r.IP, r.Action, r.ObjectKind, r.ObjectID, text(r.Before), text(r.After), r.RequestID)
 	if err != nil {

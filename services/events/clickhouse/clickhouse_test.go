@@ -31,7 +31,7 @@ func open(t testing.TB, dsn string, opts clickhouse.Options) *clickhouse.Results
 
 func TestResults(t *testing.T) {
 	storetest.Results(t, func(t *testing.T) events.ResultStore {
-		return breakResults(open(t, clickhousetest.DSN(t), clickhouse.Options{}))
+		return storetest.BreakResults(open(t, clickhousetest.DSN(t), clickhouse.Options{}))
 	})
 }
 

@@ -48,7 +48,7 @@ func TestState(t *testing.T) {
 	storetest.State(t, func(t *testing.T) events.StateStore {
 		s := openState(t, postgrestest.DSN(t))
 		own(t, s)
-		return breakState(s)
+		return storetest.BreakState(s)
 	})
 }
 

@@ -52,7 +52,7 @@ func openHistory(t testing.TB, dir string) *sqlite.History {
 
 func TestState(t *testing.T) {
 	storetest.State(t, func(t *testing.T) events.StateStore {
-		return breakState(openState(t, filepath.Join(t.TempDir(), "state.db")))
+		return storetest.BreakState(openState(t, filepath.Join(t.TempDir(), "state.db")))
 	})
 }
 
@@ -64,7 +64,7 @@ func TestEvidence(t *testing.T) {
 }
 
 func TestHistory(t *testing.T) {
-	storetest.Results(t, func(t *testing.T) events.ResultStore { return breakResults(openHistory(t, t.TempDir())) })
+	storetest.Results(t, func(t *testing.T) events.ResultStore { return storetest.BreakResults(openHistory(t, t.TempDir())) })
 }
 
 // TestHistoryReopened runs the suite on a history that is closed and opened again before all maintenance.
