@@ -146,12 +146,13 @@ generate: $(BIN)/buf $(BIN)/plugins ## regenerate gen/ from proto/
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## run the linters over every module
-	@for m in $(MODULES) $(TOOL_MODULES); do \
+	@bad=; for m in $(MODULES) $(TOOL_MODULES); do \
 	   echo "lint $$m"; \
 	   case $$m in tools/*) export GOWORK=off;; esac; \
 	   if [ -z "$$(cd $$m && $(GO) list ./... 2>/dev/null)" ]; then continue; fi; \
-	   (cd $$m && $(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); \
-	 done
+	   (cd $$m && $(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...) || bad="$$bad $$m"; \
+	 done; \
+	 if [ -n "$$bad" ]; then echo "The linters ask for something in:$$bad"; exit 1; fi
 
 # The client's output is committed, so that Go alone builds the product; npm is needed only by who changes the client.
 client/node_modules/.package-lock.json: client/package.json client/package-lock.json

@@ -14,9 +14,6 @@ const (
 	horizon = 50 * 366 * day
 )
 
-// calendarStart is a moment whose following 50 years hold every day that a calendar can have.
-var calendarStart = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC).Unix()
-
 // nextWall is the first due moment at or after w.
 func (s *Schedule) nextWall(w int64) (int64, bool) {
 	t := time.Unix(w, 0).UTC()

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -165,7 +166,7 @@ func FuzzPath(f *testing.F) {
 			return
 		}
 		found, err := p.Find(root)
-		if len(found) > maxFound || err != nil && err != errTooManySteps {
+		if len(found) > maxFound || err != nil && !errors.Is(err, errTooManySteps) {
 			t.Fatalf("%d found, %v", len(found), err)
 		}
 		again, _ := p.Find(root)

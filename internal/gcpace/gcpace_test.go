@@ -82,7 +82,7 @@ func TestFollowsTheHeap(t *testing.T) {
 			if ok(inForce()) {
 				return
 			}
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 		}
 		t.Errorf("%s: %d %% is in force", what, inForce())
 	}

@@ -72,11 +72,11 @@ func TestReplay(t *testing.T) {
 		mu.Lock()
 		answer = alerts.Result{OK: true, StatusCode: 204, Response: "thanks"}
 		mu.Unlock()
-		if d, err = w.replay(id); err != nil {
+		if _, err = w.replay(id); err != nil {
 			t.Fatal(err)
 		}
 		pass(2 * time.Second)
-		if d = w.only(); d.GetState() != alertsv1.DeliveryState_DELIVERY_STATE_DELIVERED || d.GetAttempts() != 7 {
+		if d := w.only(); d.GetState() != alertsv1.DeliveryState_DELIVERY_STATE_DELIVERED || d.GetAttempts() != 7 {
 			t.Errorf("delivery = %v", d)
 		}
 		refused(t, w, id, "NOT_DEAD", "is delivered; only dead deliveries can be replayed")

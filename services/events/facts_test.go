@@ -30,9 +30,7 @@ func TestFeedCarriesFacts(t *testing.T) {
 		e := feedEntry(&c.feed[i])
 		if tr := e.GetTransition(); tr != nil {
 			got = append(got, "to "+Status(tr.GetTo()).String())
-			for _, name := range tr.GetDownRegions() {
-				got = append(got, name)
-			}
+			got = append(got, tr.GetDownRegions()...)
 			continue
 		}
 		o := e.GetObservation()

@@ -46,11 +46,10 @@ func TestRemovedProberIsCutOff(t *testing.T) {
 			}
 			o.set(func(c *centre) { c.away = true }) // whoever cannot be asked has removed nobody
 			o.g.ForgetProbers()
-			time.Sleep(200 * time.Millisecond)
 			select {
 			case <-over:
 				t.Fatal("the stream ended although nobody was removed")
-			default:
+			case <-time.After(200 * time.Millisecond):
 			}
 			o.set(func(c *centre) { c.away, c.owners = false, map[string]string{} })
 			<-over
@@ -138,7 +137,7 @@ func TestCallsOfOneProberAreBounded(t *testing.T) {
 		if err := watch(); err == nil {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
+		<-time.After(10 * time.Millisecond)
 	}
 	t.Error("places are not given back")
 }

@@ -119,12 +119,13 @@ func (c *agentCall) wait(down <-chan error, patience time.Duration) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
-	case <-down:
+	case <-down: //nolint:errcheck // the cause is known
 		return
 	case <-timer.C:
 	}
-	_ = c.rc.SetWriteDeadline(time.Now()) // what waits for the prober to read fails now
-	<-down
+	// What waits for the prober to read fails now.
+	_ = c.rc.SetWriteDeadline(time.Now())
+	<-down //nolint:errcheck // as above
 }
 
 // up carries the prober's messages to the service. It returns nil at their end, or at that of the service.

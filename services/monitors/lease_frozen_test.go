@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/frogstats/uptime/services/monitors"
 )
@@ -21,17 +20,17 @@ func TestFrozenStore(t *testing.T) {
 				c.open("a", "s")
 				c.open("b", "s")
 				c.keep(testTTL, "a", "b")
-				time.Sleep(testTTL / 3) // they were about to renew
+				pass(testTTL / 3) // they were about to renew
 				frozen.mu.Lock()
 				freezes(frozen)
 				frozen.thaw = make(chan struct{})
 				frozen.mu.Unlock()
-				time.Sleep(30 * testTTL)
+				pass(30 * testTTL)
 				frozen.mu.Lock()
 				frozen.reads, frozen.writes = false, false
 				close(frozen.thaw)
 				frozen.mu.Unlock()
-				time.Sleep(testTTL / 2) // they had given up, and try again
+				pass(testTTL / 2) // they had given up, and try again
 				c.keep(2*testTTL, "a", "b")
 				all, err := c.store.Sessions(t.Context())
 				if err != nil || len(all) != 2 || !all[0].Live() || !all[1].Live() {

@@ -49,7 +49,7 @@ func TestLeaseHistories(t *testing.T) {
 
 // memory is a folder whose files need no disk, where there is one.
 func memory(t *testing.T) string {
-	if dir, err := os.MkdirTemp("/dev/shm", "frogstats"); err == nil {
+	if dir, err := os.MkdirTemp("/dev/shm", "frogstats"); err == nil { //nolint:usetesting // t.TempDir is on a disk
 		t.Cleanup(func() { _ = os.RemoveAll(dir) })
 		return dir
 	}
@@ -143,7 +143,7 @@ func (w *world) populate(store monitors.Store) []uint32 {
 // torment does one bad thing after the other.
 func (w *world) torment(d time.Duration) {
 	for n := 0; w.now() < d; n++ {
-		time.Sleep(w.upTo(w.ttl))
+		pass(w.upTo(w.ttl))
 		p := w.probers[w.pick(len(w.probers))]
 		p.mu.Lock()
 		session := p.session
@@ -174,7 +174,7 @@ func (w *world) torment(d time.Duration) {
 			w.start(p.id, fmt.Sprint(session, "*", n), "", p.durable)
 		case 8: // the store stands still
 			w.frozen.Store(true)
-			time.Sleep(w.upTo(2 * w.ttl))
+			pass(w.upTo(2 * w.ttl))
 			w.frozen.Store(false)
 		case 9:
 			p.mu.Lock()
@@ -214,10 +214,10 @@ func (w *world) heal() {
 
 // within wants nothing to be complained of after d, or soon.
 func (w *world) within(d time.Duration, complaints func() []string) {
-	time.Sleep(d)
+	pass(d)
 	left := complaints()
 	for late := 0; w.real && len(left) > 0 && late < 100; late++ {
-		time.Sleep(d / 10)
+		pass(d / 10)
 		left = complaints()
 	}
 	for _, c := range left {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -96,27 +95,27 @@ func TestOperatorIsTold(t *testing.T) {
 			t.Errorf("trouble: %s %v", got, alerts.open)
 		}
 		alerts.set(true)
-		time.Sleep(2 * testTTL)
+		pass(2 * testTTL)
 		alerts.set(false)
-		time.Sleep(testTTL / 2)
+		pass(testTTL / 2)
 		if got := alerts.keys(); got != "2 [prober/a/offline prober/a/fault]" {
 			t.Errorf("silent: %s", got)
 		}
-		time.Sleep(3 * testTTL)
+		pass(3 * testTTL)
 		if got := alerts.keys(); got != "3 [prober/a/offline prober/a/fault region/eu/unplaced]" {
 			t.Errorf("silent for long: %s", got)
 		}
 		if _, err := c.renew("a", "s", func(r *monitorsv1.RenewLeaseRequest) { r.Report = &monitorsv1.ProberReport{} }); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(testTTL / 2)
+		pass(testTTL / 2)
 		if got := alerts.keys(); got != "0 []" {
 			t.Errorf("back: %s", got)
 		}
 		if _, err := c.renew("a", "s", leaving); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(4 * testTTL)
+		pass(4 * testTTL)
 		if got := alerts.keys(); got != "1 [region/eu/unplaced]" {
 			t.Errorf("left: %s", got)
 		}
@@ -134,7 +133,7 @@ func TestOperatorIsToldOfOverload(t *testing.T) {
 			if _, err := c.renew("a", "s", func(r *monitorsv1.RenewLeaseRequest) { r.Report = &monitorsv1.ProberReport{Faults: faults} }); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(testTTL / 2)
+			pass(testTTL / 2)
 			return alerts.keys()
 		}
 		missed := &monitorsv1.ObserverFault{ErrorType: "overload", Message: "60 of 600 slots of the last minute were missed."}

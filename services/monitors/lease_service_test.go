@@ -31,7 +31,7 @@ func TestLeaseOfASoleProber(t *testing.T) {
 		if err != nil || !lease.GetSole() || lease.GetTtlMs() != 10000 || lease.GetEpoch() != 2 || !lease.GetValidUntil().AsTime().Equal(time.Now().Add(testTTL)) {
 			t.Fatalf("lease %v, %v", lease, err)
 		}
-		time.Sleep(10 * testTTL) // it goes on by itself
+		pass(10 * testTTL) // it goes on by itself
 		if lease, err = c.renew("p", "s"); err != nil || !lease.GetSole() {
 			t.Fatalf("back: %v, %v", lease, err)
 		}
@@ -97,7 +97,7 @@ func TestTakeOver(t *testing.T) {
 		a.words()
 		silent := time.Now()
 		for two.words() == "" {
-			if time.Sleep(time.Second); time.Since(silent) > 2*testTTL {
+			if pass(time.Second); time.Since(silent) > 2*testTTL {
 				t.Fatal("not taken over in time")
 			}
 			if _, err := c.renew(other, "s"); err != nil {
@@ -110,7 +110,7 @@ func TestTakeOver(t *testing.T) {
 		if _, err := c.renew(holder, "s"); !errors.Is(err, monitors.ErrSessionEnded) {
 			t.Fatalf("renewed: %v", err)
 		}
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		if err := <-one.done; !errors.Is(err, monitors.ErrSessionEnded) {
 			t.Errorf("its stream ends with %v", err)
 		}
@@ -187,7 +187,7 @@ func TestLeaveWithWhatIsNotSaidYet(t *testing.T) {
 		b.words()
 		until := c.release("a", id, epoch)
 		b.want(t, "given", fmt.Sprintf("assigned %d/11 from %s", id, until))
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if _, err := c.renew("b", "s", leaving, func(r *monitorsv1.RenewLeaseRequest) { r.HeardEpoch = 10 }); err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +196,7 @@ func TestLeaveWithWhatIsNotSaidYet(t *testing.T) {
 		id, epoch = asked(t, a)
 		b.words()
 		at := time.Now().UTC().Truncate(time.Millisecond)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if _, err := c.renew("a", "s", leaving, func(r *monitorsv1.RenewLeaseRequest) {
 			r.Released = []*monitorsv1.Released{{MonitorId: id, Epoch: epoch, Until: timestamppb.New(at)}}
 		}); err != nil {
@@ -237,7 +237,7 @@ func TestSecondProcessWaits(t *testing.T) {
 		second := c.open("p", "t")
 		c.keep(3*testTTL, "p")
 		second.want(t, "while the first lives", "")
-		time.Sleep(2 * testTTL)
+		pass(2 * testTTL)
 		second.want(t, "when it is over", "lease 2, complete")
 		third := c.open("p", "u", func(r *monitorsv1.WatchAssignmentsRequest) { r.PreviousSession = "t" })
 		third.want(t, "with a proof", "lease 3, complete")

@@ -193,7 +193,7 @@ func TestBenchTarget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Println(port)
+	fmt.Fprintln(os.Stdout, port)
 	var seen arrivals
 	go func() {
 		for {
@@ -208,7 +208,8 @@ func TestBenchTarget(t *testing.T) {
 		}
 	}()
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-		fmt.Println(seen.errors())
+		p50, p99, most := seen.errors()
+		fmt.Fprintln(os.Stdout, p50, p99, most)
 	}
 }
 

@@ -130,7 +130,7 @@ func TestTheLastProgressStays(t *testing.T) {
 func TestCacheAgainstAMap(t *testing.T) {
 	base := t.TempDir()
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(base, "")
+		dir, err := os.MkdirTemp(base, "") //nolint:usetesting // one for each map
 		if err != nil {
 			rt.Fatal(err)
 		}

@@ -334,7 +334,7 @@ func TestTCPConformanceMust8CloseConnections(t *testing.T) {
 	// The listener's side of the last connection closes in its own time.
 	deadline := time.Now().Add(5 * time.Second)
 	for descriptors(t) > before && time.Now().Before(deadline) {
-		time.Sleep(10 * time.Millisecond)
+		<-time.After(10 * time.Millisecond)
 	}
 	if after := descriptors(t); after > before {
 		t.Errorf("%d descriptors are open, %d were before", after, before)
@@ -402,7 +402,7 @@ func TestTCPConformanceShouldReportDNSTimeSeparately(t *testing.T) {
 
 func TestTCPConformanceShouldReportTLSTimeSeparately(t *testing.T) {
 	const late = 100 * time.Millisecond
-	address, ca := tlsService(t, func(int, net.Conn) { time.Sleep(late) })
+	address, ca := tlsService(t, func(int, net.Conn) { <-time.After(late) })
 	spec := tcpSpec(t, address, assertion("sslHandshake", "is", true), assertion("latency", "lessThan", "5s"))
 	spec.TcpConfig.TlsOptions = &checkv1.TlsOptions{TrustedCas: []string{ca}}
 	r := runSpec(t, NewChecker(nil, nil), spec)

@@ -150,13 +150,14 @@ func stampOf(ms int64) *timestamppb.Timestamp {
 	if ms == 0 {
 		return nil
 	}
-	return &timestamppb.Timestamp{Seconds: floorDiv(ms, 1000), Nanos: int32(ms-floorDiv(ms, 1000)*1000) * 1e6}
+	return &timestamppb.Timestamp{Seconds: seconds(ms), Nanos: int32(ms-seconds(ms)*1000) * 1e6}
 }
 
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
+// seconds are the whole ones of ms, rounded down also before 1970.
+func seconds(ms int64) int64 {
+	s := ms / 1000
+	if ms%1000 < 0 {
+		s--
 	}
-	return q
+	return s
 }

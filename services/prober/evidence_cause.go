@@ -60,7 +60,7 @@ func causeOf(s *subject, first symptom, steps []step) cause {
 	if c := causeByHandshake(s, steps); c != 0 {
 		return c
 	}
-	return causeByAnswer(s, first, steps)
+	return causeByAnswer(first, steps)
 }
 
 // causeByName is 0 if the name resolves, or is none.
@@ -146,7 +146,7 @@ func isCertificate(t nettest.ErrorType) bool {
 }
 
 // causeByAnswer judges what the request met when it was made again, else what it met first.
-func causeByAnswer(s *subject, first symptom, steps []step) cause {
+func causeByAnswer(first symptom, steps []step) cause {
 	for i := range steps {
 		x := &steps[i]
 		switch {

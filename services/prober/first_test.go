@@ -131,7 +131,7 @@ func TestOneMonitorAmongMany(t *testing.T) {
 					b.assign(assignment(id+1, 86400), nil, false)
 				}
 				const mine, interval = 200_001, 60
-				pass(schedule.NewGrid(mine, interval*time.Second).Next(time.Now().Add(time.Second)).Add(-grid).Sub(time.Now()))
+				pass(time.Until(schedule.NewGrid(mine, interval*time.Second).Next(time.Now().Add(time.Second)).Add(-grid)))
 				made := time.Now()
 				b.assign(assignment(mine, interval), nil, true)
 				pass(time.Second + 2*tick)
@@ -244,7 +244,7 @@ func TestConfirmingMeetsTheGrid(t *testing.T) {
 				a := assignment(id, uint32(interval/time.Second))
 				slot := schedule.NewGrid(id, interval).Next(time.Now().Add(30 * time.Second))
 				retry := time.Duration(a.GetRetryIntervalSeconds()) * time.Second
-				pass(slot.Add(-before - retry - 40*time.Millisecond).Sub(time.Now()))
+				pass(time.Until(slot.Add(-before - retry - 40*time.Millisecond)))
 				b.assign(a, nil, true)
 				pass(retry + before + time.Second)
 				synctest.Wait()

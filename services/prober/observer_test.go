@@ -20,13 +20,12 @@ import (
 
 // world is a network that the test decides about. What is out of reach is silent, as where packets are dropped.
 type world struct {
-	mu      sync.Mutex
-	cut     bool // everything is out of reach
-	cut6    bool // all IPv6
-	barred  bool // witnesses are
-	dead    map[string]bool
-	refuse  map[string]bool
-	changed time.Time
+	mu     sync.Mutex
+	cut    bool // everything is out of reach
+	cut6   bool // all IPv6
+	barred bool // witnesses are
+	dead   map[string]bool
+	refuse map[string]bool
 }
 
 func (w *world) set(change func(*world)) {

@@ -129,7 +129,7 @@ func TestDiskOutboxAgainstAList(t *testing.T) {
 		}
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(t.TempDir(), "spool")
+		dir, err := os.MkdirTemp(t.TempDir(), "spool") //nolint:usetesting // one for each list
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -276,10 +276,10 @@ func TestOutboxChild(t *testing.T) {
 			seq = put(t, box, &checkv1.CheckResult{MonitorId: uint32(seq + 1), MonitorName: fmt.Sprint("name of ", seq+1)}, "")
 		}
 		await(box, seq-1)
-		fmt.Printf("durable %d\n", seq) // from now on it may be sent
+		fmt.Fprintf(os.Stdout, "durable %d\n", seq) // from now on it may be sent
 		if seq%500 == 0 {
 			box.Ack(seq - 250)
-			fmt.Printf("acked %d\n", seq-250)
+			fmt.Fprintf(os.Stdout, "acked %d\n", seq-250)
 		}
 	}
 }

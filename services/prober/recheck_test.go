@@ -25,7 +25,7 @@ func asked(t *testing.T, outcome func(uint32) (time.Duration, checkv1.ResultStat
 		f(a)
 	}
 	grid := schedule.NewGrid(rechecked, 300*time.Second)
-	pass(grid.Next(time.Now().Add(2 * time.Minute)).Add(-2 * time.Minute).Sub(time.Now()))
+	pass(time.Until(grid.Next(time.Now().Add(2 * time.Minute)).Add(-2 * time.Minute)))
 	b.assign(a, &lastSlot{at: time.Now()}, false)
 	synctest.Wait()
 	return b, grid
@@ -44,7 +44,7 @@ func TestRecheckAtOnce(t *testing.T) {
 		if n := b.stats().Finished; n != 1 {
 			t.Fatalf("%d checks within 50 ms, want 1", n)
 		}
-		pass(next.Add(time.Second).Sub(time.Now()))
+		pass(time.Until(next.Add(time.Second)))
 		synctest.Wait()
 		due := b.metrics.due.Load()
 		rows := b.stopAndRead(t)
@@ -170,7 +170,7 @@ func TestRecheckOfWhatIsNotHeld(t *testing.T) {
 			t.Errorf("%d checks of what is not held", n)
 		}
 		b.assign(assignment(rechecked, 300), &lastSlot{at: time.Now()}, false)
-		pass(grid.Next(time.Now()).Add(-500 * time.Millisecond).Sub(time.Now()))
+		pass(time.Until(grid.Next(time.Now()).Add(-500 * time.Millisecond)))
 		b.recheck(rechecked, 0)
 		pass(time.Second)
 		synctest.Wait()

@@ -51,7 +51,7 @@ func (g *engine) rowOf(spec *checkv1.CheckSpec, epoch uint64) ([]byte, error) {
 // appendSuccess writes the row of a plain check's first and only attempt, which succeeded.
 func (p *plan) appendSuccess(dst []byte, slot, next int64, late time.Duration, t *nettest.TestResult) []byte {
 	dst = append(dst, p.row...)
-	dst = appendStamp(dst, rowScheduledAt, floorDiv(slot, 1000), (slot-floorDiv(slot, 1000)*1000)*1e6)
+	dst = appendStamp(dst, rowScheduledAt, seconds(slot), (slot-seconds(slot)*1000)*1e6)
 	dst = appendStamp(dst, rowStartedAt, t.Timestamp.Unix(), int64(t.Timestamp.Nanosecond()))
 	dst = appendUint(dst, rowStatus, uint64(checkv1.ResultStatus_RESULT_STATUS_SUCCESS))
 	dst = appendUint(dst, rowResponseTime, uint64(max(t.Latency, 0)))
@@ -80,7 +80,7 @@ func (p *plan) appendSuccess(dst []byte, slot, next int64, late time.Duration, t
 // appendMissed writes the row of count slots from the slot from on that did not run.
 func (p *plan) appendMissed(dst []byte, from int64, count uint32, why missedReason, next int64, now time.Time) []byte {
 	dst = append(dst, p.row...)
-	dst = appendStamp(dst, rowScheduledAt, floorDiv(from, 1000), (from-floorDiv(from, 1000)*1000)*1e6)
+	dst = appendStamp(dst, rowScheduledAt, seconds(from), (from-seconds(from)*1000)*1e6)
 	dst = appendStamp(dst, rowStartedAt, now.Unix(), int64(now.Nanosecond()))
 	dst = appendUint(dst, rowStatus, uint64(checkv1.ResultStatus_RESULT_STATUS_MISSED))
 	dst = protowire.AppendTag(dst, rowErrorType, protowire.BytesType)
@@ -95,7 +95,7 @@ func appendNext(dst []byte, next int64) []byte {
 	if next == 0 {
 		return dst
 	}
-	return appendStamp(dst, rowNextScheduledAt, floorDiv(next, 1000), (next-floorDiv(next, 1000)*1000)*1e6)
+	return appendStamp(dst, rowNextScheduledAt, seconds(next), (next-seconds(next)*1000)*1e6)
 }
 
 // appendStamp writes a Timestamp.

@@ -42,7 +42,7 @@ func TestUplinkSendsWhatHasWaited(t *testing.T) {
 		case l.changed <- struct{}{}:
 		default:
 		}
-		time.Sleep(batchLinger + batchLinger/2)
+		<-time.After(batchLinger + batchLinger/2)
 		l.mu.Unlock()
 		select {
 		case last := <-stream.last:

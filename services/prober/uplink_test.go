@@ -268,8 +268,11 @@ func TestUplinkSendsOnlyWhatIsNotStored(t *testing.T) {
 		}
 		u := startUplink(t, r, box)
 		r.await("live results", func() bool { return r.stored[5100] > 0 })
-		for box.Stored() != 2000 {
-			time.Sleep(time.Millisecond)
+		for tries := 0; box.Stored() != 2000; tries++ {
+			if tries == 20_000 {
+				t.Fatalf("stored up to %d, want 2000", box.Stored())
+			}
+			<-time.After(time.Millisecond)
 		}
 		r.mu.Lock()
 		r.onBatch = func(hello *eventsv1.RecordHello, first, last uint64, live bool) (*eventsv1.RecordResponse, error) {

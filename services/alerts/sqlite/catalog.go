@@ -108,7 +108,7 @@ func (s *Store) PutMonitors(ctx context.Context, monitors []alerts.Monitor) erro
 		// A snapshot is many monitors: compiled for each, the statements would cost more than what they do.
 		var put, drop, write *sql.Stmt
 		for statement, query := range map[**sql.Stmt]string{&put: upsertMonitor, &drop: dropDependencies, &write: writeDependencies} {
-			prepared, err := tx.PrepareContext(ctx, query) // closed with the transaction
+			prepared, err := tx.PrepareContext(ctx, query) //nolint:sqlclosecheck // closed with the transaction
 			if err != nil {
 				return fmt.Errorf("put monitors: %w", err)
 			}

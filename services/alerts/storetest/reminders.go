@@ -7,10 +7,10 @@ import (
 	"github.com/frogstats/uptime/services/alerts"
 )
 
-// reminded is a channel that is reminded after so many seconds.
-func reminded(t testing.TB, s alerts.Store, seconds int) alerts.Channel {
+// reminded is a channel that is reminded after 300 seconds.
+func reminded(t testing.TB, s alerts.Store) alerts.Channel {
 	t.Helper()
-	return must(change(t, s, newChannel(t, s, org).ID, func(c *alerts.Channel) { c.Reminder = time.Duration(seconds) * time.Second }))(t)
+	return must(change(t, s, newChannel(t, s, org).ID, func(c *alerts.Channel) { c.Reminder = 300 * time.Second }))(t)
 }
 
 // remindersDue wants just these reminders, by the messages that they follow.
@@ -28,14 +28,14 @@ func remindersDue(t testing.TB, s alerts.Store, seconds int, after ...string) []
 	return got
 }
 
-// outage is one that the channel is told of.
-func outage(t testing.TB, s alerts.Store, seconds int, channels ...alerts.Channel) {
+// outage is one that the channels are told of, in second 1.
+func outage(t testing.TB, s alerts.Store, channels ...alerts.Channel) {
 	t.Helper()
-	b := alerts.Batch{Incidents: []alerts.Incident{incident(5, org, monitor, seconds)}}
+	b := alerts.Batch{Incidents: []alerts.Incident{incident(5, org, monitor, 1)}}
 	for _, c := range channels {
 		b.Messages = append(b.Messages, story("down", alerts.TypeDown, "incident:5", c.ID))
 	}
-	put(t, s, at(seconds), b)
+	put(t, s, at(1), b)
 }
 
 func reminder(id string, channel uint32) alerts.Message {
@@ -44,9 +44,9 @@ func reminder(id string, channel uint32) alerts.Message {
 
 var reminderCases = []Case{
 	{"reminder/so long after the last message that was delivered", func(t testing.TB, s alerts.Store) {
-		ch, none := reminded(t, s, 300), newChannel(t, s, org)
+		ch, none := reminded(t, s), newChannel(t, s, org)
 		same(t, "channel", must(s.Channel(ctx(t), org, ch.ID))(t), ch)
-		outage(t, s, 1, ch)
+		outage(t, s, ch)
 		put(t, s, at(1), alerts.Batch{Messages: []alerts.Message{story("none", alerts.TypeDown, "incident:5", none.ID)}})
 		remindersDue(t, s, 9000)
 		claims := claim(t, s, 10, "down", "none")
@@ -69,8 +69,8 @@ var reminderCases = []Case{
 		remindersDue(t, s, 9000)
 	}},
 	{"reminder/not while a person has it, in maintenance, held, or while nothing is known", func(t testing.TB, s alerts.Store) {
-		ch := reminded(t, s, 300)
-		outage(t, s, 1, ch)
+		ch := reminded(t, s)
+		outage(t, s, ch)
 		delivered(t, s, claim(t, s, 1, "down")[0], 1)
 		put(t, s, at(2), alerts.Batch{Blind: map[uint32]time.Time{monitor: at(2)}})
 		remindersDue(t, s, 400)
@@ -106,8 +106,8 @@ var reminderCases = []Case{
 			"taken": func(i *alerts.Incident) { i.Status = alerts.IncidentAcknowledged },
 			"over":  func(i *alerts.Incident) { i.Status, i.Settled = alerts.IncidentResolved, true },
 		} {
-			ch := reminded(t, s, 300)
-			outage(t, s, 1)
+			ch := reminded(t, s)
+			outage(t, s)
 			put(t, s, at(1), alerts.Batch{Messages: []alerts.Message{reminder(name, ch.ID)}})
 			failed(t, s, claim(t, s, 1, name)[0], 1, 1000)
 			i := incident(5, org, monitor, 1)
@@ -119,8 +119,8 @@ var reminderCases = []Case{
 		}
 	}},
 	{"reminder/one that is being sent goes if that fails", func(t testing.TB, s alerts.Store) {
-		ch := reminded(t, s, 300)
-		outage(t, s, 1)
+		ch := reminded(t, s)
+		outage(t, s)
 		put(t, s, at(1), alerts.Batch{Messages: []alerts.Message{reminder("r", ch.ID)}})
 		c := claim(t, s, 1, "r")[0]
 		i := incident(5, org, monitor, 1)
@@ -132,8 +132,8 @@ var reminderCases = []Case{
 		delivered(t, s, claim(t, s, 11, "up")[0], 11)
 	}},
 	{"reminder/a new one takes the place of one that waits", func(t testing.TB, s alerts.Store) {
-		ch := reminded(t, s, 300)
-		outage(t, s, 1)
+		ch := reminded(t, s)
+		outage(t, s)
 		put(t, s, at(1), alerts.Batch{Messages: []alerts.Message{reminder("r1", ch.ID)}})
 		failed(t, s, claim(t, s, 1, "r1")[0], 1, 1000)
 		put(t, s, at(2), alerts.Batch{Messages: []alerts.Message{reminder("r2", ch.ID)}})
@@ -143,12 +143,12 @@ var reminderCases = []Case{
 		same(t, "second, which is being sent", states(t, s)["r2"], alerts.DeliveryPending)
 	}},
 	{"reminder/after what was given up, or arrived at the fallback", func(t testing.TB, s alerts.Store) {
-		lost, there := reminded(t, s, 300), newChannel(t, s, org)
-		outage(t, s, 1, lost)
+		lost, there := reminded(t, s), newChannel(t, s, org)
+		outage(t, s, lost)
 		dead(t, s, claim(t, s, 1, "down")[0], 2)
 		remindersDue(t, s, 300)
 		remindersDue(t, s, 301, "down") // its last attempt was due at 1 s
-		ch := must(change(t, s, reminded(t, s, 300).ID, func(c *alerts.Channel) { c.FallbackID, c.FallbackAfter = there.ID, time.Minute }))(t)
+		ch := must(change(t, s, reminded(t, s).ID, func(c *alerts.Channel) { c.FallbackID, c.FallbackAfter = there.ID, time.Minute }))(t)
 		put(t, s, at(400), alerts.Batch{Messages: []alerts.Message{story("down 2", alerts.TypeDown, "incident:5", ch.ID)}})
 		must(change(t, s, lost.ID, func(c *alerts.Channel) { c.Reminder = 0 }))(t)
 		failed(t, s, claim(t, s, 400, "down 2")[0], 400, 9000)

@@ -65,25 +65,30 @@ func BenchmarkReplay(b *testing.B) {
 func readBare(b *testing.B, months []*internal.DB) (n int) {
 	const query = `SELECT id, outcome, variant_id, late_ms, response_us, dns_us, tcp_us, tls_us, ttfb_us, transfer_us, size_bytes FROM result`
 	for _, db := range months {
-		rows, err := db.Read().QueryContext(b.Context(), query)
-		if err != nil {
+		n += readMonth(b, db, query)
+	}
+	return n
+}
+
+func readMonth(b *testing.B, db *internal.DB, query string) (n int) {
+	rows, err := db.Read().QueryContext(b.Context(), query)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer rows.Close()
+	var v [11]sql.NullInt64
+	to := make([]any, len(v))
+	for i := range v {
+		to[i] = &v[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(to...); err != nil {
 			b.Fatal(err)
 		}
-		var v [11]sql.NullInt64
-		to := make([]any, len(v))
-		for i := range v {
-			to[i] = &v[i]
-		}
-		for rows.Next() {
-			if err := rows.Scan(to...); err != nil {
-				b.Fatal(err)
-			}
-			n++
-		}
-		if err := rows.Err(); err != nil {
-			b.Fatal(err)
-		}
-		rows.Close()
+		n++
+	}
+	if err := rows.Err(); err != nil {
+		b.Fatal(err)
 	}
 	return n
 }

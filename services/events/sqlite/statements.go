@@ -54,7 +54,7 @@ func (s *statements) prepare(ctx context.Context) {
 	s.wanted = nil
 	s.mu.Unlock()
 	for _, query := range wanted {
-		stmt, err := s.pool.PrepareContext(ctx, query)
+		stmt, err := s.pool.PrepareContext(ctx, query) //nolint:sqlclosecheck // it is kept, and closed with its connections
 		s.mu.Lock()
 		delete(s.uses, query)
 		if err == nil {
@@ -67,7 +67,7 @@ func (s *statements) prepare(ctx context.Context) {
 // QueryContext asks outside of any transaction.
 func (s *statements) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	s.prepare(ctx)
-	if stmt := s.find(query); stmt != nil {
+	if stmt := s.find(query); stmt != nil { //nolint:sqlclosecheck // it stays prepared
 		return stmt.QueryContext(ctx, args...)
 	}
 	return s.pool.QueryContext(ctx, query, args...)
@@ -76,7 +76,7 @@ func (s *statements) QueryContext(ctx context.Context, query string, args ...any
 // QueryRowContext is QueryContext for one row.
 func (s *statements) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	s.prepare(ctx)
-	if stmt := s.find(query); stmt != nil {
+	if stmt := s.find(query); stmt != nil { //nolint:sqlclosecheck // it stays prepared
 		return stmt.QueryRowContext(ctx, args...)
 	}
 	return s.pool.QueryRowContext(ctx, query, args...)
@@ -91,7 +91,7 @@ type readTx struct {
 // QueryContext asks within the transaction.
 func (t *readTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if stmt := t.statements.find(query); stmt != nil {
-		return t.StmtContext(ctx, stmt).QueryContext(ctx, args...)
+		return t.StmtContext(ctx, stmt).QueryContext(ctx, args...) //nolint:sqlclosecheck // closed with the transaction
 	}
 	return t.Tx.QueryContext(ctx, query, args...)
 }
@@ -99,7 +99,7 @@ func (t *readTx) QueryContext(ctx context.Context, query string, args ...any) (*
 // QueryRowContext is QueryContext for one row.
 func (t *readTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	if stmt := t.statements.find(query); stmt != nil {
-		return t.StmtContext(ctx, stmt).QueryRowContext(ctx, args...)
+		return t.StmtContext(ctx, stmt).QueryRowContext(ctx, args...) //nolint:sqlclosecheck // as above
 	}
 	return t.Tx.QueryRowContext(ctx, query, args...)
 }

@@ -48,7 +48,7 @@ func enrol(t testing.TB, s monitors.Store, fn func(tx monitors.EnrolmentTx) erro
 }
 
 // joined stores a prober that has joined, with certificates.
-func joined(t testing.TB, s monitors.Store, id string, certificates ...monitors.Certificate) monitors.Enrolment {
+func joined(t testing.TB, s monitors.Store, id string, certificates ...monitors.Certificate) {
 	t.Helper()
 	e := enrolment(id)
 	e.KeyHash, e.Version, e.JoinedAt = []byte("key"), "1.2", at.Add(time.Minute)
@@ -63,7 +63,6 @@ func joined(t testing.TB, s monitors.Store, id string, certificates ...monitors.
 		}
 		return nil
 	})
-	return e
 }
 
 func testEnrolments(t testing.TB, s monitors.Store) {

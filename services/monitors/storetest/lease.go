@@ -50,9 +50,10 @@ func open(t testing.TB, s monitors.Store, o monitors.Opening) monitors.Session {
 	return got
 }
 
-func renew(t testing.TB, s monitors.Store, id, name string) (monitors.Session, error) {
+// renew renews a session of p.
+func renew(t testing.TB, s monitors.Store, name string) (monitors.Session, error) {
 	t.Helper()
-	return s.RenewSession(t.Context(), monitors.Renewal{ProberID: id, Name: name, ValidUntil: at, Sane: at.Add(time.Minute), At: at})
+	return s.RenewSession(t.Context(), monitors.Renewal{ProberID: "p", Name: name, ValidUntil: at, Sane: at.Add(time.Minute), At: at})
 }
 
 func end(t testing.TB, s monitors.Store, e monitors.Ending, want bool) {
@@ -62,8 +63,9 @@ func end(t testing.TB, s monitors.Store, e monitors.Ending, want bool) {
 	}
 }
 
-func members(t testing.TB, s monitors.Store, region string) int64 {
-	return placement(t, s, region).Members
+// members changes with the sessions of the region eu.
+func members(t testing.TB, s monitors.Store) int64 {
+	return placement(t, s, "eu").Members
 }
 
 func placement(t testing.TB, s monitors.Store, region string) monitors.Placement {
@@ -89,16 +91,16 @@ func testOpenSession(t testing.TB, s monitors.Store) {
 	if all, err := s.Sessions(t.Context()); err != nil || !reflect.DeepEqual(all, []monitors.Session{want}) {
 		t.Errorf("sessions %+v, %v", all, err)
 	}
-	before := members(t, s, "eu")
+	before := members(t, s)
 	if again := open(t, s, opening("p", "a")); again.Epoch != 1 || again.Beat != 2 {
 		t.Errorf("opened again: %+v", again)
 	}
-	if members(t, s, "eu") != before {
+	if members(t, s) != before {
 		t.Error("who opens again changes who is there")
 	}
 	wider := opening("p", "a")
 	wider.Capacity = 9
-	if open(t, s, wider); members(t, s, "eu") == before {
+	if open(t, s, wider); members(t, s) == before {
 		t.Error("another capacity changes nothing")
 	}
 	if _, err := s.OpenSession(t.Context(), opening("p", "b")); !errors.Is(err, monitors.ErrSessionBusy) {
@@ -117,8 +119,8 @@ func testOpenSession(t testing.TB, s monitors.Store) {
 	}
 	moved := opening("q", "y")
 	moved.Region, moved.Previous = "us", "x"
-	before = members(t, s, "eu")
-	if got := open(t, s, moved); got.Region != "us" || got.Epoch != 1 || members(t, s, "eu") == before {
+	before = members(t, s)
+	if got := open(t, s, moved); got.Region != "us" || got.Epoch != 1 || members(t, s) == before {
 		t.Errorf("moved: %+v", got)
 	}
 	stream := opening("v", "1")
@@ -131,11 +133,11 @@ func testOpenSession(t testing.TB, s monitors.Store) {
 }
 
 func testRenewSession(t testing.TB, s monitors.Store) {
-	if _, err := renew(t, s, "p", "a"); !errors.Is(err, monitors.ErrSessionEnded) {
+	if _, err := renew(t, s, "a"); !errors.Is(err, monitors.ErrSessionEnded) {
 		t.Errorf("renewed what never was: %v", err)
 	}
 	open(t, s, opening("p", "a"))
-	if _, err := renew(t, s, "p", "b"); !errors.Is(err, monitors.ErrSessionEnded) {
+	if _, err := renew(t, s, "b"); !errors.Is(err, monitors.ErrSessionEnded) {
 		t.Errorf("renewed another's: %v", err)
 	}
 	later := monitors.Renewal{ProberID: "p", Name: "a", ValidUntil: at.Add(time.Second), Sane: at.Add(time.Minute), At: at.Add(2 * time.Second), Report: []byte{1}}
@@ -143,7 +145,7 @@ func testRenewSession(t testing.TB, s monitors.Store) {
 	if err != nil || got.Beat != 2 || !got.ValidUntil.Equal(later.ValidUntil) || !got.RenewedAt.Equal(later.At) || !got.Sole || string(got.Report) != "\x01" {
 		t.Errorf("renewed: %+v, %v", got, err)
 	}
-	if got, err = renew(t, s, "p", "a"); err != nil || !got.ValidUntil.Equal(later.ValidUntil) || string(got.Report) != "\x01" {
+	if got, err = renew(t, s, "a"); err != nil || !got.ValidUntil.Equal(later.ValidUntil) || string(got.Report) != "\x01" {
 		t.Errorf("what was granted is taken back: %+v, %v", got, err)
 	}
 	jumped := later
@@ -153,13 +155,13 @@ func testRenewSession(t testing.TB, s monitors.Store) {
 	}
 	end(t, s, monitors.Ending{ProberID: "p", Name: "a", Beat: got.Beat - 1, State: monitors.SessionOver}, false)
 	end(t, s, monitors.Ending{ProberID: "p", Name: "b", State: monitors.SessionOver}, false)
-	before := members(t, s, "eu")
+	before := members(t, s)
 	end(t, s, monitors.Ending{ProberID: "p", Name: "a", Beat: got.Beat, State: monitors.SessionOver}, true)
-	if members(t, s, "eu") == before {
+	if members(t, s) == before {
 		t.Error("the end of a session changes nothing")
 	}
-	before = members(t, s, "eu")
-	if got, err = renew(t, s, "p", "a"); err != nil || got.State != monitors.SessionLive || members(t, s, "eu") == before {
+	before = members(t, s)
+	if got, err = renew(t, s, "a"); err != nil || got.State != monitors.SessionLive || members(t, s) == before {
 		t.Errorf("a session that was over, and lost nothing: %+v, %v", got, err)
 	}
 	left := at.Add(3 * time.Second)
@@ -168,7 +170,7 @@ func testRenewSession(t testing.TB, s monitors.Store) {
 	if all, err := s.Sessions(t.Context()); err != nil || all[0].State != monitors.SessionLeft || !all[0].ValidUntil.Equal(left) || all[0].Heard != 7 {
 		t.Errorf("left: %+v, %v", all, err)
 	}
-	if _, err := renew(t, s, "p", "a"); !errors.Is(err, monitors.ErrSessionEnded) {
+	if _, err := renew(t, s, "a"); !errors.Is(err, monitors.ErrSessionEnded) {
 		t.Errorf("renewed after it left: %v", err)
 	}
 	if _, err := s.OpenSession(t.Context(), opening("p", "a")); !errors.Is(err, monitors.ErrSessionEnded) {
@@ -194,7 +196,7 @@ func testRemovedSession(t testing.TB, s monitors.Store) {
 		}
 	}
 	mark(at)
-	if _, err := renew(t, s, "p", "a"); !errors.Is(err, monitors.ErrSessionEnded) {
+	if _, err := renew(t, s, "a"); !errors.Is(err, monitors.ErrSessionEnded) {
 		t.Errorf("renewed: %v", err)
 	}
 	o := opening("p", "b")
@@ -296,7 +298,7 @@ func testEnded(t testing.TB, s monitors.Store) {
 	if err := s.Place(t.Context(), "eu", func(tx monitors.PlaceTx) error { return tx.End(t.Context(), []string{"p"}) }); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := renew(t, s, "p", "a"); !errors.Is(err, monitors.ErrSessionEnded) {
+	if got, err := renew(t, s, "a"); !errors.Is(err, monitors.ErrSessionEnded) {
 		t.Errorf("renewed: %+v, %v", got, err)
 	}
 	if got, err := s.OpenSession(t.Context(), opening("p", "a")); !errors.Is(err, monitors.ErrSessionEnded) {

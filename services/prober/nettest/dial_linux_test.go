@@ -170,7 +170,7 @@ func TestSocketDialErrors(t *testing.T) {
 		if !errors.As(err, &op) || op.Op != "dial" || op.Net != "tcp4" || op.Addr.String() != tt.to.String() {
 			t.Errorf("%s: %v", name, err)
 		}
-		if !errors.Is(err, tt.want) && !(tt.want == os.ErrDeadlineExceeded && errors.Is(err, context.DeadlineExceeded)) {
+		if !errors.Is(err, tt.want) && !(errors.Is(tt.want, os.ErrDeadlineExceeded) && errors.Is(err, context.DeadlineExceeded)) {
 			t.Errorf("%s: %v, want %v", name, err, tt.want)
 		}
 		if after := descriptors(t); after > before {

@@ -122,7 +122,7 @@ func TestOCSPResponder(t *testing.T) {
 		t.Error("a redirect was followed, or nobody asked")
 	}
 	for tries := 0; b.responder.Open() > 0 && tries < 100; tries++ {
-		time.Sleep(10 * time.Millisecond)
+		<-time.After(10 * time.Millisecond)
 	}
 	if n := b.responder.Open(); n > 0 {
 		t.Errorf("%d connections to the responder are open", n)

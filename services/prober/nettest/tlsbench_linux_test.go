@@ -37,7 +37,7 @@ func TestServeHandshakes(t *testing.T) {
 		t.Skip("is run by benchmarks")
 	}
 	s := startTLSFaults(t)
-	fmt.Printf("%s %x\n", s.Addr(faulttest.CertIntermediate), s.Root.Cert.Raw)
+	fmt.Fprintf(os.Stdout, "%s %x\n", s.Addr(faulttest.CertIntermediate), s.Root.Cert.Raw)
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 

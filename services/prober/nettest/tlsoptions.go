@@ -54,7 +54,7 @@ type TLSOptions struct {
 	Curves []tls.CurveID
 }
 
-// FastCurves, as TLSOptions.Curves, make a handshake cost the least: P-256 is the
+// FastCurves make a handshake cost the least, as TLSOptions.Curves: P-256 is the
 // cheapest key exchange that Go has, and the one that a server of TLS 1.3 must
 // know (RFC 8446, section 9.1).
 //

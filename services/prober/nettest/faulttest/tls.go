@@ -310,28 +310,27 @@ func (s *slowConn) Write(p []byte) (int, error) {
 // staples are OCSP responses within the handshake.
 func (m *tlsMaker) staples() {
 	now := time.Now()
-	staple := func(f Fault, r ocsp.Response, alter func(*x509.Certificate)) tls.Certificate {
-		c := m.issue(m.Root, alter)
+	staple := func(f Fault, r ocsp.Response) {
+		c := m.issue(m.Root, nil)
 		if m.err == nil {
 			c.OCSPStaple = m.sign(&r, c.Leaf.SerialNumber, m.Root, m.Root)
 		}
 		m.cert(f, c)
-		return c
 	}
 	fresh := ocsp.Response{Status: ocsp.Good, ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(time.Hour)}
-	staple(StapleGood, fresh, nil)
+	staple(StapleGood, fresh)
 	revoked := fresh
 	revoked.Status, revoked.RevokedAt, revoked.RevocationReason = ocsp.Revoked, now.Add(-30*time.Minute), ocsp.KeyCompromise
-	staple(StapleRevoked, revoked, nil)
+	staple(StapleRevoked, revoked)
 	unknown := fresh
 	unknown.Status = ocsp.Unknown
-	staple(StapleUnknown, unknown, nil)
+	staple(StapleUnknown, unknown)
 	stale := fresh
 	stale.ThisUpdate, stale.NextUpdate = now.Add(-3*time.Hour), now.Add(-time.Hour)
-	staple(StapleExpired, stale, nil)
+	staple(StapleExpired, stale)
 	early := fresh
 	early.ThisUpdate, early.NextUpdate = now.Add(time.Hour), now.Add(3*time.Hour)
-	staple(StapleFuture, early, nil)
+	staple(StapleFuture, early)
 
 	garbage := m.issue(m.Root, nil)
 	garbage.OCSPStaple = []byte(strings.Repeat("\x30\x80\xff", 1000))
