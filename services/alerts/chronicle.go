@@ -52,6 +52,8 @@ const (
 	MomentUnstableBegan
 	MomentRegionsDown
 	MomentRegionsUp
+	MomentWentDown
+	MomentCameUp
 	MomentAcknowledged
 	MomentResolved
 	MomentRecovered
@@ -125,7 +127,8 @@ func (c Chronicle) handling() []Moment {
 var stepMoments = map[StepKind]MomentKind{
 	StepConfirmed: MomentConfirmed, StepRegionsDown: MomentRegionsDown, StepRegionsUp: MomentRegionsUp, StepHeld: MomentHeld,
 	StepReleased: MomentReleased, StepMaintenanceBegan: MomentMaintenanceBegan, StepMaintenanceEnded: MomentMaintenanceEnded,
-	StepUnstableBegan: MomentUnstableBegan, StepUnstableEnded: MomentUnstableEnded, StepRecovered: MomentRecovered,
+	StepUnstableBegan: MomentUnstableBegan, StepUnstableEnded: MomentUnstableEnded, StepWentDown: MomentWentDown, StepCameUp: MomentCameUp,
+	StepRecovered: MomentRecovered,
 }
 
 func (c Chronicle) stepMoment(s *Step) Moment {

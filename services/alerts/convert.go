@@ -127,14 +127,19 @@ var incidentStatuses = map[IncidentStatus]alertsv1.IncidentStatus{
 }
 
 func incidentProto(i Incident) *alertsv1.Incident {
-	return &alertsv1.Incident{
+	out := &alertsv1.Incident{
 		Id: i.ID, OrganizationId: i.OrganizationID, MonitorId: i.MonitorID, MonitorName: i.MonitorName,
 		Status: incidentStatuses[i.Status], StartTime: stamp(i.StartTime), EndTime: stamp(i.EndTime),
 		AffectedRegions: i.AffectedRegions, LastError: some(i.LastError), LastErrorType: some(i.LastErrorType),
 		FailureCount: i.FailureCount, AcknowledgedBy: some(i.AcknowledgedBy), AcknowledgedAt: stamp(i.AcknowledgedAt),
 		ResolvedBy: some(i.ResolvedBy), ResolvedAt: stamp(i.ResolvedAt),
 		CreatedAt: stamp(i.CreatedAt), UpdatedAt: stamp(i.UpdatedAt), Maintenance: i.Maintenance, AffectedBy: some(i.AffectedBy),
+		UpSince: stamp(i.UpSince),
 	}
+	if !i.UnstableSince.IsZero() {
+		out.Unstable = &alertsv1.IncidentUnstable{Since: stamp(i.UnstableSince), Until: stamp(i.UnstableUntil), Changes: uint32(i.Changes)}
+	}
+	return out
 }
 
 var triggerEvents = map[Event]alertsv1.TriggerEvent{

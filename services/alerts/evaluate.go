@@ -41,6 +41,7 @@ type IDs struct {
 
 // Effects is what one entry does. What stands here is to be stored as a whole; a row with an id that exists replaces it.
 type Effects struct {
+	Ended    *Incident // of a monitor that was unstable, and is not any more; it comes before what the entry itself says
 	Incident *Incident
 	Steps    []Step
 	Triggers []Trigger
@@ -54,7 +55,8 @@ type Effects struct {
 // function: s is left alone, and the same arguments give the same result. now only dates rows; no decision hangs on it.
 //
 // Two machines run side by side. The first turns states into incidents: down begins an outage, up or degraded ends it, and
-// unknown and maintenance say nothing, since nobody saw the target. The second turns readings into triggers, rule by rule.
+// unknown and maintenance say nothing, since nobody saw the target; of an unstable monitor only time ends it. The second turns
+// readings into triggers, rule by rule.
 func Evaluate(s State, e Entry, ids IDs, now time.Time) (State, IDs, Effects) {
 	if s.Monitor.Deleted { // the feed may still tell what happened before the deletion
 		return s, ids, Effects{}
@@ -161,12 +163,17 @@ func (v *evaluation) transition(t Transition) {
 // down begins an outage, or adds to the one that goes on.
 func (v *evaluation) down(t Transition) {
 	before := v.state.Known
-	if v.state.Incident == nil {
+	var unstable *Unstable
+	if !v.state.isDown() {
 		v.hold(t.Since)
-		v.changes(t)
+		unstable = v.changes(t)
 	}
 	v.state.Known = StatusDown
 	if inc := v.state.Incident; inc != nil {
+		if !inc.Down() {
+			v.wentDown(t)
+			return
+		}
 		if inc.Open() {
 			v.saveIncident(func(i *Incident) {
 				i.addRegions(t.Regions...)
@@ -178,6 +185,19 @@ func (v *evaluation) down(t Transition) {
 		}
 		return
 	}
+	v.begin(t)
+	if unstable != nil {
+		v.tellUnstable(TypeUnstable, v.channels(EventDown), t, *unstable, v.state.Incident, time.Time{})
+	}
+	if v.state.muted() {
+		v.unannounced(t)
+		return
+	}
+	v.announceDown(before, t, v.state.Incident)
+}
+
+// begin opens the incident of an outage.
+func (v *evaluation) begin(t Transition) {
 	v.ids.Incident++
 	inc := Incident{
 		ID: v.ids.Incident, OrganizationID: v.entry.OrganizationID, MonitorID: v.entry.MonitorID,
@@ -187,13 +207,9 @@ func (v *evaluation) down(t Transition) {
 	}
 	inc.addRegions(t.Regions...)
 	inc.Maintenance, inc.AffectedBy = v.state.inWindow(), v.state.affectedBy()
+	inc.of(v.state.unstable())
 	v.state.Incident, v.out.Incident = &inc, &inc
 	v.confirmed(t)
-	if v.state.muted() {
-		v.unannounced(t)
-		return
-	}
-	v.announceDown(before, t, &inc)
 }
 
 // announceDown tells of an outage that has begun, of a monitor of which receivers know the state before. Where a trouble is open until
@@ -231,10 +247,14 @@ func (s State) keepsOpen(c Channel) bool {
 // working ends the outage, if one went on, and announces what is new about a monitor that works.
 func (v *evaluation) working(t Transition) {
 	before, inc := v.state.Known, v.state.Incident
-	if inc != nil {
+	if v.state.isDown() {
 		v.changes(t)
 	}
 	v.state.Known = t.To
+	if inc != nil && v.state.flaps() {
+		v.cameUp(before, t)
+		return
+	}
 	if inc != nil {
 		v.recovered(t)
 		v.saveIncident(func(i *Incident) { i.settle("", t.Since, v.now) })
@@ -284,6 +304,7 @@ func (v *evaluation) announceWorking(before Status, t Transition, inc *Incident)
 // pause ends everything without a word: nobody looks any more, and that is no recovery.
 func (v *evaluation) pause(at time.Time) {
 	v.state.Known, v.state.Changes = "", nil
+	v.endUnstable(at)
 	if v.state.Incident != nil {
 		v.saveIncident(func(i *Incident) { i.settle(resolvedBySystem, at, v.now) })
 		v.state.Incident = nil
@@ -308,6 +329,7 @@ func (v *evaluation) observation(o Observation) {
 			i.lastFault(o.ErrorType, o.ErrorMessage)
 		})
 	}
+	v.streak(o)
 	v.regions(o.Down, o.Region, o.ErrorType, o.ErrorMessage)
 	r := reading{
 		region: o.Region, status: o.Status, statusCode: o.StatusCode, errorType: o.ErrorType, errorMessage: o.ErrorMessage,
@@ -333,22 +355,6 @@ func (v *evaluation) saveIncident(change func(*Incident)) {
 	change(&inc)
 	inc.UpdatedAt = v.now
 	v.state.Incident, v.out.Incident = &inc, &inc
-}
-
-// count adds a failing check. Of a long streak the feed leaves checks out; the streak's length tells how many.
-func (i *Incident) count(streak uint32) {
-	added := uint32(1)
-	if streak > i.Streak {
-		added = streak - i.Streak
-	}
-	i.Streak = streak
-	i.FailureCount += added
-}
-
-func (i *Incident) lastFault(kind, message string) {
-	if kind != "" {
-		i.LastErrorType, i.LastError = kind, message
-	}
 }
 
 // channels are those that cover the monitor and want all the events.
@@ -389,12 +395,5 @@ func (v *evaluation) message(kind string, to Target) Message {
 			OrganizationID: v.entry.OrganizationID,
 			Monitor:        ContentMonitor{ID: v.entry.MonitorID, Name: mon.Name, URL: mon.URL},
 		},
-	}
-}
-
-func (i Incident) content() *ContentIncident {
-	return &ContentIncident{
-		ID: i.ID, Status: i.Status, StartTime: Stamp(i.StartTime), EndTime: stampOf(i.EndTime),
-		AffectedRegions: i.AffectedRegions, FailureCount: i.FailureCount, LastErrorType: i.LastErrorType, LastError: i.LastError,
 	}
 }

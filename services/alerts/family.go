@@ -178,7 +178,13 @@ func (v *evaluation) depend(at time.Time) {
 		v.endHold(end)
 		return
 	}
-	if inc := v.state.Incident; next.By != 0 && inc != nil && inc.AffectedBy == 0 {
+	switch inc := v.state.Incident; {
+	case next.By == 0 || !v.state.isDown():
+	case inc.flapping(): // of which the other is no reason, but for this once
+		if h.By == 0 {
+			v.step(StepHeld, at, StepFacts{MonitorID: next.By})
+		}
+	case inc.AffectedBy == 0:
 		v.saveIncident(func(i *Incident) { i.AffectedBy = next.By })
 		v.step(StepHeld, at, StepFacts{MonitorID: next.By})
 	}
@@ -197,7 +203,7 @@ func sameHold(a, b Hold) bool {
 
 // works ends a hold of which nothing is left to tell.
 func (v *evaluation) works(at time.Time) {
-	if v.state.held() == nil || v.state.Incident != nil {
+	if v.state.held() == nil || v.state.isDown() {
 		return
 	}
 	for _, r := range v.state.Rules {
@@ -213,6 +219,7 @@ func (v *evaluation) endHold(end time.Time) {
 		v.step(StepReleased, end, StepFacts{})
 	}
 	if v.state.inWindow() || v.state.unstable() != nil || v.state.Grouped {
+		v.anotherAfter(*v.state.held(), end)
 		v.remember(func(o *Overlay) { o.Hold, o.Grouped = nil, v.state.Grouped })
 		return
 	}

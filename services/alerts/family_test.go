@@ -57,7 +57,7 @@ func (v *village) below(id uint32, found map[uint32]bool) {
 
 func (v *village) relative(id uint32) Relative {
 	s := v.states[id]
-	return Relative{ID: id, Name: s.Monitor.Name, Enabled: s.Monitor.Enabled, Down: s.Incident != nil, Ended: v.ended[id], DetectsDown: s.Monitor.DetectsDown}
+	return Relative{ID: id, Name: s.Monitor.Name, Enabled: s.Monitor.Enabled, Down: s.isDown(), Ended: v.ended[id], DetectsDown: s.Monitor.DetectsDown}
 }
 
 // given are the states that a store would give for the entries: theirs, and those that are held and depend on them.
@@ -101,6 +101,9 @@ func (v *village) feed(entries ...Entry) {
 		if overlay, ok := b.Overlays[id]; ok {
 			s.Overlay = stored(overlay)
 		}
+		if changes, ok := b.Changes[id]; ok {
+			s.Changes = changes
+		}
 		v.states[id] = s
 	}
 	for _, i := range b.Incidents {
@@ -108,6 +111,9 @@ func (v *village) feed(entries ...Entry) {
 		s := v.states[i.MonitorID]
 		if s.Incident = &i; i.Settled {
 			s.Incident, v.ended[i.MonitorID] = nil, i.EndTime
+		}
+		if !i.Down() {
+			v.ended[i.MonitorID] = i.UpSince
 		}
 		v.states[i.MonitorID] = s
 	}

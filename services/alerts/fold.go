@@ -52,10 +52,10 @@ func Fold(p Progress, states map[uint32]State, entries []Entry, now time.Time) B
 		if e.Seq != 0 && e.Seq <= f.batch.Progress.Seq {
 			continue
 		}
-		wasDown := f.states[e.MonitorID].Incident != nil
+		wasDown := f.states[e.MonitorID].isDown()
 		f.take(e, 0)
 		well := e.works()
-		if isDown := f.states[e.MonitorID].Incident != nil; isDown == wasDown && !well {
+		if f.states[e.MonitorID].isDown() == wasDown && !well {
 			continue
 		}
 		for _, child := range f.children[e.MonitorID] {
@@ -132,11 +132,13 @@ func (f *folding) take(e Entry, seen uint32) {
 			b.Samples[r.Rule.ID] = r.Samples
 		}
 	}
-	if inc := effects.Incident; inc != nil {
-		f.incidents[inc.ID] = *inc
-		if inc.Settled {
-			f.ended[e.MonitorID] = inc.EndTime
+	for _, inc := range []*Incident{effects.Ended, effects.Incident} {
+		if inc != nil {
+			f.incidents[inc.ID] = *inc
 		}
+	}
+	if before.isDown() && !after.isDown() {
+		f.ended[e.MonitorID] = endOf(after.Incident, effects)
 	}
 	b.Steps = append(b.Steps, effects.Steps...)
 	for _, t := range effects.Triggers {
@@ -152,12 +154,20 @@ func (f *folding) take(e Entry, seen uint32) {
 	}
 }
 
+// endOf is when an outage ended that is over by now, whether its incident is or goes on because the monitor is unstable.
+func endOf(inc *Incident, effects Effects) time.Time {
+	if inc != nil {
+		return inc.UpSince
+	}
+	return effects.Incident.EndTime
+}
+
 // relatives are as they are by now.
 func (f *folding) relatives(before []Relative, seen uint32, at time.Time) []Relative {
 	var now []Relative // nil while nothing is new
 	for i, r := range before {
 		if s, here := f.states[r.ID]; here {
-			r.Down = s.Incident != nil
+			r.Down = s.isDown()
 		}
 		if ended, ok := f.ended[r.ID]; ok {
 			r.Ended = ended

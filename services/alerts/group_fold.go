@@ -21,8 +21,8 @@ func shift(before, after State, at time.Time) (Shift, bool) {
 		return Shift{}, false
 	}
 	s := Shift{MonitorID: after.Monitor.ID, To: to, At: at}
-	if inc := after.Incident; inc != nil {
-		s.Since = inc.StartTime
+	if after.isDown() {
+		s.Since = after.Incident.downSince()
 	}
 	return s, true
 }

@@ -48,8 +48,8 @@ func (w *town) regroup() {
 func (w *town) member(id uint32) GroupMember {
 	s := w.states[id]
 	m := GroupMember{ID: id, Name: s.Monitor.Name, Member: s.Member(), DetectsDown: s.Monitor.DetectsDown}
-	if s.Incident != nil {
-		m.Since = s.Incident.StartTime
+	if s.isDown() {
+		m.Since = s.Incident.downSince()
 	}
 	return m
 }

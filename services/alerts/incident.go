@@ -26,6 +26,8 @@ const resolvedBySystem = "system"
 // Handling and outage end apart: a person may resolve the incident while the target is still down. Settled says that the
 // outage itself is over. There is at most one unsettled incident per monitor, so an outage that was resolved by hand
 // does not open another.
+//
+// While a monitor is unstable its outages are one incident, which is not settled while the monitor is up in between.
 type Incident struct {
 	ID              uint32
 	OrganizationID  string
@@ -51,7 +53,28 @@ type Incident struct {
 	AffectedBy      uint32    // monitor that it depends on and that was down too, which is why nobody was told; 0 if none was
 	DownRegions     []string  // that saw it down last; of an incident without steps unknown
 	Steps           uint32    // that were noted; 0 if it began before steps were
+
+	// Of a monitor that was, or is, unstable in its course. All are zero of any other.
+	UnstableSince time.Time // when that was found
+	UnstableUntil time.Time // when it had not changed for long enough; zero while it is unstable
+	Changes       int       // how often it went down or came up again, with the changes that made it unstable
+	DownSince     time.Time // when it went down last; zero if that is StartTime
+	UpSince       time.Time // since when it works, if it does and the incident is not settled for all that, or was not then
 }
+
+// Down reports whether the target is down, as far as an incident that is not settled says.
+func (i Incident) Down() bool { return i.UpSince.IsZero() }
+
+// downSince is when it went down last.
+func (i Incident) downSince() time.Time {
+	if i.DownSince.IsZero() {
+		return i.StartTime
+	}
+	return i.DownSince
+}
+
+// isDown reports whether the monitor is down. That it has an incident which is not settled does not say so.
+func (s State) isDown() bool { return s.Incident != nil && s.Incident.Down() }
 
 // The faults of handling an incident.
 var (
@@ -108,4 +131,32 @@ func (i *Incident) addRegions(regions ...string) {
 			i.AffectedRegions = slices.Insert(slices.Clip(i.AffectedRegions), at, r)
 		}
 	}
+}
+
+// count adds a failing check. Of a long streak the feed leaves checks out; the streak's length tells how many.
+func (i *Incident) count(streak uint32) {
+	added := uint32(1)
+	if streak > i.Streak {
+		added = streak - i.Streak
+	}
+	i.Streak = streak
+	i.FailureCount += added
+}
+
+func (i *Incident) lastFault(kind, message string) {
+	if kind != "" {
+		i.LastErrorType, i.LastError = kind, message
+	}
+}
+
+func (i Incident) content() *ContentIncident {
+	c := &ContentIncident{
+		ID: i.ID, Status: i.Status, StartTime: Stamp(i.StartTime), EndTime: stampOf(i.EndTime),
+		AffectedRegions: i.AffectedRegions, FailureCount: i.FailureCount, LastErrorType: i.LastErrorType, LastError: i.LastError,
+		DownSince: stampOf(i.DownSince),
+	}
+	if !i.UnstableSince.IsZero() {
+		c.Unstable = &ContentIncidentUnstable{Since: Stamp(i.UnstableSince), Until: stampOf(i.UnstableUntil), Changes: i.Changes}
+	}
+	return c
 }

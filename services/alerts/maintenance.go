@@ -121,8 +121,8 @@ func (o Overlay) Due() time.Time {
 	if o.Hold != nil && (due.IsZero() || o.Hold.Look.Before(due)) {
 		due = o.Hold.Look
 	}
-	if o.Unstable != nil && (due.IsZero() || o.Unstable.Until.Before(due)) {
-		due = o.Unstable.Until
+	if u := o.Unstable; u != nil && !(u.Over && (!o.From.IsZero() || o.Hold != nil)) && (due.IsZero() || u.due().Before(due)) {
+		due = u.due()
 	}
 	if !o.Look.IsZero() && (due.IsZero() || o.Look.Before(due)) {
 		due = o.Look
@@ -247,8 +247,8 @@ func (v *evaluation) endMaintenance(end time.Time) {
 
 // untold reports whether the monitor fails and receivers do not know it, and since when.
 func (v *evaluation) untold() (since time.Time, fails bool) {
-	if inc := v.state.Incident; inc != nil {
-		return inc.StartTime, v.state.Overlay.Outage == nil
+	if v.state.isDown() {
+		return v.state.Incident.downSince(), v.state.Overlay.Outage == nil
 	}
 	for _, r := range v.state.Rules {
 		if r.Open != nil && r.Open.Holding.Failures && v.state.Overlay.Rules[r.Rule.ID].Trigger != r.Open.ID {
@@ -340,7 +340,9 @@ func (v *evaluation) known(inc *Incident) *Incident {
 // as is an outage by another name.
 func as(inc *Incident, told *Told) *Incident {
 	named := *inc
-	named.ID, named.StartTime = told.ID, told.At
+	if named.ID, named.StartTime = told.ID, told.At; told.ID != inc.ID { // of which nothing else is known
+		named.DownSince, named.UnstableSince = time.Time{}, time.Time{}
+	}
 	return &named
 }
 

@@ -137,6 +137,24 @@ type ContentIncident struct {
 	FailureCount    uint32         `json:"failure_count"`
 	LastErrorType   string         `json:"last_error_type,omitempty"`
 	LastError       string         `json:"last_error,omitempty"`
+	DownSince       *Stamp         `json:"down_since,omitempty"` // when it went down last, if that is not start_time
+
+	Unstable *ContentIncidentUnstable `json:"unstable,omitempty"` // of a monitor that was, or is, unstable in its course
+}
+
+// ContentIncidentUnstable says for how long of an incident its monitor was unstable.
+type ContentIncidentUnstable struct {
+	Since   Stamp  `json:"since"`
+	Until   *Stamp `json:"until"` // null while it is
+	Changes int    `json:"changes"`
+}
+
+// downSince is when it went down last.
+func (i ContentIncident) downSince() time.Time {
+	if i.DownSince != nil {
+		return time.Time(*i.DownSince)
+	}
+	return time.Time(i.StartTime)
 }
 
 // ContentAlert is the rule that the message is about.
@@ -281,7 +299,7 @@ func (m Message) envelope(now time.Time) envelope {
 	data.OccurredAt = Stamp(m.OccurredAt)
 	data.DelayedMS = max(now.Sub(m.OccurredAt).Milliseconds(), 0)
 	if m.Type == TypeReminder && data.Incident != nil {
-		data.DownMS = max(now.Sub(time.Time(data.Incident.StartTime)).Milliseconds(), 0)
+		data.DownMS = max(now.Sub(data.Incident.downSince()).Milliseconds(), 0)
 	}
 	return envelope{Type: m.Type, ID: m.ID, Timestamp: Stamp(m.OccurredAt), Data: data}
 }

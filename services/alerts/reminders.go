@@ -40,7 +40,7 @@ func (s State) reminder(r Reminder, now time.Time) (Message, bool) {
 			return Message{}, false
 		}
 		m := v.message(TypeReminder, c.target())
-		m.Content.Status, m.Content.Since = StatusDown, stampOf(inc.StartTime)
+		m.Content.Status, m.Content.Since = StatusDown, stampOf(inc.downSince())
 		m.Content.Regions, m.Content.ErrorType, m.Content.ErrorMessage = inc.AffectedRegions, inc.LastErrorType, inc.LastError
 		m.IncidentID, m.Thread, m.Content.Incident = inc.ID, "incident:"+number(inc.ID), inc.content()
 		m.ID = messageID(TypeReminder, m.Target, m.OrganizationID, number(inc.ID), number(inc.StartTime.UnixMilli()), r.After)

@@ -23,10 +23,12 @@ const (
 	StepMaintenanceEnded StepKind = "maintenance_ended"
 	StepUnstableBegan    StepKind = "unstable_began"
 	StepUnstableEnded    StepKind = "unstable_ended"
+	StepCameUp           StepKind = "came_up"   // of an unstable monitor, which is no end
+	StepWentDown         StepKind = "went_down" // and no beginning
 	StepRecovered        StepKind = "recovered"
 )
 
-// MaxSteps is how many steps of an incident are kept. Its end is kept in any case.
+// MaxSteps is how many steps of an incident are kept. Its end, and that of being unstable, are kept in any case.
 const MaxSteps = 500
 
 // Step is one thing that happened in the course of an incident.
@@ -53,7 +55,10 @@ type StepFacts struct {
 // before it would be missing.
 func (v *evaluation) step(kind StepKind, at time.Time, facts StepFacts) {
 	inc := v.state.Incident
-	if inc == nil || v.state.Past || kind != StepRecovered && (!inc.Open() || inc.Steps >= MaxSteps || inc.Steps == 0 && kind != StepConfirmed) {
+	if inc == nil || v.state.Past || kind != StepRecovered && (!inc.Open() || inc.Steps == 0 && kind != StepConfirmed) {
+		return
+	}
+	if inc.Steps >= MaxSteps && kind != StepRecovered && kind != StepUnstableEnded {
 		return
 	}
 	v.saveIncident(func(i *Incident) {
@@ -64,11 +69,25 @@ func (v *evaluation) step(kind StepKind, at time.Time, facts StepFacts) {
 
 // confirmed notes how the outage was seen, and why nobody is told of it, if nobody is.
 func (v *evaluation) confirmed(t Transition) {
+	v.seenDown(StepConfirmed, t)
+	if v.state.Past {
+		return
+	}
+	if v.state.inWindow() {
+		v.step(StepMaintenanceBegan, v.entry.At, StepFacts{})
+	}
+	if v.state.flaps() {
+		v.step(StepUnstableBegan, v.entry.At, StepFacts{Changes: v.state.unstable().Changes})
+	}
+}
+
+// seenDown notes that the monitor went down, where, and whether another that it depends on is why nobody is told.
+func (v *evaluation) seenDown(kind StepKind, t Transition) {
 	down := t.Down
 	if len(down) == 0 {
 		down = t.Regions
 	}
-	v.step(StepConfirmed, v.entry.At, StepFacts{Regions: down, ErrorType: t.ErrorType, Error: t.ErrorMessage, Failures: t.Failures})
+	v.step(kind, v.entry.At, StepFacts{Regions: down, ErrorType: t.ErrorType, Error: t.ErrorMessage, Failures: t.Failures})
 	if v.state.Past {
 		return
 	}
@@ -76,18 +95,12 @@ func (v *evaluation) confirmed(t Transition) {
 	if h := v.state.held(); h != nil && h.By != 0 {
 		v.step(StepHeld, v.entry.At, StepFacts{MonitorID: h.By})
 	}
-	if v.state.inWindow() {
-		v.step(StepMaintenanceBegan, v.entry.At, StepFacts{})
-	}
-	if u := v.state.unstable(); u != nil {
-		v.step(StepUnstableBegan, v.entry.At, StepFacts{Changes: u.Changes})
-	}
 }
 
 // regions notes which regions came and went, now that the monitor is seen down by those. fault is what the region of that name saw.
 func (v *evaluation) regions(down []string, region, errorType, message string) {
 	inc := v.state.Incident
-	if inc == nil || v.state.Past || !inc.Open() || inc.Steps == 0 || slices.Equal(down, inc.DownRegions) {
+	if inc == nil || !inc.Down() || v.state.Past || !inc.Open() || inc.Steps == 0 || slices.Equal(down, inc.DownRegions) {
 		return
 	}
 	came, went := missing(down, inc.DownRegions), missing(inc.DownRegions, down)
@@ -113,7 +126,7 @@ func missing(a, b []string) []string {
 func (v *evaluation) recovered(t Transition) {
 	confirmed := Stamp(v.entry.At)
 	end := t.Since
-	if start := v.state.Incident.StartTime; end.Before(start) { // regions have clocks of their own
+	if start := v.state.Incident.downSince(); end.Before(start) { // regions have clocks of their own
 		end = start
 	}
 	v.step(StepRecovered, end, StepFacts{Confirmed: &confirmed})

@@ -165,6 +165,10 @@ func compareSteps(t *rapid.T, m *memory) {
 					t.Fatalf("went without having come: %v", said(steps))
 				}
 				down = missing(down, s.Facts.Regions)
+			case StepWentDown:
+				down = s.Facts.Regions
+			case StepCameUp:
+				down = nil
 			case StepRecovered:
 				if !inc.Settled || i != len(steps)-1 {
 					t.Fatalf("recovered in between: %v", said(steps))

@@ -82,6 +82,8 @@ var momentKinds = map[MomentKind]alertsv1.TimelineKind{
 	MomentMaintenanceEnded: alertsv1.TimelineKind_TIMELINE_KIND_MAINTENANCE_ENDED,
 	MomentUnstableBegan:    alertsv1.TimelineKind_TIMELINE_KIND_UNSTABLE_BEGAN,
 	MomentUnstableEnded:    alertsv1.TimelineKind_TIMELINE_KIND_UNSTABLE_ENDED,
+	MomentWentDown:         alertsv1.TimelineKind_TIMELINE_KIND_WENT_DOWN,
+	MomentCameUp:           alertsv1.TimelineKind_TIMELINE_KIND_CAME_UP,
 	MomentAlertTriggered:   alertsv1.TimelineKind_TIMELINE_KIND_ALERT_TRIGGERED,
 	MomentAlertResolved:    alertsv1.TimelineKind_TIMELINE_KIND_ALERT_RESOLVED,
 	MomentQueued:           alertsv1.TimelineKind_TIMELINE_KIND_MESSAGE_QUEUED,

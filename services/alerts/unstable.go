@@ -7,7 +7,7 @@ import (
 )
 
 // A monitor that goes down and comes up again and again is told to be unstable once, and once to be steady again, with what it is then.
-// In between nobody is told of single changes, as in maintenance; history goes on.
+// In between nobody is told of single changes, as in maintenance, and its outages are one incident (see unstable_incident.go).
 
 // Flapping is when a monitor is unstable.
 type Flapping struct {
@@ -23,6 +23,18 @@ type Unstable struct {
 	Since   time.Time `json:"since"`
 	Until   time.Time `json:"until"`   // if it does not change before
 	Changes int       `json:"changes"` // so far, with those that made it so
+
+	Look     time.Time `json:"look,omitzero"`      // when to look again, while nobody knows what it is
+	Over     bool      `json:"over,omitempty"`     // it was steady by Until, which is to be told once nothing else keeps silence
+	Incident *Incident `json:"incident,omitempty"` // as it was then
+}
+
+// due is when to look whether it still is.
+func (u Unstable) due() time.Time {
+	if u.Look.After(u.Until) {
+		return u.Look
+	}
+	return u.Until
 }
 
 func (s State) unstable() *Unstable {
@@ -32,27 +44,33 @@ func (s State) unstable() *Unstable {
 	return s.Overlay.Unstable
 }
 
-// changes notes that the monitor went down, or came up again, and finds out whether it is unstable. It comes before that is noted,
-// because it keeps what receivers know.
-func (v *evaluation) changes(t Transition) {
+// changes notes that the monitor went down, or came up again, and finds out whether it is unstable; nil if it is not, or has been
+// before. It comes before that is noted, because it keeps what receivers know.
+func (v *evaluation) changes(t Transition) *Unstable {
 	f, at := v.state.Flapping, v.entry.At
 	if f.Changes == 0 || v.state.inWindow() || v.state.held() != nil || v.state.inGroup() {
-		return
+		return nil
 	}
-	if u := v.state.unstable(); u != nil {
-		next := Unstable{Since: u.Since, Until: u.Until, Changes: u.Changes + 1}
-		if until := at.Add(f.Within); until.After(next.Until) {
-			next.Until = until
-		}
-		v.remember(func(o *Overlay) { o.Unstable = &next })
-		return
+	if v.state.unstable() != nil {
+		v.another(at)
+		return nil
 	}
 	u, reached := v.count(at, t.To == StatusDown)
 	if !reached {
-		return
+		return nil
 	}
 	v.beginQuiet(func(o *Overlay) { o.Unstable = &u })
-	v.tellUnstable(TypeUnstable, v.channels(EventDown), t, u, time.Time{})
+	return &u
+}
+
+// another counts a change of what is unstable.
+func (v *evaluation) another(at time.Time) {
+	u := v.state.unstable()
+	next := Unstable{Since: u.Since, Until: u.Until, Changes: u.Changes + 1}
+	if until := at.Add(v.state.Flapping.Within); until.After(next.Until) {
+		next.Until = until
+	}
+	v.remember(func(o *Overlay) { o.Unstable = &next })
 }
 
 // count adds a change, and reports whether the monitor is unstable with it.
@@ -84,19 +102,43 @@ func (v *evaluation) unstableAfter(h Hold, end time.Time) bool {
 	defer func(e Entry) { v.entry = e }(v.entry)
 	v.entry.At = end
 	v.remember(func(o *Overlay) { o.Hold, o.Unstable = nil, &u })
+	v.saveIncident(func(i *Incident) { i.of(&u) })
 	v.step(StepUnstableBegan, end, StepFacts{Changes: u.Changes})
 	t := Transition{From: v.state.Overlay.Known, To: StatusDown, Since: inc.StartTime}
 	if last := v.state.Overlay.Last; last != nil {
 		t = *last
 	}
-	v.tellUnstable(TypeUnstable, v.channels(EventDown), t, u, time.Time{})
+	v.tellUnstable(TypeUnstable, v.channels(EventDown), t, u, v.state.Incident, time.Time{})
 	return true
 }
 
-// steady ends it when it has not changed for long enough. What else keeps silence comes first, for it is told with what is so then.
+// anotherAfter is unstableAfter of what is unstable already.
+func (v *evaluation) anotherAfter(h Hold, end time.Time) {
+	if v.state.Flapping.Changes == 0 || h.By != 0 || !v.state.isDown() || !v.state.flaps() || v.state.inWindow() || v.state.inGroup() {
+		return
+	}
+	v.another(end)
+	v.saveIncident(func(i *Incident) { i.of(v.state.unstable()) })
+}
+
+// steady ends it when it has not changed for long enough, which nobody can say while nothing is known of the monitor. What else keeps
+// silence comes first, for it is told with what is so then; the incident does not wait for that.
 func (v *evaluation) steady(at time.Time) {
 	u := v.state.unstable()
-	if u == nil || at.Before(u.Until) || v.state.inWindow() || v.state.held() != nil {
+	if inc := v.state.Incident; u == nil && inc != nil && !inc.Down() && v.state.Known != StatusDown { // an older version ended it
+		v.endUnstable(inc.UpSince)
+	}
+	if u == nil || !u.Over && at.Before(u.Until) {
+		return
+	}
+	if !v.state.Blind.IsZero() {
+		v.lookLater(*u, at)
+		return
+	}
+	if !u.Over {
+		u = v.calm(*u)
+	}
+	if v.state.inWindow() || v.state.held() != nil {
 		return
 	}
 	now := Transition{From: StatusDown, To: v.state.Known}
@@ -105,8 +147,7 @@ func (v *evaluation) steady(at time.Time) {
 	}
 	defer func(e Entry) { v.entry = e }(v.entry)
 	v.entry.At = u.Until
-	v.step(StepUnstableEnded, u.Until, StepFacts{})
-	v.tellUnstable(TypeStable, v.channels(EventDown, EventRecovery), now, *u, u.Until)
+	v.tellUnstable(TypeStable, v.channels(EventDown, EventRecovery), now, *u, u.Incident, u.Until)
 	if v.state.Grouped { // what it is then is told of its group
 		v.remember(func(o *Overlay) { o.Unstable, o.Grouped = nil, true })
 		return
@@ -114,13 +155,16 @@ func (v *evaluation) steady(at time.Time) {
 	v.endQuiet(u.Until)
 }
 
-func (v *evaluation) tellUnstable(kind string, to []Channel, t Transition, u Unstable, until time.Time) {
+func (v *evaluation) tellUnstable(kind string, to []Channel, t Transition, u Unstable, inc *Incident, until time.Time) {
 	for _, c := range to {
 		m := v.message(kind, Target{TargetChannel, c.ID})
 		since := number(u.Since.UnixMilli())
 		m.ID, m.Thread = messageID(kind, m.Target, m.OrganizationID, number(m.MonitorID), since), "unstable:"+number(m.MonitorID)+":"+since
 		m.Content.Status, m.Content.Regions, m.Content.ErrorType, m.Content.ErrorMessage = t.To, t.Regions, t.ErrorType, t.ErrorMessage
 		m.Content.Unstable = &ContentUnstable{Since: Stamp(u.Since), Until: stampOf(until), Changes: u.Changes, WithinSeconds: int64(v.state.Flapping.Within.Seconds())}
+		if inc != nil { // which there may not be of one that an older version found to be unstable
+			m.IncidentID, m.Content.Incident = inc.ID, inc.content()
+		}
 		v.out.Messages = append(v.out.Messages, m)
 	}
 }

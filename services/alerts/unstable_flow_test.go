@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	alertsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/alerts/v1"
 	"github.com/frogstats/uptime/internal/bubbletest"
 	"github.com/frogstats/uptime/services/alerts"
 )
@@ -31,10 +32,52 @@ func TestFlappingForAnHour(t *testing.T) {
 		c.wantAll(t, want...)
 		pass(13 * time.Minute)
 		c.wantAll(t, want...)
+		if open := incidentsOf(t, w, "open"); len(open) != 1 || open[0].GetUnstable().GetChanges() != 60 || open[0].GetUnstable().GetUntil() != nil || open[0].GetUpSince() == nil {
+			t.Errorf("open is %v", open)
+		}
 		pass(2 * time.Minute)
 		c.wantAll(t, append(want, "7 monitor.stable")...)
+		all := incidentsOf(t, w, "all") // the newest first
+		if len(all) != 3 || len(incidentsOf(t, w, "open")) != 0 {
+			t.Fatalf("%d incidents, want two outages and then one: %v", len(all), all)
+		}
+		if one := all[0]; one.ResolvedBy != nil || !one.GetEndTime().AsTime().Equal(one.GetUpSince().AsTime()) || one.GetUnstable().GetUntil() == nil ||
+			one.GetEndTime().AsTime().Sub(one.GetStartTime().AsTime()).Round(time.Minute) != 55*time.Minute || one.GetFailureCount() < 28 {
+			t.Errorf("it ended as %v", one)
+		}
+		if all[1].GetUnstable() != nil || all[2].GetUnstable() != nil {
+			t.Errorf("unstable before it was found to be: %v", all[1:])
+		}
+		kinds := map[alertsv1.TimelineKind]int{}
+		timeline, err := w.incidents.GetIncidentTimeline(editor(t), &alertsv1.GetIncidentTimelineRequest{Id: all[0].GetId()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range timeline.GetEntries() {
+			kinds[e.GetKind()]++
+		}
+		for kind, n := range map[alertsv1.TimelineKind]int{
+			alertsv1.TimelineKind_TIMELINE_KIND_CONFIRMED_DOWN: 1, alertsv1.TimelineKind_TIMELINE_KIND_UNSTABLE_BEGAN: 1, alertsv1.TimelineKind_TIMELINE_KIND_UNSTABLE_ENDED: 1,
+			alertsv1.TimelineKind_TIMELINE_KIND_CAME_UP: 28, alertsv1.TimelineKind_TIMELINE_KIND_WENT_DOWN: 27, alertsv1.TimelineKind_TIMELINE_KIND_RECOVERED: 1,
+			alertsv1.TimelineKind_TIMELINE_KIND_MESSAGE_DELIVERED: 2,
+		} {
+			if kinds[kind] != n {
+				t.Errorf("%d of %s in the timeline, want %d", kinds[kind], kind, n)
+			}
+		}
 		w.stop()
 	})
+}
+
+// incidentsOf are those of monitor 7.
+func incidentsOf(t *testing.T, w *world, status string) []*alertsv1.Incident {
+	t.Helper()
+	id := uint32(7)
+	resp, err := w.incidents.ListIncidents(editor(t), &alertsv1.ListIncidentsRequest{Status: &status, MonitorId: &id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.GetIncidents()
 }
 
 func TestFlappingThatIsNone(t *testing.T) {

@@ -143,7 +143,7 @@ func (w *sheet) recovered() {
 	w.Title = w.what() + " is " + state
 	if inc := c.Incident; inc != nil && inc.EndTime != nil {
 		w.Severity = notify.Critical
-		from, to := time.Time(inc.StartTime), time.Time(*inc.EndTime)
+		from, to := inc.downSince(), time.Time(*inc.EndTime)
 		w.Title += " after " + lasting(to.Sub(from))
 		w.target(state)
 		w.span("Down", from, to)
@@ -303,7 +303,7 @@ func (w *sheet) since() time.Time {
 	c := w.m.Content
 	switch {
 	case c.Incident != nil:
-		return time.Time(c.Incident.StartTime)
+		return c.Incident.downSince()
 	case c.Since != nil:
 		return time.Time(*c.Since)
 	}

@@ -32,4 +32,5 @@ func (w *sheet) unstable() {
 	}
 	w.fact("Since", moment(from))
 	w.fact("Changes", number(uint32(u.Changes)))
+	w.incident()
 }

@@ -2675,7 +2675,7 @@ export interface components {
          * @enum {string}
          */
         HttpVersion: "any" | "http1" | "http2";
-        /** @description Incident is one outage of one monitor. */
+        /** @description Incident is one outage of one monitor, or the outages of the time in which it was unstable. */
         Incident: {
             /**
              * Format: date-time
@@ -2698,7 +2698,8 @@ export interface components {
             created_at: string | null;
             /**
              * Format: date-time
-             * @description First check that worked again, or the moment of a resolution by hand; null while open.
+             * @description First check that worked again, and after which none failed for long enough if the monitor was unstable, or the moment of a
+             *     resolution by hand; null while open.
              */
             end_time: string | null;
             /**
@@ -2740,6 +2741,14 @@ export interface components {
             start_time: string | null;
             /** @description Where the handling stands. */
             status: components["schemas"]["IncidentStatus"] | null;
+            /** @description That the monitor was, or is, unstable in the course of it; null if it was not. */
+            unstable: components["schemas"]["IncidentUnstable"] | null;
+            /**
+             * Format: date-time
+             * @description Since when the target works although the incident is not over, because the monitor is unstable and may go down again; stays when
+             *     it is over with that. Null otherwise.
+             */
+            up_since: string | null;
             /**
              * Format: date-time
              * @description When it last changed.
@@ -2802,6 +2811,24 @@ export interface components {
              *     of what became of regions and announcements the first 500.
              */
             truncated: boolean;
+        };
+        /** @description IncidentUnstable says that a monitor went down and came up again so often that its outages are one incident. */
+        IncidentUnstable: {
+            /**
+             * Format: int64
+             * @description How often it went down or came up again, with the changes that made it unstable, some of which were before the incident.
+             */
+            changes: number;
+            /**
+             * Format: date-time
+             * @description When that was found.
+             */
+            since: string | null;
+            /**
+             * Format: date-time
+             * @description When it had not changed for long enough; null while it is unstable.
+             */
+            until: string | null;
         };
         /**
          * @description IpFamily is the family of the address that was used.
@@ -4069,9 +4096,11 @@ export interface components {
          *     - `resolved`: Somebody resolved the incident by hand: lasted_seconds since the first failure.
          *     - `recovered`: The first check worked again that ended the outage: lasted_seconds since the first failure, confirmed_at.
          *     - `closed`: The incident ended because nobody looks any more: the monitor was paused or deleted.
+         *     - `went_down`: An unstable monitor was down again: error_type, error, regions, failures.
+         *     - `came_up`: The first check of an unstable monitor worked again, which did not end the incident: confirmed_at.
          * @enum {string}
          */
-        TimelineKind: "first_failure" | "confirmed_down" | "region_down" | "region_up" | "held" | "released" | "maintenance_began" | "maintenance_ended" | "unstable_began" | "unstable_ended" | "alert_triggered" | "alert_resolved" | "message_queued" | "message_delivered" | "message_failed" | "acknowledged" | "note" | "resolved" | "recovered" | "closed";
+        TimelineKind: "first_failure" | "confirmed_down" | "region_down" | "region_up" | "held" | "released" | "maintenance_began" | "maintenance_ended" | "unstable_began" | "unstable_ended" | "alert_triggered" | "alert_resolved" | "message_queued" | "message_delivered" | "message_failed" | "acknowledged" | "note" | "resolved" | "recovered" | "closed" | "went_down" | "came_up";
         /** @description TlsConfig is where a TLS check connects and what it accepts. Its timeout is for all attempts of a slot together. */
         TlsConfig: {
             /** @description Host name or IP literal, never a URL; at most 253 bytes. */
@@ -5313,7 +5342,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Incident is one outage of one monitor. */
+            /** @description Incident is one outage of one monitor, or the outages of the time in which it was unstable. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5344,7 +5373,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Incident is one outage of one monitor. */
+            /** @description Incident is one outage of one monitor, or the outages of the time in which it was unstable. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5375,7 +5404,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Incident is one outage of one monitor. */
+            /** @description Incident is one outage of one monitor, or the outages of the time in which it was unstable. */
             200: {
                 headers: {
                     [name: string]: unknown;

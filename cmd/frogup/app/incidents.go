@@ -21,7 +21,8 @@ func newIncidents(p Process) *cobra.Command {
 		Short:   "List the incidents of a running server, see what happened, and handle them",
 		Long: `An incident begins with the first failing check of an outage and ends with the first that
 works again. Who acknowledges one says that it is being worked on; what is resolved by
-hand opens no other before the monitor has recovered.` + fleetHelp,
+hand opens no other before the monitor has recovered. The outages of a monitor while it is
+unstable are one incident.` + fleetHelp,
 		Example: `  frogup incidents list
   frogup incidents show 12
   frogup incidents acknowledge 12 --note "looking into it"

@@ -74,6 +74,38 @@ ID  STATE           MONITOR   FROM                     LASTED  CAUSE
 	}
 }
 
+// An unstable monitor's incident says so, in a word and a shape, and what the monitor is now.
+func TestUnstableIncidentIsShown(t *testing.T) {
+	const unstable = `{"id":13,"monitor_id":7,"monitor_name":"api","status":"active","start_time":"2026-11-22T09:55:00.000Z","end_time":null,"affected_regions":["eu"],
+		"last_error_type":"connection_refused","failure_count":40,"up_since":"2026-11-22T09:59:00.000Z",
+		"unstable":{"since":"2026-11-22T09:55:00.000Z","until":null,"changes":9}}`
+	show := func(change func(*incidentView)) string {
+		var i incidentView
+		if err := json.Unmarshal([]byte(unstable), &i); err != nil {
+			t.Fatal(err)
+		}
+		change(&i)
+		entries := []timelineEntryView{{At: fixedNow, Kind: "went_down", Failures: 2}, {At: fixedNow, Kind: "came_up"}}
+		return render(t, false, 80, func(o terminal) { o.incident(i, timelineView{Entries: entries}, fixedNow) })
+	}
+	over := fixedNow
+	for name, tt := range map[string]struct {
+		change func(*incidentView)
+		want   []string
+	}{
+		"up":   {func(*incidentView) {}, []string{"✘ active, ↕ unstable  incident 13", "unstable since 2026-11-22 09:55:00 UTC: 9 changes, and up now\n", "✘ down again", "up, but unstable"}},
+		"down": {func(i *incidentView) { i.UpSince = nil }, []string{"9 changes, and down now\n"}},
+		"over": {func(i *incidentView) { i.Status, i.EndTime, i.Unstable.Until = "resolved", &over, &over }, []string{"✔ resolved  incident 13", "unstable from 2026-11-22 09:55:00 UTC until 2026-11-22 10:00:00 UTC: 9 changes\n"}},
+	} {
+		out := show(tt.change)
+		for _, want := range tt.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: %q is not in\n%s", name, want, out)
+			}
+		}
+	}
+}
+
 func TestIncidentVerbs(t *testing.T) {
 	var mu sync.Mutex
 	var asked []string

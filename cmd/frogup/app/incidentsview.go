@@ -25,6 +25,12 @@ type incidentView struct {
 	ResolvedBy     string     `json:"resolved_by"`
 	Maintenance    bool       `json:"maintenance"`
 	AffectedBy     uint32     `json:"affected_by"`
+	UpSince        *time.Time `json:"up_since"`
+	Unstable       *struct {
+		Since   time.Time  `json:"since"`
+		Until   *time.Time `json:"until"`
+		Changes int        `json:"changes"`
+	} `json:"unstable"`
 }
 
 type timelineView struct {
@@ -58,6 +64,32 @@ type timelineEntryView struct {
 	LastedSeconds float64    `json:"lasted_seconds"`
 }
 
+// state is where the handling stands; of one that is open because its monitor is unstable, also that.
+func (i incidentView) state() cell {
+	c := incidentStatus(i.Status)
+	if u := i.Unstable; u != nil && u.Until == nil && i.EndTime == nil {
+		c.text += ", ↕ unstable"
+	}
+	return c
+}
+
+// unstable says for how long the monitor was unstable, and what it is in between.
+func (i incidentView) unstable() string {
+	u := i.Unstable
+	if u == nil {
+		return ""
+	}
+	text := "unstable since " + moment(u.Since)
+	if u.Until != nil {
+		text = "unstable from " + moment(u.Since) + " until " + moment(*u.Until)
+	}
+	text += fmt.Sprintf(": %d changes", u.Changes)
+	if u.Until == nil && i.EndTime == nil {
+		text += pick(i.UpSince == nil, ", and down now", ", and up now")
+	}
+	return text
+}
+
 func incidentStatus(status string) cell {
 	switch status {
 	case "active":
@@ -89,7 +121,7 @@ func (t terminal) incidents(all []incidentView, now time.Time) {
 	rows := make([][]cell, len(all))
 	for n, i := range all {
 		rows[n] = []cell{
-			{strconv.FormatUint(uint64(i.ID), 10), bold}, incidentStatus(i.Status), {shorten(i.MonitorName, 32), cyan}, {moment(i.StartTime), ""},
+			{strconv.FormatUint(uint64(i.ID), 10), bold}, i.state(), {shorten(i.MonitorName, 32), cyan}, {moment(i.StartTime), ""},
 			{i.lasted(now), ""}, {shorten(i.cause(), 60), ""},
 		}
 	}
@@ -98,7 +130,7 @@ func (t terminal) incidents(all []incidentView, now time.Time) {
 
 // incident shows one incident and what happened in its course.
 func (t terminal) incident(i incidentView, tl timelineView, now time.Time) {
-	state := incidentStatus(i.Status)
+	state := i.state()
 	fmt.Fprintf(t, "%s  incident %d of %s (monitor %d)\n", t.paint(state.colour, state.text), i.ID, t.paint(bold, clean(i.MonitorName)), i.MonitorID)
 	until := "and lasts: " + i.lasted(now)
 	if i.EndTime != nil {
@@ -111,6 +143,9 @@ func (t terminal) incident(i incidentView, tl timelineView, now time.Time) {
 	fmt.Fprintln(t)
 	if cause := i.cause(); cause != "" {
 		fmt.Fprintln(t, cause)
+	}
+	if unstable := i.unstable(); unstable != "" {
+		fmt.Fprintln(t, unstable)
 	}
 	if i.Maintenance {
 		fmt.Fprintln(t, "it began in a maintenance window")
@@ -151,7 +186,7 @@ var entryWords = map[string]cell{
 	"unstable_ended": {"steady again", ""}, "alert_triggered": {"! rule triggered", yellow}, "alert_resolved": {"rule resolved", green},
 	"message_queued": {"message written", ""}, "message_delivered": {"message delivered", ""}, "message_failed": {"✘ message failed", red},
 	"acknowledged": {"acknowledged", cyan}, "note": {"note", cyan}, "resolved": {"resolved by hand", cyan}, "recovered": {"✔ recovered", green},
-	"closed": {"ended: nobody looks any more", ""},
+	"closed": {"ended: nobody looks any more", ""}, "went_down": {"✘ down again", red}, "came_up": {"up, but unstable", green},
 }
 
 func (e timelineEntryView) what() (text, colour string) {

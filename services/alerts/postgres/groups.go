@@ -23,10 +23,10 @@ FROM monitor_group`
 	oneGroup       = selectGroup + ` WHERE organization_id = $1 AND id = $2`
 	groupsByID     = selectGroup + ` WHERE id = ANY ($1) ORDER BY id`
 	membersOf      = `
-SELECT g.group_id, m.id, m.name, m.enabled, m.detects_down_ms, s.known, s.blind_since, s.overlay, s.overlay_until, i.start_time
+SELECT g.group_id, m.id, m.name, m.enabled, m.detects_down_ms, s.known, s.blind_since, s.overlay, s.overlay_until, coalesce(i.down_since, i.start_time)
 FROM group_member g JOIN monitor m ON m.id = g.monitor_id
 LEFT JOIN monitor_state s ON s.monitor_id = m.id
-LEFT JOIN incident i ON i.monitor_id = m.id AND NOT i.settled
+LEFT JOIN incident i ON i.monitor_id = m.id AND NOT i.settled AND i.up_since IS NULL
 WHERE g.group_id = ANY ($1) AND m.deleted_at IS NULL
 ORDER BY g.group_id, m.id`
 )

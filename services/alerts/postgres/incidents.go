@@ -18,20 +18,22 @@ SELECT i.id, i.organization_id, i.monitor_id,
     CASE WHEN i.monitor_name <> '' THEN i.monitor_name ELSE coalesce((SELECT m.name FROM monitor m WHERE m.id = i.monitor_id), '') END,
     i.status, i.start_time, i.end_time, i.affected_regions, i.last_error, i.last_error_type, i.failure_count,
     i.acknowledged_by, i.acknowledged_at, i.resolved_by, i.resolved_at, i.created_at, i.updated_at,
-    i.settled, i.counted_at, i.streak, i.maintenance, i.affected_by, i.down_regions, i.steps
+    i.settled, i.counted_at, i.streak, i.maintenance, i.affected_by, i.down_regions, i.steps,
+    i.unstable_since, i.unstable_until, i.changes, i.down_since, i.up_since
 FROM incident i`
 
 func scanIncident(row pgx.Row) (i alerts.Incident, err error) {
-	var end, acknowledged, resolved *time.Time
+	var end, acknowledged, resolved, unstable, steady, down, up *time.Time
 	err = row.Scan(&i.ID, &i.OrganizationID, &i.MonitorID, &i.MonitorName, &i.Status, &i.StartTime, &end, &i.AffectedRegions,
 		&i.LastError, &i.LastErrorType, &i.FailureCount, &i.AcknowledgedBy, &acknowledged, &i.ResolvedBy, &resolved,
 		&i.CreatedAt, &i.UpdatedAt, &i.Settled, &i.CountedAt, &i.Streak, &i.Maintenance, &i.AffectedBy,
-		&i.DownRegions, &i.Steps)
+		&i.DownRegions, &i.Steps, &unstable, &steady, &i.Changes, &down, &up)
 	if err != nil {
 		return alerts.Incident{}, err
 	}
 	i.StartTime, i.EndTime, i.AcknowledgedAt, i.ResolvedAt = i.StartTime.UTC(), fromMaybe(end), fromMaybe(acknowledged), fromMaybe(resolved)
 	i.CreatedAt, i.UpdatedAt, i.CountedAt = i.CreatedAt.UTC(), i.UpdatedAt.UTC(), i.CountedAt.UTC()
+	i.UnstableSince, i.UnstableUntil, i.DownSince, i.UpSince = fromMaybe(unstable), fromMaybe(steady), fromMaybe(down), fromMaybe(up)
 	return i, nil
 }
 
@@ -120,15 +122,18 @@ func changedIncident(ctx context.Context, tx pgx.Tx, i alerts.Incident) error {
 const upsertIncident = `
 INSERT INTO incident (id, organization_id, monitor_id, monitor_name, status, start_time, end_time, affected_regions,
     last_error, last_error_type, failure_count, acknowledged_by, acknowledged_at, resolved_by, resolved_at,
-    created_at, updated_at, settled, counted_at, streak, maintenance, affected_by, down_regions, steps)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+    created_at, updated_at, settled, counted_at, streak, maintenance, affected_by, down_regions, steps,
+    unstable_since, unstable_until, changes, down_since, up_since)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
+    $25, $26, $27, $28, $29)
 ON CONFLICT (id) DO UPDATE SET monitor_name = excluded.monitor_name, status = excluded.status, end_time = excluded.end_time,
     affected_regions = excluded.affected_regions, last_error = excluded.last_error,
     last_error_type = excluded.last_error_type, failure_count = excluded.failure_count,
     acknowledged_by = excluded.acknowledged_by, acknowledged_at = excluded.acknowledged_at,
     resolved_by = excluded.resolved_by, resolved_at = excluded.resolved_at, updated_at = excluded.updated_at,
     settled = excluded.settled, counted_at = excluded.counted_at, streak = excluded.streak, affected_by = excluded.affected_by,
-    down_regions = excluded.down_regions, steps = excluded.steps`
+    down_regions = excluded.down_regions, steps = excluded.steps, unstable_since = excluded.unstable_since,
+    unstable_until = excluded.unstable_until, changes = excluded.changes, down_since = excluded.down_since, up_since = excluded.up_since`
 
 func incidentArgs(i alerts.Incident) ([]any, error) {
 	regions, err := names(i.AffectedRegions)
@@ -143,7 +148,7 @@ func incidentArgs(i alerts.Incident) ([]any, error) {
 		i.ID, i.OrganizationID, i.MonitorID, text(i.MonitorName), string(i.Status), millis(i.StartTime), maybeMillis(i.EndTime),
 		regions, text(i.LastError), text(i.LastErrorType), i.FailureCount, text(i.AcknowledgedBy), maybeMillis(i.AcknowledgedAt),
 		text(i.ResolvedBy), maybeMillis(i.ResolvedAt), millis(i.CreatedAt), millis(i.UpdatedAt), i.Settled, millis(i.CountedAt), i.Streak, i.Maintenance, i.AffectedBy,
-		down, i.Steps,
+		down, i.Steps, maybeMillis(i.UnstableSince), maybeMillis(i.UnstableUntil), i.Changes, maybeMillis(i.DownSince), maybeMillis(i.UpSince),
 	}, nil
 }
 

@@ -16,12 +16,14 @@ const (
 SELECT DISTINCT d.monitor_id, m.organization_id
 FROM monitor_dependency d JOIN monitor_state s ON s.monitor_id = d.monitor_id JOIN monitor m ON m.id = d.monitor_id
 WHERE d.parent_id IN (SELECT value FROM json_each(?)) AND s.held AND m.deleted_at IS NULL`
-	// An outage that was resolved by hand ended when somebody said so, or later; that is near enough.
+	// An outage that was resolved by hand ended when somebody said so, or later; that is near enough. The incident of an unstable
+	// monitor is an outage only while the monitor is down.
 	selectParents = `
 SELECT d.monitor_id, p.id, p.name, p.enabled, p.detects_down_ms,
-    EXISTS (SELECT 1 FROM incident i WHERE i.monitor_id = p.id AND i.settled = 0),
-    (SELECT i.end_time FROM incident i
-        WHERE i.organization_id = p.organization_id AND i.monitor_id = p.id AND i.settled = 1 ORDER BY i.start_time DESC, i.id DESC LIMIT 1)
+    EXISTS (SELECT 1 FROM incident i WHERE i.monitor_id = p.id AND i.settled = 0 AND i.up_since IS NULL),
+    (SELECT coalesce(i.up_since, i.end_time) FROM incident i
+        WHERE i.organization_id = p.organization_id AND i.monitor_id = p.id AND (i.settled = 1 OR i.up_since IS NOT NULL)
+        ORDER BY i.start_time DESC, i.id DESC LIMIT 1)
 FROM monitor_dependency d JOIN monitor p ON p.id = d.parent_id JOIN monitor m ON m.id = d.monitor_id AND m.organization_id = p.organization_id
 WHERE d.monitor_id IN (SELECT value FROM json_each(?)) AND p.deleted_at IS NULL
 ORDER BY d.monitor_id, p.id`
@@ -31,7 +33,7 @@ WITH RECURSIVE family (root, id) AS (
     UNION
     SELECT f.root, d.monitor_id FROM family f JOIN monitor_dependency d ON d.parent_id = f.id
 )
-SELECT f.root, c.id, c.name, c.enabled, 0, EXISTS (SELECT 1 FROM incident i WHERE i.monitor_id = c.id AND i.settled = 0), NULL
+SELECT f.root, c.id, c.name, c.enabled, 0, EXISTS (SELECT 1 FROM incident i WHERE i.monitor_id = c.id AND i.settled = 0 AND i.up_since IS NULL), NULL
 FROM family f JOIN monitor c ON c.id = f.id JOIN monitor r ON r.id = f.root AND r.organization_id = c.organization_id
 WHERE c.deleted_at IS NULL AND c.enabled
 ORDER BY f.root, c.id`

@@ -22,10 +22,10 @@ FROM monitor_group`
 	oneGroup      = selectGroup + ` WHERE organization_id = ? AND id = ?`
 	groupsByID    = selectGroup + ` WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id`
 	membersOf     = `
-SELECT g.group_id, m.id, m.name, m.enabled, m.detects_down_ms, s.known, s.blind_since, s.overlay, s.overlay_until, i.start_time
+SELECT g.group_id, m.id, m.name, m.enabled, m.detects_down_ms, s.known, s.blind_since, s.overlay, s.overlay_until, coalesce(i.down_since, i.start_time)
 FROM group_member g JOIN monitor m ON m.id = g.monitor_id
 LEFT JOIN monitor_state s ON s.monitor_id = m.id
-LEFT JOIN incident i ON i.monitor_id = m.id AND i.settled = 0
+LEFT JOIN incident i ON i.monitor_id = m.id AND i.settled = 0 AND i.up_since IS NULL
 WHERE g.group_id IN (SELECT value FROM json_each(?)) AND m.deleted_at IS NULL
 ORDER BY g.group_id, m.id`
 )

@@ -17,17 +17,18 @@ SELECT i.id, i.organization_id, i.monitor_id,
     CASE WHEN i.monitor_name <> '' THEN i.monitor_name ELSE coalesce((SELECT m.name FROM monitor m WHERE m.id = i.monitor_id), '') END,
     i.status, i.start_time, i.end_time, i.affected_regions_json, i.last_error, i.last_error_type, i.failure_count,
     i.acknowledged_by, i.acknowledged_at, i.resolved_by, i.resolved_at, i.created_at, i.updated_at,
-    i.settled, i.counted_at, i.streak, i.maintenance, i.affected_by, i.down_regions, i.steps
+    i.settled, i.counted_at, i.streak, i.maintenance, i.affected_by, i.down_regions, i.steps,
+    i.unstable_since, i.unstable_until, i.changes, i.down_since, i.up_since
 FROM incident i`
 
 func scanIncident(row scanner) (alerts.Incident, error) {
 	var i alerts.Incident
 	var start, created, updated, counted int64
-	var end, acknowledged, resolved sql.NullInt64
+	var end, acknowledged, resolved, unstable, steady, wentDown, up sql.NullInt64
 	var regions, down string
 	err := row.Scan(&i.ID, &i.OrganizationID, &i.MonitorID, &i.MonitorName, &i.Status, &start, &end, &regions, &i.LastError,
 		&i.LastErrorType, &i.FailureCount, &i.AcknowledgedBy, &acknowledged, &i.ResolvedBy, &resolved, &created, &updated,
-		&i.Settled, &counted, &i.Streak, &i.Maintenance, &i.AffectedBy, &down, &i.Steps)
+		&i.Settled, &counted, &i.Streak, &i.Maintenance, &i.AffectedBy, &down, &i.Steps, &unstable, &steady, &i.Changes, &wentDown, &up)
 	if err != nil {
 		return alerts.Incident{}, err
 	}
@@ -37,6 +38,7 @@ func scanIncident(row scanner) (alerts.Incident, error) {
 	i.StartTime, i.EndTime = fromMillis(start), fromMaybe(end)
 	i.AcknowledgedAt, i.ResolvedAt = fromMaybe(acknowledged), fromMaybe(resolved)
 	i.CreatedAt, i.UpdatedAt, i.CountedAt = fromMillis(created), fromMillis(updated), fromMillis(counted)
+	i.UnstableSince, i.UnstableUntil, i.DownSince, i.UpSince = fromMaybe(unstable), fromMaybe(steady), fromMaybe(wentDown), fromMaybe(up)
 	return i, nil
 }
 
@@ -111,15 +113,17 @@ func (s *Store) ChangeIncident(ctx context.Context, organization string, id uint
 const upsertIncident = `
 INSERT INTO incident (id, organization_id, monitor_id, monitor_name, status, start_time, end_time, affected_regions_json,
     last_error, last_error_type, failure_count, acknowledged_by, acknowledged_at, resolved_by, resolved_at,
-    created_at, updated_at, settled, counted_at, streak, maintenance, affected_by, down_regions, steps)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    created_at, updated_at, settled, counted_at, streak, maintenance, affected_by, down_regions, steps,
+    unstable_since, unstable_until, changes, down_since, up_since)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET monitor_name = excluded.monitor_name, status = excluded.status, end_time = excluded.end_time,
     affected_regions_json = excluded.affected_regions_json, last_error = excluded.last_error,
     last_error_type = excluded.last_error_type, failure_count = excluded.failure_count,
     acknowledged_by = excluded.acknowledged_by, acknowledged_at = excluded.acknowledged_at,
     resolved_by = excluded.resolved_by, resolved_at = excluded.resolved_at, updated_at = excluded.updated_at,
     settled = excluded.settled, counted_at = excluded.counted_at, streak = excluded.streak, affected_by = excluded.affected_by,
-    down_regions = excluded.down_regions, steps = excluded.steps`
+    down_regions = excluded.down_regions, steps = excluded.steps, unstable_since = excluded.unstable_since,
+    unstable_until = excluded.unstable_until, changes = excluded.changes, down_since = excluded.down_since, up_since = excluded.up_since`
 
 func saveIncident(ctx context.Context, tx *sql.Tx, i alerts.Incident) error {
 	regions, err := names(i.AffectedRegions)
@@ -134,7 +138,7 @@ func saveIncident(ctx context.Context, tx *sql.Tx, i alerts.Incident) error {
 		millis(i.StartTime), maybeMillis(i.EndTime), regions, i.LastError, i.LastErrorType, i.FailureCount,
 		i.AcknowledgedBy, maybeMillis(i.AcknowledgedAt), i.ResolvedBy, maybeMillis(i.ResolvedAt),
 		millis(i.CreatedAt), millis(i.UpdatedAt), i.Settled, millis(i.CountedAt), i.Streak, i.Maintenance, i.AffectedBy,
-		down, i.Steps)
+		down, i.Steps, maybeMillis(i.UnstableSince), maybeMillis(i.UnstableUntil), i.Changes, maybeMillis(i.DownSince), maybeMillis(i.UpSince))
 	if err != nil {
 		return fmt.Errorf("save incident: %w", err)
 	}

@@ -38,7 +38,7 @@ func Cases() []Case {
 	for _, group := range [][]Case{ruleCases, channelCases, incidentCases, noteCases, chronicleCases, evaluationCases, catalogCases, claimCases, outboxCases, deliveryCases, stormCases, fallbackCases, reminderCases, canaryCases, noticeCases, maintenanceCases} {
 		all = append(all, group...)
 	}
-	all = append(all, familyCases...)
+	all = append(append(all, familyCases...), unstableCases...)
 	all = append(append(all, groupCases...), groupCrowd)
 	return append(all, overlapping()...)
 }

@@ -7,6 +7,7 @@ import { Failure } from "@/components/Notice";
 import { Lasting, Moment } from "@/components/Time";
 import { span } from "@/format/duration";
 import { errorWords } from "@/format/status";
+import { Unstable } from "./Unstable";
 
 /** What the states of an incident are called and how they look. */
 export const incidentStates = {
@@ -35,6 +36,7 @@ export function IncidentRow({ incident, named }: { incident: Incident; named?: b
           {incident.acknowledged_by && !end && ` · taken by ${incident.acknowledged_by}`}{incident.resolved_by && ` · resolved by ${incident.resolved_by}`}
           {" · "}<Link className="link" to="/uptime/incidents/$incidentId" params={{ incidentId: incident.id }}>Timeline and notes<span className="sr-only"> of incident {incident.id}</span></Link>
         </p>
+        <Unstable incident={incident} className="text-sm text-ink-2" />
         {incident.affected_by !== null && incident.affected_by !== undefined && <p className="text-sm text-ink-2">Nobody was told: <Link className="link" to="/uptime/$monitorId" params={{ monitorId: incident.affected_by }}>what it depends on</Link> was down too.</p>}
         <Failure error={act.error} />
       </div>

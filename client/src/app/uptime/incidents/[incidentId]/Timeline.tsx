@@ -15,11 +15,12 @@ const shapes: Record<Tone, { icon: typeof User; look: string }> = {
 /** What happened, from above to below. */
 export function Timeline({ timeline }: { timeline: IncidentTimeline }) {
   const entries = withoutRepeats(timeline.entries);
+  const unstable = entries.some((e) => e.kind === "unstable_began");
   return (
     <>
       <ol className="relative grid gap-4">
         {entries.map((entry, i) => {
-          const { tone, title, detail } = sayEntry(entry);
+          const { tone, title, detail } = sayEntry(entry, unstable);
           const { icon: Icon, look } = shapes[tone];
           return (
             <li key={`${entry.at} ${entry.kind} ${entry.delivery_id ?? entry.note_id ?? entry.alert_id ?? i}`} className="relative grid grid-cols-[1.75rem_minmax(0,1fr)] gap-x-3">

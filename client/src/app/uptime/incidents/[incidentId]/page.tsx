@@ -12,6 +12,7 @@ import { span } from "@/format/duration";
 import { errorWords } from "@/format/status";
 import { Evidence } from "../../components/Evidence";
 import { incidentStates } from "../../components/IncidentRow";
+import { Unstable } from "../../components/Unstable";
 import { Act } from "./Act";
 import { Notes } from "./Notes";
 import { Timeline } from "./Timeline";
@@ -68,6 +69,7 @@ function IncidentBanner({ incident }: { incident: Incident }) {
         {start && <p>{end ? <>lasted <b className="font-semibold">{span((Date.parse(end) - Date.parse(start)) / 1000)}</b></> : <>for <b className="font-semibold"><Lasting since={start} /></b></>}</p>}
       </div>
       {(incident.last_error || incident.last_error_type) && <p className="mt-2 [overflow-wrap:anywhere]">{incident.last_error_type && <b className="font-semibold">{errorWords(incident.last_error_type)}</b>}{incident.last_error_type && incident.last_error && ": "}{incident.last_error}</p>}
+      <Unstable incident={incident} className="mt-2" />
       {incident.maintenance && <p className="mt-2">It began in a maintenance window, in which nobody is told.</p>}
       {incident.affected_by !== null && incident.affected_by !== undefined && <p className="mt-2">Nobody was told: <Link className="link" to="/uptime/$monitorId" params={{ monitorId: incident.affected_by }}>what it depends on</Link> was down too.</p>}
     </section>

@@ -34,11 +34,17 @@ describe("what an entry says", () => {
     ["note", { actor_name: "ann", text: "it was\nthe cable", edited_at: "2026-11-23T03:10:00.000Z" }, "Note by ann (edited)", "it was\nthe cable", "person"],
     ["resolved", { actor_name: "ann", lasted_seconds: 120 }, "Resolved by ann", "2 min after the first failing check", "person"],
     ["recovered", { lasted_seconds: 3600 }, "Recovered", "Down for 1 h.", "up"],
+    ["went_down", { regions: ["eu"], error_type: "dns_failure", failures: 2 }, "Down again in eu", "dns failure · 2 failures in a row", "down"],
+    ["came_up", {}, "Up again, but unstable", "The incident stays open until it has been steady for long enough.", "up"],
     ["closed", { lasted_seconds: 5 }, "Ended, because nobody looks any more", "The monitor was paused or deleted after 5 s.", "quiet"],
     ["something_new", {}, "something new", undefined, "quiet"],
   ] as [string, Partial<TimelineEntry>, string, string | undefined, string][])("%s %o", (kind, more, title, detail, tone) => {
     expect(sayEntry(entry(kind, more))).toEqual(detail === undefined ? { tone, title } : { tone, title, detail });
   });
+});
+
+test("what was unstable was not down all the time", () => {
+  expect(sayEntry(entry("recovered", { lasted_seconds: 3600 }), true).detail).toBe("1 h after the first failing check");
 });
 
 test("that a message was written is not said twice", () => {

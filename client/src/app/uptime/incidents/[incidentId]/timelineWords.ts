@@ -16,7 +16,7 @@ const tones: Record<TimelineKind, Tone> = {
   first_failure: "degraded", confirmed_down: "down", region_down: "down", region_up: "up", held: "quiet", released: "quiet",
   maintenance_began: "quiet", maintenance_ended: "quiet", unstable_began: "degraded", unstable_ended: "quiet",
   alert_triggered: "degraded", alert_resolved: "up", message_queued: "message", message_delivered: "message", message_failed: "down",
-  acknowledged: "person", note: "person", resolved: "person", recovered: "up", closed: "quiet",
+  acknowledged: "person", note: "person", resolved: "person", recovered: "up", closed: "quiet", went_down: "down", came_up: "up",
 };
 
 const messages: Record<string, string> = {
@@ -61,7 +61,8 @@ function message(e: TimelineEntry): Pick<Words, "title" | "detail"> {
 
 const ordinal = (n: number) => `${n}${n % 100 > 10 && n % 100 < 14 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th")}`;
 
-const words: Record<TimelineKind, (e: TimelineEntry) => Pick<Words, "title" | "detail">> = {
+// unstable says that the monitor was so in the course of the incident: it was not down all the time.
+const words: Record<TimelineKind, (e: TimelineEntry, unstable: boolean) => Pick<Words, "title" | "detail">> = {
   first_failure: () => ({ title: "First failing check" }),
   confirmed_down: (e) => ({ title: `Confirmed down${e.regions.length > 0 ? ` in ${list(e.regions)}` : ""}`, detail: [fault(e), e.failures && `${e.failures} failures in a row`].filter(Boolean).join(" · ") || undefined }),
   region_down: (e) => ({ title: `${list(e.regions)} ${e.regions.length > 1 ? "see" : "sees"} it down too`, detail: fault(e) }),
@@ -80,15 +81,17 @@ const words: Record<TimelineKind, (e: TimelineEntry) => Pick<Words, "title" | "d
   acknowledged: (e) => ({ title: `Acknowledged${by(e)}` }),
   note: (e) => ({ title: `Note${by(e)}${e.edited_at ? " (edited)" : ""}`, detail: e.text ?? "" }),
   resolved: (e) => ({ title: `Resolved${by(e)}`, detail: `${lasted(e)} after the first failing check` }),
-  recovered: (e) => ({ title: "Recovered", detail: `Down for ${lasted(e)}.` }),
+  recovered: (e, unstable) => ({ title: "Recovered", detail: unstable ? `${lasted(e)} after the first failing check` : `Down for ${lasted(e)}.` }),
+  went_down: (e) => ({ title: `Down again${e.regions.length > 0 ? ` in ${list(e.regions)}` : ""}`, detail: [fault(e), e.failures && `${e.failures} failures in a row`].filter(Boolean).join(" · ") || undefined }),
+  came_up: () => ({ title: "Up again, but unstable", detail: "The incident stays open until it has been steady for long enough." }),
   closed: (e) => ({ title: "Ended, because nobody looks any more", detail: `The monitor was paused or deleted after ${lasted(e)}.` }),
 };
 
 /** Says what happened. A kind that is not known yet is said by its name. */
-export function sayEntry(e: TimelineEntry): Words {
+export function sayEntry(e: TimelineEntry, unstable = false): Words {
   const kind = e.kind ?? undefined;
   if (!kind || !(kind in words)) return { tone: "quiet", title: errorWords(kind ?? "unknown") };
-  return { tone: tones[kind], ...words[kind](e) };
+  return { tone: tones[kind], ...words[kind](e, unstable) };
 }
 
 /** Leaves out that a message was written where it is told later that it arrived, or did not. */

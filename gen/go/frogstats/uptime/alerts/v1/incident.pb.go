@@ -79,7 +79,7 @@ func (IncidentStatus) EnumDescriptor() ([]byte, []int) {
 	return file_frogstats_uptime_alerts_v1_incident_proto_rawDescGZIP(), []int{0}
 }
 
-// Incident is one outage of one monitor.
+// Incident is one outage of one monitor, or the outages of the time in which it was unstable.
 type Incident struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Identifier.
@@ -94,7 +94,8 @@ type Incident struct {
 	Status IncidentStatus `protobuf:"varint,5,opt,name=status,proto3,enum=frogstats.uptime.alerts.v1.IncidentStatus" json:"status,omitempty"`
 	// First failing check.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// First check that worked again, or the moment of a resolution by hand; null while open.
+	// First check that worked again, and after which none failed for long enough if the monitor was unstable, or the moment of a
+	// resolution by hand; null while open.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// Regions that saw it.
 	AffectedRegions []string `protobuf:"bytes,8,rep,name=affected_regions,json=affectedRegions,proto3" json:"affected_regions,omitempty"`
@@ -119,7 +120,12 @@ type Incident struct {
 	// Whether it began in a maintenance window.
 	Maintenance bool `protobuf:"varint,18,opt,name=maintenance,proto3" json:"maintenance,omitempty"`
 	// Monitor that it depends on and that was down too, which is why nobody was told of this one; null when there was none.
-	AffectedBy    *uint32 `protobuf:"varint,19,opt,name=affected_by,json=affectedBy,proto3,oneof" json:"affected_by,omitempty"`
+	AffectedBy *uint32 `protobuf:"varint,19,opt,name=affected_by,json=affectedBy,proto3,oneof" json:"affected_by,omitempty"`
+	// That the monitor was, or is, unstable in the course of it; null if it was not.
+	Unstable *IncidentUnstable `protobuf:"bytes,20,opt,name=unstable,proto3" json:"unstable,omitempty"`
+	// Since when the target works although the incident is not over, because the monitor is unstable and may go down again; stays when
+	// it is over with that. Null otherwise.
+	UpSince       *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=up_since,json=upSince,proto3" json:"up_since,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -287,11 +293,89 @@ func (x *Incident) GetAffectedBy() uint32 {
 	return 0
 }
 
+func (x *Incident) GetUnstable() *IncidentUnstable {
+	if x != nil {
+		return x.Unstable
+	}
+	return nil
+}
+
+func (x *Incident) GetUpSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpSince
+	}
+	return nil
+}
+
+// IncidentUnstable says that a monitor went down and came up again so often that its outages are one incident.
+type IncidentUnstable struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When that was found.
+	Since *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
+	// When it had not changed for long enough; null while it is unstable.
+	Until *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=until,proto3" json:"until,omitempty"`
+	// How often it went down or came up again, with the changes that made it unstable, some of which were before the incident.
+	Changes       uint32 `protobuf:"varint,3,opt,name=changes,proto3" json:"changes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IncidentUnstable) Reset() {
+	*x = IncidentUnstable{}
+	mi := &file_frogstats_uptime_alerts_v1_incident_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IncidentUnstable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IncidentUnstable) ProtoMessage() {}
+
+func (x *IncidentUnstable) ProtoReflect() protoreflect.Message {
+	mi := &file_frogstats_uptime_alerts_v1_incident_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IncidentUnstable.ProtoReflect.Descriptor instead.
+func (*IncidentUnstable) Descriptor() ([]byte, []int) {
+	return file_frogstats_uptime_alerts_v1_incident_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *IncidentUnstable) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *IncidentUnstable) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *IncidentUnstable) GetChanges() uint32 {
+	if x != nil {
+		return x.Changes
+	}
+	return 0
+}
+
 var File_frogstats_uptime_alerts_v1_incident_proto protoreflect.FileDescriptor
 
 const file_frogstats_uptime_alerts_v1_incident_proto_rawDesc = "" +
 	"\n" +
-	")frogstats/uptime/alerts/v1/incident.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\a\n" +
+	")frogstats/uptime/alerts/v1/incident.proto\x12\x1afrogstats.uptime.alerts.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\b\n" +
 	"\bIncident\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12'\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x12\x1d\n" +
@@ -320,12 +404,18 @@ const file_frogstats_uptime_alerts_v1_incident_proto_rawDesc = "" +
 	"updated_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12 \n" +
 	"\vmaintenance\x18\x12 \x01(\bR\vmaintenance\x12$\n" +
 	"\vaffected_by\x18\x13 \x01(\rH\x04R\n" +
-	"affectedBy\x88\x01\x01B\r\n" +
+	"affectedBy\x88\x01\x01\x12H\n" +
+	"\bunstable\x18\x14 \x01(\v2,.frogstats.uptime.alerts.v1.IncidentUnstableR\bunstable\x125\n" +
+	"\bup_since\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\aupSinceB\r\n" +
 	"\v_last_errorB\x12\n" +
 	"\x10_last_error_typeB\x12\n" +
 	"\x10_acknowledged_byB\x0e\n" +
 	"\f_resolved_byB\x0e\n" +
-	"\f_affected_by*\x8d\x01\n" +
+	"\f_affected_by\"\x90\x01\n" +
+	"\x10IncidentUnstable\x120\n" +
+	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x18\n" +
+	"\achanges\x18\x03 \x01(\rR\achanges*\x8d\x01\n" +
 	"\x0eIncidentStatus\x12\x1f\n" +
 	"\x1bINCIDENT_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16INCIDENT_STATUS_ACTIVE\x10\x01\x12 \n" +
@@ -345,25 +435,30 @@ func file_frogstats_uptime_alerts_v1_incident_proto_rawDescGZIP() []byte {
 }
 
 var file_frogstats_uptime_alerts_v1_incident_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_frogstats_uptime_alerts_v1_incident_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_frogstats_uptime_alerts_v1_incident_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_frogstats_uptime_alerts_v1_incident_proto_goTypes = []any{
 	(IncidentStatus)(0),           // 0: frogstats.uptime.alerts.v1.IncidentStatus
 	(*Incident)(nil),              // 1: frogstats.uptime.alerts.v1.Incident
-	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
+	(*IncidentUnstable)(nil),      // 2: frogstats.uptime.alerts.v1.IncidentUnstable
+	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
 }
 var file_frogstats_uptime_alerts_v1_incident_proto_depIdxs = []int32{
-	0, // 0: frogstats.uptime.alerts.v1.Incident.status:type_name -> frogstats.uptime.alerts.v1.IncidentStatus
-	2, // 1: frogstats.uptime.alerts.v1.Incident.start_time:type_name -> google.protobuf.Timestamp
-	2, // 2: frogstats.uptime.alerts.v1.Incident.end_time:type_name -> google.protobuf.Timestamp
-	2, // 3: frogstats.uptime.alerts.v1.Incident.acknowledged_at:type_name -> google.protobuf.Timestamp
-	2, // 4: frogstats.uptime.alerts.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
-	2, // 5: frogstats.uptime.alerts.v1.Incident.created_at:type_name -> google.protobuf.Timestamp
-	2, // 6: frogstats.uptime.alerts.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	0,  // 0: frogstats.uptime.alerts.v1.Incident.status:type_name -> frogstats.uptime.alerts.v1.IncidentStatus
+	3,  // 1: frogstats.uptime.alerts.v1.Incident.start_time:type_name -> google.protobuf.Timestamp
+	3,  // 2: frogstats.uptime.alerts.v1.Incident.end_time:type_name -> google.protobuf.Timestamp
+	3,  // 3: frogstats.uptime.alerts.v1.Incident.acknowledged_at:type_name -> google.protobuf.Timestamp
+	3,  // 4: frogstats.uptime.alerts.v1.Incident.resolved_at:type_name -> google.protobuf.Timestamp
+	3,  // 5: frogstats.uptime.alerts.v1.Incident.created_at:type_name -> google.protobuf.Timestamp
+	3,  // 6: frogstats.uptime.alerts.v1.Incident.updated_at:type_name -> google.protobuf.Timestamp
+	2,  // 7: frogstats.uptime.alerts.v1.Incident.unstable:type_name -> frogstats.uptime.alerts.v1.IncidentUnstable
+	3,  // 8: frogstats.uptime.alerts.v1.Incident.up_since:type_name -> google.protobuf.Timestamp
+	3,  // 9: frogstats.uptime.alerts.v1.IncidentUnstable.since:type_name -> google.protobuf.Timestamp
+	3,  // 10: frogstats.uptime.alerts.v1.IncidentUnstable.until:type_name -> google.protobuf.Timestamp
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_frogstats_uptime_alerts_v1_incident_proto_init() }
@@ -378,7 +473,7 @@ func file_frogstats_uptime_alerts_v1_incident_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_frogstats_uptime_alerts_v1_incident_proto_rawDesc), len(file_frogstats_uptime_alerts_v1_incident_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

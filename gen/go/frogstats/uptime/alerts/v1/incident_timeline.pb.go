@@ -68,6 +68,10 @@ const (
 	TimelineKind_TIMELINE_KIND_RECOVERED TimelineKind = 19
 	// The incident ended because nobody looks any more: the monitor was paused or deleted.
 	TimelineKind_TIMELINE_KIND_CLOSED TimelineKind = 20
+	// An unstable monitor was down again: error_type, error, regions, failures.
+	TimelineKind_TIMELINE_KIND_WENT_DOWN TimelineKind = 21
+	// The first check of an unstable monitor worked again, which did not end the incident: confirmed_at.
+	TimelineKind_TIMELINE_KIND_CAME_UP TimelineKind = 22
 )
 
 // Enum value maps for TimelineKind.
@@ -94,6 +98,8 @@ var (
 		18: "TIMELINE_KIND_RESOLVED",
 		19: "TIMELINE_KIND_RECOVERED",
 		20: "TIMELINE_KIND_CLOSED",
+		21: "TIMELINE_KIND_WENT_DOWN",
+		22: "TIMELINE_KIND_CAME_UP",
 	}
 	TimelineKind_value = map[string]int32{
 		"TIMELINE_KIND_UNSPECIFIED":       0,
@@ -117,6 +123,8 @@ var (
 		"TIMELINE_KIND_RESOLVED":          18,
 		"TIMELINE_KIND_RECOVERED":         19,
 		"TIMELINE_KIND_CLOSED":            20,
+		"TIMELINE_KIND_WENT_DOWN":         21,
+		"TIMELINE_KIND_CAME_UP":           22,
 	}
 )
 
@@ -687,7 +695,7 @@ const file_frogstats_uptime_alerts_v1_incident_timeline_proto_rawDesc = "" +
 	"\n" +
 	"\b_note_idB\a\n" +
 	"\x05_textB\x11\n" +
-	"\x0f_lasted_seconds*\xa7\x05\n" +
+	"\x0f_lasted_seconds*\xdf\x05\n" +
 	"\fTimelineKind\x12\x1d\n" +
 	"\x19TIMELINE_KIND_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bTIMELINE_KIND_FIRST_FAILURE\x10\x01\x12 \n" +
@@ -710,7 +718,9 @@ const file_frogstats_uptime_alerts_v1_incident_timeline_proto_rawDesc = "" +
 	"\x12TIMELINE_KIND_NOTE\x10\x11\x12\x1a\n" +
 	"\x16TIMELINE_KIND_RESOLVED\x10\x12\x12\x1b\n" +
 	"\x17TIMELINE_KIND_RECOVERED\x10\x13\x12\x18\n" +
-	"\x14TIMELINE_KIND_CLOSED\x10\x14*c\n" +
+	"\x14TIMELINE_KIND_CLOSED\x10\x14\x12\x1b\n" +
+	"\x17TIMELINE_KIND_WENT_DOWN\x10\x15\x12\x19\n" +
+	"\x15TIMELINE_KIND_CAME_UP\x10\x16*c\n" +
 	"\rTimelineActor\x12\x1e\n" +
 	"\x1aTIMELINE_ACTOR_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13TIMELINE_ACTOR_USER\x10\x01\x12\x19\n" +
