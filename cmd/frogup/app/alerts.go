@@ -102,31 +102,35 @@ silent about time of which nothing is known: COVERAGE says how much is.`,
 			return r.backtest(c.Context(), id, body, plan)
 		},
 	}
+	plan.register(c)
+	return c
+}
+
+func (p *backtestPlan) register(c *cobra.Command) {
 	f := c.Flags()
-	f.IntVar(&plan.failures, "failures", 0, "condition: so many checks in a row fail, 1 to 100")
-	f.DurationVar(&plan.slowerThan, "slower-than", 0, "condition: a success takes longer, such as 800ms")
-	f.Float64Var(&plan.uptimeBelow, "uptime-below", 0, "condition: uptime of the last 24 hours is below, in percent")
-	f.IntVar(&plan.certificate, "certificate-days", 0, "condition: the certificate expires within so many days, 1 to 3650")
-	f.IntVar(&plan.regions, "degraded-regions", 0, "condition: so many regions see it down, but it is not as a whole, 1 to 100")
-	f.DurationVar(&plan.noData, "no-data", 0, "condition: nothing has been known for so long, such as 10m")
-	f.Float64Var(&plan.percentile, "percentile", 0, "condition: that percentile of response times is above --percentile-above, 50 to 99.9")
-	f.DurationVar(&plan.above, "percentile-above", 0, "of --percentile: the threshold, such as 800ms")
-	f.DurationVar(&plan.within, "percentile-window", 0, "of --percentile: how far it looks back, 1m to 24h")
-	f.Uint32Var(&plan.alert, "alert", 0, "the rule that the proposal would replace")
-	f.Uint32Var(&plan.down, "confirm-down", 0, "as if the monitor needed so many failures in a row to be down, 1 to 100")
-	f.Uint32Var(&plan.up, "confirm-up", 0, "as if the monitor needed so many successes in a row to be up, 1 to 100")
-	f.StringVar(&plan.quorum, "quorum", "", "as if so many regions made the monitor down: any, majority, all or a number")
-	f.StringVar(&plan.window.when, "window", "", "as if there were this maintenance window: START/END, START/LENGTH, an RRULE or a cron expression")
-	f.DurationVar(&plan.window.length, "window-length", 0, "of --window: how long one that comes again lasts, 1m to 168h")
-	f.StringVar(&plan.window.zone, "window-zone", "", "of --window: time zone of an RRULE or cron expression (default UTC)")
-	f.IntVar(&plan.days, "days", 30, "days back from the end, 1 to 90")
-	f.StringVar(&plan.from, "from", "", "first moment in place of --days, such as 2026-11-01 or 2026-11-01T08:00:00Z")
-	f.StringVar(&plan.to, "to", "", "end, exclusive; absent means now")
-	f.BoolVar(&plan.long, "all", false, "list every time that the proposed rule triggers, not the last ten")
-	f.BoolVar(&plan.asJSON, "json", false, "print the JSON as the server has it")
+	f.IntVar(&p.failures, "failures", 0, "condition: so many checks in a row fail, 1 to 100")
+	f.DurationVar(&p.slowerThan, "slower-than", 0, "condition: a success takes longer, such as 800ms")
+	f.Float64Var(&p.uptimeBelow, "uptime-below", 0, "condition: uptime of the last 24 hours is below, in percent")
+	f.IntVar(&p.certificate, "certificate-days", 0, "condition: the certificate expires within so many days, 1 to 3650")
+	f.IntVar(&p.regions, "degraded-regions", 0, "condition: so many regions see it down, but it is not as a whole, 1 to 100")
+	f.DurationVar(&p.noData, "no-data", 0, "condition: nothing has been known for so long, such as 10m")
+	f.Float64Var(&p.percentile, "percentile", 0, "condition: that percentile of response times is above --percentile-above, 50 to 99.9")
+	f.DurationVar(&p.above, "percentile-above", 0, "of --percentile: the threshold, such as 800ms")
+	f.DurationVar(&p.within, "percentile-window", 0, "of --percentile: how far it looks back, 1m to 24h")
+	f.Uint32Var(&p.alert, "alert", 0, "the rule that the proposal would replace")
+	f.Uint32Var(&p.down, "confirm-down", 0, "as if the monitor needed so many failures in a row to be down, 1 to 100")
+	f.Uint32Var(&p.up, "confirm-up", 0, "as if the monitor needed so many successes in a row to be up, 1 to 100")
+	f.StringVar(&p.quorum, "quorum", "", "as if so many regions made the monitor down: any, majority, all or a number")
+	f.StringVar(&p.window.when, "window", "", "as if there were this maintenance window: START/END, START/LENGTH, an RRULE or a cron expression")
+	f.DurationVar(&p.window.length, "window-length", 0, "of --window: how long one that comes again lasts, 1m to 168h")
+	f.StringVar(&p.window.zone, "window-zone", "", "of --window: time zone of an RRULE or cron expression (default UTC)")
+	f.IntVar(&p.days, "days", 30, "days back from the end, 1 to 90")
+	f.StringVar(&p.from, "from", "", "first moment in place of --days, such as 2026-11-01 or 2026-11-01T08:00:00Z")
+	f.StringVar(&p.to, "to", "", "end, exclusive; absent means now")
+	f.BoolVar(&p.long, "all", false, "list every time that the proposed rule triggers, not the last ten")
+	f.BoolVar(&p.asJSON, "json", false, "print the JSON as the server has it")
 	c.MarkFlagsMutuallyExclusive("days", "from")
 	c.MarkFlagsRequiredTogether("percentile", "percentile-above", "percentile-window")
-	return c
 }
 
 // conditions are those that were given. Whether they are in bounds is the server's to say.

@@ -28,12 +28,13 @@ type healthConfig struct {
 	address    string
 	serverName string
 	timeout    time.Duration
+	path       string            // of the file with settings
+	given      map[string]string // settings of the role that were given here
 }
 
 func newHealth(p Process) *cobra.Command {
-	var path string
-	given := map[string]*string{} // settings of the role that can be given here too
-	cfg := healthConfig{}
+	cfg := healthConfig{given: map[string]string{}}
+	values := map[string]*string{} // of the settings of the role that can be given here too
 	c := &cobra.Command{
 		Use:   "health [role]",
 		Short: "Ask a running service whether it is ready, for container health checks",
@@ -51,26 +52,19 @@ cannot be asked.`,
 		Args:      cobra.MaximumNArgs(1),
 		ValidArgs: roleNames(),
 		RunE: func(c *cobra.Command, args []string) error {
-			err := func() error {
-				name := serveRole
-				if len(args) > 0 {
-					name = args[0]
+			name := serveRole
+			if len(args) > 0 {
+				name = args[0]
+			}
+			for setting, value := range values {
+				if c.Flags().Changed(setting) {
+					cfg.given[setting] = *value
 				}
-				var err error
-				if cfg.role, err = findRole(name); err != nil {
-					return err
-				}
-				cfg.settings, cfg.set = cfg.role.settings()
-				for setting, value := range given {
-					if s := cfg.set.Get(setting); s != nil && c.Flags().Changed(setting) {
-						s.Give(*value)
-					}
-				}
-				if err := p.load(cfg.role, cfg.set, path); err != nil {
-					return err
-				}
-				return cfg.ask(c.Context(), p.Stdout)
-			}()
+			}
+			err := cfg.read(p, name)
+			if err == nil {
+				err = cfg.ask(c.Context(), p.Stdout)
+			}
 			if err != nil {
 				fmt.Fprintln(p.Stderr, "frogup:", err)
 				return exitCode(exitNo) // Docker reserves 2
@@ -83,13 +77,27 @@ cannot be asked.`,
 	f.StringVar(&cfg.address, "address", "", "host:port to ask (default the role's --listen address on this machine)")
 	f.DurationVar(&cfg.timeout, "timeout", 4*time.Second, "how long to wait for the answer")
 	f.StringVar(&cfg.serverName, "server-name", "", "name in the service's certificate (default the host in --address)")
-	f.StringVar(&path, "config", "", "YAML file with settings (env FROGUP_CONFIG)")
+	f.StringVar(&cfg.path, "config", "", "YAML file with settings (env FROGUP_CONFIG)")
 	for _, name := range []string{"tls-cert", "tls-key", "tls-ca"} {
-		given[name] = f.String(name, "", "as of the role")
+		values[name] = f.String(name, "", "as of the role")
 	}
-	given["plaintext"] = f.String("plaintext", "", "as of the role")
+	values["plaintext"] = f.String("plaintext", "", "as of the role")
 	f.Lookup("plaintext").NoOptDefVal = "true"
 	return c
+}
+
+// read reads the settings of a role, of which what was given here comes first.
+func (c *healthConfig) read(p Process, name string) (err error) {
+	if c.role, err = findRole(name); err != nil {
+		return err
+	}
+	c.settings, c.set = c.role.settings()
+	for setting, value := range c.given {
+		if s := c.set.Get(setting); s != nil {
+			s.Give(value)
+		}
+	}
+	return p.load(c.role, c.set, c.path)
 }
 
 func (c *healthConfig) ask(ctx context.Context, out io.Writer) error {

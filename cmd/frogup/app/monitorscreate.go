@@ -227,21 +227,20 @@ func (cfg *createConfig) monitor(name, where string, flags *pflag.FlagSet) (*new
 }
 
 // describe says in REST's words how p checks.
-func (cfg *createConfig) describe(name string, p probe, flags *pflag.FlagSet) (*newMonitor, error) {
-	m := &newMonitor{Name: name, Type: p.kind, Rules: p.rules, Regions: cfg.regions}
+func (cfg *createConfig) describe(name string, p probe, flags *pflag.FlagSet) (m *newMonitor, err error) {
+	m = &newMonitor{Name: name, Type: p.kind, Rules: p.rules, Regions: cfg.regions}
 	if cfg.interval%time.Second != 0 {
 		return nil, fmt.Errorf("--interval %s is not in whole seconds", cfg.interval)
 	}
 	m.IntervalSeconds = int64(cfg.interval / time.Second)
-	if len(p.resolvers) > 0 || flags.Changed("dns-ttl") {
-		m.DNS = &newDNS{Servers: resolverTexts(p.resolvers)}
+	if m.DNS, err = cfg.names(p, flags); err != nil {
+		return nil, err
 	}
-	if flags.Changed("dns-ttl") {
-		if cfg.dnsTTL%time.Second != 0 {
-			return nil, fmt.Errorf("--dns-ttl %s is not in whole seconds", cfg.dnsTTL)
-		}
-		seconds := int64(cfg.dnsTTL / time.Second)
-		m.DNS.MaxTTLSeconds = &seconds
+	if cfg.disabled {
+		m.Enabled = new(bool)
+	}
+	if flags.Changed("confirm-down") {
+		m.ConfirmDown = &cfg.confirmDown
 	}
 	var timeout *int64
 	if flags.Changed("timeout") {
@@ -251,13 +250,6 @@ func (cfg *createConfig) describe(name string, p probe, flags *pflag.FlagSet) (*
 		ms := p.timeout.Milliseconds()
 		timeout = &ms
 	}
-	if cfg.disabled {
-		m.Enabled = new(bool)
-	}
-	if flags.Changed("confirm-down") {
-		m.ConfirmDown = &cfg.confirmDown
-	}
-	var err error
 	if m.Labels, err = parseLabels(cfg.labels); err != nil {
 		return nil, err
 	}
@@ -265,33 +257,55 @@ func (cfg *createConfig) describe(name string, p probe, flags *pflag.FlagSet) (*
 	if flags.Changed("ip-version") {
 		version = string(p.ipVersion)
 	}
-	options := p.secure.document()
 	startTLS := ""
 	if flags.Changed("starttls") {
 		startTLS = string(p.secure.startTLS)
 	}
+	options := p.secure.document()
 	switch m.Type {
 	case "tcp":
 		m.TCP = &newTCP{
 			Host: p.host, Port: p.port, TimeoutMS: timeout, IPVersion: version, TLS: p.secure.tls, StartTLS: startTLS, TLSOptions: options,
 		}
-		return m, nil
 	case "tls":
 		m.TLS = &newTLS{Host: p.host, Port: p.port, TimeoutMS: timeout, IPVersion: version, StartTLS: startTLS, Options: options}
-		return m, nil
+	default:
+		m.HTTP, err = httpDocument(p)
+		m.HTTP.TimeoutMS, m.HTTP.IPVersion, m.HTTP.TLS = timeout, version, options
 	}
-	m.HTTP = &newHTTP{
-		URL: p.address, Method: p.method, Body: p.body, TimeoutMS: timeout, IPVersion: version, TLS: options,
+	return m, err
+}
+
+// names is how the host's name is looked up; nil if nothing is said about it.
+func (cfg *createConfig) names(p probe, flags *pflag.FlagSet) (*newDNS, error) {
+	if len(p.resolvers) == 0 && !flags.Changed("dns-ttl") {
+		return nil, nil
+	}
+	dns := &newDNS{Servers: resolverTexts(p.resolvers)}
+	if flags.Changed("dns-ttl") {
+		if cfg.dnsTTL%time.Second != 0 {
+			return nil, fmt.Errorf("--dns-ttl %s is not in whole seconds", cfg.dnsTTL)
+		}
+		seconds := int64(cfg.dnsTTL / time.Second)
+		dns.MaxTTLSeconds = &seconds
+	}
+	return dns, nil
+}
+
+// httpDocument is the request that p makes.
+func httpDocument(p probe) (h *newHTTP, err error) {
+	h = &newHTTP{
+		URL: p.address, Method: p.method, Body: p.body,
 		HTTPVersion: map[nettest.HTTPVersion]string{nettest.HTTPAny: "any", nettest.HTTP1: "http1", nettest.HTTP2: "http2"}[p.secure.httpVersion],
 	}
 	if x := p.secure.proxy; x != nil {
-		m.HTTP.Proxy = &newProxy{URL: x.URL, Username: x.Username, Password: x.Password}
+		h.Proxy = &newProxy{URL: x.URL, Username: x.Username, Password: x.Password}
 	}
 	if !p.follow {
-		m.HTTP.FollowRedirects = new(bool)
+		h.FollowRedirects = new(bool)
 	}
-	m.HTTP.Headers, err = headerMap(p)
-	return m, err
+	h.Headers, err = headerMap(p)
+	return h, err
 }
 
 // headerMap refuses a header given twice, which a monitor cannot have.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/frogstats/uptime/services/monitors"
 )
@@ -151,4 +153,20 @@ func testAnswerRace(t testing.TB, s monitors.Store) {
 	if got := names(t, s, monitors.Filter{OrganizationID: "org", Limit: 10}); len(got) != 1 {
 		t.Errorf("%d requests with one key were carried out", len(got))
 	}
+}
+
+// bounded is run under a deadline, so that a store that waits for itself fails its test instead of hanging it.
+func bounded(t testing.TB, workers []func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, w := range workers {
+		wg.Go(func() {
+			if err := w(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -8,7 +8,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -394,20 +393,4 @@ func testCanceled(t testing.TB, s monitors.Store) {
 	if got := names(t, s, monitors.Filter{OrganizationID: "org", Limit: 1}); len(got) != 0 {
 		t.Errorf("list has %q", got)
 	}
-}
-
-// bounded is run under a deadline, so that a store that waits for itself fails its test instead of hanging it.
-func bounded(t testing.TB, workers []func(ctx context.Context) error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	var wg sync.WaitGroup
-	for _, w := range workers {
-		wg.Go(func() {
-			if err := w(ctx); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
 }

@@ -196,10 +196,17 @@ func (l *Log) recoverSegment(name string, first, over uint64, unsynced bool, buf
 	if tail := bytes.TrimRight(b[sc.bad[0]:sc.bad[1]], "\x00"); end && len(tail) > 0 {
 		damage(sc.bad[0], sc.bad[0]+len(tail))
 	}
+	l.adopt(s, f, size, unsynced)
+	return bad, nil
+}
+
+// adopt makes a segment whose file was read one of the log's, cut where its last frame ends; it goes if nothing in it is needed.
+func (l *Log) adopt(s *segment, f File, size int64, unsynced bool) {
 	if s.last < s.first || s.last <= l.acked {
 		l.remove([]*segment{s})
-		return bad, nil
+		return
 	}
+	var err error
 	if s.size < size {
 		err = f.Truncate(s.size)
 	}
@@ -208,10 +215,9 @@ func (l *Log) recoverSegment(name string, first, over uint64, unsynced bool, buf
 	}
 	if err != nil {
 		l.stats.Refusals++
-		l.opts.Log.Error("spool: file may not be durable", "file", name, "error", err)
+		l.opts.Log.Error("spool: file may not be durable", "file", s.name, "error", err)
 	}
 	l.segments, l.saved = append(l.segments, s), l.saved+s.size
-	return bad, nil
 }
 
 // keepBad keeps damaged bytes for whoever wants to know what happened. It is worth no more than a try.

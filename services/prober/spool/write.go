@@ -190,57 +190,74 @@ func (l *Log) fill(rest []extent) error {
 			return err
 		}
 	}
-	s, at := l.active, l.active.size
-	last, full := s.last, false
-	var marks segment // those to be added
-	if n := len(s.marks); n > 0 {
-		marks.marks = append(marks.marks, s.marks[n-1])
-	}
-	done := 0 // extents that are written whole
-	cut := 0  // where the one after them is written to
-	for ; done < len(rest) && !full; done++ {
-		e := rest[done]
-		to := e.from
-		for to < e.to {
-			n := frameLength(e.buf[to:])
-			where := at + int64(to-e.from)
-			if full = where+int64(n) > l.room; full {
-				break
-			}
-			sign(e.buf[to:to+n], l.salt)
-			last = frameSeq(e.buf[to:])
-			marks.note(last, where)
-			to += n
-		}
-		if to > e.from {
-			if _, err := l.file.WriteAt(e.buf[e.from:to], at); err != nil {
-				return fmt.Errorf("write %s: %w", s.name, err)
-			}
-			at += int64(to - e.from)
-		}
-		if full {
-			cut = to
-			break
-		}
+	s := l.active
+	w, err := l.writeFrames(rest)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", s.name, err)
 	}
 	if err := l.file.Sync(); err != nil {
 		return fmt.Errorf("sync %s: %w", s.name, err)
 	}
-	for i := range done {
+	for i := range w.done {
 		rest[i].from = rest[i].to
 	}
-	if full {
-		rest[done].from = cut
+	if w.full {
+		rest[w.done].from = w.cut
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stats.Syncs++
+	added := w.marks.marks
 	if len(s.marks) > 0 {
-		marks.marks = marks.marks[1:]
+		added = added[1:]
 	}
-	l.saved += at - s.size
-	s.last, s.size, s.marks = last, at, append(s.marks, marks.marks...)
+	l.saved += w.at - s.size
+	s.last, s.size, s.marks = w.last, w.at, append(s.marks, added...)
 	return nil
+}
+
+// written is what was written to the active segment and does not count before it is synced.
+type written struct {
+	at    int64   // where the next frame would go
+	last  uint64  // number of the last frame
+	marks segment // those to be added, behind the newest that the segment has
+	full  bool    // the next frame has no room
+	done  int     // extents that are written whole
+	cut   int     // if it is full, where the extent after them is written to
+}
+
+// writeFrames writes as much as the active segment has room for.
+func (l *Log) writeFrames(rest []extent) (written, error) {
+	w := written{at: l.active.size, last: l.active.last}
+	if n := len(l.active.marks); n > 0 {
+		w.marks.marks = append(w.marks.marks, l.active.marks[n-1])
+	}
+	for ; w.done < len(rest); w.done++ {
+		e := rest[w.done]
+		to := e.from
+		for to < e.to {
+			n := frameLength(e.buf[to:])
+			where := w.at + int64(to-e.from)
+			if w.full = where+int64(n) > l.room; w.full {
+				break
+			}
+			sign(e.buf[to:to+n], l.salt)
+			w.last = frameSeq(e.buf[to:])
+			w.marks.note(w.last, where)
+			to += n
+		}
+		if to > e.from {
+			if _, err := l.file.WriteAt(e.buf[e.from:to], w.at); err != nil {
+				return w, err
+			}
+			w.at += int64(to - e.from)
+		}
+		if w.full {
+			w.cut = to
+			break
+		}
+	}
+	return w, nil
 }
 
 // begin makes a new segment for frames from the number first on, one of length bytes at least.
