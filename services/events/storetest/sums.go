@@ -261,8 +261,7 @@ func resultLastSlots(t *testing.T, s events.ResultStore) {
 // resultConcurrency appends, maintains and reads at once. Whatever Append has acknowledged is counted, nothing is counted twice.
 func resultConcurrency(t *testing.T, s events.ResultStore) {
 	const batches, rows = 60, 40
-	var mu sync.Mutex
-	acknowledged, begun := 0, 0
+	var n appended
 	var writers, readers sync.WaitGroup
 	stop := make(chan struct{})
 	writers.Go(func() {
@@ -271,16 +270,12 @@ func resultConcurrency(t *testing.T, s events.ResultStore) {
 			for i := range rows {
 				part = append(part, success(7, "eu", at(b*rows+i)))
 			}
-			mu.Lock()
-			begun += rows
-			mu.Unlock()
+			n.add(rows, 0)
 			if _, err := s.Append(t.Context(), part); err != nil {
 				t.Error(err)
 				return
 			}
-			mu.Lock()
-			acknowledged += rows
-			mu.Unlock()
+			n.add(0, rows)
 		}
 	})
 	writers.Go(func() {
@@ -293,31 +288,7 @@ func resultConcurrency(t *testing.T, s events.ResultStore) {
 	})
 	for range 2 {
 		readers.Go(func() {
-			for {
-				mu.Lock()
-				least := acknowledged
-				mu.Unlock()
-				sums, err := s.Summarize(t.Context(), 7, "", []time.Time{at(0), at(batches * rows)})
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				list, err := s.List(t.Context(), events.ResultQuery{MonitorID: 7, Limit: 3})
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				mu.Lock()
-				most := begun
-				mu.Unlock()
-				if n := int(sums[0].Successes); n < least || n > most || int(sums[0].Histogram.Count()) != n {
-					t.Errorf("counted %d of %d to %d, %d in the histogram", n, least, most, sums[0].Histogram.Count())
-					return
-				}
-				if least > 0 && list[0].ScheduledAt.Before(at(least-1)) {
-					t.Errorf("newest is %v, acknowledged are %d", list[0].ScheduledAt, least)
-					return
-				}
+			for isSeen(t, s, &n, at(batches*rows)) {
 				select {
 				case <-stop:
 					return
@@ -329,6 +300,50 @@ func resultConcurrency(t *testing.T, s events.ResultStore) {
 	writers.Wait()
 	close(stop)
 	readers.Wait()
+}
+
+// appended counts results whose appending has begun, and those of which the store has said that it has them.
+type appended struct {
+	mu                  sync.Mutex
+	begun, acknowledged int
+}
+
+func (a *appended) add(begun, acknowledged int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.begun += begun
+	a.acknowledged += acknowledged
+}
+
+func (a *appended) now() (begun, acknowledged int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.begun, a.acknowledged
+}
+
+// isSeen reports whether everything of monitor 7 that was acknowledged can be read, and nothing that was not begun.
+func isSeen(t *testing.T, s events.ResultStore, n *appended, end time.Time) bool {
+	_, least := n.now()
+	sums, err := s.Summarize(t.Context(), 7, "", []time.Time{at(0), end})
+	if err != nil {
+		t.Error(err)
+		return false
+	}
+	list, err := s.List(t.Context(), events.ResultQuery{MonitorID: 7, Limit: 3})
+	if err != nil {
+		t.Error(err)
+		return false
+	}
+	most, _ := n.now()
+	if n := int(sums[0].Successes); n < least || n > most || int(sums[0].Histogram.Count()) != n {
+		t.Errorf("counted %d of %d to %d, %d in the histogram", n, least, most, sums[0].Histogram.Count())
+		return false
+	}
+	if least > 0 && list[0].ScheduledAt.Before(at(least-1)) {
+		t.Errorf("newest is %v, acknowledged are %d", list[0].ScheduledAt, least)
+		return false
+	}
+	return true
 }
 
 func resultPrunes(t *testing.T, s events.ResultStore) {
