@@ -2,7 +2,6 @@ package monitors_test
 
 import (
 	"context"
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -12,7 +11,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -24,87 +22,9 @@ import (
 
 	auditv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/audit/v1"
 	monitorsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/monitors/v1"
-	"github.com/frogstats/uptime/internal/fault"
-	"github.com/frogstats/uptime/internal/identity"
-	"github.com/frogstats/uptime/internal/mtls"
 	"github.com/frogstats/uptime/internal/rpc/rpctest"
 	"github.com/frogstats/uptime/services/monitors"
 )
-
-// enrolments is a house with what enrolling needs.
-type enrolments struct {
-	*house
-	enrolment monitorsv1.EnrolmentServiceClient
-}
-
-func newEnrolments(t *testing.T, change ...func(*monitors.Deps)) enrolments {
-	t.Helper()
-	h := newHouse(t, append([]func(*monitors.Deps){func(d *monitors.Deps) { d.PublicURL = "https://uptime.example.com/" }}, change...)...)
-	return enrolments{h, monitorsv1.NewEnrolmentServiceClient(h.conn)}
-}
-
-func (e enrolments) admin() context.Context { return as(e.t, org, identity.RoleAdmin) }
-
-// enrol asks for a token.
-func (e enrolments) enrol(req *monitorsv1.EnrolProberRequest) *monitorsv1.ProberEnrolment {
-	e.t.Helper()
-	got, err := e.monitors.EnrolProber(e.admin(), req)
-	if err != nil {
-		e.t.Fatalf("enrol: %v", err)
-	}
-	return got
-}
-
-func newProberKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func requestOf(t testing.TB, key crypto.Signer) []byte {
-	t.Helper()
-	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return der
-}
-
-func (e enrolments) join(token string, key crypto.Signer) (*monitorsv1.ProberCertificate, error) {
-	return e.enrolment.JoinProber(rpctest.Anonymous(e.t.Context()), &monitorsv1.JoinProberRequest{
-		Token: token, CertificateRequest: requestOf(e.t, key), Version: "1.2.3",
-	})
-}
-
-// joined enrols and joins.
-func (e enrolments) joined(region string) (*monitorsv1.ProberCertificate, *ecdsa.PrivateKey) {
-	e.t.Helper()
-	key := newProberKey(e.t)
-	cert, err := e.join(e.enrol(&monitorsv1.EnrolProberRequest{Region: region}).GetToken(), key)
-	if err != nil {
-		e.t.Fatalf("join: %v", err)
-	}
-	return cert, key
-}
-
-func (e enrolments) authenticate(der []byte) (*monitorsv1.AuthenticateProberResponse, error) {
-	return e.enrolment.AuthenticateProber(rpctest.AsService(e.t.Context()), &monitorsv1.AuthenticateProberRequest{Certificate: der})
-}
-
-func asProber(ctx context.Context, id, region string) context.Context {
-	return identity.NewContext(ctx, identity.Principal{Kind: identity.KindProber, Name: id, Region: region})
-}
-
-func wantReason(t *testing.T, what string, err error, code codes.Code, reason string) {
-	t.Helper()
-	wantCode(t, what, err, code)
-	if f := fault.FromStatus(status.Convert(err)); f != nil && f.Reason != reason {
-		t.Errorf("%s: reason %q, want %q", what, f.Reason, reason)
-	}
-}
 
 func TestProberJoins(t *testing.T) {
 	e := newEnrolments(t)
@@ -268,22 +188,6 @@ func TestTokensThatLetNobodyIn(t *testing.T) {
 	wantReason(t, "withdrawn", err, codes.Unauthenticated, "TOKEN_UNKNOWN")
 }
 
-// change changes what is stored of an enrolment.
-func change(t *testing.T, e enrolments, id string, fn func(*monitors.Enrolment)) {
-	t.Helper()
-	err := e.store.ChangeEnrolments(t.Context(), func(tx monitors.EnrolmentTx) error {
-		x, found, err := tx.Enrolment(t.Context(), id)
-		if err != nil || !found {
-			return fmt.Errorf("enrolment %s: %v, %w", id, found, err)
-		}
-		fn(&x)
-		return tx.PutEnrolment(t.Context(), x)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestCertificateRequestsThatAreRefused(t *testing.T) {
 	e := newEnrolments(t)
 	token := e.enrol(&monitorsv1.EnrolProberRequest{Region: "eu"}).GetToken()
@@ -418,101 +322,6 @@ func TestRemovedProber(t *testing.T) {
 	want := "prober.join by prober, prober.enrol by user, prober.remove by user, prober.join by prober, prober.enrol by user"
 	if got := strings.Join(actions, ", "); got != want {
 		t.Errorf("audit says %s, want %s", got, want)
-	}
-}
-
-func TestCertificateIsRotated(t *testing.T) {
-	e := newEnrolments(t)
-	first, _ := e.joined("eu")
-	if _, err := e.authenticate(first.GetCertificate()); err != nil {
-		t.Fatal(err)
-	}
-	ctx := asProber(t.Context(), first.GetProberId(), "eu")
-	rotate := func(key crypto.Signer) *monitorsv1.ProberCertificate {
-		t.Helper()
-		got, err := e.enrolment.RotateCertificate(ctx, &monitorsv1.RotateCertificateRequest{CertificateRequest: requestOf(t, key)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return got
-	}
-	lost := rotate(newProberKey(t)) // the answer never arrives
-	key := newProberKey(t)
-	second := rotate(key)
-	if again := rotate(key); string(again.GetCertificate()) != string(second.GetCertificate()) {
-		t.Error("the same key got another certificate")
-	}
-	if _, err := e.authenticate(first.GetCertificate()); err != nil {
-		t.Errorf("the old one before the new one was used: %v", err)
-	}
-	if who, err := e.authenticate(second.GetCertificate()); err != nil || who.GetProberId() != first.GetProberId() {
-		t.Errorf("the new one: %v, %v", who, err)
-	}
-	for name, cert := range map[string]*monitorsv1.ProberCertificate{"the old one": first, "the lost one": lost} {
-		_, err := e.authenticate(cert.GetCertificate())
-		wantCode(t, name+" after the new one was used", err, codes.Unauthenticated)
-	}
-	_, err := e.enrolment.RotateCertificate(asProber(t.Context(), first.GetProberId(), "us"), &monitorsv1.RotateCertificateRequest{CertificateRequest: requestOf(t, key)})
-	wantCode(t, "in the name of another region", err, codes.Unauthenticated)
-}
-
-func TestCertificatesThatAreRefused(t *testing.T) {
-	e := newEnrolments(t)
-	cert, key := e.joined("eu")
-	stranger, err := mtls.NewAuthority("Frogstats Uptime probers", time.Now().Add(time.Hour))
-	if err != nil {
-		t.Fatal(err)
-	}
-	forged, err := stranger.Certify(key.Public(), cert.GetProberId(), nil, time.Now(), time.Now().Add(time.Hour))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, der := range map[string][]byte{"garbage": []byte("x"), "of another authority": forged, "the authority itself": cert.GetAuthority()} {
-		_, err := e.authenticate(der)
-		wantCode(t, name, err, codes.Unauthenticated)
-	}
-	s, err := monitors.New(monitors.Deps{Store: e.store, Log: slog.New(slog.DiscardHandler), Secrets: e.box, PageKey: []byte{1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, at := range []time.Time{cert.GetExpiresAt().AsTime().Add(time.Second), time.Now().Add(-time.Hour)} {
-		if _, err := s.AuthenticateAt(t.Context(), cert.GetCertificate(), at); !fault.Is(err, fault.KindUnauthenticated) {
-			t.Errorf("at %s: %v", at, err)
-		}
-	}
-	if _, err := s.AuthenticateAt(t.Context(), cert.GetCertificate(), cert.GetExpiresAt().AsTime()); err != nil {
-		t.Errorf("in its last second, by another replica: %v", err)
-	}
-}
-
-// Replicas that start together have one authority.
-func TestReplicasAgreeOnTheAuthority(t *testing.T) {
-	e := newEnrolments(t)
-	const replicas = 8
-	var wg sync.WaitGroup
-	certs := make([]*monitorsv1.ProberCertificate, replicas)
-	for i := range replicas {
-		token := e.enrol(&monitorsv1.EnrolProberRequest{Region: "eu"}).GetToken()
-		csr := requestOf(t, newProberKey(t))
-		s, err := monitors.New(monitors.Deps{Store: e.store, Log: slog.New(slog.DiscardHandler), Secrets: e.box, PageKey: []byte{1}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		wg.Go(func() {
-			var err error
-			if certs[i], err = s.JoinProber(t.Context(), &monitorsv1.JoinProberRequest{Token: token, CertificateRequest: csr}); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	for _, c := range certs {
-		if string(c.GetAuthority()) != string(certs[0].GetAuthority()) {
-			t.Fatal("two authorities")
-		}
-		if _, err := e.authenticate(c.GetCertificate()); err != nil {
-			t.Error(err)
-		}
 	}
 }
 
