@@ -37,6 +37,9 @@ type store interface {
 	Close() error
 }
 
+// pause lets time go by.
+func pause(d time.Duration) { <-time.After(d) }
+
 type ours struct{ *spool.Log }
 
 func (o ours) Append(record []byte) {
@@ -44,7 +47,7 @@ func (o ours) Append(record []byte) {
 		if _, ok := o.Log.Append(nil, record); ok {
 			return
 		}
-		time.Sleep(100 * time.Microsecond) // full of what is not durable yet
+		pause(100 * time.Microsecond) // full of what is not durable yet
 	}
 }
 
@@ -83,7 +86,7 @@ func (t *theirs) Append(record []byte) {
 	t.mu.Lock()
 	for len(t.buf) > 16<<20 {
 		t.mu.Unlock()
-		time.Sleep(100 * time.Microsecond)
+		pause(100 * time.Microsecond)
 		t.mu.Lock()
 	}
 	first := len(t.ends) == 0
@@ -200,105 +203,113 @@ func main() {
 	dir := flag.String("dir", os.TempDir(), "a folder on the disk that is to be measured")
 	n := flag.Int("records", 1_000_000, "records of the cases that are about speed")
 	flips := flag.Int("flips", 2000, "bits that are turned over, one at a time")
-	gib := flag.Int("recover", 1024, "MiB that are recovered")
+	mib := flag.Int("recover", 1024, "MiB that are recovered")
 	flag.Parse()
 	base, err := os.MkdirTemp(*dir, "spool-bench")
 	check(err)
 	defer os.RemoveAll(base)
-	rows := records(100_000)
-	openers := []struct {
-		name string
-		open func(string) store
-	}{{"own", openOurs}, {"wlog", openTheirs}}
-	folder := func(parts ...string) string { return filepath.Join(append([]string{base}, parts...)...) }
-
+	c := comparison{base: base, rows: records(100_000)}
 	fmt.Printf("%-58s %14s %14s %8s\n", "case", "own", "wlog", "ratio")
-	line := func(name, format string, a, b float64) {
-		fmt.Printf("%-58s %14s %14s %8.2f\n", name, fmt.Sprintf(format, a), fmt.Sprintf(format, b), a/b)
-	}
-	both := func(name, format string, repeat int, run func(open func(string) store, dir string) float64) {
-		var got [2][]float64
-		for i := range repeat { // interleaved: the disk has its moods
-			for k, o := range openers {
-				d := folder(fmt.Sprintf("%s-%s-%d", o.name, strings.ReplaceAll(name[:8], " ", "-"), i))
-				check(os.MkdirAll(d, 0o700))
-				got[k] = append(got[k], run(o.open, d))
-				check(os.RemoveAll(d))
-			}
-		}
-		for k := range got {
-			slices.Sort(got[k])
-		}
-		line(name, format, got[0][repeat/2], got[1][repeat/2])
-	}
+	c.speeds(*n)
+	c.recovery(*mib)
+	c.damage(*flips)
+}
 
-	both("durable records/s, nobody waits", "%.0f", 3, func(open func(string) store, d string) float64 {
-		s := open(d)
+// comparison runs cases with both logs, and prints a line of each.
+type comparison struct {
+	base string // a folder for theirs
+	rows [][]byte
+}
+
+// logs are the two that are compared.
+var logs = []struct {
+	name string
+	open func(dir string) store
+}{{"own", openOurs}, {"wlog", openTheirs}}
+
+func (c comparison) folder(name string) string {
+	d := filepath.Join(c.base, name)
+	check(os.MkdirAll(d, 0o700))
+	return d
+}
+
+func line(name, format string, own, wlog float64) {
+	fmt.Printf("%-58s %14s %14s %8.2f\n", name, fmt.Sprintf(format, own), fmt.Sprintf(format, wlog), own/wlog)
+}
+
+// both measures three times with each log, and takes the middle ones.
+func (c comparison) both(name, format string, run func(s store) float64) {
+	const repeat = 3
+	var got [2][]float64
+	for i := range repeat { // interleaved: the disk has its moods
+		for k, log := range logs {
+			d := c.folder(fmt.Sprintf("%s-%s-%d", log.name, strings.ReplaceAll(name[:8], " ", "-"), i))
+			s := log.open(d)
+			got[k] = append(got[k], run(s))
+			check(s.Close())
+			check(os.RemoveAll(d))
+		}
+	}
+	for k := range got {
+		slices.Sort(got[k])
+	}
+	line(name, format, got[0][repeat/2], got[1][repeat/2])
+}
+
+// speeds are of n records that nobody waits for, of groups, of single ones, and what they cost.
+func (c comparison) speeds(n int) {
+	c.both("durable records/s, nobody waits", "%.0f", func(s store) float64 {
 		began := time.Now()
-		for i := range *n {
-			s.Append(rows[i%len(rows)])
+		for i := range n {
+			s.Append(c.rows[i%len(c.rows)])
 		}
 		check(s.Sync())
-		rate := float64(*n) / time.Since(began).Seconds()
-		check(s.Close())
-		return rate
+		return float64(n) / time.Since(began).Seconds()
 	})
-	both("groups of 1000, each waited for, records/s", "%.0f", 3, func(open func(string) store, d string) float64 {
-		s := open(d)
+	c.both("groups of 1000, each waited for, records/s", "%.0f", func(s store) float64 {
 		began := time.Now()
-		for i := range *n / 4 {
-			s.Append(rows[i%len(rows)])
+		for i := range n / 4 {
+			s.Append(c.rows[i%len(c.rows)])
 			if i%1000 == 999 {
 				check(s.Sync())
 			}
 		}
-		rate := float64(*n/4) / time.Since(began).Seconds()
-		check(s.Close())
-		return rate
+		return float64(n/4) / time.Since(began).Seconds()
 	})
-	both("one record, waited for, µs", "%.0f", 3, func(open func(string) store, d string) float64 {
-		s := open(d)
+	c.both("one record, waited for, µs", "%.0f", func(s store) float64 {
 		began := time.Now()
 		const times = 500
 		for i := range times {
-			s.Append(rows[i])
+			s.Append(c.rows[i])
 			check(s.Sync())
 		}
-		took := time.Since(began)
-		check(s.Close())
-		return float64(took.Microseconds()) / times
+		return float64(time.Since(began).Microseconds()) / times
 	})
-	both("µs of CPU per record at 10,000/s", "%.2f", 3, func(open func(string) store, d string) float64 {
-		s := open(d)
+	c.both("µs of CPU per record at 10,000/s", "%.2f", func(s store) float64 {
 		began, used := time.Now(), cpu()
 		const rate, seconds = 10_000, 2
 		for i := 0; i < rate*seconds; {
 			due := int(time.Since(began).Seconds() * rate)
 			for ; i < min(due, rate*seconds); i++ {
-				s.Append(rows[i%len(rows)])
+				s.Append(c.rows[i%len(c.rows)])
 			}
-			time.Sleep(5 * time.Millisecond)
+			pause(5 * time.Millisecond)
 		}
 		check(s.Sync())
 		used = cpu() - used
-		check(s.Close())
 		return float64(used.Microseconds()) / (rate * seconds)
 	})
-
-	recovery(*gib, folder, rows, openers[0].open, openers[1].open, line)
-	damage(*flips, folder, rows[:20_000], openers[0].open, openers[1].open, line)
 }
 
 // recovery reads everything that is in a log after a start.
-func recovery(mib int, folder func(...string) string, rows [][]byte, openA, openB func(string) store, line func(string, string, float64, float64)) {
+func (c comparison) recovery(mib int) {
 	var took [2]float64
-	for k, open := range []func(string) store{openA, openB} {
-		d := folder(fmt.Sprint("recover", k))
-		check(os.MkdirAll(d, 0o700))
-		s := open(d)
+	for k, log := range logs {
+		d := c.folder("recover-" + log.name)
+		s := log.open(d)
 		want := 0
 		for size := 0; size < mib<<20; want++ {
-			r := rows[want%len(rows)]
+			r := c.rows[want%len(c.rows)]
 			s.Append(r)
 			size += len(r) + 16
 		}
@@ -322,36 +333,23 @@ func recovery(mib int, folder func(...string) string, rows [][]byte, openA, open
 }
 
 // damage turns over one bit at a time in logs of the same records, and counts what is lost for it.
-func damage(flips int, folder func(...string) string, rows [][]byte, openA, openB func(string) store, line func(string, string, float64, float64)) {
+func (c comparison) damage(flips int) {
+	rows := c.rows[:20_000]
 	var mean, most, wrong [2]float64
-	for k, open := range []func(string) store{openA, openB} {
-		d := folder(fmt.Sprint("damage", k))
-		check(os.MkdirAll(d, 0o700))
-		s := open(d)
+	for k, log := range logs {
+		d := c.folder("damage-" + log.name)
+		s := log.open(d)
 		for _, r := range rows {
 			s.Append(r)
 		}
 		check(s.Close())
-		files := map[string][]byte{}
-		var names []string
-		entries, err := os.ReadDir(d)
-		check(err)
-		for _, e := range entries {
-			b, err := os.ReadFile(filepath.Join(d, e.Name()))
-			check(err)
-			if len(b) > 100 && e.Name() != "cursor" {
-				files[e.Name()], names = b, append(names, e.Name())
-			}
-		}
+		names, files := contents(d)
 		r := rand.New(rand.NewPCG(3, 4))
 		for range flips {
 			name := names[r.IntN(len(names))]
-			b := bytes.TrimRight(files[name], "\x00")
-			f, err := os.OpenFile(filepath.Join(d, name), os.O_RDWR, 0)
-			check(err)
-			at := int64(r.IntN(len(b)))
-			_, err = f.WriteAt([]byte{b[at] ^ 1<<r.IntN(8)}, at)
-			check(err)
+			file, b := filepath.Join(d, name), bytes.TrimRight(files[name], "\x00")
+			at := r.IntN(len(b))
+			turnOver(file, at, b[at]^1<<r.IntN(8))
 			got := 0
 			visit := func(record []byte) {
 				var i int
@@ -369,12 +367,33 @@ func damage(flips int, folder func(...string) string, rows [][]byte, openA, open
 			}
 			lost := float64(len(rows) - got)
 			mean[k], most[k] = mean[k]+lost/float64(flips), max(most[k], lost)
-			// Back to what it was: opening may have ended files where they are sound.
-			check(f.Close())
-			check(os.WriteFile(filepath.Join(d, name), files[name], 0o600))
+			check(os.WriteFile(file, files[name], 0o600)) // back to what it was: opening may have ended it where it is sound
 		}
 	}
 	line(fmt.Sprintf("records lost by one bit of %d records, mean", len(rows)), "%.2f", mean[0], mean[1])
 	line("records lost by one bit, most", "%.0f", most[0], most[1])
 	fmt.Printf("%-58s %14.0f %14.0f\n", "damaged records delivered", wrong[0], wrong[1])
+}
+
+// contents are the files of a log that hold records.
+func contents(dir string) (names []string, files map[string][]byte) {
+	entries, err := os.ReadDir(dir)
+	check(err)
+	files = map[string][]byte{}
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		check(err)
+		if len(b) > 100 && e.Name() != "cursor" {
+			files[e.Name()], names = b, append(names, e.Name())
+		}
+	}
+	return names, files
+}
+
+// turnOver puts a byte in place of one of a file.
+func turnOver(file string, at int, b byte) {
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	check(err)
+	_, err = f.WriteAt([]byte{b}, int64(at))
+	check(errors.Join(err, f.Close()))
 }
