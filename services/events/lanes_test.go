@@ -30,129 +30,165 @@ func TestCutOff(t *testing.T) {
 }
 
 func cutOff(t *testing.T, dir string, lanes bool) {
-	start := time.Now().UTC().Truncate(time.Second)
-	cat := &catalogue{}
+	c := &cut{t: t, dir: dir, lanes: lanes, start: time.Now().UTC().Truncate(time.Second), cat: &catalogue{}}
 	for _, id := range []uint32{1, 2} { // 1 is cut off, 2 is not
 		e := entry(id, "o1")
-		e.CreatedAt, e.UpdatedAt = timestamppb.New(start), timestamppb.New(start)
-		cat.entries = append(cat.entries, e)
+		e.CreatedAt, e.UpdatedAt = timestamppb.New(c.start), timestamppb.New(c.start)
+		c.cat.entries = append(c.cat.entries, e)
 	}
-	r := run(t, dir, cat)
-	near := r.proberFrom(1)
-	far := r.prober()
-	if lanes {
-		far = r.proberFrom(1)
-	}
-	var kept []*checkv1.CheckResult
-	minute := func(i int) time.Time { return start.Add(time.Duration(i) * time.Minute) }
-	check := func(i int) (one, two *checkv1.CheckResult) {
-		time.Sleep(time.Until(minute(i).Add(time.Second))) //nolint:forbidigo // the bubble's clock, not ours
-		s := ok
-		if i >= 30 && i < 60 {
-			s = fail
+	c.r = run(t, dir, c.cat)
+	c.away()
+	head := feedHead(t, c.r)
+	c.back()
+	c.restarted()
+	c.r.mended()
+	c.wantTwins()
+	for _, e := range transitionsAfter(t, c.r, head) {
+		if e.GetMonitorId() == 1 && e.GetTransition().GetTo() == down {
+			t.Errorf("announced what is over: %v", e)
 		}
-		return result(1, "o1", minute(i), s), result(2, "o1", minute(i), s)
+	}
+	s := c.r.status(1)
+	if want := c.minute(60); s.GetCurrentStatus() != up || !s.GetSince().AsTime().Equal(want) {
+		t.Errorf("%v since %v, want up since %v", s.GetCurrentStatus(), s.GetSince().AsTime(), want)
+	}
+	c.near.close()
+	c.far.close()
+	c.r.stop()
+}
+
+// cut is a prober that is cut off, far, beside one that is not.
+type cut struct {
+	t         *testing.T
+	dir       string
+	lanes     bool
+	start     time.Time
+	cat       *catalogue
+	r         *running
+	near, far *prober
+	kept      []*checkv1.CheckResult // what far could not send
+	live      uint64                 // number of its first result after that
+}
+
+func (c *cut) minute(i int) time.Time { return c.start.Add(time.Duration(i) * time.Minute) }
+
+// check waits for a minute, and is what both see in it.
+func (c *cut) check(i int) (one, two *checkv1.CheckResult) {
+	time.Sleep(time.Until(c.minute(i).Add(time.Second))) //nolint:forbidigo // the bubble's clock, not ours
+	s := ok
+	if i >= 30 && i < 60 {
+		s = fail
+	}
+	return result(1, "o1", c.minute(i), s), result(2, "o1", c.minute(i), s)
+}
+
+// away is the time until far is back.
+func (c *cut) away() {
+	c.near = c.r.proberFrom(1)
+	c.far = c.r.prober()
+	if c.lanes {
+		c.far = c.r.proberFrom(1)
 	}
 	for i := range 10 {
-		one, two := check(i)
-		near.send(two)
-		far.send(one)
+		one, two := c.check(i)
+		c.near.send(two)
+		c.far.send(one)
 	}
-	far.sync()
-	far.close()
+	c.far.sync()
+	c.far.close()
 	for i := 10; i < 130; i++ {
-		one, two := check(i)
-		near.send(two)
-		kept = append(kept, one)
+		one, two := c.check(i)
+		c.near.send(two)
+		c.kept = append(c.kept, one)
 	}
-	head := feedHead(t, r)
-	live := far.seq + uint64(len(kept)) + 1
-	if lanes {
-		far = r.proberFrom(live)
-		far.seq = live - 1
+	c.live = c.far.seq + uint64(len(c.kept)) + 1
+}
+
+// back sends the first half of what was kept; an old prober has to send the rest before what it sees now.
+func (c *cut) back() {
+	if c.lanes {
+		c.far = c.r.proberFrom(c.live)
+		c.far.seq = c.live - 1
 	} else {
-		far = r.prober()
-		far.seq = live - 1 - uint64(len(kept))
+		c.far = c.r.prober()
+		c.far.seq = c.live - 1 - uint64(len(c.kept))
 	}
-	one, two := check(130)
-	near.send(two)
-	half := len(kept) / 2
-	if lanes {
-		far.send(one)
-		far.seq = live - 1 - uint64(len(kept))
-		far.send(kept[:half]...)
-		far.await(func(ack *eventsv1.RecordResponse) bool {
-			return ack.GetBackfilledSeq() == live-1-uint64(len(kept)-half) && ack.GetStoredSeq() == live
+	one, two := c.check(130)
+	c.near.send(two)
+	sent, rest := c.kept[:len(c.kept)/2], c.kept[len(c.kept)/2:]
+	if c.lanes {
+		c.far.send(one)
+		c.far.seq = c.live - 1 - uint64(len(c.kept))
+		c.far.send(sent...)
+		c.far.await(func(ack *eventsv1.RecordResponse) bool {
+			return ack.GetBackfilledSeq() == c.live-1-uint64(len(rest)) && ack.GetStoredSeq() == c.live
 		})
+		c.kept = rest
 	} else {
-		far.send(kept[:half]...)
-		far.sync()
+		c.far.send(sent...)
+		c.far.sync()
+		c.kept = append(rest, one)
 	}
-	near.sync()
-	near.close()
-	far.close()
-	r.stop()
-	r = run(t, dir, cat)
-	near, far = r.proberFrom(1), r.prober()
-	if lanes {
-		far = r.proberFrom(live)
-		far.seq = live - 1 - uint64(len(kept)-half)
-		far.send(kept[half:]...)
-		far.await(func(ack *eventsv1.RecordResponse) bool { return ack.GetBackfilledSeq() == live-1 })
+	c.near.sync()
+	c.near.close()
+	c.far.close()
+	c.r.stop()
+}
+
+// restarted sends the rest to a service that was restarted.
+func (c *cut) restarted() {
+	c.r = run(c.t, c.dir, c.cat)
+	c.near, c.far = c.r.proberFrom(1), c.r.prober()
+	if c.lanes {
+		c.far = c.r.proberFrom(c.live)
+		c.far.seq = c.live - 1 - uint64(len(c.kept))
+		c.far.send(c.kept...)
+		c.far.await(func(ack *eventsv1.RecordResponse) bool { return ack.GetBackfilledSeq() == c.live-1 })
 	} else {
-		far.send(append(kept[half:], one)...)
-		far.sync()
+		c.far.send(c.kept...)
+		c.far.sync()
 	}
-	one, two = check(131)
-	near.send(two)
-	far.seq = live
-	far.send(one)
-	near.sync()
-	if !lanes {
-		far.sync()
+	one, two := c.check(131)
+	c.near.send(two)
+	c.far.seq = c.live
+	c.far.send(one)
+	c.near.sync()
+	if !c.lanes {
+		c.far.sync()
 	} else {
-		far.await(func(ack *eventsv1.RecordResponse) bool { return ack.GetStoredSeq() == far.seq })
+		c.far.await(func(ack *eventsv1.RecordResponse) bool { return ack.GetStoredSeq() == c.far.seq })
 	}
-	r.mended()
-	client := eventsv1.NewEventsServiceClient(r.conn)
-	end := minute(131).Format(time.RFC3339)
+}
+
+// wantTwins wants both monitors to have been down for half an hour, with all checks there, and to look the same.
+func (c *cut) wantTwins() {
+	client := eventsv1.NewEventsServiceClient(c.r.conn)
+	end := c.minute(131).Format(time.RFC3339)
 	var lines [2]string
 	for i, id := range []uint32{1, 2} {
 		u, err := client.GetUptime(as("o1"), &eventsv1.GetUptimeRequest{MonitorId: id, EndDate: &end})
 		if err != nil {
-			t.Fatal(err)
+			c.t.Fatal(err)
 		}
 		if u.GetDownSeconds() != 30*60 || u.GetCoveragePercentage() < 99 {
-			t.Errorf("monitor %d: %s", id, line(u))
+			c.t.Errorf("monitor %d: %s", id, line(u))
 		}
 		lines[i] = line(u)
 		buckets, err := client.ListBuckets(as("o1"), &eventsv1.ListBucketsRequest{MonitorId: id, Bucket: eventsv1.Bucket_BUCKET_DAY.Enum()})
 		if err != nil {
-			t.Fatal(err)
+			c.t.Fatal(err)
 		}
 		total := uint32(0)
 		for _, b := range buckets.GetBuckets() {
 			total += b.GetTotalChecks()
 		}
 		if total != 132 {
-			t.Errorf("monitor %d: %d checks, want 132", id, total)
+			c.t.Errorf("monitor %d: %d checks, want 132", id, total)
 		}
 	}
 	if lines[0] != lines[1] {
-		t.Errorf("cut off: %s\nnot:     %s", lines[0], lines[1])
+		c.t.Errorf("cut off: %s\nnot:     %s", lines[0], lines[1])
 	}
-	for _, e := range transitionsAfter(t, r, head) {
-		if e.GetMonitorId() == 1 && e.GetTransition().GetTo() == down {
-			t.Errorf("announced what is over: %v", e)
-		}
-	}
-	s := r.status(1)
-	if want := minute(60); s.GetCurrentStatus() != up || !s.GetSince().AsTime().Equal(want) {
-		t.Errorf("%v since %v, want up since %v", s.GetCurrentStatus(), s.GetSince().AsTime(), want)
-	}
-	near.close()
-	far.close()
-	r.stop()
 }
 
 // await reads acknowledgements until one will do.
