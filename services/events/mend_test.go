@@ -225,33 +225,38 @@ func TestMendedIsAsIfNothingHadBeen(t *testing.T) {
 			c.j.Tick(at(now))
 			c.take()
 		}
-		for _, name := range append([]string{""}, m.Regions...) {
-			want, got := steady.transitions[name], cut.c.transitions[name]
-			if line(want) != line(got) {
-				rt.Fatalf("region %q\ngot  %s\nwant %s", name, line(got), line(want))
-			}
-			w, g := want[len(want)-1].At(at(now)), got[len(got)-1].At(at(now))
-			if w != g {
-				rt.Fatalf("region %q: adds up to %+v, want %+v", name, g, w)
-			}
-			if !slices.IsSortedFunc(got, func(a, b Transition) int { return cmp.Compare(a.Seq, b.Seq) }) {
-				rt.Fatalf("region %q: numbers fall: %+v", name, got)
-			}
-		}
-		checkSums(rt, cut.c)
-		var told *Transition
-		for _, f := range cut.c.feed {
-			if f.Transition != nil {
-				if told != nil && f.Transition.Seq <= told.Seq {
-					rt.Fatalf("number %d was announced after %d", f.Transition.Seq, told.Seq)
-				}
-				told = f.Transition
-			}
-		}
-		if st := cut.c.states[7]; told != nil && told.Status != st.Status {
-			rt.Fatalf("last announced %s, now %s", told.Status, st.Status)
-		}
+		sameInTheEnd(rt, m, steady, cut.c, at(now))
 	})
+}
+
+// sameInTheEnd wants what was mended to tell what one tells that needed no mending, and to have announced it in order.
+func sameInTheEnd(rt *rapid.T, m Monitor, steady, mended *trial, now time.Time) {
+	for _, name := range append([]string{""}, m.Regions...) {
+		want, got := steady.transitions[name], mended.transitions[name]
+		if line(want) != line(got) {
+			rt.Fatalf("region %q\ngot  %s\nwant %s", name, line(got), line(want))
+		}
+		w, g := want[len(want)-1].At(now), got[len(got)-1].At(now)
+		if w != g {
+			rt.Fatalf("region %q: adds up to %+v, want %+v", name, g, w)
+		}
+		if !slices.IsSortedFunc(got, func(a, b Transition) int { return cmp.Compare(a.Seq, b.Seq) }) {
+			rt.Fatalf("region %q: numbers fall: %+v", name, got)
+		}
+	}
+	checkSums(rt, mended)
+	var told *Transition
+	for _, f := range mended.feed {
+		if f.Transition != nil {
+			if told != nil && f.Transition.Seq <= told.Seq {
+				rt.Fatalf("number %d was announced after %d", f.Transition.Seq, told.Seq)
+			}
+			told = f.Transition
+		}
+	}
+	if st := mended.states[7]; told != nil && told.Status != st.Status {
+		rt.Fatalf("last announced %s, now %s", told.Status, st.Status)
+	}
 }
 
 func keysOf[K comparable, V any](m map[K]V) func(func(K) bool) {

@@ -68,14 +68,7 @@ func slowSync(t *testing.T, slow time.Duration) {
 			}
 		}
 	})
-	reading.Go(func() { // what is acknowledged goes, beside all that
-		for l.Stats().Acked < n-500 {
-			pass(time.Second)
-			if s := l.Stats(); s.Durable > 500 {
-				l.Ack(s.Durable - 500)
-			}
-		}
-	})
+	reading.Go(func() { acknowledge(l, n) })
 	began := time.Now()
 	for i := 1; i <= n; i++ {
 		pass(10 * time.Millisecond)
@@ -91,7 +84,28 @@ func slowSync(t *testing.T, slow time.Duration) {
 			survived(t, f, acked+1, durable, uint64(i))
 		}
 	}
-	// Many who wait share what is left of one commit and the next.
+	syncTogether(t, l, most)
+	reading.Wait()
+	s := l.Stats()
+	if longest > most || s.Durable != n || s.Lost+s.Dropped+s.Refused+s.Refusals != 0 {
+		t.Errorf("a record was readable after %v, want %v at most; %+v", longest, most, s)
+	}
+	t.Logf("%d records in %v, readable after %v at most, with %d syncs", n, time.Since(began), longest, s.Syncs)
+}
+
+// acknowledge lets what is durable go, but for the newest 500 of n.
+func acknowledge(l *Log, n uint64) {
+	for l.Stats().Acked < n-500 {
+		pass(time.Second)
+		if s := l.Stats(); s.Durable > 500 {
+			l.Ack(s.Durable - 500)
+		}
+	}
+}
+
+// syncTogether wants many who wait to share what is left of one commit and the next.
+func syncTogether(t *testing.T, l *Log, most time.Duration) {
+	t.Helper()
 	before, syncs := time.Now(), l.Stats().Syncs
 	var waiting sync.WaitGroup
 	for range 64 {
@@ -108,12 +122,6 @@ func slowSync(t *testing.T, slow time.Duration) {
 	if more := l.Stats().Syncs - syncs; more > 3 { // one of them fills a segment
 		t.Errorf("%d syncs for 64 who waited at once", more)
 	}
-	reading.Wait()
-	s := l.Stats()
-	if longest > most || s.Durable != n || s.Lost+s.Dropped+s.Refused+s.Refusals != 0 {
-		t.Errorf("a record was readable after %v, want %v at most; %+v", longest, most, s)
-	}
-	t.Logf("%d records in %v, readable after %v at most, with %d syncs", n, time.Since(began), longest, s.Syncs)
 }
 
 // survived checks that a loss of power now leaves the records from…to.
