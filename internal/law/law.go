@@ -11,6 +11,7 @@
 //	packages named …test are for tests
 //	the process itself (exit, environment, signals, default loggers) belongs to cmd/
 //	what dials out for a user goes through internal/egress
+//	a library that cannot be made to do so is imported by the package that runs it in a process of its own
 package law
 
 import (
@@ -109,6 +110,8 @@ func judgeShipped(from, to string) (why string) {
 	switch {
 	case isTestPackage(to) && !isTestPackage(from) && room(from) != "" && !inE2E(from):
 		return "packages for tests are imported by _test.go files only"
+	case strings.HasPrefix(to+"/", unguarded) && !guardsAll(from):
+		return "it dials by itself: only the process that runs nothing else may have it"
 	case isDriver(to) && !inEngine(from):
 		return "drivers are imported in sqlite, postgres and clickhouse folders only"
 	case !strings.HasPrefix(room(from), "services/"):
@@ -120,6 +123,9 @@ func judgeShipped(from, to string) (why string) {
 	}
 	return ""
 }
+
+// unguarded is the library that takes no guarded client.
+const unguarded = "github.com/nicholas-fedor/shoutrrr/"
 
 // engines are the folders that may hold SQL.
 var engines = []string{"sqlite", "postgres", "clickhouse"}

@@ -101,6 +101,8 @@ func TestImportsCatchesBreaches(t *testing.T) {
 		"engine handle in a domain":           {Package{ImportPath: monitors, Imports: []string{internal + "/sqlite"}}, true},
 		"own engine in a domain":              {Package{ImportPath: monitors, Imports: []string{monitors + "/sqlite"}}, true},
 		"own engine in a domain's test":       {Package{ImportPath: monitors, TestImports: []string{monitors + "/sqlite"}}, false},
+		"library that dials by itself":        {Package{ImportPath: Root + "/services/alerts/notify", Imports: []string{"github.com/nicholas-fedor/shoutrrr/pkg/router"}}, true},
+		"that library where it is alone":      {Package{ImportPath: Root + "/cmd/frogup/shoutrrr", Imports: []string{"github.com/nicholas-fedor/shoutrrr/pkg/router"}}, false},
 		"a name that begins alike":            {Package{ImportPath: prober, Imports: []string{Root + "x/services/monitors", "modernc.org/sqlitex"}}, false},
 	}
 	for name, tt := range tests {
@@ -146,6 +148,9 @@ func TestSourceCatchesBreaches(t *testing.T) {
 		"slog that was handed in":      {service, `"log/slog"`, `var l *slog.Logger; l.Info("x")`, 0},
 		"default client":               {service, `"net/http"`, `_, _ = http.Get("http://x"); _ = http.DefaultClient`, 2},
 		"default client in main":       {cmd, `"net/http"`, `_, _ = http.Get("http://x")`, 1},
+		"default transport":            {cmd, `"net/http"`, `http.DefaultTransport = nil`, 1},
+		"default transport of its own": {cmd + "/shoutrrr", `"net/http"`, `http.DefaultTransport = nil`, 0},
+		"default client beside it":     {cmd + "/shoutrrr", `"net/http"`, `_, _ = http.Get("http://x")`, 1},
 		"dial":                         {service, `"net"`, `_, _ = net.Dial("tcp", "x:1")`, 1},
 		"dialer":                       {service, `"net"`, `d := net.Dialer{}; _ = &d`, 1},
 		"dialer, pointer":              {service, `"net"`, `_ = &net.Dialer{}`, 1},

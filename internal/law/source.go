@@ -22,6 +22,7 @@ const (
 	processIsMains = "the process belongs to cmd/: take it as a parameter"
 	useTheLogger   = "log with the *slog.Logger that was handed in"
 	useTheGuard    = "dial through internal/egress"
+	useAClient     = "use a client from internal/egress, or one with a timeout to a fixed address of ours"
 )
 
 // rules by the import path of the package whose names they forbid. Tests, and packages for tests, are not judged.
@@ -39,10 +40,10 @@ var rules = map[string][]rule{
 			"Error", "ErrorContext", "Log", "LogAttrs", "With",
 		}, inCmd, useTheLogger,
 	}},
-	"net/http": {{
-		[]string{"DefaultClient", "DefaultTransport", "Get", "Head", "Post", "PostForm"},
-		func(string) bool { return false }, "use a client from internal/egress, or one with a timeout to a fixed address of ours",
-	}},
+	"net/http": {
+		{[]string{"DefaultClient", "Get", "Head", "Post", "PostForm"}, func(string) bool { return false }, useAClient},
+		{[]string{"DefaultTransport"}, guardsAll, useAClient},
+	},
 	"net": {{
 		[]string{"Dial", "DialTimeout", "DialTCP", "DialUDP", "DialIP", "DialUnix", "Dialer{"}, mayDial, useTheGuard,
 	}},
@@ -52,6 +53,9 @@ var rules = map[string][]rule{
 func inCmd(importPath string) bool {
 	return strings.HasPrefix(importPath+"/", Root+"/cmd/")
 }
+
+// guardsAll is the package whose process makes the guarded transport the default one, for a library that takes none.
+func guardsAll(importPath string) bool { return importPath == Root+"/cmd/frogup/shoutrrr" }
 
 func mayDial(importPath string) bool {
 	for _, room := range []string{"/internal/egress/", "/internal/rpc/", "/cmd/"} {

@@ -24,6 +24,7 @@ type BootstrapConfig struct {
 	AdminAPIKey      secret.String // at least MinOperatorKeyLength characters, or a key made by an installation of this product
 	OrganizationName string        // "" means DefaultOrganizationName
 	Passwords        PasswordParams
+	SingleTenant     bool // one organization and never a second one
 }
 
 // KeyState says what became of BootstrapConfig.AdminAPIKey.
@@ -50,6 +51,7 @@ type BootstrapResult struct {
 //     token, which works for 24 hours. Earlier ones stay: another replica may have printed them a moment ago.
 //   - The operator's key is added, with the role of owner in the oldest organization, if it is new. It takes the place of the
 //     operator's earlier keys, which are revoked. One that was revoked is not revived.
+//   - With SingleTenant a store that has several organizations is refused: it cannot become what it is said to be.
 //   - Whatever exists is left as it is; a changed password in the configuration changes nothing.
 //
 // An error about the configuration names the variable and never its value.
@@ -57,6 +59,9 @@ func Bootstrap(ctx context.Context, store Store, cfg BootstrapConfig) (Bootstrap
 	var out BootstrapResult
 	ctx = identity.NewContext(ctx, identity.Principal{Kind: identity.KindService, Name: "accounts"})
 	if err := cfg.check(); err != nil {
+		return out, fmt.Errorf("bootstrap: %w", err)
+	}
+	if err := cfg.checkAlone(ctx, store); err != nil {
 		return out, fmt.Errorf("bootstrap: %w", err)
 	}
 	if err := cfg.createOwner(ctx, store, &out); err != nil {
@@ -88,6 +93,17 @@ func (c *BootstrapConfig) check() error {
 	}
 	c.OrganizationName = name
 	return nil
+}
+
+func (c *BootstrapConfig) checkAlone(ctx context.Context, store Store) error {
+	if !c.SingleTenant {
+		return nil
+	}
+	n, err := store.CountOrganizations(ctx)
+	if err == nil && n > 1 {
+		return fmt.Errorf("single-tenant: there are %d organizations already", n)
+	}
+	return err
 }
 
 // createOwner makes the first owner, or a token for whoever will be.

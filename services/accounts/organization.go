@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"context"
 	"time"
 
 	"github.com/frogstats/uptime/internal/fault"
@@ -15,6 +16,21 @@ type Organization struct {
 	ID        string // UUIDv7
 	Name      string
 	CreatedAt time.Time
+}
+
+// errSingleTenant refuses a second organization where the operator has said that there is only one.
+var errSingleTenant = fault.Precondition("this installation is for a single organization (setting single-tenant)").Because("SINGLE_TENANT")
+
+// mayFound refuses an organization beside another if there is to be only one.
+func mayFound(ctx context.Context, r Organizations, alone bool) error {
+	if !alone {
+		return nil
+	}
+	n, err := r.CountOrganizations(ctx)
+	if err == nil && n > 0 {
+		return errSingleTenant
+	}
+	return err
 }
 
 // Membership is an organization as one of its members sees it.

@@ -2,6 +2,7 @@ package accounts_test
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,8 @@ import (
 	accountsv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/accounts/v1"
 	auditv1 "github.com/frogstats/uptime/gen/go/frogstats/uptime/audit/v1"
 	"github.com/frogstats/uptime/internal/fault"
+	"github.com/frogstats/uptime/internal/rpc/rpctest"
+	"github.com/frogstats/uptime/services/accounts"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -381,4 +384,41 @@ func TestAuditIsPaged(t *testing.T) {
 	}
 	_, err = w.audit.ListAuditEntries(ctx, &auditv1.ListAuditEntriesRequest{Limit: 501})
 	wantField(t, "limit", err, "limit")
+}
+
+// Where there is to be one organization, nobody founds a second one, and a store that has several is refused at the start.
+func TestSingleTenant(t *testing.T) {
+	w := newWorld(t)
+	owner := w.owner()
+	if _, err := w.orgs.CreateOrganization(owner, &accountsv1.CreateOrganizationRequest{Name: "Before"}); err != nil {
+		t.Fatal(err)
+	}
+	several := withOwner()
+	several.SingleTenant = true
+	if _, err := accounts.Bootstrap(t.Context(), w.store, several); err == nil || !strings.Contains(err.Error(), "single-tenant: there are 2 organizations") {
+		t.Errorf("a store with two organizations: %v", err)
+	}
+
+	alone := newWorld(t, several)
+	alone.bootstrap(several) // as at each start
+	s := accounts.New(accounts.Deps{Store: twice{alone.store}, Log: slog.New(slog.DiscardHandler), Passwords: cheap, SingleTenant: true})
+	conn := rpctest.Conn(t, "accounts", s.Register, policy())
+	_, err := accountsv1.NewOrganizationsServiceClient(conn).CreateOrganization(alone.owner(), &accountsv1.CreateOrganizationRequest{Name: "Second"})
+	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "single organization") {
+		t.Errorf("a second organization: %v", err)
+	}
+	if n, err := alone.store.CountOrganizations(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d organizations, %v", n, err)
+	}
+}
+
+// The first owner founds the one organization that there is, also by the link.
+func TestSingleTenantIsSetUp(t *testing.T) {
+	w := newWorld(t, accounts.BootstrapConfig{SingleTenant: true})
+	if n, err := w.store.CountOrganizations(t.Context()); n != 0 || err != nil {
+		t.Errorf("%d organizations, %v", n, err)
+	}
+	if done := w.bootstrap(accounts.BootstrapConfig{AdminEmail: ownerEmail, AdminPassword: withOwner().AdminPassword, SingleTenant: true}); !done.Created {
+		t.Errorf("%+v", done)
+	}
 }

@@ -24,6 +24,8 @@ type Deps struct {
 	Passwords PasswordParams
 	// PasswordConcurrency is how many passwords are hashed at a time; 0 means the number of CPUs.
 	PasswordConcurrency int
+	// SingleTenant says that there is one organization and never a second one.
+	SingleTenant bool
 }
 
 // Service implements the gRPC services of accounts. It is safe for concurrent use.
@@ -37,6 +39,7 @@ type Service struct {
 	log      *slog.Logger
 	hasher   *Hasher
 	attempts *limiter
+	alone    bool // Deps.SingleTenant
 }
 
 var (
@@ -51,6 +54,7 @@ func New(d Deps) *Service {
 	return &Service{
 		store: d.Store, log: d.Log,
 		hasher: NewHasher(d.Passwords, d.PasswordConcurrency), attempts: newLimiter(maxAttempters),
+		alone: d.SingleTenant,
 	}
 }
 

@@ -42,6 +42,9 @@ func (s *Service) CreateOrganization(ctx context.Context, req *accountsv1.Create
 	}
 	o := Organization{ID: newID(), Name: name, CreatedAt: now()}
 	err = s.store.Update(ctx, func(tx Tx) error {
+		if err := mayFound(ctx, tx, s.alone); err != nil {
+			return err
+		}
 		u, err := tx.User(ctx, p.UserID)
 		if err != nil {
 			return err

@@ -80,6 +80,8 @@ type Organizations interface {
 	Organization(ctx context.Context, id string) (Organization, error)
 	// FirstOrganization returns the one created first.
 	FirstOrganization(ctx context.Context) (Organization, error)
+	// CountOrganizations returns how many there are.
+	CountOrganizations(ctx context.Context) (int, error)
 }
 
 // OrganizationWrites changes organizations.

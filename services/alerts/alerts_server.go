@@ -43,7 +43,7 @@ func (s *alertsServer) CreateAlert(ctx context.Context, in *alertsv1.CreateAlert
 	at := now()
 	r := Rule{OrganizationID: m.OrganizationID, MonitorID: m.ID, CreatedAt: at, UpdatedAt: at}
 	all := map[string]bool{"alert_type": true, "alert_config": true, "conditions": true, "enabled": true, "severity": true}
-	set, made, err := applyAlert(&r, Settings{}, in.GetAlert(), all)
+	set, made, err := s.applyAlert(&r, Settings{}, in.GetAlert(), all)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func (s *Service) changeRule(r *Rule, in *alertsv1.Alert, given map[string]bool)
 	if given["alert_config"] && in.GetAlertConfig() != nil && !changesType(r.Type, in.AlertType, given["alert_type"]) {
 		old = s.oldSettings(r.OrganizationID, r.target(), r.Config)
 	}
-	set, made, err := applyAlert(r, old, in, given)
+	set, made, err := s.applyAlert(r, old, in, given)
 	if err != nil || set.Public == nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func changesType(old string, next *string, given bool) bool {
 func (r Rule) target() Target { return Target{TargetAlert, r.ID} }
 
 // applyAlert lays the given fields of in over r. The settings are empty if they do not change.
-func applyAlert(r *Rule, old Settings, in *alertsv1.Alert, given map[string]bool) (Settings, map[string]any, error) {
+func (s *Service) applyAlert(r *Rule, old Settings, in *alertsv1.Alert, given map[string]bool) (Settings, map[string]any, error) {
 	var bad []fault.Field
 	replaced := changesType(r.Type, in.AlertType, given["alert_type"])
 	if given["alert_type"] {
@@ -124,7 +124,7 @@ func applyAlert(r *Rule, old Settings, in *alertsv1.Alert, given map[string]bool
 		bad = append(bad, r.Conditions.check()...)
 	}
 	set, made, found := applyConfig(configChange{
-		via: r.Type, old: old, given: in.GetAlertConfig(), change: given["alert_config"] || replaced,
+		ways: s.ways, via: r.Type, old: old, given: in.GetAlertConfig(), change: given["alert_config"] || replaced,
 		typeField: "alert_type", configField: "alert_config",
 	})
 	if bad = append(bad, found...); len(bad) > 0 {

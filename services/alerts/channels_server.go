@@ -29,7 +29,7 @@ func (s *channelsServer) ListChannels(ctx context.Context, _ *alertsv1.ListChann
 	if err != nil {
 		return nil, err
 	}
-	out := &alertsv1.ListChannelsResponse{}
+	out := &alertsv1.ListChannelsResponse{Types: s.ways.names()}
 	for _, c := range channels {
 		out.Channels = append(out.Channels, channelProto(c, nil))
 	}
@@ -49,7 +49,7 @@ func (s *channelsServer) CreateChannel(ctx context.Context, in *alertsv1.CreateC
 	if err := s.checkMonitors(ctx, in.GetChannel(), all); err != nil {
 		return nil, err
 	}
-	set, made, err := applyChannel(&c, Settings{}, in.GetChannel(), all)
+	set, made, err := s.applyChannel(&c, Settings{}, in.GetChannel(), all)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (s *Service) changeChannel(c *Channel, in *alertsv1.Channel, given map[stri
 	if given["config"] && in.GetConfig() != nil && !changesType(c.Type, in.Type, given["type"]) {
 		old = s.oldSettings(c.OrganizationID, c.target(), c.Config)
 	}
-	set, made, err := applyChannel(c, old, in, given)
+	set, made, err := s.applyChannel(c, old, in, given)
 	if err != nil || set.Public == nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (s *Service) changeChannel(c *Channel, in *alertsv1.Channel, given map[stri
 func (c Channel) target() Target { return Target{TargetChannel, c.ID} }
 
 // applyChannel lays the given fields of in over c. The settings are empty if they do not change.
-func applyChannel(c *Channel, old Settings, in *alertsv1.Channel, given map[string]bool) (Settings, map[string]any, error) {
+func (s *Service) applyChannel(c *Channel, old Settings, in *alertsv1.Channel, given map[string]bool) (Settings, map[string]any, error) {
 	var bad []fault.Field
 	replaced := changesType(c.Type, in.Type, given["type"])
 	if given["type"] {
@@ -153,7 +153,7 @@ func applyChannel(c *Channel, old Settings, in *alertsv1.Channel, given map[stri
 		bad = append(bad, found...)
 	}
 	set, made, found := applyConfig(configChange{
-		via: c.Type, old: old, given: in.GetConfig(), change: given["config"] || replaced,
+		ways: s.ways, via: c.Type, old: old, given: in.GetConfig(), change: given["config"] || replaced,
 		typeField: "type", configField: "config",
 	})
 	if bad = append(bad, found...); len(bad) > 0 {

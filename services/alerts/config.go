@@ -76,6 +76,7 @@ func shown(via string, c Config, made map[string]any) *structpb.Struct {
 
 // configChange is what a request says about a target's type and configuration.
 type configChange struct {
+	ways                   ways
 	via                    string // the type that the target will have
 	old                    Settings
 	given                  *structpb.Struct
@@ -89,12 +90,12 @@ func applyConfig(c configChange) (Settings, map[string]any, []fault.Field) {
 	if c.via == "" {
 		return Settings{}, nil, []fault.Field{{Name: c.typeField, Message: "is required"}}
 	}
-	n, bad := notifierFor(c.via, c.typeField)
+	if _, known := notify.All[c.via]; known && !c.change { // also if it has been switched off since
+		return Settings{}, nil, nil
+	}
+	n, bad := c.ways.find(c.via, c.typeField)
 	if bad != nil {
 		return Settings{}, nil, bad
-	}
-	if !c.change {
-		return Settings{}, nil, nil
 	}
 	next, made, bad := n.Merge(c.old, c.given.AsMap())
 	for i := range bad {

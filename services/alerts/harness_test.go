@@ -24,6 +24,7 @@ import (
 	"github.com/frogstats/uptime/internal/rpc/rpctest"
 	"github.com/frogstats/uptime/internal/secret"
 	"github.com/frogstats/uptime/services/alerts"
+	"github.com/frogstats/uptime/services/alerts/notify"
 	"github.com/frogstats/uptime/services/alerts/sqlite"
 )
 
@@ -36,6 +37,7 @@ type world struct {
 	connect   func() (closable, error)
 	shared    bool // other replicas work with the same store
 	flapping  alerts.Flapping
+	shoutrrr  notify.ShoutrrrSender
 	store     closable
 	box       *secret.Box
 	logs      *logs
@@ -100,6 +102,7 @@ func (w *world) open() {
 		Egress:   egress.Policy{Mode: egress.Private},
 		Shared:   w.shared,
 		Flapping: w.flapping,
+		Shoutrrr: w.shoutrrr,
 	})
 	if err != nil {
 		w.t.Fatal(err)

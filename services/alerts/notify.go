@@ -15,12 +15,37 @@ type (
 	Result   = notify.Result
 )
 
-// notifierFor returns the notifier called name; field is where the caller named it.
-func notifierFor(name, field string) (notify.Notifier, []fault.Field) {
-	n, ok := notify.All[name]
-	if !ok {
-		known := strings.Join(slices.Sorted(maps.Keys(notify.All)), ", ")
-		return notify.Notifier{}, []fault.Field{{Name: field, Message: "is not a known type; known are: " + known}}
+// ways are the notifiers that an installation takes, by the name that alerts and channels give in their type.
+type ways map[string]notify.Notifier
+
+// newWays are all that there are; what the operator has to switch on is among them if it is: through is nil if it is not.
+func newWays(through notify.ShoutrrrSender) ways {
+	w := maps.Clone(ways(notify.All))
+	delete(w, notify.KindShoutrrr)
+	if through != nil {
+		w[notify.KindShoutrrr] = notify.Shoutrrr(through)
 	}
-	return n, nil
+	return w
+}
+
+func (w ways) names() []string { return slices.Sorted(maps.Keys(w)) }
+
+// find returns the notifier called name; field is where the caller named it.
+func (w ways) find(name, field string) (notify.Notifier, []fault.Field) {
+	if n, ok := w[name]; ok {
+		return n, nil
+	}
+	if _, known := notify.All[name]; known {
+		return notify.Notifier{}, []fault.Field{{Name: field, Message: name + " is off in this installation; its operator can switch it on with the setting " + name}}
+	}
+	return notify.Notifier{}, []fault.Field{{Name: field, Message: "is not a known type; known are: " + strings.Join(w.names(), ", ")}}
+}
+
+// sender returns the notifier that a stored target is sent through. One that is off by now says so.
+func (w ways) sender(name string) (notify.Notifier, bool) {
+	if n, ok := w[name]; ok {
+		return n, true
+	}
+	n, ok := notify.All[name]
+	return n, ok
 }

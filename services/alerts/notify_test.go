@@ -6,8 +6,8 @@ import (
 )
 
 func TestUnknownNotifier(t *testing.T) {
-	_, bad := notifierFor("pigeon", "alert_type")
-	if len(bad) != 1 || bad[0].Name != "alert_type" || !strings.Contains(bad[0].Message, "webhook") {
+	_, bad := newWays(nil).find("pigeon", "alert_type")
+	if len(bad) != 1 || bad[0].Name != "alert_type" || !strings.Contains(bad[0].Message, "webhook") || strings.Contains(bad[0].Message, "shoutrrr") {
 		t.Errorf("problems = %v", bad)
 	}
 }

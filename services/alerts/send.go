@@ -38,7 +38,7 @@ func (s *Service) name(ctx context.Context, to *ContentMonitor, id uint32) {
 }
 
 func (s *Service) sendMessage(ctx context.Context, m Message, via string, c Config, at time.Time) Result {
-	n, ok := notify.All[via]
+	n, ok := s.ways.sender(via)
 	if !ok {
 		return Result{Error: "this version cannot send through " + via, Refused: true}
 	}

@@ -29,6 +29,7 @@ import (
 	"github.com/frogstats/uptime/internal/identity"
 	"github.com/frogstats/uptime/internal/page"
 	"github.com/frogstats/uptime/internal/secret"
+	"github.com/frogstats/uptime/services/alerts/notify"
 )
 
 // serviceName is how this service is called in logs and by its peers.
@@ -45,6 +46,8 @@ type Deps struct {
 	Events   grpc.ClientConnInterface
 	Monitors grpc.ClientConnInterface
 	Egress   egress.Policy // what notifications may reach
+	// Shoutrrr sends what goes through the library shoutrrr; nil means that this installation has no targets of that type.
+	Shoutrrr notify.ShoutrrrSender
 	// Shared says that other replicas of this service work with the same store. What one of them leaves unsent is then found
 	// within a second or, if it has died while sending, when its claims end.
 	Shared bool
@@ -67,6 +70,7 @@ type Service struct {
 	pages    *page.Codec
 	monitors monitorsv1.MonitorsServiceClient
 	client   *http.Client
+	ways     ways
 	// publicURL is Deps.PublicURL without a slash at its end.
 	publicURL string
 	tests     *testLimits
@@ -109,6 +113,7 @@ func New(d Deps) (*Service, error) {
 		store: d.Store, log: log, box: d.Secrets, pages: page.NewCodec(d.PageKey),
 		monitors: monitorsv1.NewMonitorsServiceClient(d.Monitors), tests: newTestLimits(),
 		client:    policy.HTTPClient(egress.HTTPOptions{Timeout: SendTimeout, DialTimeout: SendTimeout}),
+		ways:      newWays(d.Shoutrrr),
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
 	}
 	status := eventsv1.NewStatusServiceClient(d.Events)

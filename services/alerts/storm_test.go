@@ -229,7 +229,7 @@ func TestStormOverTheNetwork(t *testing.T) {
 // What cannot take a list says so, and a list is short enough for what can.
 func TestWhoTakesLists(t *testing.T) {
 	for via, want := range map[string]int{
-		"pagerduty": 0, "opsgenie": 0, "twilio_sms": 0, "slack": 50, "email": 50, "telegram": 50, "discord": 50, "ntfy": 30, "pushover": 15,
+		"pagerduty": 0, "opsgenie": 0, "twilio_sms": 0, "slack": 50, "email": 50, "telegram": 50, "discord": 50, "ntfy": 30, "pushover": 15, "shoutrrr": 15,
 		"no such type": 0,
 	} {
 		if got := alerts.PaceOf(via, []byte(`{}`), time.Second, 1).List; got != want {

@@ -1,13 +1,20 @@
 // Where people are told, and what became of it.
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { queryOptions, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { answer, client } from "./client";
 import type { Channel, Delivery, DeliveryState, Draft } from "./types";
 
 const channelsKey = ["channels"] as const;
 const deliveriesKey = ["deliveries"] as const;
 
+const channelsQuery = queryOptions({ queryKey: channelsKey, queryFn: ({ signal }) => answer(client.GET("/api/uptime/notification-channels", { signal })) });
+
 export function useGetChannels() {
-  return useQuery({ queryKey: channelsKey, queryFn: async ({ signal }): Promise<Channel[]> => (await answer(client.GET("/api/uptime/notification-channels", { signal }))).channels });
+  return useQuery({ ...channelsQuery, select: (list): Channel[] => list.channels });
+}
+
+/** The types that channels and alert rules of this installation may have. */
+export function useGetChannelTypes() {
+  return useQuery({ ...channelsQuery, select: (list): string[] => list.types });
 }
 
 export type ChannelChange = { kind: "create"; draft: Draft<Channel> } | { kind: "update"; id: number; draft: Draft<Channel> } | { kind: "delete"; id: number };

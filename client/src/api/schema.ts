@@ -2878,6 +2878,8 @@ export interface components {
         ListChannelsResponse: {
             /** @description Oldest first. */
             channels: components["schemas"]["Channel"][];
+            /** @description Types that channels and alert rules of this installation may have, by name. */
+            types: string[];
         };
         /** @description ListDeliveriesResponse is one page. */
         ListDeliveriesResponse: {

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/frogstats/uptime/cmd/frogup/shoutrrr"
 )
 
 // Exit codes of every verb. 1 is left to "the answer is no": a check that failed.
@@ -75,12 +77,20 @@ frogup accounts, monitors, prober, events, alerts and gateway.`,
 			root.AddCommand(newRole(p, r))
 		}
 	}
-	root.AddCommand(newCheck(p), newValidate(p), newRun(p), newMonitors(p), newAlerts(p), newProbers(p), newRegions(p), newNotices(p), newIncidents(p), newGroups(p), newHealth(p), newConfig(p), newCerts(p), newSetup(p), newVersion(p))
+	root.AddCommand(newCheck(p), newValidate(p), newRun(p), newMonitors(p), newAlerts(p), newProbers(p), newRegions(p), newNotices(p), newIncidents(p), newGroups(p), newHealth(p), newConfig(p), newCerts(p), newSetup(p), newVersion(p), newShoutrrr(p))
 	explainArgs(root)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
 	})
 	return root
+}
+
+// newShoutrrr is what alerts starts for each message that goes through the library shoutrrr; nobody types it.
+func newShoutrrr(p Process) *cobra.Command {
+	return &cobra.Command{
+		Use: shoutrrr.Verb, Hidden: true, Args: cobra.NoArgs, Short: "Send the one message on standard input",
+		RunE: func(*cobra.Command, []string) error { return shoutrrr.Send(p.Stdin, p.Stdout) },
+	}
 }
 
 // explainArgs lets every command that is given too few or too many arguments say how it is used.

@@ -43,6 +43,7 @@ var roles = []role{
 		s.Text(&c.data, "data", "data", "folder that holds everything; made if it is not there")
 		s.Text(&c.listen, "listen", "127.0.0.1:8080", "address of the REST surface and the page", config.Rule(addressRule))
 		c.firstOwner(s)
+		c.tenancy(s)
 		c.checks(s)
 		c.leases(s)
 		c.dialling(s)
@@ -53,6 +54,7 @@ var roles = []role{
 		c.eventsStore(s, "store of results in place of files: clickhouse://user@host/database, http://… or sqlite:folder")
 		c.keyset(s)
 		c.notices(s)
+		c.longTail(s)
 		c.deadmanSwitch(s)
 		c.common(s, "", 0)
 	}},
@@ -60,6 +62,7 @@ var roles = []role{
 		c.grpcServer(s, "accounts")
 		c.store(s, "accounts")
 		c.firstOwner(s)
+		c.tenancy(s)
 		c.member(s, peersOf("accounts"))
 		c.common(s, ":9090", balanced)
 	}},
@@ -100,6 +103,8 @@ var roles = []role{
 		c.public(s)
 		c.dialling(s)
 		c.notices(s)
+		c.tenancy(s)
+		c.longTail(s)
 		c.member(s, peersOf("alerts"))
 		c.deadmanSwitch(s)
 		c.common(s, ":9090", balanced)

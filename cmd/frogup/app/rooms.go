@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/frogstats/uptime/cmd/frogup/shoutrrr"
 	"github.com/frogstats/uptime/internal/secret"
 	"github.com/frogstats/uptime/services/accounts"
 	"github.com/frogstats/uptime/services/alerts"
@@ -50,7 +51,7 @@ func (h *house) accounts(ctx context.Context) (room, error) {
 		return nil, err
 	}
 	// Half of the machine at most goes into passwords: a flood of logins must not make checks late.
-	return accounts.New(accounts.Deps{Store: store, Log: h.logOf("accounts"), PasswordConcurrency: max(runtime.NumCPU()/2, 1)}), nil
+	return accounts.New(accounts.Deps{Store: store, Log: h.logOf("accounts"), PasswordConcurrency: max(runtime.NumCPU()/2, 1), SingleTenant: h.cfg.singleTenant}), nil
 }
 
 // bootstrap creates the first owner from the settings, or a set-up token.
@@ -59,6 +60,7 @@ func (h *house) bootstrap(ctx context.Context, store accounts.Store) (setupToken
 		AdminEmail:    h.cfg.adminEmail,
 		AdminPassword: secret.New(h.cfg.adminPassword),
 		AdminAPIKey:   secret.New(h.cfg.adminAPIKey),
+		SingleTenant:  h.cfg.singleTenant,
 	})
 	if err != nil {
 		return "", err
@@ -144,6 +146,13 @@ func (h *house) alerts(ctx context.Context) (room, error) {
 	deps.PublicURL = h.cfg.publicURL
 	deps.Store, deps.Events, deps.Monitors, deps.Egress = store, toEvents, toMonitors, *policy
 	deps.NoticeQuiet, deps.Flapping = h.cfg.noticeQuiet, h.cfg.flapping
+	if h.cfg.shoutrrr {
+		runner, err := shoutrrr.NewRunner(*policy, h.process.Env)
+		if err != nil {
+			return nil, err
+		}
+		deps.Shoutrrr = runner.Send
+	}
 	s, err := alerts.New(deps)
 	if err != nil {
 		return nil, err

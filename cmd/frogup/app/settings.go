@@ -55,6 +55,7 @@ type settings struct {
 	join, joinToken, joinCA                string
 	remote, regionGiven                    bool // found out by check
 	adminEmail, adminPassword, adminAPIKey string
+	singleTenant, shoutrrr                 bool
 }
 
 func (c *settings) common(s *config.Set, metricsListen string, shutdownDelay time.Duration) {
@@ -134,6 +135,17 @@ func (c *settings) firstOwner(s *config.Set) {
 	s.Text(&c.adminEmail, "admin-email", "", "e-mail address of the first owner, who is created at the first start")
 	s.Text(&c.adminPassword, "admin-password", "", "password of the first owner", config.Secret)
 	s.Text(&c.adminAPIKey, "admin-api-key", "", "API key of the operator, with the role of owner", config.Secret)
+}
+
+func (c *settings) tenancy(s *config.Set) {
+	s.Bool(&c.singleTenant, "single-tenant", false,
+		"there is one organization, and a second one is refused; to be set for accounts and alerts alike")
+}
+
+// longTail is what only an installation may have whose users all belong together.
+func (c *settings) longTail(s *config.Set) {
+	s.Bool(&c.shoutrrr, "shoutrrr", false,
+		"take channels of type shoutrrr, whose messages are sent through the library of that name; only with single-tenant")
 }
 
 func (c *settings) checks(s *config.Set) {
@@ -242,6 +254,10 @@ func (c *settings) check(set *config.Set) error {
 	}
 	if set.Get("plaintext") != nil && !c.remote {
 		errs = append(errs, c.checkTLS(set))
+	}
+	if c.shoutrrr && !c.singleTenant {
+		errs = append(errs, fmt.Errorf("%s: shoutrrr needs single-tenant: the library that it sends through keeps nothing apart that "+
+			"belongs to several organizations", set.Get("shoutrrr").From))
 	}
 	if s := set.Get("egress"); s != nil {
 		if _, err := c.policy(); err != nil {

@@ -85,6 +85,9 @@ func TestRolesRefuseWhatCannotBeMeant(t *testing.T) {
 		"certificates not there":     {gatewayRole, []string{"--cluster-key", strings.Repeat("k", 32), "--tls-cert", files, "--tls-key", files, "--tls-ca", files, "--metrics-listen", "off"}, "load certificate " + files},
 		"secret file not there":      {"accounts", []string{"--cluster-key-file", files}, "--cluster-key-file: open " + files},
 		"the prober has no database": {"prober", []string{"--database", "sqlite:x"}, "unknown flag: --database"},
+		"shoutrrr of several":        {serveRole, []string{"--shoutrrr"}, "--shoutrrr: shoutrrr needs single-tenant"},
+		"shoutrrr of several alone":  {"alerts", with("--shoutrrr"), "--shoutrrr: shoutrrr needs single-tenant"},
+		"shoutrrr of accounts":       {"accounts", with("--shoutrrr"), "unknown flag: --shoutrrr"},
 		"a word too many":            {"accounts", []string{"now"}, `unknown command "now"`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -24,6 +24,14 @@ func (r reads) FirstOrganization(ctx context.Context) (accounts.Organization, er
 	return one(ctx, r.q, "first organization", scanOrganization, firstOrganization)
 }
 
+const countOrganizations = `
+SELECT count(*) FROM organization`
+
+// CountOrganizations implements accounts.Organizations.
+func (r reads) CountOrganizations(ctx context.Context) (int, error) {
+	return one(ctx, r.q, "count organizations", scanValue[int], countOrganizations)
+}
+
 func scanOrganization(row scanner) (o accounts.Organization, err error) {
 	err = row.Scan(&o.ID, &o.Name, stamp{&o.CreatedAt})
 	return o, err

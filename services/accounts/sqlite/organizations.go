@@ -25,6 +25,18 @@ func (r reads) FirstOrganization(ctx context.Context) (accounts.Organization, er
 	return one(r.q.QueryRowContext(ctx, firstOrganization), "first organization", scanOrganization)
 }
 
+const countOrganizations = `
+SELECT count(*) FROM organization`
+
+// CountOrganizations implements accounts.Organizations.
+func (r reads) CountOrganizations(ctx context.Context) (int, error) {
+	var n int
+	if err := r.q.QueryRowContext(ctx, countOrganizations).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count organizations: %w", err)
+	}
+	return n, nil
+}
+
 func scanOrganization(row scanner) (o accounts.Organization, err error) {
 	err = row.Scan(&o.ID, &o.Name, stamp{&o.CreatedAt})
 	return o, err

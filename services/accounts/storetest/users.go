@@ -100,6 +100,25 @@ var organizationCases = []Case{
 		got, err := s.FirstOrganization(background)
 		same(t, "first", oldest, got, err)
 	}},
+	{"organizations are counted, also in a transaction", func(t TB, s accounts.Store) {
+		n, err := s.CountOrganizations(background)
+		same(t, "of an empty store", 0, n, err)
+		seed(t, s)
+		before, err := s.CountOrganizations(background)
+		if err != nil || before == 0 {
+			t.Fatalf("%d, %v", before, err)
+		}
+		update(t, s, func(tx accounts.Tx) error {
+			if err := tx.InsertOrganization(background, organization(3)); err != nil {
+				return err
+			}
+			n, err := tx.CountOrganizations(background)
+			same(t, "with the transaction's own", before+1, n, err)
+			return nil
+		})
+		n, err = s.CountOrganizations(background)
+		same(t, "after it", before+1, n, err)
+	}},
 	{"a member is found in its organization only", func(t TB, s accounts.Store) {
 		seed(t, s)
 		got, err := s.Member(background, organization(1).ID, id(1))

@@ -241,7 +241,7 @@ func mailFault(v values, err error) Result {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return Result{Error: "the receiver cut the connection"}
 	}
-	if r := transportFault(err); r != transportFault(nil) {
+	if r := Unreached(err); r != Unreached(nil) {
 		return r
 	}
 	return Result{Error: "the receiver could not be reached or did not speak SMTP"}

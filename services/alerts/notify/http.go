@@ -89,7 +89,7 @@ func (p provider) send(ctx context.Context, client *http.Client, s Settings, par
 		return Result{Error: err.Error(), Refused: true}
 	}
 	if err != nil {
-		return transportFault(err)
+		return Unreached(err)
 	}
 	judge := p.judge
 	if judge == nil {

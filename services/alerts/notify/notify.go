@@ -70,6 +70,7 @@ var All = map[string]Notifier{
 	"opsgenie":    opsgenie.notifier(),
 	"pagerduty":   pagerduty.notifier(),
 	"pushover":    pushover.notifier(),
+	KindShoutrrr:  Shoutrrr(nil),
 	"slack":       slack.notifier(),
 	"telegram":    telegram.notifier(),
 	"twilio_sms":  twilioSMS.notifier(),

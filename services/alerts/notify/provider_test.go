@@ -147,8 +147,8 @@ func merged(t *testing.T, name string, given map[string]any) Settings {
 // eachType runs fn for every type, which must have a trial.
 func eachType(t *testing.T, fn func(t *testing.T, name string, tr trial)) {
 	for _, name := range slices.Sorted(maps.Keys(All)) {
-		if name == "email" {
-			continue // it speaks no HTTP; email_test.go puts the same to the test
+		if name == "email" || name == KindShoutrrr {
+			continue // they speak no HTTP here; email_test.go, shoutrrr_test.go and cmd/frogup/shoutrrr put the same to the test
 		}
 		tr, ok := trials[name]
 		if !ok {

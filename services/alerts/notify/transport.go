@@ -11,9 +11,9 @@ import (
 	"github.com/frogstats/uptime/internal/egress"
 )
 
-// transportFault says in our own words why a receiver could not be reached. The library's text would quote the URL, and with
-// it whatever key somebody put there.
-func transportFault(err error) Result {
+// Unreached says in our own words why a request had no answer, also of one that was made elsewhere. The library's text would quote
+// the URL, and with it whatever key somebody put there.
+func Unreached(err error) Result {
 	var denied *egress.Denied
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError

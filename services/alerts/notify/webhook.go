@@ -242,7 +242,7 @@ func sendWebhook(ctx context.Context, client *http.Client, s Settings, p Parcel)
 	req.Header.Set(headerWebhookSign, sign(key, p.ID, p.At, body))
 	resp, err := client.Do(req)
 	if err != nil {
-		return transportFault(err)
+		return Unreached(err)
 	}
 	defer resp.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxResponseBytes)) // the status has decided already

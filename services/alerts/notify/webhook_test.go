@@ -312,7 +312,7 @@ func TestTransportFault(t *testing.T) {
 		{os.ErrDeadlineExceeded, "the receiver did not answer in time"},
 		{io.ErrUnexpectedEOF, "the receiver could not be reached or did not speak HTTP"},
 	} {
-		got := transportFault(fmt.Errorf("post https://e/?key=canary: %w", tt.err))
+		got := Unreached(fmt.Errorf("post https://e/?key=canary: %w", tt.err))
 		if diff := cmp.Diff(Result{Error: tt.want}, got); diff != "" {
 			t.Errorf("%v (-want +got):\n%s", tt.err, diff)
 		}

@@ -1,7 +1,7 @@
 import { zodResolver } from "@hookform/resolvers/zod";
 import { type ReactNode, useState } from "react";
 import { type FieldPath, get, useForm } from "react-hook-form";
-import { useChangeChannel, useGetChannels } from "@/api/notifications";
+import { useChangeChannel, useGetChannels, useGetChannelTypes } from "@/api/notifications";
 import type { Channel } from "@/api/types";
 import { useGetMonitors } from "@/api/uptime/useGetMonitors";
 import { Dialog } from "@/components/Dialog";
@@ -10,7 +10,7 @@ import { Failure, Notice } from "@/components/Notice";
 import { placeRefusal } from "@/components/refuse";
 import { MonitorPicker } from "../components/MonitorPicker";
 import { channelField, channelSchema, type ChannelValues, fallbackChoices, toChannel, toChannelValues, triggerWords } from "./channelForm";
-import { channelKinds } from "./channelKinds";
+import { channelKinds, offeredKinds } from "./channelKinds";
 import { ConfigFields } from "./ConfigFields";
 
 /** Adds a channel, or changes one. What was read when it was opened is what is changed. */
@@ -20,6 +20,7 @@ export function ChannelForm({ channel: read, onClose }: { channel?: Channel; onC
   const { register, watch, setValue, setError, handleSubmit, formState: { errors } } = form;
   const change = useChangeChannel();
   const channels = useGetChannels().data ?? [];
+  const types = useGetChannelTypes().data;
   const monitors = useGetMonitors().data ?? [];
   const [general, setGeneral] = useState<unknown>(null);
   const type = watch("type");
@@ -54,7 +55,7 @@ export function ChannelForm({ channel: read, onClose }: { channel?: Channel; onC
         <div className="grid gap-4 sm:grid-cols-2">
           {channel
             ? <div><p className="mb-1 font-medium">Kind</p><p className="flex min-h-10 items-center text-ink-2">{kind?.word ?? type}</p></div>
-            : <SelectField label="Kind" {...field("type")}>{Object.entries(channelKinds).map(([value, k]) => <option key={value} value={value}>{k.word}</option>)}</SelectField>}
+            : <SelectField label="Kind" {...field("type")}>{offeredKinds(types).map(([value, k]) => <option key={value} value={value}>{k.word}</option>)}</SelectField>}
           <TextField label="Name" placeholder={kind?.word} autoComplete="off" {...field("name")} />
           <ConfigFields type={type} base={channel?.config} field={field} />
         </div>

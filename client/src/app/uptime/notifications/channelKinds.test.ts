@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { channelKinds, isStored, otherSettings, toConfig, toTyped } from "./channelKinds";
+import { channelKinds, isStored, offeredKinds, otherSettings, toConfig, toTyped } from "./channelKinds";
 
 it("makes lists and numbers, and leaves out what is empty", () => {
   expect(toConfig("email", { to: "a@b.c, d@e.f", from: "x@y.z", host: "mail", port: "25", username: " " })).toEqual({ to: ["a@b.c", "d@e.f"], from: "x@y.z", host: "mail", port: 25 });
@@ -34,4 +34,11 @@ it("knows what is stored, and what it has no field for", () => {
   expect([isStored({ url: "***" }, "url"), isStored({ has_secret: true }, "secret"), isStored({ has_secret: false }, "secret"), isStored(null, "url")]).toEqual([true, true, false, false]);
   expect(otherSettings("webhook", { url: "https://a", has_secret: true, headers: { A: "***" }, format: "template", template: null })).toEqual(["headers", "format"]);
   expect(otherSettings("webhook", { url: "https://a", headers: {} })).toEqual([]);
+});
+
+it("offers what the server takes, and the long tail only if it says so", () => {
+  const offered = (types?: string[]) => offeredKinds(types).map(([type]) => type);
+  expect(offered(undefined)).toEqual(Object.keys(channelKinds).filter((type) => type !== "shoutrrr"));
+  expect(offered(["email", "slack", "pigeon"])).toEqual(["email", "slack"]);
+  expect(offered(["email", "shoutrrr"])).toEqual(["email", "shoutrrr"]);
 });

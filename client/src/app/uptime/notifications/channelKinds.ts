@@ -28,7 +28,13 @@ export const channelKinds: Record<string, { word: string; fields: ConfigField[] 
   pagerduty: { word: "PagerDuty", fields: [{ name: "routing_key", label: "Integration key", secret: true }] },
   opsgenie: { word: "Opsgenie", fields: [{ name: "api_key", label: "API key", secret: true }, { name: "base_url", label: "Server", optional: true }] },
   twilio_sms: { word: "Text message (Twilio)", fields: [{ name: "account_sid", label: "Account SID" }, { name: "auth_token", label: "Auth token", secret: true }, { name: "to", label: "To" }, { name: "from", label: "From" }] },
+  shoutrrr: { word: "Another service (shoutrrr)", fields: [{ name: "url", label: "URL of the service", secret: true, hint: "As shoutrrr writes it: bark://:key@api.day.app" }] },
 };
+
+/** Kinds that can be chosen, of those that the server takes; until it has said so, those that all take. */
+export function offeredKinds(types: readonly string[] | undefined) {
+  return Object.entries(channelKinds).filter(([type]) => (types ? types.includes(type) : type !== "shoutrrr"));
+}
 
 type Config = Readonly<Record<string, unknown>>;
 

@@ -2,13 +2,14 @@ import { zodResolver } from "@hookform/resolvers/zod";
 import { useState } from "react";
 import { type FieldPath, get, useForm } from "react-hook-form";
 import { useChangeAlert } from "@/api/alerts";
+import { useGetChannelTypes } from "@/api/notifications";
 import type { Alert, Monitor } from "@/api/types";
 import { CheckField, SelectField, TextField } from "@/components/Field";
 import { Failure, Notice } from "@/components/Notice";
 import { placeRefusal } from "@/components/refuse";
 import { writeLength } from "@/format/length";
 import { announce } from "@/live/announce";
-import { channelKinds } from "../../notifications/channelKinds";
+import { channelKinds, offeredKinds } from "../../notifications/channelKinds";
 import { ConfigFields } from "../../notifications/ConfigFields";
 import { alertField, alertSchema, type AlertValues, readyConditions, severities, toAlert, toAlertValues } from "./alertForm";
 import { Backtest } from "./Backtest";
@@ -21,6 +22,7 @@ export function AlertForm({ monitor, alert: read, onDone }: { monitor: Monitor; 
   const form = useForm<AlertValues>({ resolver: zodResolver(alertSchema), defaultValues: toAlertValues(alert) });
   const { register, watch, reset, setError, handleSubmit, formState: { errors } } = form;
   const change = useChangeAlert(monitor.id);
+  const types = useGetChannelTypes().data;
   const [general, setGeneral] = useState<unknown>(null);
   const [secret, setSecret] = useState<string>();
   const now = watch();
@@ -78,7 +80,7 @@ export function AlertForm({ monitor, alert: read, onDone }: { monitor: Monitor; 
         <SelectField label="How much it matters" {...field("severity")}>{severities.map((s) => <option key={s} value={s}>{s[0]!.toUpperCase() + s.slice(1)}</option>)}</SelectField>
         {alert
           ? <div><p className="mb-1 font-medium">Tell by</p><p className="flex min-h-10 items-center text-ink-2">{channelKinds[now.type]?.word ?? now.type}</p></div>
-          : <SelectField label="Tell by" {...field("type")}>{Object.entries(channelKinds).map(([value, k]) => <option key={value} value={value}>{k.word}</option>)}</SelectField>}
+          : <SelectField label="Tell by" {...field("type")}>{offeredKinds(types).map(([value, k]) => <option key={value} value={value}>{k.word}</option>)}</SelectField>}
         <ConfigFields type={now.type} base={alert?.alert_config} field={field} />
       </div>
 

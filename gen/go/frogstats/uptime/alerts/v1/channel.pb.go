@@ -332,7 +332,9 @@ func (*ListChannelsRequest) Descriptor() ([]byte, []int) {
 type ListChannelsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Oldest first.
-	Channels      []*Channel `protobuf:"bytes,1,rep,name=channels,proto3" json:"channels,omitempty"`
+	Channels []*Channel `protobuf:"bytes,1,rep,name=channels,proto3" json:"channels,omitempty"`
+	// Types that channels and alert rules of this installation may have, by name.
+	Types         []string `protobuf:"bytes,2,rep,name=types,proto3" json:"types,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -370,6 +372,13 @@ func (*ListChannelsResponse) Descriptor() ([]byte, []int) {
 func (x *ListChannelsResponse) GetChannels() []*Channel {
 	if x != nil {
 		return x.Channels
+	}
+	return nil
+}
+
+func (x *ListChannelsResponse) GetTypes() []string {
+	if x != nil {
+		return x.Types
 	}
 	return nil
 }
@@ -620,9 +629,10 @@ const file_frogstats_uptime_alerts_v1_channel_proto_rawDesc = "" +
 	"\x16_canary_interval_hoursB\x11\n" +
 	"\x0f_last_canary_okB\x14\n" +
 	"\x12_last_canary_error\"\x15\n" +
-	"\x13ListChannelsRequest\"W\n" +
+	"\x13ListChannelsRequest\"m\n" +
 	"\x14ListChannelsResponse\x12?\n" +
-	"\bchannels\x18\x01 \x03(\v2#.frogstats.uptime.alerts.v1.ChannelR\bchannels\"]\n" +
+	"\bchannels\x18\x01 \x03(\v2#.frogstats.uptime.alerts.v1.ChannelR\bchannels\x12\x14\n" +
+	"\x05types\x18\x02 \x03(\tR\x05types\"]\n" +
 	"\x14CreateChannelRequest\x12E\n" +
 	"\achannel\x18\x01 \x01(\v2#.frogstats.uptime.alerts.v1.ChannelB\x06\xbaH\x03\xc8\x01\x01R\achannel\"\xaa\x01\n" +
 	"\x14UpdateChannelRequest\x12\x0e\n" +
