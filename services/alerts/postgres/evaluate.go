@@ -130,15 +130,7 @@ func readStates(ctx context.Context, tx pgx.Tx, monitors []alerts.MonitorRef) (m
 	reading(b, scanIncident, func(i alerts.Incident) {
 		change(i.MonitorID, func(st *alerts.State) { st.Incident = &i })
 	}, unsettledIncidents, ids)
-	open := map[uint32]*alerts.Trigger{} // by rule
-	reading(b, scanTrigger, func(t alerts.Trigger) { open[t.RuleID] = &t }, openTriggers, ids)
-	samples := map[uint32]*alerts.Samples{} // by rule
-	reading(b, scanSamples, func(s ruleSamples) { samples[s.rule] = s.samples }, selectSamples, ids)
-	reading(b, scanRule, func(r alerts.Rule) {
-		change(r.MonitorID, func(st *alerts.State) {
-			st.Rules = append(st.Rules, alerts.RuleState{Rule: r, Open: open[r.ID], Samples: samples[r.ID]})
-		})
-	}, enabledRules, ids)
+	readRules(b, ids, change)
 	channels := map[string][]alerts.Channel{} // by owner
 	reading(b, scanChannel, func(c alerts.Channel) {
 		channels[c.OrganizationID] = append(channels[c.OrganizationID], c)
@@ -160,6 +152,19 @@ func readStates(ctx context.Context, tx pgx.Tx, monitors []alerts.MonitorRef) (m
 		})
 	}
 	return states, nil
+}
+
+// readRules reads the rules of monitors, what each has open and what it remembers.
+func readRules(b *pgx.Batch, ids []uint32, change func(id uint32, with func(*alerts.State))) {
+	open := map[uint32]*alerts.Trigger{} // by rule
+	reading(b, scanTrigger, func(t alerts.Trigger) { open[t.RuleID] = &t }, openTriggers, ids)
+	samples := map[uint32]*alerts.Samples{} // by rule
+	reading(b, scanSamples, func(s ruleSamples) { samples[s.rule] = s.samples }, selectSamples, ids)
+	reading(b, scanRule, func(r alerts.Rule) {
+		change(r.MonitorID, func(st *alerts.State) {
+			st.Rules = append(st.Rules, alerts.RuleState{Rule: r, Open: open[r.ID], Samples: samples[r.ID]})
+		})
+	}, enabledRules, ids)
 }
 
 // known is a row of monitor_state.
@@ -199,35 +204,8 @@ ON CONFLICT (id) DO UPDATE SET resolved_at = excluded.resolved_at, alert_data = 
 
 func writeBatch(ctx context.Context, tx pgx.Tx, before alerts.Progress, b alerts.Batch, now time.Time) error {
 	q := &pgx.Batch{}
-	if len(b.Known) > 0 {
-		var ids []uint32
-		var statuses []string
-		for id, status := range b.Known {
-			ids, statuses = append(ids, id), append(statuses, string(status))
-		}
-		q.Queue(upsertKnown, ids, statuses)
-	}
-	for id, since := range b.Blind {
-		q.Queue(upsertBlind, id, maybeMillis(since))
-	}
-	for id, o := range b.Overlays {
-		args, err := overlayArgs(id, o)
-		if err != nil {
-			return err
-		}
-		q.Queue(upsertOverlay, args...)
-	}
-	for id, changes := range b.Changes {
-		raw, err := object(changes)
-		if err != nil {
-			return fmt.Errorf("changes of monitor %d: %w", id, err)
-		}
-		q.Queue(upsertChanges, id, raw)
-	}
-	for rule, s := range b.Samples {
-		if err := queueSamples(q, rule, s); err != nil {
-			return err
-		}
+	if err := queueKnown(q, b); err != nil {
+		return err
 	}
 	// An outage that ended and the next one may stand in one batch: the ids are ascending, so the end is written first.
 	for _, i := range b.Incidents {
@@ -262,6 +240,41 @@ func writeBatch(ctx context.Context, tx pgx.Tx, before alerts.Progress, b alerts
 	}
 	if err := enqueue(ctx, tx, b.Messages, now); err != nil {
 		return fmt.Errorf("messages: %w", err)
+	}
+	return nil
+}
+
+// queueKnown queues what evaluation remembers of monitors and rules.
+func queueKnown(q *pgx.Batch, b alerts.Batch) error {
+	if len(b.Known) > 0 {
+		var ids []uint32
+		var statuses []string
+		for id, status := range b.Known {
+			ids, statuses = append(ids, id), append(statuses, string(status))
+		}
+		q.Queue(upsertKnown, ids, statuses)
+	}
+	for id, since := range b.Blind {
+		q.Queue(upsertBlind, id, maybeMillis(since))
+	}
+	for id, o := range b.Overlays {
+		args, err := overlayArgs(id, o)
+		if err != nil {
+			return err
+		}
+		q.Queue(upsertOverlay, args...)
+	}
+	for id, changes := range b.Changes {
+		raw, err := object(changes)
+		if err != nil {
+			return fmt.Errorf("changes of monitor %d: %w", id, err)
+		}
+		q.Queue(upsertChanges, id, raw)
+	}
+	for rule, s := range b.Samples {
+		if err := queueSamples(q, rule, s); err != nil {
+			return err
+		}
 	}
 	return nil
 }
