@@ -31,18 +31,21 @@ func (v *evaluation) wentDown(t Transition) {
 		if i.Open() {
 			i.addRegions(t.Regions...)
 			i.lastFault(t.ErrorType, t.ErrorMessage)
-			i.countAgain(max(t.Failures, 1))
+			i.countAgain(max(t.Failures, 1), v.entry.At)
 		}
 	})
 	v.seenDown(StepWentDown, t)
 	v.unannounced(t)
 }
 
-// countAgain adds a streak of failing checks, of which some may have been counted one by one since it came up.
-func (i *Incident) countAgain(streak uint32) {
+// countAgain adds a streak of failing checks up to the moment at, of which some may have been counted one by one since it came up.
+func (i *Incident) countAgain(streak uint32, at time.Time) {
 	if streak > i.Streak {
 		i.FailureCount += streak - i.Streak
 		i.Streak = streak
+	}
+	if at.After(i.CountedAt) {
+		i.CountedAt = at
 	}
 }
 

@@ -52,8 +52,9 @@ func TestUnstableIncident(t *testing.T) {
 	m.feed(observation(11, 350, Observation{Region: "us", Outcome: OutcomeFailure, Failures: 1, Status: StatusUp, ErrorType: "dns_failure", ErrorMessage: "no such name"}))
 	again := transition(12, 360, StatusUp, StatusDown)
 	again.Transition.Regions, again.Transition.Down = []string{"us"}, []string{"us"}
-	m.feed(again, sees(13, 370, "ap", "ap", "us"))
-	m.feed(recovers(14, 420), tickAt(420+899))
+	same := observation(13, 360, Observation{Region: "us", Outcome: OutcomeFailure, Failures: 2, Status: StatusDown, Down: []string{"us"}}) // the check that made it so
+	m.feed(again, same, sees(14, 370, "ap", "ap", "us"))
+	m.feed(recovers(15, 420), tickAt(420+899))
 	if inc := m.state.Incident; inc == nil || !inc.flapping() {
 		t.Fatalf("before it is steady: %+v", inc)
 	}
@@ -235,6 +236,9 @@ func TestUnstableChild(t *testing.T) {
 	v.goes(410, 2, StatusDown)
 	v.goes(420, 1, StatusUp)
 	v.goes(430, 2, StatusUp)
+	if h := v.states[2].held(); h != nil {
+		t.Errorf("it is up, and held: %+v", h)
+	}
 	v.tick(3000)
 	i := v.incidents[unstable.ID]
 	if !i.Settled || i.AffectedBy != 0 || !i.EndTime.Equal(second(430)) {

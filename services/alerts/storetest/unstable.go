@@ -14,10 +14,10 @@ func unstable(id, monitorID uint32, seconds int) alerts.Incident {
 	return i
 }
 
-// monitorState is the state of one monitor.
-func monitorState(t testing.TB, s alerts.Store, id uint32) alerts.State {
+// monitorState is the state of the monitor.
+func monitorState(t testing.TB, s alerts.Store) alerts.State {
 	t.Helper()
-	return familyOf(t, s, alerts.MonitorRef{ID: id, OrganizationID: org})[id]
+	return familyOf(t, s, alerts.MonitorRef{ID: monitor, OrganizationID: org})[monitor]
 }
 
 var unstableCases = []Case{
@@ -25,18 +25,18 @@ var unstableCases = []Case{
 		i := unstable(1, monitor, 3)
 		put(t, s, at(4), alerts.Batch{Incidents: []alerts.Incident{i}})
 		same(t, "while it is down", must(s.Incident(ctx(t), org, 1))(t), i)
-		same(t, "of the state", *monitorState(t, s, monitor).Incident, i)
+		same(t, "of the state", *monitorState(t, s).Incident, i)
 		i.UpSince, i.Changes = at(40), 8
 		put(t, s, at(41), alerts.Batch{Incidents: []alerts.Incident{i}})
 		same(t, "while it is up", must(s.Incident(ctx(t), org, 1))(t), i)
-		same(t, "of the state", *monitorState(t, s, monitor).Incident, i)
+		same(t, "of the state", *monitorState(t, s).Incident, i)
 		i.UpSince, i.DownSince = time.Time{}, at(50)
 		put(t, s, at(51), alerts.Batch{Incidents: []alerts.Incident{i}})
 		same(t, "down again", must(s.Incident(ctx(t), org, 1))(t), i)
 		i.UpSince, i.UnstableUntil, i.Settled, i.Status, i.EndTime, i.ResolvedAt = at(60), at(90), true, alerts.IncidentResolved, at(60), at(91)
 		put(t, s, at(91), alerts.Batch{Incidents: []alerts.Incident{i}})
 		same(t, "in the end", must(s.Incident(ctx(t), org, 1))(t), i)
-		if open := monitorState(t, s, monitor).Incident; open != nil {
+		if open := monitorState(t, s).Incident; open != nil {
 			t.Errorf("it goes on: %+v", open)
 		}
 	}},
@@ -46,7 +46,7 @@ var unstableCases = []Case{
 		i.UpSince, i.UnstableUntil, i.Settled, i.Status, i.EndTime, i.ResolvedAt = at(60), at(90), true, alerts.IncidentResolved, at(60), at(91)
 		next := incident(2, org, monitor, 91)
 		put(t, s, at(91), alerts.Batch{Incidents: []alerts.Incident{i, next}})
-		same(t, "of the state", *monitorState(t, s, monitor).Incident, next)
+		same(t, "of the state", *monitorState(t, s).Incident, next)
 	}},
 	{"unstable/overlay", func(t testing.TB, s alerts.Store) {
 		check(t, s.PutMonitors(ctx(t), []alerts.Monitor{{ID: monitor, OrganizationID: org, Name: "api", Enabled: true}}))
@@ -55,7 +55,7 @@ var unstableCases = []Case{
 		u := alerts.Unstable{Since: at(3), Until: at(90), Changes: 8, Look: at(120), Over: true, Incident: &i}
 		o := &alerts.Overlay{Unstable: &u, Known: alerts.StatusUp}
 		put(t, s, at(4), alerts.Batch{Overlays: map[uint32]*alerts.Overlay{monitor: o}})
-		same(t, "overlay", monitorState(t, s, monitor).Overlay, o)
+		same(t, "overlay", monitorState(t, s).Overlay, o)
 		same(t, "due before", due(t, s, at(119), 10), []uint32(nil))
 		same(t, "due", due(t, s, at(120), 10), []uint32{monitor})
 		o.From, o.Until = at(1), at(500) // it is told after the window
