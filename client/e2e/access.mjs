@@ -1,6 +1,7 @@
 // Who may see and do what: members and their roles, organizations that see nothing of each other, viewers who change nothing.
 import assert from "node:assert/strict";
 import { inspect, quiet, step } from "./inspect.mjs";
+import { press, take, type } from "./keys/hands.mjs";
 import { freePort, openPage } from "./product.mjs";
 
 const viewer = { email: "viewer@example.com", password: "another long password" };
@@ -101,21 +102,22 @@ async function watchForMixing(page) {
 export async function organizations(page, url, db) {
   const card = (p, name) => p.getByRole("article", { name, exact: true });
   const dialog = page.getByRole("dialog");
-  await page.getByRole("button", { name: "Organization: Pond" }).click();
+  await press(page, page.getByRole("button", { name: "Organization: Pond" }));
   await page.getByRole("menuitemradio", { name: /Pond/ }).waitFor();
   await inspect(page, "the menu of organizations");
-  await page.getByRole("menuitem", { name: "New organization…" }).click();
-  await dialog.getByRole("button", { name: "Make it" }).click();
+  const make = dialog.getByRole("button", { name: "Make it" });
+  await take(page, page.getByRole("menuitem", { name: "New organization…" }));
+  await press(page, make);
   await dialog.getByText("What is it called?").waitFor();
-  await dialog.getByLabel("Name").fill("x".repeat(101));
-  await dialog.getByRole("button", { name: "Make it" }).click();
+  await type(page, dialog.getByLabel("Name"), "x".repeat(101));
+  await press(page, make);
   await dialog.locator("input[name=name][aria-invalid=true]").waitFor();
   await inspect(page, "a new organization's form");
-  await dialog.getByLabel("Name").fill("Marsh");
-  await dialog.getByRole("button", { name: "Make it" }).click();
+  await type(page, dialog.getByLabel("Name"), "Marsh");
+  await press(page, make);
   await page.getByRole("button", { name: "Organization: Marsh" }).waitFor();
   await page.getByText("There are no monitors yet").waitFor();
-  step("an organization is made, and nothing is in it");
+  step("by keys alone: an organization is made, and nothing is in it");
 
   await page.getByRole("link", { name: "Add monitor" }).first().click();
   await page.getByRole("radio", { name: /Port/ }).check();
@@ -188,27 +190,29 @@ export async function organizations(page, url, db) {
 }
 
 // What somebody who may only read may use, by page: ways, filters, what opens something to read, and what is one's own.
-const everywhere = [/^a Skip to the content$/, /^a Frogstats Uptime$/, /^a (Monitors|Groups|Incidents|Maintenance|Channels|Settings)$/, /^button Go to or do…/, /^button Organization: Pond$/, /^button Account and appearance$/];
-const settingsTabs = /^tab (Account|Members|Probers)$/;
+const everywhere = [/^a Skip to the content$/, /^a Frogstats Uptime$/, /^a (Monitors|Groups|Incidents|Maintenance|Channels|Regions|Settings)$/, /^button Go to or do…/, /^button Organization: Pond$/, /^button Account and appearance$/];
+const settingsTabs = /^tab (Account|Members)$/;
 const explained = [/^a All monitors$/, /^a give you another role$/];
-const opensDelivery = /^button (digest|(monitor|alert|channel|incident)\.\w+)$/;
-const account = [settingsTabs, /^select Light or dark$/, /^form Change it$/, /^input (Password so far|New password)$/, /^button Change it$/, /^button Sign out .+$/];
+const opensDelivery = /^button (digest|(monitor|alert|channel|incident|group)\.\w+)$/;
+const account = [settingsTabs, /^select Light or dark$/, /^form Change it$/, /^input (Time zone|Password so far|New password)$/, /^button Change it$/, /^button Sign out .+$/];
 const pages = (id) => [
-  ["/uptime", "Monitors", [/^a (Gone|Database)$/, /^input Filter by name or address$/, /^select (Kind|Label|Order)$/, /^button (Up|Down|Unknown|Degraded|Maintenance) \d+$/], true],
-  [`/uptime/${id}`, "Gone", [/^a (All monitors|Alert rules)$/, /^a Timeline and notes of incident \d+$/, /^button (As YAML|Badge)$/, /^radio (1 h|24 h|7 d|30 d|90 d|1 y)$/, /^select Which checks$/, /^button \d\d:\d\d:\d\d$/, /^button Older$/], true],
+  ["/uptime", "Monitors", [/^a (Gone|Database)$/, /^input Filter by name or address$/, /^select (Kind|Label|Order|Divided by)$/, /^button (Up|Down|Unknown|Degraded|Maintenance) \d+$/], true],
+  [`/uptime/${id}`, "Gone", [/^a (All monitors|Alert rules)$/, /^a Timeline and notes of incident \d+$/, /^button (As YAML|Badge)$/, /^radio (1 h|24 h|7 d|30 d|90 d|1 y)$/, /^select Which checks$/, /^summary As a table ?: (Response times|Uptime)$/, /^button \d\d:\d\d:\d\d$/, /^button Older$/], true],
   [`/uptime/${id}/alerts`, "Alert rules", [/^a Gone$/], true],
   ["/uptime/create", /does not let you add monitors/, explained],
   [`/uptime/${id}/edit`, /does not let you change monitors/, explained],
   ["/uptime/incidents", "Incidents", [/^a Gone$/, /^a Timeline and notes of incident \d+$/, /^input Also resolved ones$/], true],
   ["/uptime/groups", "Groups", [/^a (Gone|Database)$/], true],
   ["/uptime/maintenance", "Maintenance windows", [], true],
+  ["/uptime/regions", "Regions and probers", [], true],
+  ["/uptime/notices", /does not let you read the notices/, explained],
   ["/uptime/notifications", "Notification channels", [/^tab (Channels|Delivery log|Given up)$/], true],
   ["/uptime/notifications?tab=deliveries", "Notification channels", [/^tab (Channels|Delivery log|Given up)$/, opensDelivery, /^button Older$/]],
   ["/uptime/notifications?tab=dead", "Notification channels", [/^tab (Channels|Delivery log|Given up)$/, opensDelivery, /^button Older$/]],
   ["/uptime/settings", "Settings", account],
   ["/uptime/settings?tab=members", "Settings", [settingsTabs], true],
   ["/uptime/settings?tab=keys", "Settings", account, true],
-  ["/uptime/settings?tab=probers", "Settings", [settingsTabs]],
+  ["/uptime/settings?tab=probers", "Regions and probers", []],
   ["/uptime/settings?tab=audit", "Settings", account, true],
 ];
 

@@ -7,8 +7,9 @@ import { everyFieldSaysWhatIsWrong } from "./fields.mjs";
 import { policyIsStrict, textStaysText } from "./hostile.mjs";
 import { inspect, quiet, step } from "./inspect.mjs";
 import { byKeyboardAlone } from "./keyboard.mjs";
+import { goesOutAndIn, setsUp } from "./keys/account.mjs";
 import { yamlFillsIn } from "./resources.mjs";
-import { browserPath, buildProduct, freePort, httpTarget, openBrowser, out, receiver, setUpOwner, startProduct, tcpTarget } from "./product.mjs";
+import { browserPath, buildProduct, freePort, httpTarget, openBrowser, out, receiver, startProduct, tcpTarget } from "./product.mjs";
 
 if (!browserPath) {
   console.log("There is no Chromium: the scenario is skipped.");
@@ -21,8 +22,8 @@ const { browser, page, troubles } = await openBrowser(product.url);
 const read = (path) => page.evaluate(async (p) => (await fetch(p)).json(), path);
 const badge = (name, status) => page.getByRole("article", { name, exact: true }).locator(`[data-status="${status}"]`);
 try {
-  await setUpOwner(page, product.link);
-  step("the owner is made by the one-time link");
+  await setsUp(page, product.link);
+  step("by keys alone: the owner is made by the one-time link");
   assert.equal(new URL(page.url()).search, "", "the token stays in the address");
   await page.getByText("There are no monitors yet").waitFor();
 
@@ -351,15 +352,9 @@ try {
   await organizations(page, product.url, db);
   await viewerOnlyReads(page, product.url);
 
-  await page.getByRole("button", { name: "Account and appearance" }).click();
-  await page.getByRole("menuitem", { name: "Sign out" }).click();
-  await page.getByRole("heading", { name: "Sign in" }).waitFor();
-  await inspect(page, "sign in");
-  await page.getByLabel("E-mail").fill("owner@example.com");
-  await page.getByLabel("Password").fill("a long enough password");
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await goesOutAndIn(page, () => inspect(page, "sign in"));
   await badge("Database", "maintenance").waitFor();
-  step("out and in again");
+  step("by keys alone: out and in again");
 
   // Who is signed in is asked before anybody is, and a bad form is refused: the browser itself notes such answers.
   const serious = troubles.filter((t) => !/Failed to load resource: .* status of (401|400|409)/.test(t));

@@ -46,9 +46,13 @@ const notifications = createRoute({
   validateSearch: (search: Record<string, unknown>): { tab?: string } => (typeof search.tab === "string" ? { tab: search.tab } : {}),
   component: lazyRouteComponent(() => import("./app/uptime/notifications/page")),
 });
+const regions = createRoute({ getParentRoute: () => root, path: "/uptime/regions", component: lazyRouteComponent(() => import("./app/uptime/regions/page")) });
+const notices = createRoute({ getParentRoute: () => root, path: "/uptime/notices", component: lazyRouteComponent(() => import("./app/uptime/notices/page")) });
 const settings = createRoute({
   getParentRoute: () => root, path: "/uptime/settings",
   validateSearch: (search: Record<string, unknown>): { tab?: string } => (typeof search.tab === "string" ? { tab: search.tab } : {}),
+  // Probers used to stand there.
+  beforeLoad: ({ search }) => { if (search.tab === "probers") throw redirect({ to: "/uptime/regions", replace: true }); },
   component: lazyRouteComponent(() => import("./app/uptime/settings/page")),
 });
 const detail = createRoute({
@@ -64,7 +68,7 @@ const edit = createRoute({ getParentRoute: () => root, path: "/uptime/$monitorId
 const alerts = createRoute({ getParentRoute: () => root, path: "/uptime/$monitorId/alerts", params: monitorParams, component: lazyRouteComponent(() => import("./app/uptime/[monitorId]/alerts/page")) });
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, setup, list, create, groups, incidents, incident, maintenance, notifications, settings, detail, edit, alerts]),
+  routeTree: root.addChildren([home, setup, list, create, groups, incidents, incident, maintenance, notifications, regions, notices, settings, detail, edit, alerts]),
   defaultPreload: "intent",
   defaultErrorComponent: PageError,
   scrollRestoration: true,

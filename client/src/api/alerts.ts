@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { answer, client } from "./client";
-import type { Alert, BacktestResponse, Draft } from "./types";
+import type { Alert, BacktestResponse, BacktestWindow, Draft } from "./types";
 
 const alertsKey = (monitorId: number) => ["alerts", monitorId] as const;
 
@@ -33,9 +33,9 @@ export function useTestAlert(monitorId: number) {
 /** Replays what is stored of a monitor through a rule that is not saved. */
 export function useBacktest() {
   return useMutation({
-    mutationFn: ({ monitorId, alertId, conditions, days, quorum }: { monitorId: number; alertId?: number; conditions: Partial<NonNullable<Alert["conditions"]>>; days: number; quorum?: string }) =>
+    mutationFn: ({ monitorId, alertId, conditions, days, quorum, window }: { monitorId: number; alertId?: number; conditions: Partial<NonNullable<Alert["conditions"]>>; days: number; quorum?: string; window?: Draft<BacktestWindow> }) =>
       answer<BacktestResponse>(client.POST("/api/uptime/alerts:backtest", {
-        body: { monitor_id: monitorId, ...(alertId ? { alert_id: alertId } : {}), ...(quorum ? { quorum } : {}), conditions, start_date: new Date(Date.now() - days * 86_400_000).toISOString() } as never,
+        body: { monitor_id: monitorId, ...(alertId ? { alert_id: alertId } : {}), ...(quorum ? { quorum } : {}), ...(window ? { maintenance_window: window } : {}), conditions, start_date: new Date(Date.now() - days * 86_400_000).toISOString() } as never,
       })),
   });
 }

@@ -48,7 +48,7 @@ export function useGetDeliveries(state: DeliveryState | undefined) {
 }
 
 export function useGetAttempts(id: string) {
-  return useQuery({ queryKey: [...deliveriesKey, "attempts", id], queryFn: ({ signal }) => answer(client.GET("/api/uptime/deliveries/{id}/attempts", { params: { path: { id } }, signal })) });
+  return useQuery({ queryKey: [...deliveriesKey, "attempts", id], refetchInterval: 10_000, queryFn: ({ signal }) => answer(client.GET("/api/uptime/deliveries/{id}/attempts", { params: { path: { id } }, signal })) });
 }
 
 /** Sends a message again that was given up. */

@@ -32,6 +32,14 @@ export function useCreateOrganization() {
   }, sessionQueries);
 }
 
+/** Gives the active organization another name. */
+export function useRenameOrganization() {
+  return useMutation({
+    mutationFn: ({ id, name }: { id: string; name: string }) => answer<Organization>(client.PUT("/api/organizations/{id}", { params: { path: { id } }, body: { name } })),
+    onSuccess: () => { void sessionQueries.invalidateQueries({ queryKey: organizationsKey }); return sessionQueries.invalidateQueries({ queryKey: sessionKey }); },
+  }, sessionQueries);
+}
+
 /** Takes the user out of the active organization; the server says which is the active one then. */
 export function useLeaveOrganization() {
   return useMutation({

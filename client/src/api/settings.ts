@@ -1,4 +1,4 @@
-// Keys, probers, the password.
+// Keys and the password.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { answer, client } from "./client";
 import type { ApiKey, Role } from "./types";
@@ -27,8 +27,4 @@ export function useDeleteApiKey() {
 
 export function useChangePassword() {
   return useMutation({ mutationFn: (body: { current_password: string; new_password: string }) => answer(client.POST("/api/auth/password", { body })) });
-}
-
-export function useGetProbers() {
-  return useQuery({ queryKey: ["probers"], queryFn: async ({ signal }) => (await answer(client.GET("/api/uptime/probers", { signal }))).probers, refetchInterval: 20_000 });
 }

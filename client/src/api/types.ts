@@ -43,6 +43,11 @@ export type ParsedResources = Schemas["ParseResourcesResponse"];
 export type ParsedResource = Schemas["ParsedResource"];
 export type ResourceProblem = Schemas["ResourceProblem"];
 export type Region = Schemas["Region"];
+export type Prober = Schemas["Prober"];
+export type ProberHealth = Schemas["ProberHealth"];
+export type ProberEnrolment = Schemas["ProberEnrolment"];
+export type NoticeKind = Schemas["NoticeKind"];
+export type BacktestWindow = Schemas["BacktestWindow"];
 
 /** What a change may hold: any part of the whole. */
 export type Draft<T> = T extends (infer E)[] ? Draft<E>[] : T extends object ? { [K in keyof T]?: Draft<T[K]> | null } : T;

@@ -1,10 +1,9 @@
-import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { type KeyboardEvent, type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import { type KeyboardEvent, type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useOrganizations } from "@/api/organizations";
-import { useCanEdit, useSession, useSignOut } from "@/api/session";
+import { useCanEdit, useIsAdmin, useSession, useSignOut } from "@/api/session";
 import type { Monitor } from "@/api/types";
-import { monitorsKey } from "@/api/uptime/monitors";
+import { useGetMonitors } from "@/api/uptime/useGetMonitors";
 import { target } from "@/format/status";
 import { statusOf } from "@/live/applyFeed";
 import { chooseScheme, useScheme } from "@/theme";
@@ -15,6 +14,7 @@ import { select } from "./uptime/listSearch";
 interface Command { key: string; word: string; about?: string; icon?: ReactNode; run(): void }
 
 const MOST = 12;
+const none: Monitor[] = [];
 
 /** Goes to any monitor or page, or does what can be done from anywhere, by typing a part of its name. */
 export default function CommandPalette({ onClose }: { onClose(): void }) {
@@ -22,7 +22,7 @@ export default function CommandPalette({ onClose }: { onClose(): void }) {
   const [words, setWords] = useState("");
   const [at, setAt] = useState(0);
   const commands = useCommands(words);
-  useEffect(() => { const dialog = box.current!; if (!dialog.open) dialog.showModal(); return () => dialog.close(); }, []);
+  useLayoutEffect(() => { const dialog = box.current!; if (!dialog.open) dialog.showModal(); return () => dialog.close(); }, []);
   useEffect(() => { document.getElementById(`command-${at}`)?.scrollIntoView({ block: "nearest" }); }, [at]);
 
   const run = (command: Command | undefined) => { if (!command) return; onClose(); command.run(); };
@@ -50,15 +50,16 @@ export default function CommandPalette({ onClose }: { onClose(): void }) {
 
 function useCommands(words: string): Command[] {
   const navigate = useNavigate();
-  const queries = useQueryClient();
+  const { data, first } = useGetMonitors();
+  const monitors = data ?? first ?? none;
   const canEdit = useCanEdit();
+  const isAdmin = useIsAdmin();
   const signOut = useSignOut();
   const scheme = useScheme();
   const organizations = useOrganizations().data;
   const active = useSession().data?.organization?.id;
   const moveTo = useMoveTo();
   return useMemo(() => {
-    const monitors = queries.getQueryData<Monitor[]>(monitorsKey) ?? [];
     const places: Command[] = [
       ...(canEdit ? [{ key: "create", word: "Add a monitor", run: () => void navigate({ to: "/uptime/create" }) }] : []),
       { key: "list", word: "Monitors", run: () => void navigate({ to: "/uptime" }) },
@@ -68,6 +69,8 @@ function useCommands(words: string): Command[] {
       { key: "maintenance", word: "Maintenance windows", run: () => void navigate({ to: "/uptime/maintenance" }) },
       { key: "channels", word: "Notification channels", run: () => void navigate({ to: "/uptime/notifications" }) },
       { key: "dead", word: "Messages that were given up", run: () => void navigate({ to: "/uptime/notifications", search: { tab: "dead" } }) },
+      { key: "regions", word: "Regions and probers", run: () => void navigate({ to: "/uptime/regions" }) },
+      ...(isAdmin ? [{ key: "notices", word: "Notices of this installation", run: () => void navigate({ to: "/uptime/notices" }) }] : []),
       { key: "settings", word: "Settings", run: () => void navigate({ to: "/uptime/settings" }) },
       { key: "members", word: "Members", run: () => void navigate({ to: "/uptime/settings", search: { tab: "members" } }) },
       ...(organizations ?? []).filter((o) => o.id !== active).map((o) => ({ key: `organization ${o.id}`, word: `Switch to ${o.name}`, about: "organization", run: () => moveTo(o) })),
@@ -82,5 +85,5 @@ function useCommands(words: string): Command[] {
     const fitting = places.filter((p) => p.word.toLowerCase().includes(wanted));
     // Without a word the pages are the shorter way; with one it is mostly a monitor that is looked for.
     return (wanted ? [...found, ...fitting] : [...fitting, ...found]).slice(0, 2 * MOST);
-  }, [words, navigate, queries, canEdit, signOut, scheme, organizations, active, moveTo]);
+  }, [words, navigate, monitors, canEdit, isAdmin, signOut, scheme, organizations, active, moveTo]);
 }

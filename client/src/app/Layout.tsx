@@ -1,7 +1,7 @@
 // What surrounds every page: the ways, the line to the server, the account, and the gate when nobody is signed in.
 import { QueryClientProvider } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
-import { Bell, Boxes, Construction, ListChecks, Radio, Search, Settings, Siren, WifiOff } from "lucide-react";
+import { Bell, Boxes, Construction, Globe, ListChecks, Radio, Search, Settings, Siren, WifiOff } from "lucide-react";
 import { Fragment, lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { useMove } from "@/api/organizations";
 import { makeQueries } from "@/api/queries";
@@ -16,6 +16,7 @@ import { Gate } from "./gate/Gate";
 import { Notices } from "./Notices";
 import { NoOrganization } from "./NoOrganization";
 import { OrganizationMenu } from "./OrganizationMenu";
+import { useKeepFocus } from "./useKeepFocus";
 
 const CommandPalette = lazy(() => import("./CommandPalette"));
 
@@ -25,6 +26,7 @@ const ways = [
   { to: "/uptime/incidents", word: "Incidents", icon: Siren },
   { to: "/uptime/maintenance", word: "Maintenance", icon: Construction },
   { to: "/uptime/notifications", word: "Channels", icon: Bell },
+  { to: "/uptime/regions", word: "Regions", icon: Globe, wide: true },
   { to: "/uptime/settings", word: "Settings", icon: Settings },
 ] as const;
 
@@ -41,6 +43,7 @@ export function Layout() {
   const [palette, setPalette] = useState(false);
   useShortcut(place !== "", () => setPalette(true));
   useFocusOnNewPage();
+  useKeepFocus();
 
   return (
     <QueryClientProvider client={queries}>
@@ -67,7 +70,7 @@ export function Layout() {
       </main>
       {organization && (
         <nav aria-label="Main" className="fixed inset-x-0 bottom-0 z-30 grid grid-cols-5 border-t border-line bg-card pb-[env(safe-area-inset-bottom)] lg:hidden">
-          {/* There is room for five; the page of monitors leads to groups. */}
+          {/* There is room for five; the page of monitors leads to groups and regions. */}
           {ways.filter((way) => !("wide" in way)).map((way) => <Way key={way.to} {...way} small />)}
         </nav>
       )}
@@ -88,7 +91,7 @@ function Way({ to, word, icon: Icon, exact, small }: (typeof ways)[number] & { e
   return (
     <Link to={to} activeOptions={{ exact: exact ?? false, includeSearch: false }} className={`flex items-center font-medium ${shape}`}
       activeProps={{ className: small ? "text-accent" : "bg-raised text-ink" }} inactiveProps={{ className: "text-ink-2 hover:text-ink" }}>
-      <Icon className={small ? "size-5" : "size-4 max-xl:hidden"} aria-hidden />{word}
+      {small && <Icon className="size-5" aria-hidden />}{word}
     </Link>
   );
 }

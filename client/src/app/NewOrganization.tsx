@@ -34,7 +34,7 @@ export function NewOrganization({ onClose }: { onClose(): void }) {
     <Dialog title="New organization" onClose={onClose}>
       <form noValidate className="grid gap-4" onSubmit={submit}>
         <p className="text-ink-2">It has monitors, channels, keys and members of its own, and sees nothing of others. You are its owner.</p>
-        <TextField label="Name" autoComplete="off" autoFocus {...register("name")} error={errors.name?.message} />
+        <TextField label="Name" autoComplete="off" {...register("name")} error={errors.name?.message} />
         {general !== null && <Failure error={general} />}
         <div className="flex justify-end gap-2">
           <button type="button" className="button" onClick={onClose}>Cancel</button>

@@ -1,5 +1,5 @@
 import { X } from "lucide-react";
-import { type ReactNode, useEffect, useId, useRef } from "react";
+import { type ReactNode, useId, useLayoutEffect, useRef } from "react";
 
 interface Props {
   title: ReactNode;
@@ -22,9 +22,14 @@ const kinds = {
 export function Dialog({ title, onClose, children, kind = "narrow" }: Props) {
   const box = useRef<HTMLDialogElement>(null);
   const titleId = useId();
-  useEffect(() => {
+  // Closed while it is still in the page: the browser gives the focus back only then.
+  useLayoutEffect(() => {
     const dialog = box.current!;
-    if (!dialog.open) dialog.showModal();
+    if (!dialog.open) {
+      dialog.showModal();
+      // The first field, or what is marked as first; else the browser takes the first control, which closes it.
+      (dialog.querySelector<HTMLElement>("[data-first]") ?? dialog.querySelector<HTMLElement>("input, select, textarea"))?.focus({ preventScroll: true });
+    }
     document.documentElement.style.overflow = "hidden";
     return () => {
       dialog.close();
@@ -51,7 +56,7 @@ export function Confirm({ title, children, word, danger, pending, onConfirm, onC
     <Dialog title={title} onClose={onClose}>
       <div className="text-ink-2">{children}</div>
       <div className="mt-5 flex flex-wrap justify-end gap-2">
-        <button type="button" className="button" autoFocus onClick={onClose}>Cancel</button>
+        <button type="button" className="button" data-first onClick={onClose}>Cancel</button>
         <button type="button" className={`button ${danger ? "button-danger" : "button-main"}`} disabled={pending} onClick={onConfirm}>{word}</button>
       </div>
     </Dialog>

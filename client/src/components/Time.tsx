@@ -1,15 +1,18 @@
 import { ago, moment, span } from "@/format/duration";
+import { fullMoment, useZoneChoice } from "@/format/zone";
 import { useNow } from "@/live/useNow";
 
 /** How long ago a moment was, as time goes by. */
 export function TimeAgo({ at }: { at: string | null | undefined }) {
   const now = useNow();
-  return at ? <time dateTime={at} title={new Date(at).toLocaleString()}>{ago(at, now)}</time> : <span>never</span>;
+  useZoneChoice();
+  return at ? <time dateTime={at} title={fullMoment(at)}>{ago(at, now)}</time> : <span>never</span>;
 }
 
 /** A moment on the reader's clock. */
 export function Moment({ at }: { at: string | null | undefined }) {
-  return at ? <time dateTime={at} title={new Date(at).toLocaleString()} className="whitespace-nowrap">{moment(at)}</time> : <span>–</span>;
+  useZoneChoice();
+  return at ? <time dateTime={at} title={fullMoment(at)} className="whitespace-nowrap">{moment(at)}</time> : <span>–</span>;
 }
 
 /** For how long something has lasted. */

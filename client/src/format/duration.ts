@@ -1,3 +1,5 @@
+import { inZone } from "./zone";
+
 const nothing = "–";
 
 /** Writes milliseconds as people read them: "0.4 ms", "38 ms", "1.24 s", "2 min". Nothing known is a dash. */
@@ -31,15 +33,14 @@ export function ago(at: string | null | undefined, now: number): string {
   return seconds < 2 ? "just now" : `${span(seconds)} ago`;
 }
 
-const sameDay = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const otherDay = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
-const otherYear = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const minute = { hour: "2-digit", minute: "2-digit" } as const;
+const date = { year: "numeric", month: "short", day: "numeric" } as const;
 
 /** Writes a moment on the reader's clock, as short as it can be told from others. */
 export function moment(at: string | null | undefined, now = Date.now()): string {
   if (!at) return nothing;
   const then = new Date(at);
-  const today = new Date(now);
-  if (then.toDateString() === today.toDateString()) return sameDay.format(then);
-  return (then.getFullYear() === today.getFullYear() ? otherDay : otherYear).format(then);
+  if (inZone(then, date) === inZone(now, date)) return inZone(then, { ...minute, second: "2-digit" });
+  const year = { year: "numeric" } as const;
+  return inZone(then, inZone(then, year) === inZone(now, year) ? { month: "short", day: "numeric", ...minute } : { ...date, ...minute });
 }

@@ -1,4 +1,5 @@
 // What checks found, and what follows from it.
+import { zone } from "@/format/zone";
 import { answer, client } from "../client";
 import type { CheckEvent, ResultStatus, Stats, StatusReport, UptimeBucket } from "../types";
 
@@ -36,8 +37,7 @@ export function fetchStatus(id: number, signal?: AbortSignal): Promise<StatusRep
 export async function fetchBuckets(id: number, width: BucketWidth, count: number, signal?: AbortSignal): Promise<UptimeBucket[]> {
   // Days are counted from midnight, so the last 24 hours lie in two of them; and the first of them is within a week.
   const days = { hour: Math.ceil(count / 24) + 1, day: count, week: (count - 1) * 7 + 1 }[width];
-  const tz = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const query = { bucket: width, days, tz: width === "hour" ? undefined : tz };
+  const query = { bucket: width, days, tz: width === "hour" ? undefined : zone() };
   const page = await answer(client.GET("/api/uptime/monitors/{monitor_id}/buckets", { params: { path: { monitor_id: id }, query }, signal }));
   return page.buckets.slice(-count);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { CurrentStatus, Monitor } from "@/api/types";
-import { labelsOf, readListSearch, select, tally } from "./listSearch";
+import { divide, labelKeysOf, labelsOf, readListSearch, select, tally } from "./listSearch";
 
 const monitor = (id: number, name: string, current_status: CurrentStatus, more: object = {}) =>
   ({ id, name, enabled: true, monitor_type: "http", http_config: { url: `https://${name}.example/` }, labels: {}, status: { current_status }, ...more }) as unknown as Monitor;
@@ -11,7 +11,24 @@ const all = [
   monitor(3, "db", "down", { monitor_type: "tcp", http_config: null, tcp_config: { host: "10.0.0.5", port: 5432 } }),
   monitor(4, "old", "paused"),
 ];
+const divided = (by?: string) => divide(select(all, {}), by).map((g) => [g.word, g.monitors.map((m) => m.id)]);
 const ids = (search: Parameters<typeof select>[1]) => select(all, search).map((m) => m.id);
+
+describe("divide", () => {
+  it("leaves one list as it is", () => expect(divided()).toEqual([["", [3, 2, 1, 4]]]));
+  it("divides by state, the pressing ones first, and by kind", () => {
+    expect(divided("state")).toEqual([["Down", [3]], ["Up", [2, 1]], ["Paused", [4]]]);
+    expect(divided("kind")).toEqual([["HTTP", [2, 1, 4]], ["TCP", [3]]]);
+  });
+  it("divides by the values of a label, what has none last", () => {
+    expect(labelKeysOf(all)).toEqual(["env", "team"]);
+    expect(divided("label:env")).toEqual([["env=prod", [2]], ["Without env", [3, 1, 4]]]);
+    expect(divided("label:nothing")).toEqual([["Without nothing", [3, 2, 1, 4]]]);
+  });
+  it("takes only what there is from the address", () => {
+    expect(["state", "label:team", "label:", "phase", 7].map((group) => readListSearch({ group }).group)).toEqual(["state", "label:team", undefined, undefined, undefined]);
+  });
+});
 
 describe("select", () => {
   it("puts what is down first and sorts names as people count", () => expect(ids({})).toEqual([3, 2, 1, 4]));

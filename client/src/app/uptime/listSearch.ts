@@ -1,6 +1,6 @@
 // What of the list is shown, as it stands in the address: it can be kept, sent and gone back to.
 import type { CurrentStatus, Monitor, MonitorType } from "@/api/types";
-import { statusOrder, target } from "@/format/status";
+import { statusOrder, statusWord, target } from "@/format/status";
 import { statusOf } from "@/live/applyFeed";
 
 export const sorts = { state: "What needs attention", name: "Name", slow: "Slowest", uptime: "Least uptime", newest: "Newest" } as const;
@@ -12,6 +12,8 @@ export interface ListSearch {
   type?: MonitorType;
   label?: string;
   sort?: Sort;
+  /** What the list is divided by: "state", "kind" or "label:" with the key of one. */
+  group?: string;
 }
 
 const types: readonly MonitorType[] = ["http", "tcp", "tls"];
@@ -24,6 +26,7 @@ export function readListSearch(search: Record<string, unknown>): ListSearch {
   if (types.includes(search.type as MonitorType)) found.type = search.type as MonitorType;
   if (typeof search.label === "string") found.label = search.label;
   if (typeof search.sort === "string" && search.sort in sorts) found.sort = search.sort as Sort;
+  if (typeof search.group === "string" && /^(state|kind|label:.+)$/.test(search.group)) found.group = search.group;
   return found;
 }
 
@@ -88,4 +91,29 @@ export function tally(all: readonly Monitor[]): [CurrentStatus, number][] {
 /** Every label that occurs, as "key=value", sorted. */
 export function labelsOf(all: readonly Monitor[]): string[] {
   return [...new Set(all.flatMap((m) => Object.entries(m.labels ?? {}).map(([k, v]) => (v ? `${k}=${v}` : k))))].sort(collator.compare);
+}
+
+/** Every key of a label that occurs, sorted. */
+export function labelKeysOf(all: readonly Monitor[]): string[] {
+  return [...new Set(all.flatMap((m) => Object.keys(m.labels ?? {})))].sort(collator.compare);
+}
+
+export interface ListGroup { key: string; word: string; monitors: Monitor[] }
+
+/** Divides the monitors, in the order that they have; without a way to, all are one group that has no word. Empty ones are left out. */
+export function divide(shown: Monitor[], by: string | undefined): ListGroup[] {
+  if (!by) return [{ key: "all", word: "", monitors: shown }];
+  const label = by.startsWith("label:") ? by.slice("label:".length) : undefined;
+  const keyOf = (m: Monitor) => (label !== undefined ? (m.labels?.[label] === undefined ? "" : `=${m.labels[label]}`) : by === "state" ? statusOf(m) : (m.monitor_type ?? ""));
+  const found = new Map<string, Monitor[]>();
+  for (const m of shown) {
+    const key = keyOf(m);
+    const there = found.get(key);
+    if (there) there.push(m);
+    else found.set(key, [m]);
+  }
+  // What has no such label comes last.
+  const sorted = label !== undefined ? [...found.keys()].sort((a, b) => (a === "" ? 1 : b === "" ? -1 : collator.compare(a, b))) : ((by === "state" ? statusOrder : types) as readonly string[]).filter((k) => found.has(k));
+  const word = (key: string) => (label === undefined ? (by === "state" ? statusWord(key as CurrentStatus) : key.toUpperCase()) : key === "" ? `Without ${label}` : key === "=" ? label : `${label}${key}`);
+  return sorted.map((key) => ({ key, word: word(key), monitors: found.get(key)! }));
 }

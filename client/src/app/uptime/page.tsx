@@ -1,6 +1,6 @@
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { Plus } from "lucide-react";
-import { useDeferredValue, useEffect, useMemo } from "react";
+import { ListTodo, Plus } from "lucide-react";
+import { lazy, Suspense, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 import { useCanEdit } from "@/api/session";
 import { useGetMonitors } from "@/api/uptime/useGetMonitors";
 import { Failure } from "@/components/Notice";
@@ -8,7 +8,10 @@ import { Empty, PageHead, Waiting } from "@/components/Page";
 import { MonitorFilters } from "./components/MonitorFilters";
 import { MonitorList } from "./components/MonitorList";
 import { Overview } from "./components/Overview";
-import { type ListSearch, select, tally } from "./listSearch";
+import { useSelection } from "./components/useSelection";
+import { divide, type ListSearch, select, tally } from "./listSearch";
+
+const BulkBar = lazy(() => import("./components/BulkBar").then((m) => ({ default: m.BulkBar })));
 
 /** The dashboard: what is down and why, then everything. */
 export default function UptimePage() {
@@ -20,6 +23,11 @@ export default function UptimePage() {
   const whole = monitors.data !== undefined;
   const deferred = useDeferredValue(search);
   const shown = useMemo(() => select(all ?? [], deferred), [all, deferred]);
+  const groups = useMemo(() => divide(shown, deferred.group), [shown, deferred.group]);
+  const inOrder = useMemo(() => groups.flatMap((g) => g.monitors), [groups]);
+  const selection = useSelection(inOrder);
+  const [selecting, setSelecting] = useState(false);
+  const bar = useRef<HTMLDivElement>(null);
   const counts = useMemo(() => tally(all ?? []), [all]);
   const down = counts.find(([status]) => status === "down")?.[1] ?? 0;
   // Typing is not a step to go back over, so it replaces.
@@ -31,6 +39,7 @@ export default function UptimePage() {
     <>
       <PageHead title="Monitors">
         <Link to="/uptime/groups" className="button lg:hidden">Groups</Link>
+        <Link to="/uptime/regions" className="button lg:hidden">Regions</Link>
         {canEdit && <Link to="/uptime/create" className="button button-main"><Plus className="size-4" aria-hidden />Add monitor</Link>}
       </PageHead>
       {monitors.isError && <div className="mb-4"><Failure error={monitors.error} retry={() => void monitors.refetch()} /></div>}
@@ -45,8 +54,15 @@ export default function UptimePage() {
       {all && all.length > 0 && (
         <>
           <Overview monitors={all} counts={counts} whole={whole} />
-          <MonitorFilters all={all} counts={whole ? counts : undefined} search={search} onChange={change} />
-          {shown.length > 0 ? <MonitorList monitors={shown} /> : (
+          <MonitorFilters all={all} counts={whole ? counts : undefined} search={search} onChange={change}>
+            {canEdit && whole && <button type="button" className="button" aria-pressed={selecting} onClick={() => { setSelecting(!selecting); selection.set([]); }}><ListTodo className="size-4" aria-hidden />Select</button>}
+          </MonitorFilters>
+          {selecting && canEdit && <div ref={bar} className="contents"><Suspense><BulkBar shown={inOrder} selection={selection} onDone={() => { setSelecting(false); selection.set([]); }} /></Suspense></div>}
+          {shown.length > 0 ? (
+            <div onKeyDown={(e) => { if (e.key === "Escape" && selecting) bar.current?.querySelector<HTMLElement>("button:not(:disabled)")?.focus(); }}>
+              <MonitorList groups={groups} selection={selecting && canEdit ? selection : undefined} />
+            </div>
+          ) : (
             <div className="card"><Empty title={whole ? "No monitor is like that" : "None is like that so far; the others are on their way"}><button type="button" className="button mt-3" onClick={() => void navigate({ search: {} })}>Show all</button></Empty></div>
           )}
         </>

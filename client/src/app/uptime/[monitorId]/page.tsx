@@ -22,7 +22,7 @@ import { MonitorActions } from "../components/MonitorActions";
 import { MonitorEventsList } from "../components/MonitorEventsList";
 import { ResponseTimeChart } from "../components/ResponseTimeChart";
 import { StatusBanner } from "../components/StatusBanner";
-import { coverageWords, UptimeChart } from "../components/UptimeChart";
+import { coverageWords, nothingObserved, UptimeChart, UptimeTable } from "../components/UptimeChart";
 
 const ranges: Record<StatsRange, { word: string; width: BucketWidth; slots: number; bars: string }> = {
   "1h": { word: "1 h", width: "hour", slots: 24, bars: "last 24 hours" },
@@ -80,6 +80,7 @@ function MonitorDetail({ monitor }: { monitor: Monitor }) {
           <Failure error={buckets.error} retry={() => void buckets.refetch()} />
           <div aria-busy={buckets.isPlaceholderData} data-testid="bars"><UptimeChart buckets={buckets.data} slots={slots} width={width} height={44} /></div>
           <p className="mt-2 flex flex-wrap gap-x-4 gap-y-1 text-sm text-ink-2"><Key shape="fill-up" h={10} word="up" /><Key shape="fill-degraded" h={7} word="partly down" /><Key shape="fill-down" h={5} word="half or more down" /><Key shape="fill-none stroke-unknown" h={5} word="not known" /><Key shape="fill-maintenance" h={5} word="in maintenance" /><Key shape="fill-line" h={3} word="not watched yet" /></p>
+          {buckets.data && <UptimeTable buckets={buckets.data} width={width} />}
         </Section>
         <Section title="Incidents">
           {incidents.isSuccess && outages.length === 0 ? <p className="text-ink-2">None yet.</p> : <ul className="divide-y divide-line">{outages.map((i) => <IncidentRow key={i.id} incident={i} />)}</ul>}
@@ -102,10 +103,18 @@ function Labels({ monitor }: { monitor: Monitor }) {
   return <ul className="mt-1.5 flex flex-wrap gap-1.5" aria-label="Labels">{labels.map((l) => <li key={l}><Link to="/uptime" search={{ label: l }} className="rounded-full border border-line-strong px-2.5 py-0.5 text-sm hover:bg-raised">{l}</Link></li>)}</ul>;
 }
 
+/** How much of the range is known; where that is nothing, why. */
+function observed(monitor: Monitor, stats: Stats | undefined): string {
+  const known = stats?.coverage_percentage;
+  const maintenance = statusOf(monitor) === "maintenance";
+  if (!stats || known) return percent(known);
+  return known === 0 || maintenance ? nothingObserved(maintenance, stats.error_checks + stats.missed_checks > 0) : percent(known);
+}
+
 function Figures({ monitor, stats, range }: { monitor: Monitor; stats: Stats | undefined; range: StatsRange }) {
   const s = monitor.status;
   const facts: [string, string][] = [
-    [`Uptime, ${ranges[range].word}`, percent(stats?.uptime_percentage)], ["Observed", percent(stats?.coverage_percentage)], ["30 days", percent(s?.uptime_percentage_30d)],
+    [`Uptime, ${ranges[range].word}`, percent(stats?.uptime_percentage)], ["Observed", observed(monitor, stats)], ["30 days", percent(s?.uptime_percentage_30d)],
     ["Mean", millis(stats?.response_time?.avg)], ["95 % within", millis(stats?.response_time?.p95)], ["99 % within", millis(stats?.response_time?.p99)],
     ["Failed", stats ? `${stats.failed_checks + stats.timeout_checks} of ${stats.total_checks}` : "–"], ["Not observed", stats ? String(stats.error_checks + stats.missed_checks) : "–"],
   ];

@@ -1,8 +1,8 @@
-import { Check, Copy } from "lucide-react";
-import { useRef, useState } from "react";
+import { useState } from "react";
 import { useGetBadge, useMakeBadge, useRevokeBadge } from "@/api/badges";
 import { useCanEdit } from "@/api/session";
 import type { Monitor } from "@/api/types";
+import { Copyable } from "@/components/Copyable";
 import { Confirm, Dialog } from "@/components/Dialog";
 import { Failure } from "@/components/Notice";
 import { Waiting } from "@/components/Page";
@@ -62,29 +62,7 @@ function Snippets({ monitor, token }: { monitor: Monitor; token: string }) {
           ))}
         </div>
       </fieldset>
-      {snippets(location.origin, monitor, token, file).map(([word, text]) => <Snippet key={word} word={word} text={text} />)}
+      {snippets(location.origin, monitor, token, file).map(([word, text]) => <Copyable key={word} word={word} text={text} />)}
     </>
-  );
-}
-
-function Snippet({ word, text }: { word: string; text: string }) {
-  const [copied, setCopied] = useState("");
-  const box = useRef<HTMLPreElement>(null);
-  const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(text);
-      setCopied(text);
-      announce("Copied");
-    } catch {
-      // On plain HTTP there is no clipboard: what is to be copied is selected.
-      getSelection()?.selectAllChildren(box.current!);
-      announce("Selected; copy it by the keyboard");
-    }
-  };
-  return (
-    <div className="mt-3">
-      <div className="mb-1 flex items-center justify-between gap-2"><p className="font-medium">{word}</p><button type="button" className="button button-small" onClick={() => void copy()} aria-label={`Copy ${word}`}>{copied === text ? <Check className="size-4" aria-hidden /> : <Copy className="size-4" aria-hidden />}Copy</button></div>
-      <pre ref={box} tabIndex={0} aria-label={word} className="overflow-x-auto rounded-lg bg-raised p-3 font-mono text-sm break-all whitespace-pre-wrap">{text}</pre>
-    </div>
   );
 }

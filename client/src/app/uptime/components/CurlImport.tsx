@@ -16,7 +16,7 @@ export function CurlImport({ onTaken, onClose }: { onTaken(taken: FromCurl): voi
   };
   return (
     <Dialog kind="wide" title="Fill in from a curl command" onClose={onClose}>
-      <AreaField label="Command" rows={7} hint="As browsers and manuals have it. It is only read, never run." placeholder="curl https://example.com/ -H 'Accept: application/json'" spellCheck={false} autoFocus value={text} error={wrong} onChange={(e) => { setText(e.target.value); setWrong(undefined); }} />
+      <AreaField label="Command" rows={7} hint="As browsers and manuals have it. It is only read, never run." placeholder="curl https://example.com/ -H 'Accept: application/json'" spellCheck={false} value={text} error={wrong} onChange={(e) => { setText(e.target.value); setWrong(undefined); }} />
       <div className="mt-4 flex justify-end gap-2"><button type="button" className="button" onClick={onClose}>Cancel</button><button type="button" className="button button-main" onClick={take}>Fill in</button></div>
     </Dialog>
   );

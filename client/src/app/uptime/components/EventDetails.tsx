@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import type { CheckEvent } from "@/api/types";
 import { Notice } from "@/components/Notice";
 import { errorWords, resultTone, resultWord } from "@/format/status";
+import { fullMoment } from "@/format/zone";
 import { StatusShape } from "./MonitorStatusBadge";
 import { Waterfall } from "./Waterfall";
 
@@ -10,9 +11,9 @@ export function EventDetails({ event }: { event: CheckEvent }) {
   const tone = resultTone(event.status);
   const facts: [string, ReactNode][] = [
     ["Target", event.monitor_url], ["Address", [event.resolved_ip, event.ip_family].filter(Boolean).join(", ")], ["Status code", event.status_code],
-    ["Failed at", event.failed_phase], ["TLS", event.tls_version], ["Certificate until", event.cert_expires_at && new Date(event.cert_expires_at).toLocaleString()],
+    ["Failed at", event.failed_phase], ["TLS", event.tls_version], ["Certificate until", event.cert_expires_at && fullMoment(event.cert_expires_at)],
     ["Body", event.response_size_bytes === null ? null : `${event.response_size_bytes} bytes`], ["Region", event.region], ["Prober", event.prober_id],
-    ["Attempt", event.attempt > 1 ? event.attempt : null], ["Due", event.scheduled_at && new Date(event.scheduled_at).toLocaleString()], ["Started", event.timestamp && new Date(event.timestamp).toLocaleString()],
+    ["Attempt", event.attempt > 1 ? event.attempt : null], ["Due", event.scheduled_at && fullMoment(event.scheduled_at)], ["Started", event.timestamp && fullMoment(event.timestamp)],
   ];
   const headers = Object.entries(event.response_headers ?? {});
   return (

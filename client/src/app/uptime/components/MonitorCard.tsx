@@ -14,8 +14,16 @@ import { coverageWords, UptimeChart } from "./UptimeChart";
 
 const HOURS = 24;
 
+interface Props {
+  monitor: Monitor;
+  flying: boolean;
+  selected?: boolean;
+  /** Present while monitors are selected. range: all since the one before. */
+  onSelect?: (id: number, on: boolean, range: boolean) => void;
+}
+
 /** One monitor in the list. Its bars are asked for when it comes to rest in view. */
-export const MonitorCard = memo(function MonitorCard({ monitor, flying }: { monitor: Monitor; flying: boolean }) {
+export const MonitorCard = memo(function MonitorCard({ monitor, flying, selected, onSelect }: Props) {
   const [seen, setSeen] = useState(!flying);
   useEffect(() => { if (!flying) setSeen(true); }, [flying]);
   const buckets = useGetMonitorBuckets(monitor.id, "hour", HOURS, seen).data;
@@ -23,9 +31,9 @@ export const MonitorCard = memo(function MonitorCard({ monitor, flying }: { moni
   const s = monitor.status;
   const troubled = status === "down" || status === "degraded";
   return (
-    <article className="card relative grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-5 gap-y-2 px-4 py-3 lg:grid-cols-[minmax(0,2.1fr)_minmax(0,2fr)_minmax(0,1.1fr)_10.5rem_auto]" aria-label={monitor.name ?? ""}>
+    <article className={`card relative grid ${selected ? "outline-2 -outline-offset-1 outline-accent" : ""} grid-cols-[minmax(0,1fr)_auto] items-center gap-x-5 gap-y-2 px-4 py-3 lg:grid-cols-[minmax(0,2.1fr)_minmax(0,2fr)_minmax(0,1.1fr)_10.5rem_auto]`} aria-label={monitor.name ?? ""}>
       <div className="min-w-0">
-        <div className="flex flex-wrap items-center gap-x-2.5"><MonitorStatusBadge status={status} /><Link to="/uptime/$monitorId" params={{ monitorId: monitor.id }} className="min-w-0 font-semibold hover:underline">{monitor.name}</Link></div>
+        <div className="flex flex-wrap items-center gap-x-2.5">{onSelect && <input type="checkbox" className="check" aria-label={`Select ${monitor.name}`} checked={selected ?? false} readOnly onClick={(e) => onSelect(monitor.id, e.currentTarget.checked, e.shiftKey)} />}<MonitorStatusBadge status={status} /><Link to="/uptime/$monitorId" params={{ monitorId: monitor.id }} className="min-w-0 font-semibold hover:underline">{monitor.name}</Link></div>
         <p className="truncate text-sm text-ink-2" title={target(monitor)}>{target(monitor)}</p>
         <p className="truncate text-sm text-ink-2">{troubled && s?.last_error_type ? <span className="font-medium text-down">{errorWords(s.last_error_type)} · </span> : null}checked <TimeAgo at={s?.last_checked_at} /></p>
       </div>

@@ -1,15 +1,26 @@
 import { Search } from "lucide-react";
-import { useMemo } from "react";
+import { type ReactNode, useMemo } from "react";
 import type { CurrentStatus, Monitor, MonitorType } from "@/api/types";
 import { statusWord } from "@/format/status";
-import { labelsOf, type ListSearch, type Sort, sorts } from "../listSearch";
+import { labelKeysOf, labelsOf, type ListSearch, type Sort, sorts } from "../listSearch";
 import { StatusShape } from "./MonitorStatusBadge";
 
 const kinds: [MonitorType, string][] = [["http", "HTTP"], ["tcp", "TCP"], ["tls", "TLS"]];
 
-/** What narrows and orders the list. It changes the address, and the address changes the list. counts is absent while the list is not whole. */
-export function MonitorFilters({ all, counts, search, onChange }: { all: Monitor[]; counts: [CurrentStatus, number][] | undefined; search: ListSearch; onChange(next: Partial<ListSearch>): void }) {
+interface Props {
+  all: Monitor[];
+  /** Absent while the list is not whole. */
+  counts: [CurrentStatus, number][] | undefined;
+  search: ListSearch;
+  onChange(next: Partial<ListSearch>): void;
+  /** Stands behind the filters. */
+  children?: ReactNode;
+}
+
+/** What narrows, orders and divides the list. It changes the address, and the address changes the list. */
+export function MonitorFilters({ all, counts, search, onChange, children }: Props) {
   const labels = useMemo(() => labelsOf(all), [all]);
+  const keys = useMemo(() => labelKeysOf(all), [all]);
   const kindsThere = useMemo(() => new Set(all.map((m) => m.monitor_type)), [all]);
   return (
     <div role="search" className="mb-4 grid gap-2.5">
@@ -34,6 +45,14 @@ export function MonitorFilters({ all, counts, search, onChange }: { all: Monitor
         <select className="input w-auto max-w-full flex-[0_1_auto]" aria-label="Order" value={search.sort ?? "state"} onChange={(e) => onChange({ sort: e.target.value === "state" ? undefined : (e.target.value as Sort) })}>
           {Object.entries(sorts).map(([value, word]) => <option key={value} value={value}>{word}</option>)}
         </select>
+        <select className="input w-auto max-w-full flex-[0_1_auto]" aria-label="Divided by" value={search.group ?? ""} onChange={(e) => onChange({ group: e.target.value || undefined })}>
+          <option value="">One list</option>
+          <option value="state">By state</option>
+          {kindsThere.size > 1 && <option value="kind">By kind</option>}
+          {keys.map((k) => <option key={k} value={`label:${k}`}>By {k}</option>)}
+          {search.group && !["state", "kind"].includes(search.group) && !keys.includes(search.group.slice("label:".length)) && <option value={search.group}>By {search.group.slice("label:".length)}</option>}
+        </select>
+        {children}
       </div>
       {!counts && <div aria-hidden className="h-8" />}
       {counts && (counts.length > 1 || search.status) && (

@@ -1,11 +1,12 @@
 import { zodResolver } from "@hookform/resolvers/zod";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 import { FlaskConical } from "lucide-react";
 import { useState } from "react";
 import { type FieldPath, useForm } from "react-hook-form";
-import { answer, client } from "@/api/client";
+import { useGetRegions } from "@/api/probers";
 import type { Draft, Monitor, ParsedResource } from "@/api/types";
 import { testMonitor } from "@/api/uptime/monitors";
+import { useGetMonitors } from "@/api/uptime/useGetMonitors";
 import { AreaField, CheckField, SelectField, TextField } from "@/components/Field";
 import { Failure, Notice } from "@/components/Notice";
 import { Section } from "@/components/Page";
@@ -14,6 +15,7 @@ import { announce } from "@/live/announce";
 import { CurlImport } from "./CurlImport";
 import type { FromCurl } from "./curl";
 import { defaultName, emptyForm, formField, formSchema, type FormValues, methods, otherRules, toForm, toMonitor } from "./monitorForm";
+import { MonitorPicker } from "./MonitorPicker";
 import { TrialResult } from "./TrialResult";
 import { YamlImport } from "./YamlImport";
 
@@ -44,7 +46,8 @@ export function MonitorForm({ monitor, word, save, onCancel }: Props) {
   // What a file says and the form has no field for goes with the rest.
   const [imported, setImported] = useState<Monitor>();
   const trial = useMutation({ mutationFn: testMonitor });
-  const regions = useQuery({ queryKey: ["regions"], queryFn: async ({ signal }) => (await answer(client.GET("/api/uptime/regions", { signal }))).regions });
+  const regions = useGetRegions();
+  const others = (useGetMonitors().data ?? []).filter((m) => m.id !== monitor?.id);
   const kind = watch("monitor_type");
   const auth = watch("auth_type");
   const http = kind === "http";
@@ -136,6 +139,12 @@ export function MonitorForm({ monitor, word, save, onCancel }: Props) {
             <div className="flex flex-wrap gap-x-6">{regions.data!.map((r) => <CheckField key={r.code} label={r.name || r.code} value={r.code} {...register("regions")} />)}</div>
             {errors.regions && <p className="text-sm font-medium text-down">{errors.regions.message}</p>}
           </fieldset>
+        )}
+        {others.length > 0 && (
+          <div className="mt-4 grid gap-1">
+            <MonitorPicker legend="Depends on" monitors={others} chosen={new Set(watch("depends_on"))} error={errors.depends_on?.message} onChange={(ids) => form.setValue("depends_on", [...ids], { shouldDirty: true, shouldValidate: Boolean(errors.depends_on) })} />
+            <p className="text-sm text-ink-2">While one of these is down, nobody is told that this one is too.</p>
+          </div>
         )}
         <TextField className="mt-4" label="Labels" placeholder="team=web, env=prod" hint="For filters, channels and maintenance windows." {...field("labels")} />
       </Section>

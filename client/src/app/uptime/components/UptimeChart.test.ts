@@ -21,4 +21,9 @@ describe("coverageWords", () => {
     expect(coverageWords([bucket(null, null, 60)])).toBe("in maintenance");
     expect(coverageWords([bucket(null, null), bucket(100, 100)])).toBe("all observed");
   });
+  it("says no figure of a time of which nothing is known, but why", () => {
+    expect(coverageWords([bucket(null, null), bucket(null, 0, 60)])).toBe("in maintenance");
+    expect(coverageWords([bucket(null, 0)])).toBe("not observed yet");
+    expect(coverageWords([{ ...bucket(null, 0, 60), missed_checks: 3 }])).toBe("nothing observed");
+  });
 });

@@ -1,7 +1,9 @@
 import type { UptimeBucket } from "@/api/types";
 import type { BucketWidth } from "@/api/uptime/events";
+import { ChartTable } from "@/components/ChartTable";
 import { millis, span } from "@/format/duration";
 import { percent } from "@/format/percent";
+import { inZone } from "@/format/zone";
 
 export type BucketTone = "up" | "partly" | "down" | "unknown" | "maintenance" | "before";
 
@@ -15,11 +17,18 @@ export function bucketTone(bucket: UptimeBucket): BucketTone {
   return uptime <= 50 ? "down" : "partly";
 }
 
+/** Why nothing of a time is known: checks went wrong or were missed in it, work was done, or it has only begun. */
+export function nothingObserved(maintenance: boolean, missed: boolean): string {
+  return missed ? "nothing observed" : maintenance ? "in maintenance" : "not observed yet";
+}
+
 /** How much of the time is known, as words; buckets before the monitor existed do not count. */
 export function coverageWords(buckets: readonly UptimeBucket[]): string {
   const known = buckets.flatMap((b) => (b.coverage_percentage === null || b.coverage_percentage === undefined ? [] : [b.coverage_percentage]));
   if (known.length === 0) return buckets.some((b) => b.maintenance_seconds > 0) ? "in maintenance" : "nothing known yet";
   const mean = known.reduce((sum, c) => sum + c, 0) / known.length;
+  // Between its making and a window, a monitor has a moment of which nothing is known, and no figure is worth showing of that.
+  if (mean === 0) return nothingObserved(buckets.some((b) => b.maintenance_seconds > 0), buckets.some((b) => b.missed_checks || b.error_checks));
   return mean >= 99.95 ? "all observed" : `${percent(mean)} observed`;
 }
 
@@ -29,11 +38,11 @@ const fills: Record<BucketTone, string> = { up: "fill-up", partly: "fill-degrade
 const shapes: Record<BucketTone, [y: number, height: number]> = { up: [0, 28], partly: [0, 20], down: [0, 12], unknown: [10, 8], maintenance: [10, 8], before: [13, 2] };
 const PITCH = 10;
 
-const hour = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit" });
-const day = new Intl.DateTimeFormat(undefined, { weekday: "short", month: "short", day: "numeric" });
+const hour = { weekday: "short", hour: "2-digit", minute: "2-digit" } as const;
+const day = { weekday: "short", month: "short", day: "numeric" } as const;
 
 function describe(bucket: UptimeBucket, width: BucketWidth): string {
-  const at = bucket.bucket_time ? (width === "hour" ? hour : day).format(new Date(bucket.bucket_time)) : "";
+  const at = bucket.bucket_time ? inZone(new Date(bucket.bucket_time), width === "hour" ? hour : day) : "";
   const when = width === "week" && at ? `Week from ${at}` : at;
   const tone = bucketTone(bucket);
   if (tone === "unknown" || tone === "before" || tone === "maintenance") return `${when}: ${{ unknown: "not known", before: "not watched", maintenance: "in maintenance" }[tone]}`;
@@ -57,6 +66,19 @@ interface Props {
   slots: number;
   width: BucketWidth;
   height?: number;
+}
+
+const tones: Record<BucketTone, string> = { up: "up", partly: "partly down", down: "half or more down", unknown: "not known", maintenance: "in maintenance", before: "not watched yet" };
+
+/** What the bars show, as a table, the newest first. */
+export function UptimeTable({ buckets, width }: { buckets: readonly UptimeBucket[]; width: BucketWidth }) {
+  const seconds = (n: number) => (n > 0 ? span(n) : "–");
+  const columns = [{ word: { hour: "Hour", day: "Day", week: "Week from" }[width] }, { word: "State" }, { word: "Uptime" }, { word: "Down", narrow: true }, { word: "Maintenance", narrow: true }, { word: "Observed", narrow: true }];
+  const rows = () => buckets.map((b, i) => ({
+    key: b.bucket_time ?? String(i),
+    cells: [b.bucket_time ? inZone(new Date(b.bucket_time), width === "hour" ? hour : day) : "–", tones[bucketTone(b)], percent(b.uptime_percentage), seconds(b.down_seconds), seconds(b.maintenance_seconds), percent(b.coverage_percentage)],
+  })).reverse();
+  return <ChartTable name="Uptime" columns={columns} rows={rows} />;
 }
 
 /** Uptime by hour, day or week as bars, the oldest at the left. */

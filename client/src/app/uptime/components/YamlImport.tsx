@@ -49,7 +49,7 @@ export function YamlImport({ onTaken, onClose }: { onTaken(taken: ParsedResource
 
   return (
     <Dialog kind="wide" title="Fill in from YAML" onClose={onClose}>
-      <AreaField ref={box} label="Resource" rows={12} hint="A TcpCheck, HttpCheck or TlsCheck, in YAML or JSON." placeholder={example} spellCheck={false} autoFocus value={text}
+      <AreaField ref={box} label="Resource" rows={12} hint="A TcpCheck, HttpCheck or TlsCheck, in YAML or JSON." placeholder={example} spellCheck={false} value={text}
         error={parse.data && errors.length === 0 && parse.data.resources.length === 0 ? "There is no resource in it" : errors.length > 0 ? (errors.length === 1 ? "1 error, below" : `${errors.length} errors, below`) : undefined}
         onChange={(e) => { setText(e.target.value); parse.reset(); }} />
       {problems.length > 0 && (

@@ -21,6 +21,12 @@ describe("formSchema", () => {
 });
 
 describe("toMonitor", () => {
+  it("says what it depends on, and that it depends on nothing any more", () => {
+    const base = { monitor_type: "tcp", depends_on: [3, 4], tcp_config: { host: "a", port: 1 } } as unknown as Monitor;
+    const draft = (ids: number[], of?: Monitor) => toMonitor({ ...emptyForm, monitor_type: "tcp", host: "a", port: "1", depends_on: ids }, of).depends_on;
+    expect([toForm(base).depends_on, draft([4], base), draft([], base), draft([])]).toEqual([[3, 4], [4], [], undefined]);
+    expect(formField("depends_on[0]")).toBe("depends_on");
+  });
   it("makes an HTTP monitor", () => {
     expect(toMonitor({ ...emptyForm, url: "https://example.com/health", status_codes: "200, 204", headers: "Accept: text/html\nX-A: b:c", labels: "team=web, beta" })).toEqual({
       name: "example.com/health", monitor_type: "http", interval_seconds: 60, confirm_down: 2, confirm_up: 1, regions: ["local"], labels: { team: "web", beta: "" },

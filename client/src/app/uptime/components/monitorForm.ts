@@ -37,6 +37,7 @@ export const formSchema = z
     degraded_above_ms: wholeOrNothing(1, 300_000),
     labels: z.string(),
     regions: z.array(z.string()),
+    depends_on: z.array(z.number()).max(16, "At most 16"),
   })
   .superRefine((v, ctx) => {
     const need = (path: keyof typeof v, message: string) => { if (!v[path]) ctx.addIssue({ code: "custom", path: [path], message }); };
@@ -56,7 +57,7 @@ export type FormValues = z.infer<typeof formSchema>;
 export const emptyForm: FormValues = {
   monitor_type: "http", name: "", url: "", host: "", port: "", interval_seconds: "60", timeout_ms: "10000", method: "GET", body: "", headers: "",
   status_codes: "", contains: "", certificate_days: "14", follow_redirects: true, auth_type: "none", username: "", secret: "", header_name: "",
-  confirm_down: "2", confirm_up: "1", degraded_above_ms: "", labels: "", regions: ["local"],
+  confirm_down: "2", confirm_up: "1", degraded_above_ms: "", labels: "", regions: ["local"], depends_on: [],
 };
 
 const lines = (text: string) => text.split("\n").map((l) => l.trim()).filter(Boolean);
@@ -110,7 +111,7 @@ export function toForm(m: Monitor): FormValues {
     certificate_days: String(rules.find(isDays)?.value ?? ""), follow_redirects: m.http_config?.follow_redirects ?? true,
     auth_type: auth?.type ?? "none", username: "", secret: "", header_name: "",
     confirm_down: String(m.confirm_down ?? 2), confirm_up: String(m.confirm_up ?? 1), degraded_above_ms: m.degraded_above_ms ? String(m.degraded_above_ms) : "",
-    labels: Object.entries(m.labels ?? {}).map(([k, v]) => (v ? `${k}=${v}` : k)).join(", "), regions: m.regions?.length ? m.regions : ["local"],
+    labels: Object.entries(m.labels ?? {}).map(([k, v]) => (v ? `${k}=${v}` : k)).join(", "), regions: m.regions?.length ? m.regions : ["local"], depends_on: [...(m.depends_on ?? [])],
   };
 }
 
@@ -143,6 +144,7 @@ export function toMonitor(v: FormValues, base?: Monitor, carried?: Monitor): Dra
   const draft: Draft<Monitor> = {
     name: v.name || defaultName(v), monitor_type: v.monitor_type, confirm_down: Number(v.confirm_down), confirm_up: Number(v.confirm_up),
     validation_rules: rules as never, labels: parseLabels(v.labels), regions: v.regions,
+    ...(v.depends_on.length > 0 || base?.depends_on?.length ? { depends_on: v.depends_on } : {}),
   };
   // A monitor by cron has no interval, and the form leaves its cron alone.
   if (v.interval_seconds) draft.interval_seconds = Number(v.interval_seconds);
@@ -182,5 +184,5 @@ export function formField(path: string): keyof FormValues | undefined {
   if (path in emptyForm) return path as keyof FormValues;
   if (path.endsWith(".timeout_ms")) return "timeout_ms";
   for (const [prefix, field] of Object.entries(serverFields)) if (path === prefix || path.startsWith(`${prefix}.`) || path.startsWith(`${prefix}[`)) return field;
-  return (["labels", "regions"] as const).find((f) => path.startsWith(f));
+  return (["labels", "regions", "depends_on"] as const).find((f) => path.startsWith(f));
 }

@@ -55,7 +55,7 @@ function WindowRow({ window, monitors, canEdit }: { window: MaintenanceWindow; m
       {canEdit && (
         <div className="flex flex-wrap gap-2">
           <button type="button" className="button button-small" aria-label={`Edit ${window.name}`} onClick={() => setEditing(true)}>Edit</button>
-          <button type="button" className="button button-small" onClick={() => setAsking(true)}>{window.active ? "End now" : "Delete"}</button>
+          <button type="button" className="button button-small" aria-label={`${window.active ? "End now" : "Delete"} ${window.name}`} onClick={() => setAsking(true)}>{window.active ? "End now" : "Delete"}</button>
         </div>
       )}
       {editing && <WindowForm monitors={monitors} window={window} onClose={() => setEditing(false)} />}

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { MaintenanceWindow } from "@/api/types";
-import { toSchedule, toWindow, toWindowValues, windowField, windowSchema, readersZone } from "./windowForm";
+import { zone as readersZone } from "@/format/zone";
+import { toSchedule, toWindow, toWindowValues, windowField, windowSchema } from "./windowForm";
 
 const now = Date.parse("2026-11-01T10:00:30.250Z");
 const window = (part: Partial<MaintenanceWindow>) => ({ id: 1, name: "w", description: null, monitor_ids: [7], labels: [], starts_at: "2026-11-02T01:30:15.500Z", ends_at: null, rrule: null, cron: null, timezone: null, duration_seconds: null, ...part }) as MaintenanceWindow;

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Draft, MaintenanceWindow } from "@/api/types";
 import { parseLength, writeLength } from "@/format/length";
+import { zone as readersZone } from "@/format/zone";
 import type { Schedule } from "./occurrences";
 import { instantOf, isZone, wallOf } from "./wall";
 
@@ -10,8 +11,6 @@ z.config({ jitless: true });
 
 export const kinds = [["once", "Once"], ["FREQ=DAILY", "Every day"], ["FREQ=WEEKLY", "Every week"], ["FREQ=MONTHLY", "Every month"], ["rrule", "By a rule (RRULE)"], ["cron", "By cron"]] as const;
 type Kind = (typeof kinds)[number][0];
-
-export const readersZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
 const wallText = /^\d{4}-\d\d-\d\dT\d\d:\d\d/;
 

@@ -45,10 +45,10 @@ function ChannelRow({ channel, all, canEdit }: { channel: Channel; all: Channel[
         <div className="min-w-0 flex-1"><p className={`font-semibold ${on ? "" : "text-ink-2"}`}>{channel.name}</p><p className="text-sm text-ink-2">{about}</p>{more && <p className="text-sm text-ink-2">{more}</p>}<Canary channel={channel} /></div>
         {canEdit && (
           <div className="flex flex-wrap gap-2">
-            <button type="button" className="button button-small" disabled={test.isPending} onClick={() => test.mutate(channel.id)}>{test.isPending ? "Sending…" : "Send a test"}</button>
+            <button type="button" className="button button-small" disabled={test.isPending} aria-label={test.isPending ? undefined : `Send a test to ${channel.name}`} onClick={() => test.mutate(channel.id)}>{test.isPending ? "Sending…" : "Send a test"}</button>
             <button type="button" className="button button-small" aria-label={`Edit ${channel.name}`} onClick={() => setEditing(true)}>Edit</button>
-            <button type="button" className="button button-small" disabled={change.isPending} onClick={() => change.mutate({ kind: "update", id: channel.id, draft: { enabled: !on } })}>{on ? "Switch off" : "Switch on"}</button>
-            <button type="button" className="button button-small button-danger" onClick={() => setAsking(true)}>Delete</button>
+            <button type="button" className="button button-small" disabled={change.isPending} aria-label={`Switch ${on ? "off" : "on"} ${channel.name}`} onClick={() => change.mutate({ kind: "update", id: channel.id, draft: { enabled: !on } })}>{on ? "Switch off" : "Switch on"}</button>
+            <button type="button" className="button button-small button-danger" aria-label={`Delete ${channel.name}`} onClick={() => setAsking(true)}>Delete</button>
           </div>
         )}
       </div>

@@ -49,7 +49,7 @@ function DeliveryRow({ delivery, to, onOpen }: { delivery: Delivery; to: string;
         {delivery.last_error && delivery.state !== "delivered" && <p className="text-sm">{delivery.last_error}</p>}
         <Failure error={replay.error} />
       </div>
-      {canEdit && delivery.state === "dead" && <button type="button" className="button button-small" disabled={replay.isPending} onClick={() => replay.mutate(delivery.id)}>Send again</button>}
+      {canEdit && delivery.state === "dead" && <button type="button" className="button button-small" disabled={replay.isPending} onClick={() => replay.mutate(delivery.id)}>Send again<span className="sr-only"> {delivery.type} to {to}</span></button>}
     </li>
   );
 }

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useId, useState } from "react";
 import { useGetSessions, useRevokeSession } from "@/api/audit";
 import { Refusal } from "@/api/refusal";
 import { useChangePassword } from "@/api/settings";
@@ -7,6 +7,9 @@ import { SelectField, TextField } from "@/components/Field";
 import { Failure, Notice } from "@/components/Notice";
 import { Section, Waiting } from "@/components/Page";
 import { TimeAgo } from "@/components/Time";
+import { chooseZone, deviceZone, fullMoment, isKnownZone, useZoneChoice } from "@/format/zone";
+import { announce } from "@/live/announce";
+import { useNow } from "@/live/useNow";
 import { chooseScheme, type SchemeChoice, useSchemeChoice } from "@/theme";
 import { sayBrowser } from "./browser";
 
@@ -19,9 +22,41 @@ function Appearance() {
   const choice = useSchemeChoice();
   return (
     <Section title="Appearance">
-      <SelectField label="Light or dark" className="max-w-60" value={choice} onChange={(e) => chooseScheme(e.target.value as SchemeChoice)}><option value="system">As the system</option><option value="light">Light</option><option value="dark">Dark</option></SelectField>
+      <div className="grid gap-4 sm:grid-cols-2">
+        <SelectField label="Light or dark" value={choice} onChange={(e) => chooseScheme(e.target.value as SchemeChoice)}><option value="system">As the system</option><option value="light">Light</option><option value="dark">Dark</option></SelectField>
+        <ZoneField />
+      </div>
     </Section>
   );
+}
+
+/** On whose clock times are shown. What is no zone is not taken; nothing is the device's. */
+function ZoneField() {
+  const chosen = useZoneChoice();
+  const [text, setText] = useState(chosen);
+  const list = useId();
+  const device = deviceZone();
+  const wrong = text.trim() !== "" && !isKnownZone(text.trim()) ? "A name such as Europe/Berlin" : undefined;
+  const change = (next: string) => {
+    setText(next);
+    const name = next.trim();
+    if (name !== "" && !isKnownZone(name)) return;
+    chooseZone(name === device ? "" : name);
+    announce(`Times are shown in ${name || device}`);
+  };
+  return (
+    <div className="min-w-0">
+      <TextField label="Time zone" list={list} placeholder={device} hint="In which times are shown, in this browser. Left empty, the device’s." autoComplete="off" spellCheck={false} value={text} error={wrong} onChange={(e) => change(e.target.value)} />
+      <datalist id={list}>{["UTC", ...Intl.supportedValuesOf("timeZone")].map((z) => <option key={z} value={z} />)}</datalist>
+      <p className="mt-1 text-sm text-ink-2">Now: <Now /></p>
+    </div>
+  );
+}
+
+function Now() {
+  const now = useNow();
+  useZoneChoice();
+  return <time className="tabular-nums">{fullMoment(now)}</time>;
 }
 
 function Password() {

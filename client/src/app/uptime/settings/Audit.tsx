@@ -1,10 +1,10 @@
 import { useState } from "react";
-import { useGetAudit } from "@/api/audit";
+import { AUDIT_PAGE, useGetAudit } from "@/api/audit";
 import type { AuditEntry } from "@/api/types";
 import { Failure } from "@/components/Notice";
 import { Empty, Section, Waiting } from "@/components/Page";
 import { Moment } from "@/components/Time";
-import { changesOf, filterAudit, nameOf, sayAction, sayKind } from "./auditWords";
+import { changesOf, entries, filterAudit, nameOf, sayAction, sayKind, sayRead } from "./auditWords";
 
 /** Who changed what in the organization. */
 export function Audit() {
@@ -13,6 +13,7 @@ export function Audit() {
   const [actor, setActor] = useState("");
   const all = pages.data?.pages.flatMap((p) => p.entries) ?? [];
   const shown = filterAudit(all, { kind, actor });
+  const filtered = kind !== "" || actor !== "";
   const values = (of: (e: AuditEntry) => string, chosen: string) => [...new Set([...all.map(of), chosen])].filter(Boolean).sort();
   return (
     <Section title="Who changed what">
@@ -28,12 +29,12 @@ export function Audit() {
       </div>
       <Failure error={pages.error} retry={() => void pages.refetch()} />
       {pages.isPending && <Waiting rows={4} className="h-10" />}
-      {pages.isSuccess && shown.length === 0 && <Empty title={all.length === 0 ? "Nothing was changed yet" : "None of these is like that"} />}
+      {pages.isSuccess && shown.length === 0 && <Empty title={all.length === 0 ? "Nothing was changed yet" : `None of the ${entries(all.length)} read so far is like that`}>{all.length > 0 && pages.hasNextPage && "Older ones were not looked through yet."}</Empty>}
       <ul className="divide-y divide-line">{shown.map((e) => <Entry key={e.id} entry={e} />)}</ul>
       {pages.isSuccess && (
         <div className="mt-3 flex flex-wrap items-center justify-between gap-2">
-          <p className="text-sm text-ink-2" role="status">{shown.length} of {all.length} {all.length === 1 ? "entry" : "entries"} read{pages.hasNextPage ? "; there are older ones" : ""}</p>
-          {pages.hasNextPage && <button type="button" className="button button-small" disabled={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>Older</button>}
+          <p className="text-sm text-ink-2" role="status">{sayRead(shown.length, all.length, filtered, pages.hasNextPage)}</p>
+          {pages.hasNextPage && <button type="button" className="button button-small" disabled={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>{pages.isFetchingNextPage ? "Reading…" : filtered ? `Look through ${AUDIT_PAGE} older ones` : `Read ${AUDIT_PAGE} older ones`}</button>}
         </div>
       )}
     </Section>

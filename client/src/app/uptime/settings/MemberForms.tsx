@@ -43,7 +43,7 @@ export function AddMember({ onClose }: { onClose(): void }) {
   return (
     <Dialog title="Add a member" onClose={onClose}>
       <form noValidate className="grid gap-4 *:min-w-0" onSubmit={submit}>
-        <TextField label="E-mail" type="email" autoComplete="off" autoFocus {...field("email")} />
+        <TextField label="E-mail" type="email" autoComplete="off" {...field("email")} />
         <Roles own={own} input={register("role")} error={errors.role?.message} />
         <p className="border-t border-line pt-3 text-sm text-ink-2">Who has no account yet gets one. Tell them the password yourself; no mail is sent. Who has an account keeps the own: leave both empty.</p>
         <TextField label="Name" autoComplete="off" {...field("name")} />

@@ -10,14 +10,17 @@ import { Moment } from "@/components/Time";
 import { announce } from "@/live/announce";
 import { AddMember, ChangeRole } from "./MemberForms";
 import { roles, whyNot } from "./memberRules";
+import { OrganizationName } from "./OrganizationName";
 
 /** Who is in the organization, with which role. */
 export function Members() {
   const members = useGetMembers();
   const isAdmin = useIsAdmin();
+  const organization = useSession().data?.organization;
   const [adding, setAdding] = useState(false);
   return (
     <>
+      {isAdmin && organization && <OrganizationName organization={organization} />}
       <Section title="Members" tools={isAdmin && <button type="button" className="button button-small" onClick={() => setAdding(true)}><UserPlus className="size-4" aria-hidden />Add member</button>}>
         <Failure error={members.error} retry={() => void members.refetch()} />
         {members.isPending && <Waiting rows={2} />}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { AuditEntry } from "@/api/types";
-import { changesOf, filterAudit, nameOf, sayAction } from "./auditWords";
+import { changesOf, filterAudit, nameOf, sayAction, sayRead } from "./auditWords";
 
 describe("the audit log in words", () => {
   it("says what was done, and what it does not know as it is", () => {
@@ -24,6 +24,11 @@ describe("the audit log in words", () => {
   it("shows all of what was made or deleted", () => {
     expect(changesOf(undefined, { name: "a", enabled: false })).toEqual([{ field: "name", before: undefined, after: "a" }, { field: "enabled", before: undefined, after: "false" }]);
     expect(changesOf({ name: "a" }, null)).toEqual([{ field: "name", before: "a", after: undefined }]);
+  });
+  it("says how much was looked through", () => {
+    expect(sayRead(100, 100, false, true)).toBe("The newest 100 entries; there are older ones.");
+    expect(sayRead(1, 100, true, true)).toBe("1 of the newest 100 entries is like that; older ones were not looked through yet.");
+    expect(sayRead(0, 7, true, false)).toBe("0 of the 7 entries are like that, and there are no others.");
   });
   it("filters by kind and actor together", () => {
     const entry = (object_kind: string, actor_name: string) => ({ object_kind, actor_name }) as AuditEntry;

@@ -63,3 +63,12 @@ export interface AuditFilter { kind: string; actor: string }
 export function filterAudit(entries: readonly AuditEntry[], filter: AuditFilter): AuditEntry[] {
   return entries.filter((e) => (!filter.kind || e.object_kind === filter.kind) && (!filter.actor || e.actor_name === filter.actor));
 }
+
+export const entries = (n: number) => (n === 1 ? "1 entry" : `${n} entries`);
+
+/** Says how much was looked through: the filters look only through what was read. */
+export function sayRead(shown: number, read: number, filtered: boolean, more: boolean): string {
+  if (!filtered) return more ? `The newest ${entries(read)}; there are older ones.` : `All ${entries(read)}.`;
+  const found = `${shown} of the ${more ? "newest " : ""}${entries(read)} ${shown === 1 ? "is" : "are"} like that`;
+  return more ? `${found}; older ones were not looked through yet.` : `${found}, and there are no others.`;
+}

@@ -6,9 +6,8 @@ import { Account } from "./Account";
 import { ApiKeys } from "./ApiKeys";
 import { Audit } from "./Audit";
 import { Members } from "./Members";
-import { Probers } from "./Probers";
 
-const tabs = [["account", "Account", Account, false], ["members", "Members", Members, false], ["keys", "API keys", ApiKeys, true], ["probers", "Probers", Probers, false], ["audit", "Audit", Audit, true]] as const;
+const tabs = [["account", "Account", Account, false], ["members", "Members", Members, false], ["keys", "API keys", ApiKeys, true], ["audit", "Audit", Audit, true]] as const;
 
 /** What is one's own, and what is the organization's. Keys and the audit log are shown to who may read them. */
 export default function SettingsPage() {

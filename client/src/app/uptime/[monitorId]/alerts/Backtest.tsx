@@ -1,27 +1,41 @@
 import { useState } from "react";
 import { useBacktest } from "@/api/alerts";
+import { Refusal } from "@/api/refusal";
 import type { BacktestOutcome, BacktestResponse } from "@/api/types";
 import { Failure } from "@/components/Notice";
 import { Moment } from "@/components/Time";
 import { span } from "@/format/duration";
 import { percent } from "@/format/percent";
+import { fullMoment, zone as readersZone } from "@/format/zone";
 import { type Conditions, sayConditions } from "./conditions";
+import { ProposedWindow } from "./ProposedWindow";
+import { proposedField, toProposed, usualWindow, type WindowKind, windowKinds, wrongOf } from "./proposedWindow";
 import { type Line, lineOf, place } from "./timeline";
 
 const WIDTH = 1000;
 const SHOWN = 5;
 
+interface Props { monitorId: number; alertId?: number; conditions: Partial<Conditions> | undefined; regions: number; quorum?: string }
+
 /** Asks what a rule would have done, before it is saved. conditions are undefined while something in the form is wrong. */
-export function Backtest({ monitorId, alertId, conditions, regions, quorum: set }: { monitorId: number; alertId?: number; conditions: Partial<Conditions> | undefined; regions: number; quorum?: string }) {
+export function Backtest({ monitorId, alertId, conditions, regions, quorum: set }: Props) {
   const backtest = useBacktest();
+  const zone = readersZone();
   const [days, setDays] = useState("30");
   const [quorum, setQuorum] = useState("");
+  const [window, setWindow] = useState(() => usualWindow(Date.now(), 30, zone));
+  const proposed = toProposed(window, zone);
   const asked = backtest.variables;
-  const stale = JSON.stringify(asked?.conditions) !== JSON.stringify(conditions) || (asked?.quorum ?? "") !== quorum;
+  const question = { monitorId, alertId, conditions: conditions!, days: Number(days), ...(quorum ? { quorum } : {}), ...(proposed ? { window: proposed } : {}) };
+  const stale = JSON.stringify(asked) !== JSON.stringify(question);
+  const ready = conditions !== undefined && proposed !== undefined && !backtest.isPending;
+  const ask = () => { if (ready) backtest.mutate(question); };
+  // What the server has against the window stands at its fields, until they are changed.
+  const refused = backtest.error instanceof Refusal && !stale ? [...backtest.error.fields].flatMap(([path, message]) => { const name = proposedField(window.kind, path); return name ? [[name, message] as const] : []; }) : [];
   return (
-    <section aria-label="What it would have done" className="grid gap-3 rounded-lg border border-line bg-paper p-3">
+    <section aria-label="What it would have done" className="grid gap-3 rounded-lg border border-line bg-paper p-3 *:min-w-0">
       <div className="flex flex-wrap items-center gap-2">
-        <button type="button" className="button button-small" disabled={!conditions || backtest.isPending} onClick={() => conditions && backtest.mutate({ monitorId, alertId, conditions, days: Number(days), ...(quorum ? { quorum } : {}) })}>{backtest.isPending ? "Replaying…" : "See what it would have done"}</button>
+        <button type="button" className="button button-small" disabled={!ready} onClick={ask}>{backtest.isPending ? "Replaying…" : "See what it would have done"}</button>
         <select className="input min-h-8! w-auto! py-1! text-sm" aria-label="In the last" value={days} onChange={(e) => setDays(e.target.value)}>
           <option value="1">in the last day</option><option value="7">in the last 7 days</option><option value="30">in the last 30 days</option><option value="90">in the last 90 days</option>
         </select>
@@ -31,8 +45,12 @@ export function Backtest({ monitorId, alertId, conditions, regions, quorum: set 
             {["any", "majority", "all"].filter((q) => q !== set).map((q) => <option key={q} value={q}>as if {q} of its regions made it down</option>)}
           </select>
         )}
+        <select className="input min-h-8! w-auto! max-w-full py-1! text-sm" aria-label="As if there were" value={window.kind} onChange={(e) => setWindow(usualWindow(Date.now(), Number(days), zone, e.target.value as WindowKind))}>
+          {windowKinds.map(([value, word]) => <option key={value} value={value}>{value === "none" ? `with ${word}` : `as if there were ${word}`}</option>)}
+        </select>
       </div>
-      <Failure error={backtest.error} />
+      {window.kind !== "none" && <ProposedWindow values={window} wrong={{ ...Object.fromEntries(refused), ...wrongOf(window) }} onChange={setWindow} onEnter={ask} />}
+      {refused.length === 0 && <Failure error={backtest.error} />}
       {backtest.data && !backtest.isPending && <div className={stale ? "opacity-75" : ""}>{stale && <p className="mb-2 text-sm font-medium">What is asked was changed since; this is what it was before.</p>}<Result result={backtest.data} conditions={asked?.conditions} /></div>}
     </section>
   );
@@ -86,7 +104,7 @@ function Row({ line, word, outcome, unknown, maintenance, about }: { line: Line;
         <rect x={0} y={9} width={WIDTH} height={2} className="fill-line-strong" />
         {unknown.map((u) => { const at = place(line, u.start, u.end, WIDTH, 2); return at && <rect key={u.start} x={at.x} y={6} width={at.width} height={8} className="fill-card stroke-unknown" vectorEffect="non-scaling-stroke"><title>not known</title></rect>; })}
         {maintenance.map((m) => { const at = place(line, m.start, m.end, WIDTH, 2); return at && <rect key={m.start} x={at.x} y={6} width={at.width} height={8} className="fill-maintenance"><title>in maintenance</title></rect>; })}
-        {outcome.firings.map((f) => { const at = place(line, f.triggered_at, f.resolved_at, WIDTH, 3); return at && <rect key={f.triggered_at} x={at.x} y={1} width={at.width} height={18} className="fill-down"><title>{`${f.triggered_at ? new Date(f.triggered_at).toLocaleString() : ""} for ${span(f.seconds)}`}</title></rect>; })}
+        {outcome.firings.map((f) => { const at = place(line, f.triggered_at, f.resolved_at, WIDTH, 3); return at && <rect key={f.triggered_at} x={at.x} y={1} width={at.width} height={18} className="fill-down"><title>{`${f.triggered_at ? fullMoment(f.triggered_at) : ""} for ${span(f.seconds)}`}</title></rect>; })}
       </svg>
     </div>
   );

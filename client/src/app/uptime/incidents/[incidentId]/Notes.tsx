@@ -64,7 +64,7 @@ function NoteForm({ label, word, text: old = "", pending, error, onSave, onCance
   const wrong = length > NOTE_LIMIT ? `It has ${length} characters; ${NOTE_LIMIT} are the most.` : undefined;
   return (
     <form className="grid gap-2" onSubmit={(e) => { e.preventDefault(); onSave(text, () => setText("")); }}>
-      <Field label={label} error={wrong}>{(a) => <textarea {...a} rows={3} className="input" value={text} onChange={(e) => setText(e.target.value)} />}</Field>
+      <Field label={label} error={wrong}>{(a) => <textarea {...a} rows={3} className="input" autoFocus={onCancel !== undefined} value={text} onChange={(e) => setText(e.target.value)} />}</Field>
       <Failure error={error} />
       <div className="flex flex-wrap gap-2">
         <button type="submit" className="button button-main" disabled={pending || Boolean(wrong) || !text.trim() || text === old}>{word}</button>

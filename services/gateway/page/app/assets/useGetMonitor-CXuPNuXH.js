@@ -1,1 +1,0 @@
-import{b as e,k as t}from"./session-SpigDXAp.js";import{a as n,c as r,l as i}from"./monitors-Dfme8WAX.js";function a(a){let o=t();return e({queryKey:r(a),queryFn:({signal:e})=>n(a,e),refetchInterval:6e4,placeholderData:()=>o.getQueryData(i)?.find(e=>e.id===a)})}export{a as t};
