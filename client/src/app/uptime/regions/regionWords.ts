@@ -28,7 +28,7 @@ export function sayRegion(region: Region, probers: readonly Prober[]): Said {
   if (region.probers === 0) {
     return {
       status: "unknown", word: "No prober",
-      means: region.monitors === 0 ? "Nothing is checked from here." : `${monitors(region.monitors)} of this region ${region.monitors === 1 ? "is" : "are"} unknown here until a prober is back: neither up nor down.`,
+      means: region.monitors === 0 ? "Nothing is checked from here." : `${monitors(region.monitors)} of this region ${region.monitors === 1 ? "is" : "are"} unknown here until a prober is there: neither up nor down.`,
     };
   }
   if (region.unplaced_monitors > 0) {
