@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -242,6 +244,61 @@ func TestSite(t *testing.T) {
 	if got := e.ask(t, "", "POST /\n\n{}"); got.status != 405 || got.header.Get("Allow") != "GET, HEAD" {
 		t.Errorf("POST /: %d", got.status)
 	}
+}
+
+// What is named by its content is packed as well as it can be, for those who take it so; who does not gets the same bytes plain.
+func TestScriptsArePacked(t *testing.T) {
+	script, err := os.ReadFile("site.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script = bytes.Repeat(script, 20)
+	e := start(t, func(c *gateway.Config) {
+		c.Client = fstest.MapFS{"index.html": {Data: []byte("<!doctype html>")}, "assets/app-1.js": {Data: script}, "assets/noise-1.png": {Data: noise(t, 4000)}}
+	})
+	for accepted, packed := range map[string]bool{
+		"gzip": true, "br, GZIP;q=0.5": true, "*": true, "br, *;q=0.1": true,
+		"identity": false, "br": false, "gzip;q=0": false, "gzip; q=0.000, *": false, "*;q=0": false,
+	} {
+		got := e.ask(t, "", "GET /assets/app-1.js\nAccept-Encoding: "+accepted)
+		if got.status != 200 || !slices.Equal(got.header.Values("Vary"), []string{"Accept-Encoding"}) || (got.header.Get("Content-Encoding") == "gzip") != packed {
+			t.Errorf("%s: %d, encoding %q, vary %q", accepted, got.status, got.header.Get("Content-Encoding"), got.header.Values("Vary"))
+			continue
+		}
+		body := got.body
+		if packed {
+			zr, err := gzip.NewReader(strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain, err := io.ReadAll(zr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var best bytes.Buffer
+			zw, _ := gzip.NewWriterLevel(&best, gzip.BestCompression) // a level that there is
+			_, _ = zw.Write(script)
+			_ = zw.Close()
+			if len(body) > best.Len() {
+				t.Errorf("%s: %d bytes, and %d are enough", accepted, len(body), best.Len())
+			}
+			body = string(plain)
+		}
+		if body != string(script) {
+			t.Errorf("%s: other bytes", accepted)
+		}
+	}
+	if got := e.ask(t, "", "GET /assets/noise-1.png\nAccept-Encoding: gzip"); got.header.Get("Content-Encoding") != "" {
+		t.Error("what cannot be packed was")
+	}
+}
+
+func noise(t *testing.T, n int) []byte {
+	b := make([]byte, n)
+	if _, err := rand.Read(b); err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func TestBuiltInPages(t *testing.T) {

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -10,6 +12,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -29,6 +32,8 @@ type asset struct {
 	fixed bool // its name changes with its content
 
 	maxAge time.Duration // for which it may be shown without asking again; 0: not at all
+
+	packed func() []byte // the body compressed, which is done once; nil if it is not to be
 }
 
 // assetsFolder is where Vite puts what it names by its hash.
@@ -60,7 +65,9 @@ func readAssets(files fs.FS) (map[string]*asset, error) {
 			return err
 		}
 		assets[name] = newAsset(name, body)
-		assets[name].fixed = strings.HasPrefix(name, assetsFolder)
+		if strings.HasPrefix(name, assetsFolder) {
+			assets[name].fixed, assets[name].packed = true, sync.OnceValue(func() []byte { return pack(body) })
+		}
 		return nil
 	})
 	return assets, err
@@ -69,6 +76,23 @@ func readAssets(files fs.FS) (map[string]*asset, error) {
 func newAsset(name string, body []byte) *asset {
 	sum := sha256.Sum256(body)
 	return &asset{body: body, kind: kindOf(name), tag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
+}
+
+// pack compresses as well as it can be done: what is named by its content is sent more often than it is packed. It is nil if that
+// saves nothing.
+func pack(body []byte) []byte {
+	var out bytes.Buffer
+	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err == nil {
+		_, err = w.Write(body)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil || out.Len() >= len(body) { // a buffer takes everything, and the level is one of those that there are
+		return nil
+	}
+	return out.Bytes()
 }
 
 // kindOf does not ask the machine's own tables for what we serve ourselves: they differ.
@@ -134,7 +158,31 @@ func (a *asset) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	_, _ = w.Write(a.body) // fails only when nobody reads any more
+	body := a.body
+	if a.packed != nil && len(body) >= compressMin && takesGzip(r.Header.Get("Accept-Encoding")) {
+		if packed := a.packed(); packed != nil {
+			h.Set("Content-Encoding", "gzip")
+			body = packed
+		}
+	}
+	_, _ = w.Write(body) // fails only when nobody reads any more
+}
+
+// takesGzip reports whether the list of codings has gzip, or any, and does not refuse it (RFC 9110, 12.5.3).
+func takesGzip(accepted string) bool {
+	star := false
+	for one := range strings.SplitSeq(accepted, ",") {
+		name, parameters, _ := strings.Cut(strings.TrimSpace(one), ";")
+		weight, found := strings.CutPrefix(strings.ReplaceAll(strings.ToLower(parameters), " ", ""), "q=")
+		wanted := !found || strings.Trim(weight, "0.") != ""
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "gzip", "x-gzip":
+			return wanted
+		case "*":
+			star = wanted
+		}
+	}
+	return star
 }
 
 // matches reports whether a list of entity tags holds tag, compared weakly (RFC 9110, 13.1.2).
