@@ -164,9 +164,16 @@ func (n *noticer) ofRegions(wanted map[string]*alertsv1.RaiseNoticeRequest, f fl
 		if now-since > 2*n.service.ttl {
 			wanted[key] = &alertsv1.RaiseNoticeRequest{
 				Kind: alertsv1.NoticeKind_NOTICE_KIND_UNPLACED, Subject: region,
-				Message: fmt.Sprintf("%d monitors of region %s are not checked from there: no live prober of the region can. Start a prober there, "+
-					"one that can do what they need (kind of check, IPv6), or take the region from them.", count, region),
+				Message: withoutProber(count, region),
 			}
 		}
 	}
+}
+
+func withoutProber(count uint32, region string) string {
+	what, need := fmt.Sprintf("%d monitors of region %s are", count, region), "they need (kind of check, IPv6), or take the region from them"
+	if count == 1 {
+		what, need = fmt.Sprintf("One monitor of region %s is", region), "it needs (kind of check, IPv6), or take the region from it"
+	}
+	return what + " not checked from there: no live prober of the region can. Start a prober there, one that can do what " + need + "."
 }
