@@ -195,13 +195,14 @@ const settingsTabs = /^tab (Account|Members)$/;
 const explained = [/^a All monitors$/, /^a give you another role$/];
 const opensDelivery = /^button (digest|(monitor|alert|channel|incident|group)\.\w+)$/;
 const account = [settingsTabs, /^select Light or dark$/, /^form Change it$/, /^input (Time zone|Password so far|New password)$/, /^button Change it$/, /^button Sign out .+$/];
+const exports = /^button Export the (monitors|checks|incidents) that are shown$/;
 const pages = (id) => [
-  ["/uptime", "Monitors", [/^a (Gone|Database)$/, /^input Filter by name or address$/, /^select (Kind|Label|Order|Divided by)$/, /^button (Up|Down|Unknown|Degraded|Maintenance) \d+$/], true],
-  [`/uptime/${id}`, "Gone", [/^a (All monitors|Alert rules)$/, /^a Timeline and notes of incident \d+$/, /^button (As YAML|Badge)$/, /^radio (1 h|24 h|7 d|30 d|90 d|1 y)$/, /^select Which checks$/, /^summary As a table ?: (Response times|Uptime)$/, /^button \d\d:\d\d:\d\d$/, /^button Older$/], true],
+  ["/uptime", "Monitors", [/^a (Gone|Database)$/, /^input Filter by name or address$/, /^select (Kind|Label|Order|Divided by|Uptime of)$/, exports, /^button (Up|Down|Unknown|Degraded|Maintenance) \d+$/], true],
+  [`/uptime/${id}`, "Gone", [/^a (All monitors|Alert rules)$/, /^a Timeline and notes of incident \d+$/, /^button (As YAML|Badge)$/, /^radio (1 h|24 h|7 d|30 d|90 d|1 y)$/, /^select Which checks$/, /^button From … to …$/, exports, /^summary As a table ?: (Response times|How many took how long|Uptime)$/, /^button \d\d:\d\d:\d\d$/, /^button Older$/], true],
   [`/uptime/${id}/alerts`, "Alert rules", [/^a Gone$/], true],
   ["/uptime/create", /does not let you add monitors/, explained],
   [`/uptime/${id}/edit`, /does not let you change monitors/, explained],
-  ["/uptime/incidents", "Incidents", [/^a Gone$/, /^a Timeline and notes of incident \d+$/, /^input Also resolved ones$/], true],
+  ["/uptime/incidents", "Incidents", [/^a Gone$/, /^a Timeline and notes of incident \d+$/, /^input Also resolved ones$/, exports], true],
   ["/uptime/groups", "Groups", [/^a (Gone|Database)$/], true],
   ["/uptime/maintenance", "Maintenance windows", [], true],
   ["/uptime/regions", "Regions and probers", [], true],

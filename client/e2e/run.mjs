@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { auditAndSessions, members, organizations, viewerOnlyReads } from "./access.mjs";
 import { badgeIsShown } from "./badges.mjs";
+import { anotherLikeIt, figuresAreShown } from "./figures.mjs";
 import { everyFieldSaysWhatIsWrong } from "./fields.mjs";
 import { policyIsStrict, textStaysText } from "./hostile.mjs";
 import { inspect, quiet, step } from "./inspect.mjs";
@@ -154,6 +155,10 @@ try {
   await page.getByRole("dialog").waitFor({ state: "detached" });
   step("its configuration is shown as YAML");
   await badgeIsShown(page, product.url, "Web");
+  await figuresAreShown(page, "Web");
+  await anotherLikeIt(page, product.url, "Web");
+  await page.goto(`${product.url}/uptime`);
+  await page.getByRole("link", { name: "Web", exact: true }).first().click();
 
   await page.getByRole("link", { name: "Edit" }).click();
   await page.getByLabel("URL").waitFor();

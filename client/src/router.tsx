@@ -1,5 +1,6 @@
 // Which address shows what. Pages are loaded when they are first gone to; the list comes with the first load.
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import { type RangeSearch, readRange } from "./app/uptime/[monitorId]/range";
 import { Layout } from "./app/Layout";
 import { NotFound } from "./app/NotFound";
 import { readListSearch } from "./app/uptime/listSearch";
@@ -21,7 +22,11 @@ const setup = createRoute({
 });
 
 const list = createRoute({ getParentRoute: () => root, path: uptime, validateSearch: readListSearch, component: UptimePage });
-const create = createRoute({ getParentRoute: () => root, path: "/uptime/create", component: lazyRouteComponent(() => import("./app/uptime/create/page")) });
+const create = createRoute({
+  getParentRoute: () => root, path: "/uptime/create",
+  validateSearch: (search: Record<string, unknown>): { copy?: number } => (Number.isInteger(search.copy) ? { copy: search.copy as number } : {}),
+  component: lazyRouteComponent(() => import("./app/uptime/create/page")),
+});
 const incidents = createRoute({
   getParentRoute: () => root, path: "/uptime/incidents",
   validateSearch: (search: Record<string, unknown>): { all?: boolean } => (search.all === true ? { all: true } : {}),
@@ -40,7 +45,11 @@ const groups = createRoute({
   validateSearch: (search: Record<string, unknown>): { group?: number } => (typeof search.group === "number" ? { group: search.group } : {}),
   component: lazyRouteComponent(() => import("./app/uptime/groups/page")),
 });
-const maintenance = createRoute({ getParentRoute: () => root, path: "/uptime/maintenance", component: lazyRouteComponent(() => import("./app/uptime/maintenance/page")) });
+const maintenance = createRoute({
+  getParentRoute: () => root, path: "/uptime/maintenance",
+  validateSearch: (search: Record<string, unknown>): { monitor?: number } => (Number.isInteger(search.monitor) ? { monitor: search.monitor as number } : {}),
+  component: lazyRouteComponent(() => import("./app/uptime/maintenance/page")),
+});
 const notifications = createRoute({
   getParentRoute: () => root, path: "/uptime/notifications",
   validateSearch: (search: Record<string, unknown>): { tab?: string } => (typeof search.tab === "string" ? { tab: search.tab } : {}),
@@ -57,8 +66,8 @@ const settings = createRoute({
 });
 const detail = createRoute({
   getParentRoute: () => root, path: "/uptime/$monitorId", params: monitorParams,
-  validateSearch: (search: Record<string, unknown>): { range?: string; incident?: number } => ({
-    ...(typeof search.range === "string" ? { range: search.range } : {}), ...(Number.isInteger(search.incident) ? { incident: search.incident as number } : {}),
+  validateSearch: (search: Record<string, unknown>): RangeSearch & { region?: string; incident?: number } => ({
+    ...readRange(search), ...(typeof search.region === "string" ? { region: search.region } : {}), ...(Number.isInteger(search.incident) ? { incident: search.incident as number } : {}),
   }),
   // Messages used to lead here.
   beforeLoad: ({ search }) => { if (search.incident) throw redirect({ to: "/uptime/incidents/$incidentId", params: { incidentId: search.incident }, replace: true }); },

@@ -5,6 +5,9 @@ import type { CheckEvent, ResultStatus, Stats, StatusReport, UptimeBucket } from
 
 export type StatsRange = "1h" | "24h" | "7d" | "30d" | "90d" | "1y";
 
+/** Of which time figures are asked for: a stretch that ends now, or one between two moments, in ISO 8601. */
+export type StatsAsk = { preset: StatsRange; from?: undefined; to?: undefined } | { preset?: undefined; from: string; to: string };
+
 export type BucketWidth = "hour" | "day" | "week";
 
 /** All that is derived from a monitor's results is kept below this key, so that one call makes it stale. */
@@ -15,18 +18,27 @@ export interface EventsPage {
   next: string | null;
 }
 
-export async function fetchEvents(id: number, statuses: ResultStatus[], pageToken: string | undefined, limit: number, signal?: AbortSignal): Promise<EventsPage> {
-  const query = { limit, page_token: pageToken, status: statuses.length > 0 ? statuses : undefined };
+/** Which results are asked for; what is absent does not narrow. from is inclusive, to exclusive, in ISO 8601. */
+export interface EventsFilter {
+  statuses: ResultStatus[];
+  region?: string;
+  from?: string;
+  to?: string;
+}
+
+export async function fetchEvents(id: number, filter: EventsFilter, pageToken: string | undefined, limit: number, signal?: AbortSignal): Promise<EventsPage> {
+  const { statuses, region, from, to } = filter;
+  const query = { limit, page_token: pageToken, status: statuses.length > 0 ? statuses : undefined, region, start_date: from, end_date: to };
   const page = await answer(client.GET("/api/uptime/monitors/{monitor_id}/events", { params: { path: { monitor_id: id }, query }, signal }));
   return { events: page.events, next: page.pagination?.next_page_token || null };
 }
 
-export function fetchStats(id: number, range: StatsRange, signal?: AbortSignal): Promise<Stats> {
-  const query = {
+export function fetchStats(id: number, ask: StatsAsk, region?: string, signal?: AbortSignal): Promise<Stats> {
+  const time = ask.preset === undefined ? { period: "custom" as const, start_date: ask.from, end_date: ask.to } : {
     "1h": { hours: 1, bucket: "minute" as const }, "24h": { period: "24h" as const }, "7d": { period: "7d" as const }, "30d": { period: "30d" as const },
     "90d": { hours: 90 * 24, bucket: "day" as const }, "1y": { hours: 365 * 24, bucket: "day" as const },
-  }[range];
-  return answer<Stats>(client.GET("/api/uptime/monitors/{monitor_id}/stats", { params: { path: { monitor_id: id }, query }, signal }));
+  }[ask.preset];
+  return answer<Stats>(client.GET("/api/uptime/monitors/{monitor_id}/stats", { params: { path: { monitor_id: id }, query: { ...time, region } }, signal }));
 }
 
 export function fetchStatus(id: number, signal?: AbortSignal): Promise<StatusReport> {

@@ -6,12 +6,21 @@ import { statusOf } from "@/live/applyFeed";
 export const sorts = { state: "What needs attention", name: "Name", slow: "Slowest", uptime: "Least uptime", newest: "Newest" } as const;
 export type Sort = keyof typeof sorts;
 
+/** Of which time a row draws its uptime: bars of which width, and how many. */
+export const barRanges = {
+  "24h": { word: "24 h", width: "hour", slots: 24 }, "7d": { word: "7 d", width: "day", slots: 7 },
+  "30d": { word: "30 d", width: "day", slots: 30 }, "90d": { word: "90 d", width: "day", slots: 90 },
+} as const;
+export type BarRange = keyof typeof barRanges;
+
 export interface ListSearch {
   q?: string;
   status?: CurrentStatus;
   type?: MonitorType;
   label?: string;
   sort?: Sort;
+  /** Of which time the bars are; absent is a day. */
+  bars?: BarRange;
   /** What the list is divided by: "state", "kind" or "label:" with the key of one. */
   group?: string;
 }
@@ -25,7 +34,8 @@ export function readListSearch(search: Record<string, unknown>): ListSearch {
   if (statusOrder.includes(search.status as CurrentStatus)) found.status = search.status as CurrentStatus;
   if (types.includes(search.type as MonitorType)) found.type = search.type as MonitorType;
   if (typeof search.label === "string") found.label = search.label;
-  if (typeof search.sort === "string" && search.sort in sorts) found.sort = search.sort as Sort;
+  if (typeof search.sort === "string" && Object.hasOwn(sorts, search.sort)) found.sort = search.sort as Sort;
+  if (typeof search.bars === "string" && search.bars !== "24h" && Object.hasOwn(barRanges, search.bars)) found.bars = search.bars as BarRange;
   if (typeof search.group === "string" && /^(state|kind|label:.+)$/.test(search.group)) found.group = search.group;
   return found;
 }

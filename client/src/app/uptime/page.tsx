@@ -3,12 +3,14 @@ import { ListTodo, Plus } from "lucide-react";
 import { lazy, Suspense, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 import { useCanEdit } from "@/api/session";
 import { useGetMonitors } from "@/api/uptime/useGetMonitors";
+import { Export } from "@/components/Export";
 import { Failure } from "@/components/Notice";
 import { Empty, PageHead, Waiting } from "@/components/Page";
 import { MonitorFilters } from "./components/MonitorFilters";
 import { MonitorList } from "./components/MonitorList";
 import { Overview } from "./components/Overview";
 import { useSelection } from "./components/useSelection";
+import { monitorColumns, tableOf } from "./exports";
 import { divide, type ListSearch, select, tally } from "./listSearch";
 
 const BulkBar = lazy(() => import("./components/BulkBar").then((m) => ({ default: m.BulkBar })));
@@ -56,11 +58,12 @@ export default function UptimePage() {
           <Overview monitors={all} counts={counts} whole={whole} />
           <MonitorFilters all={all} counts={whole ? counts : undefined} search={search} onChange={change}>
             {canEdit && whole && <button type="button" className="button" aria-pressed={selecting} onClick={() => { setSelecting(!selecting); selection.set([]); }}><ListTodo className="size-4" aria-hidden />Select</button>}
+            {whole && shown.length > 0 && <Export name="monitors" what="the monitors that are shown" {...tableOf(monitorColumns, inOrder)} />}
           </MonitorFilters>
           {selecting && canEdit && <div ref={bar} className="contents"><Suspense><BulkBar shown={inOrder} selection={selection} onDone={() => { setSelecting(false); selection.set([]); }} /></Suspense></div>}
           {shown.length > 0 ? (
             <div onKeyDown={(e) => { if (e.key === "Escape" && selecting) bar.current?.querySelector<HTMLElement>("button:not(:disabled)")?.focus(); }}>
-              <MonitorList groups={groups} selection={selecting && canEdit ? selection : undefined} />
+              <MonitorList groups={groups} bars={deferred.bars ?? "24h"} selection={selecting && canEdit ? selection : undefined} />
             </div>
           ) : (
             <div className="card"><Empty title={whole ? "No monitor is like that" : "None is like that so far; the others are on their way"}><button type="button" className="button mt-3" onClick={() => void navigate({ search: {} })}>Show all</button></Empty></div>

@@ -1,10 +1,9 @@
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
-import { ToggleGroup } from "radix-ui";
+import { useMemo, useState } from "react";
 import { useGetIncidents } from "@/api/incidents";
 import { Refusal } from "@/api/refusal";
 import type { Monitor, Stats } from "@/api/types";
-import type { BucketWidth, StatsRange } from "@/api/uptime/events";
 import { useGetMonitor } from "@/api/uptime/useGetMonitor";
 import { useGetMonitorBuckets } from "@/api/uptime/useGetMonitorBuckets";
 import { useGetMonitorStats } from "@/api/uptime/useGetMonitorStats";
@@ -17,21 +16,16 @@ import { millis, span } from "@/format/duration";
 import { percent } from "@/format/percent";
 import { statusWord, target } from "@/format/status";
 import { statusOf } from "@/live/applyFeed";
+import { Histogram } from "../components/Histogram";
 import { IncidentRow } from "../components/IncidentRow";
 import { MonitorActions } from "../components/MonitorActions";
 import { MonitorEventsList } from "../components/MonitorEventsList";
+import { RegionChart } from "../components/RegionChart";
 import { ResponseTimeChart } from "../components/ResponseTimeChart";
 import { StatusBanner } from "../components/StatusBanner";
 import { coverageWords, nothingObserved, UptimeChart, UptimeTable } from "../components/UptimeChart";
-
-const ranges: Record<StatsRange, { word: string; width: BucketWidth; slots: number; bars: string }> = {
-  "1h": { word: "1 h", width: "hour", slots: 24, bars: "last 24 hours" },
-  "24h": { word: "24 h", width: "hour", slots: 24, bars: "last 24 hours" },
-  "7d": { word: "7 d", width: "day", slots: 7, bars: "last 7 days" },
-  "30d": { word: "30 d", width: "day", slots: 30, bars: "last 30 days" },
-  "90d": { word: "90 d", width: "day", slots: 90, bars: "last 90 days" },
-  "1y": { word: "1 y", width: "week", slots: 53, bars: "last 53 weeks" },
-};
+import { type Range, type RangeSearch, rangeOf } from "./range";
+import { RangePicker } from "./RangePicker";
 
 /** Everything about one monitor. */
 export default function MonitorPage() {
@@ -45,21 +39,23 @@ export default function MonitorPage() {
 function MonitorDetail({ monitor }: { monitor: Monitor }) {
   const search = useSearch({ from: "/uptime/$monitorId" });
   const navigate = useNavigate({ from: "/uptime/$monitorId" });
-  const range: StatsRange = search.range && search.range in ranges ? (search.range as StatsRange) : "24h";
-  const { width, slots, bars } = ranges[range];
+  const range = useRange(search);
+  const { ask, width, slots } = range;
+  const regions = monitor.regions ?? [];
+  const region = regions.includes(search.region ?? "") ? search.region : undefined;
+  const [byRegion, setByRegion] = useState(false);
   const report = useGetMonitorStatus(monitor.id);
-  const stats = useGetMonitorStats(monitor.id, range);
+  const stats = useGetMonitorStats(monitor.id, ask, region);
   const buckets = useGetMonitorBuckets(monitor.id, width, slots);
+  const { of } = range;
+  const bars = useMemo(() => (of ? buckets.data?.filter((b) => { const at = Date.parse(b.bucket_time ?? ""); return at >= of.from && at < of.to; }) : buckets.data), [buckets.data, of]);
   const incidents = useGetIncidents({ status: "all", monitorId: monitor.id }, 10);
   useTitle(`${statusWord(statusOf(monitor))}: ${monitor.name}`);
   const outages = incidents.data?.pages.flatMap((p) => p.incidents) ?? [];
 
-  const picker = (
-    <ToggleGroup.Root type="single" value={range} aria-label="Range" className="flex overflow-hidden rounded-lg border border-line-strong bg-card"
-      onValueChange={(next) => { if (next) void navigate({ search: next === "24h" ? {} : { range: next }, replace: true, resetScroll: false }); }}>
-      {Object.entries(ranges).map(([value, r]) => <ToggleGroup.Item key={value} value={value} className="px-3 py-1.5 text-sm font-medium not-last:border-r not-last:border-line data-[state=on]:bg-raised data-[state=off]:text-ink-2">{r.word}</ToggleGroup.Item>)}
-    </ToggleGroup.Root>
-  );
+  // A range that was chosen by its ends is a step that can be gone back over; looking at another by its name is none.
+  const show = (next: RangeSearch) => void navigate({ search: { ...next, region: search.region }, replace: next.from === undefined, resetScroll: false });
+  const from = (next: string) => void navigate({ search: (before) => ({ ...before, region: next || undefined }), replace: true, resetScroll: false });
 
   return (
     <>
@@ -70,27 +66,43 @@ function MonitorDetail({ monitor }: { monitor: Monitor }) {
       </div>
       <StatusBanner monitor={monitor} report={report.data} />
       <div className="grid gap-4 *:min-w-0">
-        <div className="flex flex-wrap items-center justify-between gap-3"><Figures monitor={monitor} stats={stats.data} range={range} />{picker}</div>
-        <Section title="Response time">
+        <div className="flex flex-wrap items-center justify-between gap-3"><Figures monitor={monitor} stats={stats.data} word={range.word} /><div className="flex flex-wrap items-center gap-2"><RangePicker range={range} onChange={show} />{regions.length > 1 && <RegionPicker regions={regions} region={region} onChange={from} />}</div></div>
+        <Section title="Response time" tools={regions.length > 1 && <PhaseOrRegion byRegion={byRegion} onChange={setByRegion} />}>
           <Failure error={stats.error} retry={() => void stats.refetch()} />
           {/* What was shown before stays until the new range is there, and says that it is not it. */}
-          <div aria-busy={stats.isPlaceholderData} data-testid="responses">{stats.data ? <ResponseTimeChart buckets={stats.data.distribution} /> : stats.isPending && <Waiting rows={1} className="h-60" />}</div>
+          <div aria-busy={stats.isPlaceholderData} data-testid="responses">{byRegion && regions.length > 1 ? <RegionChart monitorId={monitor.id} regions={regions} ask={ask} />
+            : stats.data ? <ResponseTimeChart buckets={stats.data.distribution} onCloser={(a, b) => show({ from: new Date(a).toISOString(), to: new Date(b).toISOString() })} /> : stats.isPending && <Waiting rows={1} className="h-60" />}</div>
         </Section>
-        <Section title={`Uptime, ${bars}`} tools={<span className="text-sm text-ink-2">{buckets.data && coverageWords(buckets.data)}</span>}>
+        <Section title="How long answers took">{stats.data ? <div aria-busy={stats.isPlaceholderData}><Histogram stats={stats.data} /></div> : stats.isPending && <Waiting rows={1} className="h-28" />}</Section>
+        <Section title={`Uptime, ${range.bars}`} tools={<span className="text-sm text-ink-2">{bars && coverageWords(bars)}</span>}>
           <Failure error={buckets.error} retry={() => void buckets.refetch()} />
-          <div aria-busy={buckets.isPlaceholderData} data-testid="bars"><UptimeChart buckets={buckets.data} slots={slots} width={width} height={44} /></div>
+          <div aria-busy={buckets.isPlaceholderData} data-testid="bars"><UptimeChart buckets={bars} slots={of ? Math.max(bars?.length ?? 1, 1) : slots} width={width} height={44} /></div>
           <p className="mt-2 flex flex-wrap gap-x-4 gap-y-1 text-sm text-ink-2"><Key shape="fill-up" h={10} word="up" /><Key shape="fill-degraded" h={7} word="partly down" /><Key shape="fill-down" h={5} word="half or more down" /><Key shape="fill-none stroke-unknown" h={5} word="not known" /><Key shape="fill-maintenance" h={5} word="in maintenance" /><Key shape="fill-line" h={3} word="not watched yet" /></p>
-          {buckets.data && <UptimeTable buckets={buckets.data} width={width} />}
+          {bars && <UptimeTable buckets={bars} width={width} />}
         </Section>
         <Section title="Incidents">
           {incidents.isSuccess && outages.length === 0 ? <p className="text-ink-2">None yet.</p> : <ul className="divide-y divide-line">{outages.map((i) => <IncidentRow key={i.id} incident={i} />)}</ul>}
           {incidents.hasNextPage && <button type="button" className="button button-small mt-2" onClick={() => void incidents.fetchNextPage()}>Older</button>}
         </Section>
-        <MonitorEventsList monitorId={monitor.id} />
+        <MonitorEventsList monitorId={monitor.id} region={region} from={ask.from} to={ask.to} />
         <Configuration monitor={monitor} />
       </div>
     </>
   );
+}
+
+/** What the address asks for; the newest end of it goes on with time only when something else is asked. */
+function useRange(search: RangeSearch): Range {
+  const { range, from, to } = search;
+  return useMemo(() => rangeOf({ range, from, to }, Date.now()), [range, from, to]);
+}
+
+function RegionPicker({ regions, region, onChange }: { regions: readonly string[]; region: string | undefined; onChange(next: string): void }) {
+  return <select className="input w-auto" aria-label="From where" value={region ?? ""} onChange={(e) => onChange(e.target.value)}><option value="">From everywhere</option>{regions.map((r) => <option key={r}>{r}</option>)}</select>;
+}
+
+function PhaseOrRegion({ byRegion, onChange }: { byRegion: boolean; onChange(next: boolean): void }) {
+  return <select className="input w-auto" aria-label="Response time by" value={byRegion ? "region" : "phase"} onChange={(e) => onChange(e.target.value === "region")}><option value="phase">By phase</option><option value="region">By region</option></select>;
 }
 
 function Key({ shape, h, word }: { shape: string; h: number; word: string }) {
@@ -111,10 +123,10 @@ function observed(monitor: Monitor, stats: Stats | undefined): string {
   return known === 0 || maintenance ? nothingObserved(maintenance, stats.error_checks + stats.missed_checks > 0) : percent(known);
 }
 
-function Figures({ monitor, stats, range }: { monitor: Monitor; stats: Stats | undefined; range: StatsRange }) {
+function Figures({ monitor, stats, word }: { monitor: Monitor; stats: Stats | undefined; word: string }) {
   const s = monitor.status;
   const facts: [string, string][] = [
-    [`Uptime, ${ranges[range].word}`, percent(stats?.uptime_percentage)], ["Observed", observed(monitor, stats)], ["30 days", percent(s?.uptime_percentage_30d)],
+    [`Uptime, ${word}`, percent(stats?.uptime_percentage)], ["Observed", observed(monitor, stats)], ["30 days", percent(s?.uptime_percentage_30d)],
     ["Mean", millis(stats?.response_time?.avg)], ["95 % within", millis(stats?.response_time?.p95)], ["99 % within", millis(stats?.response_time?.p99)],
     ["Failed", stats ? `${stats.failed_checks + stats.timeout_checks} of ${stats.total_checks}` : "–"], ["Not observed", stats ? String(stats.error_checks + stats.missed_checks) : "–"],
   ];

@@ -1,5 +1,5 @@
 import { Link, useNavigate } from "@tanstack/react-router";
-import { BadgeCheck, Bell, EllipsisVertical, FileCode, Pause, Pencil, Play, RefreshCw, Trash2 } from "lucide-react";
+import { BadgeCheck, Bell, Construction, Copy, EllipsisVertical, FileCode, Pause, Pencil, Play, RefreshCw, Trash2 } from "lucide-react";
 import { DropdownMenu } from "radix-ui";
 import { lazy, Suspense, useState } from "react";
 import { useCanEdit } from "@/api/session";
@@ -67,6 +67,8 @@ export function MonitorActions({ monitor, spread = false }: { monitor: Monitor; 
             )}
             <DropdownMenu.Item className="menu-item" onSelect={pause}>{paused ? <Play className="size-4" aria-hidden /> : <Pause className="size-4" aria-hidden />}{paused ? "Resume" : "Pause"}</DropdownMenu.Item>
             <DropdownMenu.Item className="menu-item" asChild><Link to="/uptime/$monitorId/alerts" params={{ monitorId: id }}><Bell className="size-4" aria-hidden />Alert rules</Link></DropdownMenu.Item>
+            <DropdownMenu.Item className="menu-item" asChild><Link to="/uptime/maintenance" search={{ monitor: id }}><Construction className="size-4" aria-hidden />Maintenance…</Link></DropdownMenu.Item>
+            <DropdownMenu.Item className="menu-item" asChild><Link to="/uptime/create" search={{ copy: id }}><Copy className="size-4" aria-hidden />Duplicate…</Link></DropdownMenu.Item>
             {spread && <DropdownMenu.Item className="menu-item" onSelect={() => setReading("yaml")}><FileCode className="size-4" aria-hidden />As YAML</DropdownMenu.Item>}
             {spread && <DropdownMenu.Item className="menu-item" onSelect={() => setReading("badge")}><BadgeCheck className="size-4" aria-hidden />Badge</DropdownMenu.Item>}
             <DropdownMenu.Item className="menu-item text-down" onSelect={() => setAsking(true)}><Trash2 className="size-4" aria-hidden />Delete…</DropdownMenu.Item>

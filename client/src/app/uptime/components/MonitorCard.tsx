@@ -7,26 +7,28 @@ import { millis } from "@/format/duration";
 import { percent } from "@/format/percent";
 import { errorWords, target } from "@/format/status";
 import { statusOf } from "@/live/applyFeed";
+import { type BarRange, barRanges } from "../listSearch";
 import { MonitorActions } from "./MonitorActions";
 import { MonitorStatusBadge } from "./MonitorStatusBadge";
 import { Sparkline } from "./Sparkline";
 import { coverageWords, UptimeChart } from "./UptimeChart";
 
-const HOURS = 24;
-
 interface Props {
   monitor: Monitor;
   flying: boolean;
+  /** Of which time the bars are. */
+  bars: BarRange;
   selected?: boolean;
   /** Present while monitors are selected. range: all since the one before. */
   onSelect?: (id: number, on: boolean, range: boolean) => void;
 }
 
 /** One monitor in the list. Its bars are asked for when it comes to rest in view. */
-export const MonitorCard = memo(function MonitorCard({ monitor, flying, selected, onSelect }: Props) {
+export const MonitorCard = memo(function MonitorCard({ monitor, flying, bars, selected, onSelect }: Props) {
   const [seen, setSeen] = useState(!flying);
   useEffect(() => { if (!flying) setSeen(true); }, [flying]);
-  const buckets = useGetMonitorBuckets(monitor.id, "hour", HOURS, seen).data;
+  const { word, width, slots } = barRanges[bars];
+  const buckets = useGetMonitorBuckets(monitor.id, width, slots, seen).data;
   const status = statusOf(monitor);
   const s = monitor.status;
   const troubled = status === "down" || status === "degraded";
@@ -38,10 +40,10 @@ export const MonitorCard = memo(function MonitorCard({ monitor, flying, selected
         <p className="truncate text-sm text-ink-2">{troubled && s?.last_error_type ? <span className="font-medium text-down">{errorWords(s.last_error_type)} · </span> : null}checked <TimeAgo at={s?.last_checked_at} /></p>
       </div>
       <div className="col-span-2 row-start-2 min-w-0 lg:col-span-1 lg:row-start-auto">
-        <UptimeChart buckets={buckets} slots={HOURS} width="hour" height={28} />
-        <p className="mt-0.5 flex justify-between gap-2 text-xs text-ink-2"><span>24 h</span><span>{buckets ? coverageWords(buckets) : "…"}</span></p>
+        <UptimeChart buckets={buckets} slots={slots} width={width} height={28} />
+        <p className="mt-0.5 flex justify-between gap-2 text-xs text-ink-2"><span>{word}</span><span>{buckets ? coverageWords(buckets) : "…"}</span></p>
       </div>
-      <div className="hidden min-w-0 lg:block"><Sparkline buckets={buckets} /></div>
+      <div className="hidden min-w-0 lg:block"><Sparkline buckets={buckets} by={width} /></div>
       <dl className="col-span-2 row-start-3 grid grid-cols-3 gap-x-3 text-sm lg:col-span-1 lg:row-start-auto lg:text-right">
         <Figure word="24 h" value={percent(s?.uptime_percentage_24h)} /><Figure word="30 d" value={percent(s?.uptime_percentage_30d)} /><Figure word="mean" value={millis(s?.average_response_time_24h)} />
       </dl>

@@ -2,7 +2,7 @@ import { Search } from "lucide-react";
 import { type ReactNode, useMemo } from "react";
 import type { CurrentStatus, Monitor, MonitorType } from "@/api/types";
 import { statusWord } from "@/format/status";
-import { labelKeysOf, labelsOf, type ListSearch, type Sort, sorts } from "../listSearch";
+import { type BarRange, barRanges, labelKeysOf, labelsOf, type ListSearch, type Sort, sorts } from "../listSearch";
 import { StatusShape } from "./MonitorStatusBadge";
 
 const kinds: [MonitorType, string][] = [["http", "HTTP"], ["tcp", "TCP"], ["tls", "TLS"]];
@@ -51,6 +51,9 @@ export function MonitorFilters({ all, counts, search, onChange, children }: Prop
           {kindsThere.size > 1 && <option value="kind">By kind</option>}
           {keys.map((k) => <option key={k} value={`label:${k}`}>By {k}</option>)}
           {search.group && !["state", "kind"].includes(search.group) && !keys.includes(search.group.slice("label:".length)) && <option value={search.group}>By {search.group.slice("label:".length)}</option>}
+        </select>
+        <select className="input w-auto max-w-full flex-[0_1_auto]" aria-label="Uptime of" value={search.bars ?? "24h"} onChange={(e) => onChange({ bars: e.target.value === "24h" ? undefined : (e.target.value as BarRange) })}>
+          {Object.entries(barRanges).map(([value, r]) => <option key={value} value={value}>Last {r.word}</option>)}
         </select>
         {children}
       </div>

@@ -11,12 +11,14 @@ import { AreaField, CheckField, SelectField, TextField } from "@/components/Fiel
 import { Failure, Notice } from "@/components/Notice";
 import { Section } from "@/components/Page";
 import { placeRefusal } from "@/components/refuse";
+import { millis } from "@/format/duration";
 import { announce } from "@/live/announce";
 import { CurlImport } from "./CurlImport";
 import type { FromCurl } from "./curl";
 import { defaultName, emptyForm, formField, formSchema, type FormValues, methods, otherRules, toForm, toMonitor } from "./monitorForm";
 import { MonitorPicker } from "./MonitorPicker";
 import { TrialResult } from "./TrialResult";
+import { worstCase } from "./worstCase";
 import { YamlImport } from "./YamlImport";
 
 const kinds = [
@@ -27,6 +29,8 @@ const kinds = [
 const authWords: Record<string, string> = { none: "None", basic: "User name and password", bearer: "Bearer token", api_key: "Header with a key" };
 
 interface Props {
+  /** What a new monitor is filled in from, with all that it says. */
+  like?: Monitor;
   /** The monitor that is changed; absent for a new one. */
   monitor?: Monitor;
   word: string;
@@ -36,15 +40,16 @@ interface Props {
 }
 
 /** The one form for monitors of every kind. */
-export function MonitorForm({ monitor, word, save, onCancel }: Props) {
-  const form = useForm<FormValues>({ resolver: zodResolver(formSchema), defaultValues: monitor ? toForm(monitor) : emptyForm });
+export function MonitorForm({ monitor, like, word, save, onCancel }: Props) {
+  const begin = monitor ?? like;
+  const form = useForm<FormValues>({ resolver: zodResolver(formSchema), defaultValues: begin ? toForm(begin) : emptyForm });
   const { register, watch, setError, handleSubmit, formState } = form;
   const { errors, isSubmitting } = formState;
   const [general, setGeneral] = useState<unknown>(null);
   const [importing, setImporting] = useState<"curl" | "yaml">();
   const [taken, setTaken] = useState<string[]>();
   // What a file says and the form has no field for goes with the rest.
-  const [imported, setImported] = useState<Monitor>();
+  const [imported, setImported] = useState(like);
   const trial = useMutation({ mutationFn: testMonitor });
   const regions = useGetRegions();
   const others = (useGetMonitors().data ?? []).filter((m) => m.id !== monitor?.id);
@@ -55,6 +60,7 @@ export function MonitorForm({ monitor, word, save, onCancel }: Props) {
   const carried = imported?.monitor_type === kind ? imported : undefined;
   const base = monitor ?? carried;
   const kept = otherRules(base?.validation_rules);
+  const delay = worstCase(watch(), base);
   const field = (name: FieldPath<FormValues>) => ({ ...register(name), error: errors[name as keyof FormValues]?.message as string | undefined });
 
   async function run(work: (draft: Draft<Monitor>) => Promise<unknown>, values: FormValues) {
@@ -133,6 +139,7 @@ export function MonitorForm({ monitor, word, save, onCancel }: Props) {
           <TextField label="Down after … failures" inputMode="numeric" hint="In a row; the second comes soon after the first." {...field("confirm_down")} />
           <TextField label="Up after … successes" inputMode="numeric" {...field("confirm_up")} />
         </div>
+        {delay !== undefined && <p role="status" className="mt-3 text-sm text-ink-2">An alert comes at most {millis(delay)} after a failure begins.</p>}
         {(regions.data?.length ?? 0) > 1 && (
           <fieldset className="mt-4">
             <legend className="mb-1 font-medium">Regions</legend>

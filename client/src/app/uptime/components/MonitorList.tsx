@@ -1,7 +1,7 @@
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { Monitor } from "@/api/types";
-import type { ListGroup } from "../listSearch";
+import type { BarRange, ListGroup } from "../listSearch";
 import { MonitorCard } from "./MonitorCard";
 import type { Selection } from "./useSelection";
 
@@ -29,12 +29,13 @@ function rowsOf(groups: readonly ListGroup[]): Row[] {
 interface Props {
   /** One without a word stands for all. */
   groups: ListGroup[];
+  bars: BarRange;
   /** Present while monitors are selected. */
   selection?: Selection;
 }
 
 /** The monitors, of which only those in view are in the page: ten thousand scroll as ten do. */
-export function MonitorList({ groups, selection }: Props) {
+export function MonitorList({ groups, bars, selection }: Props) {
   const box = useRef<HTMLUListElement>(null);
   const [top, setTop] = useState(0);
   // What stands above grows and shrinks with what is down.
@@ -61,7 +62,7 @@ export function MonitorList({ groups, selection }: Props) {
           <li key={item.key} ref={rows.measureElement} data-index={item.index} {...place} className="absolute inset-x-0 top-0" style={{ transform: `translateY(${item.start - top}px)` }}>
             {"head" in row
               ? <h2 className="pt-2.5 pb-0.5">{row.head.word} <span className="font-normal text-ink-2 tabular-nums">{row.head.monitors.length}</span></h2>
-              : <MonitorCard monitor={row.monitor} flying={rows.isScrolling} selected={selection?.ids.has(row.monitor.id)} onSelect={selection?.toggle} />}
+              : <MonitorCard monitor={row.monitor} flying={rows.isScrolling} bars={bars} selected={selection?.ids.has(row.monitor.id)} onSelect={selection?.toggle} />}
           </li>
         );
       })}

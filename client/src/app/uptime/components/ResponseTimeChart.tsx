@@ -3,25 +3,30 @@ import uPlot from "uplot";
 import type { DistributionBucket } from "@/api/types";
 import { ChartTable } from "@/components/ChartTable";
 import { millis } from "@/format/duration";
-import { inZone, zone } from "@/format/zone";
+import { useZoneChoice, zone } from "@/format/zone";
 import { useScheme } from "@/theme";
+import { axes, colorsIn, HEIGHT } from "./plotStyle";
 import { phaseSeries, stack, times } from "./responseSeries";
 import { sayTime, useChartKeys } from "./useChartKeys";
 
-const HEIGHT = 240;
-const clock = { hour: "2-digit", minute: "2-digit" } as const;
-const day = { month: "short", day: "numeric" } as const;
 const bars = uPlot.paths.bars!({ size: [0.86, 60] });
 
-/** Response time by phase as stacked bars, one for each stretch of time in which something is known, with the 95th percentile as a line. Dragging zooms in, a double click out; by keys as chartKeys has it. */
-export function ResponseTimeChart({ buckets }: { buckets: readonly DistributionBucket[] }) {
-  if (buckets.every((b) => b.avg_response_time === null)) return <p className="py-8 text-center text-ink-2">No response times in this range.</p>;
-  return <><Chart buckets={buckets} /><ResponseTable buckets={buckets} /></>;
+interface Props {
+  buckets: readonly DistributionBucket[];
+  /** Asks for finer figures of the range that was zoomed into, in milliseconds since 1970. */
+  onCloser?(from: number, to: number): void;
 }
 
-function Chart({ buckets }: { buckets: readonly DistributionBucket[] }) {
+/** Response time by phase as stacked bars, one for each stretch of time in which something is known, with the 95th percentile as a line. Dragging zooms in, a double click out; by keys as chartKeys has it. */
+export function ResponseTimeChart({ buckets, onCloser }: Props) {
+  if (buckets.every((b) => b.avg_response_time === null)) return <p className="py-8 text-center text-ink-2">No response times in this range.</p>;
+  return <><Chart buckets={buckets} onCloser={onCloser} /><ResponseTable buckets={buckets} /></>;
+}
+
+function Chart({ buckets, onCloser }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const scheme = useScheme();
+  const zoneChoice = useZoneChoice();
   const [at, setAt] = useState<number | null>(null);
   const [zoomed, setZoomed] = useState(false);
   const hint = useId();
@@ -36,16 +41,7 @@ function Chart({ buckets }: { buckets: readonly DistributionBucket[] }) {
 
   useEffect(() => {
     const node = box.current!;
-    const css = getComputedStyle(document.documentElement);
-    // A canvas does not know light-dark(): the browser is asked what each colour is now.
-    const probe = document.createElement("span");
-    node.append(probe);
-    const color = (token: string) => {
-      probe.style.color = `var(${token})`;
-      return getComputedStyle(probe).color;
-    };
-    const font = `12px ${css.getPropertyValue("--font-sans") || "system-ui, sans-serif"}`;
-    const axis = { stroke: color("--ink-2"), font, grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
+    const { color, done } = colorsIn(node);
     const layers = [...series].reverse().map((s) => ({ label: s.word, stroke: color(s.token), fill: color(s.token), width: 0, paths: bars, points: { show: false } }));
     // Points show where one value stands alone, which a line would not.
     const p95Points = { size: 5, fill: color("--ink"), show: buckets.length <= 100 };
@@ -54,20 +50,20 @@ function Chart({ buckets }: { buckets: readonly DistributionBucket[] }) {
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false } },
       scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.08, 1)] } },
       series: [{}, ...layers, { label: "95 %", stroke: color("--ink"), width: 1.5, dash: [4, 3], points: p95Points }],
-      axes: [{ ...axis, size: 32, values: (_, splits, __, ___, step) => splits.map((s) => inZone(s * 1000, step >= 86_400 ? day : clock)) }, { ...axis, size: 62, values: (_, splits) => splits.map((v) => millis(v)) }],
+      axes: axes(color),
       hooks: {
         setCursor: [(u) => setAt(u.cursor.idx ?? null)],
         setScale: [(u, key) => { if (key === "x") setZoomed((u.scales.x!.min ?? 0) > u.data[0][0]! || (u.scales.x!.max ?? 0) < u.data[0].at(-1)!); }],
       },
     }, data, node);
     chart.current = plot;
-    probe.remove();
+    done();
     const watcher = new ResizeObserver(() => plot.setSize({ width: node.clientWidth, height: HEIGHT }));
     watcher.observe(node);
     return () => { watcher.disconnect(); plot.destroy(); chart.current = null; };
-    // The chart is made anew for other colours or phases only; new values are put into it below.
+    // The chart is made anew for other colours, phases or zones only; new values are put into it below.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [scheme, words]);
+  }, [scheme, words, zoneChoice]);
 
   useEffect(() => { chart.current?.setData(data, !zoomed); }, [data, zoomed]);
 
@@ -84,6 +80,7 @@ function Chart({ buckets }: { buckets: readonly DistributionBucket[] }) {
         <span className="inline-flex items-center gap-1.5"><svg width="14" height="10" aria-hidden><path d="M0 5h14" stroke="var(--ink)" strokeWidth="2" strokeDasharray="4 3" /></svg>95 % within{bucket && <b className="font-semibold tabular-nums">{millis(bucket.p95_response_time)}</b>}</span>
         <span className="ml-auto text-ink-2">{bucket?.time_bucket ? sayTime(bucket) : <>Drag to zoom<span className="max-sm:hidden">, or Shift and the arrow keys</span></>}</span>
         <span id={hint} className="sr-only">The arrow keys go from point to point. With Shift they choose a range; Enter zooms into it, and Escape goes back.</span>
+        {zoomed && onCloser && <button type="button" className="button button-small" onClick={() => { const { min, max } = chart.current!.scales.x!; onCloser(Math.floor(min! * 1000), Math.ceil(max! * 1000)); }}>Look closer</button>}
         {zoomed && <button type="button" className="button button-small" onClick={whole}>Whole range</button>}
       </figcaption>
     </figure>

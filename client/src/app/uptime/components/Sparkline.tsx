@@ -19,14 +19,14 @@ export function runs(values: readonly (number | null)[]): { x: number; y: number
   return all;
 }
 
-/** Response time of the last hours as a line from zero. */
-export function Sparkline({ buckets }: { buckets: readonly UptimeBucket[] | undefined }) {
+/** Response time of the last hours, or days, as a line from zero. */
+export function Sparkline({ buckets, by = "hour" }: { buckets: readonly UptimeBucket[] | undefined; by?: "hour" | "day" }) {
   if (!buckets) return <div className="h-7 rounded bg-raised" aria-hidden />;
   const values = buckets.map((b) => b.avg_response_time ?? null);
   const known = values.filter((v): v is number => v !== null);
   if (known.length === 0) return <p className="text-center text-xs text-ink-2">no response times</p>;
   const [least, most] = [Math.min(...known), Math.max(...known)];
-  const label = known.length === 1 ? `Response time ${millis(most)}` : `Response time by hour: ${millis(least)} to ${millis(most)}`;
+  const label = known.length === 1 ? `Response time ${millis(most)}` : `Response time by ${by}: ${millis(least)} to ${millis(most)}`;
   return (
     <div>
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" height={HEIGHT} className="block w-full overflow-visible fill-none stroke-ink-2" role="img" aria-label={label}>

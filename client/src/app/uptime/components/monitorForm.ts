@@ -146,6 +146,7 @@ export function toMonitor(v: FormValues, base?: Monitor, carried?: Monitor): Dra
     validation_rules: rules as never, labels: parseLabels(v.labels), regions: v.regions,
     ...(v.depends_on.length > 0 || base?.depends_on?.length ? { depends_on: v.depends_on } : {}),
   };
+  if (carried) Object.assign(draft, given({ quorum: carried.quorum, overlap: carried.overlap, dns_config: carried.dns_config, retry_interval_seconds: askedRetry(carried) }));
   // A monitor by cron has no interval, and the form leaves its cron alone.
   if (v.interval_seconds) draft.interval_seconds = Number(v.interval_seconds);
   else if (carried?.cron) Object.assign(draft, given({ cron: carried.cron, timezone: carried.timezone }));
@@ -157,6 +158,7 @@ export function toMonitor(v: FormValues, base?: Monitor, carried?: Monitor): Dra
   if (v.monitor_type === "http") {
     const auth = authOf(v);
     draft.http_config = {
+      ...given({ ...carried?.http_config, auth: null, body: null }),
       url: v.url, method: v.method as (typeof methods)[number], timeout_ms, follow_redirects: v.follow_redirects, headers: parseHeaders(v.headers),
       ...(v.body || base?.http_config?.body ? { body: v.body || null } : {}), ...(auth ? { auth } : {}),
     };
@@ -167,6 +169,12 @@ export function toMonitor(v: FormValues, base?: Monitor, carried?: Monitor): Dra
   }
   return draft;
 }
+
+/** What the server does when no retry interval was asked for: a third of the interval, within bounds, in seconds. */
+export const derivedRetry = (interval: number) => Math.min(Math.max(Math.floor(interval / 3), 1), 20);
+
+/** The retry interval that somebody asked for; one that follows the interval is told by the server too. */
+const askedRetry = (m: Monitor) => (m.interval_seconds && m.retry_interval_seconds === derivedRetry(m.interval_seconds) ? null : m.retry_interval_seconds);
 
 /** A thing without the fields that it does not have: null and absent are not the same to the server. */
 function given<T extends object>(thing: T): Draft<T> {

@@ -1,8 +1,10 @@
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useGetIncidents } from "@/api/incidents";
+import { Export } from "@/components/Export";
 import { Failure } from "@/components/Notice";
 import { Empty, PageHead, Waiting } from "@/components/Page";
 import { IncidentRow } from "../components/IncidentRow";
+import { incidentColumns, tableOf } from "../exports";
 
 /** Outages of all monitors: the open ones, or all. */
 export default function IncidentsPage() {
@@ -14,6 +16,7 @@ export default function IncidentsPage() {
     <>
       <PageHead title="Incidents" about="An incident begins with the first failing check and ends with the first that works again.">
         <label className="flex items-center gap-2"><input type="checkbox" className="check" checked={all ?? false} onChange={(e) => void navigate({ search: e.target.checked ? { all: true } : {}, replace: true })} />Also resolved ones</label>
+        {incidents.length > 0 && <Export name="incidents" what="the incidents that are shown" {...tableOf(incidentColumns, incidents)} />}
       </PageHead>
       <Failure error={pages.error} retry={() => void pages.refetch()} />
       {pages.isPending && <Waiting rows={3} />}

@@ -13,11 +13,11 @@ import { MonitorPicker } from "../components/MonitorPicker";
 import { nextOccurrences, type Schedule } from "./occurrences";
 import { kinds, toSchedule, toWindow, toWindowValues, windowField, windowSchema, type WindowValues } from "./windowForm";
 
-/** Adds a window, or changes one. What was read when it was opened is what is changed. */
-export function WindowForm({ monitors, window: read, onClose }: { monitors: readonly Monitor[]; window?: MaintenanceWindow; onClose(): void }) {
+/** Adds a window, of the monitor about if one is given, or changes one. What was read when it was opened is what is changed. */
+export function WindowForm({ monitors, window: read, about, onClose }: { monitors: readonly Monitor[]; window?: MaintenanceWindow; about?: number; onClose(): void }) {
   const [window] = useState(read);
   const [opened] = useState(() => Date.now());
-  const form = useForm<WindowValues>({ resolver: zodResolver(windowSchema), defaultValues: toWindowValues(opened, window) });
+  const form = useForm<WindowValues>({ resolver: zodResolver(windowSchema), defaultValues: { ...toWindowValues(opened, window), ...(about !== undefined ? { monitor_ids: [about] } : {}) } });
   const { register, watch, setValue, setError, handleSubmit, formState: { errors } } = form;
   const change = useChangeMaintenanceWindow();
   const [general, setGeneral] = useState<unknown>(null);

@@ -1,3 +1,4 @@
+import { useNavigate, useSearch } from "@tanstack/react-router";
 import { Plus } from "lucide-react";
 import { useState } from "react";
 import { useEndMaintenanceWindow, useGetMaintenanceWindows } from "@/api/maintenance";
@@ -17,7 +18,11 @@ export default function MaintenancePage() {
   const windows = useGetMaintenanceWindows();
   const monitors = useGetMonitors().data ?? [];
   const canEdit = useCanEdit();
-  const [adding, setAdding] = useState(false);
+  const { monitor } = useSearch({ from: "/uptime/maintenance" });
+  const navigate = useNavigate({ from: "/uptime/maintenance" });
+  const [adding, setAdding] = useState(canEdit && monitor !== undefined);
+  // The form was asked for once: going back to the page later does not open it again.
+  const done = () => { setAdding(false); if (monitor !== undefined) void navigate({ search: {}, replace: true }); };
   return (
     <>
       <PageHead title="Maintenance windows" about="Checks go on and everything is kept; only nobody is told.">
@@ -28,7 +33,7 @@ export default function MaintenancePage() {
       {windows.data && (windows.data.length === 0
         ? <div className="card"><Empty title="No windows">{canEdit ? "Add one before you work on what is watched." : "Somebody with the role editor can add one."}</Empty></div>
         : <ul className="grid gap-2.5">{windows.data.map((w) => <WindowRow key={w.id} window={w} monitors={monitors} canEdit={canEdit} />)}</ul>)}
-      {adding && <WindowForm monitors={monitors} onClose={() => setAdding(false)} />}
+      {adding && <WindowForm monitors={monitors} about={monitor} onClose={done} />}
     </>
   );
 }

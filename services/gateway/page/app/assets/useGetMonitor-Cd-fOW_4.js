@@ -1,0 +1,1 @@
+import{h as e}from"./session-D2U8AyDf.js";import{l as t}from"./client-CfNI-EWh.js";import{a as n,c as r,l as i}from"./monitors-DR_jCJdL.js";function a(a){let o=t();return e({queryKey:r(a),queryFn:({signal:e})=>n(a,e),refetchInterval:6e4,placeholderData:()=>o.getQueryData(i)?.find(e=>e.id===a)})}export{a as t};
