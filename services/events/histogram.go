@@ -3,6 +3,7 @@ package events
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -93,12 +94,16 @@ func (h *Histogram) Count() int64 {
 	return int64(h.sketch.GetCount())
 }
 
-// Quantile is the duration below which a share q, from 0 to 1, of all lie, within Accuracy; false when there are none.
+// Quantile is the least duration that a share q of all, from 0 to 1, do not exceed (nearest rank), within Accuracy; false when there
+// are none. Of a few it is one of the greatest: what is said of 95 % holds for no fewer.
 func (h *Histogram) Quantile(q float64) (time.Duration, bool) {
-	if h.Count() == 0 {
+	n := float64(h.Count())
+	if n == 0 || !(q >= 0 && q <= 1) {
 		return 0, false
 	}
-	v, err := h.sketch.GetValueAtQuantile(q)
+	// What is asked of the sketch is the middle between this rank and the next, counted from 0, so that no rounding goes below it.
+	rank := max(math.Ceil(q*n-1e-9)-1, 0)
+	v, err := h.sketch.GetValueAtQuantile(min((rank+0.5)/max(n-1, 1), 1))
 	if err != nil {
 		return 0, false
 	}

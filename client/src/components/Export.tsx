@@ -31,7 +31,7 @@ export function Export({ name, what, columns, rows, things }: Props) {
   };
   return (
     <DropdownMenu.Root modal={false}>
-      <DropdownMenu.Trigger className="button" aria-label={`Export ${what}`}><Download className="size-4" aria-hidden />Export</DropdownMenu.Trigger>
+      <DropdownMenu.Trigger className="button button-small" aria-label={`Export ${what}`}><Download className="size-4" aria-hidden />Export</DropdownMenu.Trigger>
       <DropdownMenu.Portal>
         <DropdownMenu.Content className="menu" align="end" sideOffset={4}>
           <DropdownMenu.Item className="menu-item" onSelect={() => save("csv")}>As CSV</DropdownMenu.Item>

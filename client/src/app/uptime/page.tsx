@@ -57,7 +57,7 @@ export default function UptimePage() {
         <>
           <Overview monitors={all} counts={counts} whole={whole} />
           <MonitorFilters all={all} counts={whole ? counts : undefined} search={search} onChange={change}>
-            {canEdit && whole && <button type="button" className="button" aria-pressed={selecting} onClick={() => { setSelecting(!selecting); selection.set([]); }}><ListTodo className="size-4" aria-hidden />Select</button>}
+            {canEdit && whole && <button type="button" className="button button-small" aria-pressed={selecting} onClick={() => { setSelecting(!selecting); selection.set([]); }}><ListTodo className="size-4" aria-hidden />Select</button>}
             {whole && shown.length > 0 && <Export name="monitors" what="the monitors that are shown" {...tableOf(monitorColumns, inOrder)} />}
           </MonitorFilters>
           {selecting && canEdit && <div ref={bar} className="contents"><Suspense><BulkBar shown={inOrder} selection={selection} onDone={() => { setSelecting(false); selection.set([]); }} /></Suspense></div>}

@@ -13,7 +13,7 @@ interface Props {
   counts: [CurrentStatus, number][] | undefined;
   search: ListSearch;
   onChange(next: Partial<ListSearch>): void;
-  /** Stands behind the filters. */
+  /** Stands at the end of the states. */
   children?: ReactNode;
 }
 
@@ -55,19 +55,20 @@ export function MonitorFilters({ all, counts, search, onChange, children }: Prop
         <select className="input w-auto max-w-full flex-[0_1_auto]" aria-label="Uptime of" value={search.bars ?? "24h"} onChange={(e) => onChange({ bars: e.target.value === "24h" ? undefined : (e.target.value as BarRange) })}>
           {Object.entries(barRanges).map(([value, r]) => <option key={value} value={value}>Last {r.word}</option>)}
         </select>
-        {children}
       </div>
-      {!counts && <div aria-hidden className="h-8" />}
-      {counts && (counts.length > 1 || search.status) && (
-        <div role="group" aria-label="State" className="flex flex-wrap gap-1.5">
-          {counts.map(([status, n]) => (
-            <button key={status} type="button" aria-pressed={search.status === status} onClick={() => onChange({ status: search.status === status ? undefined : status })}
-              className="inline-flex min-h-8 items-center gap-1.5 rounded-full border border-line-strong bg-card px-3 text-sm font-medium hover:bg-raised aria-pressed:border-ink aria-pressed:bg-raised">
-              <StatusShape status={status} size={14} />{statusWord(status)} <span className="text-ink-2 tabular-nums">{n}</span>
-            </button>
-          ))}
-        </div>
-      )}
+      <div className="flex min-h-8 flex-wrap items-center justify-between gap-2">
+        {counts && (counts.length > 1 || search.status) && (
+          <div role="group" aria-label="State" className="flex flex-wrap gap-1.5">
+            {counts.map(([status, n]) => (
+              <button key={status} type="button" aria-pressed={search.status === status} onClick={() => onChange({ status: search.status === status ? undefined : status })}
+                className="inline-flex min-h-8 items-center gap-1.5 rounded-full border border-line-strong bg-card px-3 text-sm font-medium hover:bg-raised aria-pressed:border-ink aria-pressed:bg-raised">
+                <StatusShape status={status} size={14} />{statusWord(status)} <span className="text-ink-2 tabular-nums">{n}</span>
+              </button>
+            ))}
+          </div>
+        )}
+        <div className="ml-auto flex flex-wrap gap-2">{children}</div>
+      </div>
     </div>
   );
 }
