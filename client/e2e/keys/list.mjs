@@ -1,7 +1,7 @@
 // By keys: charts and results of a monitor, the list, and several monitors at once.
 import assert from "node:assert/strict";
 import { inspect, step } from "../inspect.mjs";
-import { arrives, kept, pick, press, tabTo, type, until } from "./hands.mjs";
+import { arrives, kept, pick, press, tabTo, take, type, until } from "./hands.mjs";
 
 const button = (within, name) => within.getByRole("button", { name, exact: true });
 
@@ -30,6 +30,24 @@ export async function chartsByKeys(page, url, name) {
   assert.match(await spoken(page), /^From .+ to .+/);
   await page.keyboard.press("Escape");
   assert.match(await spoken(page), /The whole range/);
+  await page.keyboard.press("Home");
+  await page.keyboard.press("Shift+ArrowRight");
+  await page.keyboard.press("Enter");
+  await press(page, button(page, "Look closer"));
+  await until(() => /^\?from=.+&to=.+/.test(new URL(page.url()).search), "a range of its own");
+  await page.getByRole("img", { name: /response times from/ }).waitFor();
+  await page.goBack();
+  await until(() => new URL(page.url()).search === "?range=1h", "the hour again");
+  await press(page, button(page, "From … to …"));
+  await press(page, button(page.getByRole("dialog"), "Show"));
+  await until(() => /^\?from=.+&to=.+/.test(new URL(page.url()).search), "an hour by its ends");
+  await page.goBack();
+  const file = page.waitForEvent("download");
+  await press(page, page.getByRole("button", { name: "Export the checks that are shown" }));
+  await take(page, page.getByRole("menuitem", { name: "As CSV" }));
+  assert.match((await file).suggestedFilename(), /^checks-of-monitor-\d+\.csv$/);
+  await tabTo(page, chart);
+  await page.keyboard.press("End");
   await page.keyboard.press("Shift+ArrowLeft");
   await page.keyboard.press("Escape");
   assert.match(await spoken(page), /No range any more/);
@@ -46,7 +64,7 @@ export async function chartsByKeys(page, url, name) {
   await arrives(page, result, "a drawer");
   await pick(page, page.getByLabel("Which checks"), "Not observed");
   await page.getByText("None", { exact: true }).or(page.getByText("Missed").first()).or(page.getByText("Not observed").nth(2)).first().waitFor();
-  step("by keys alone: a chart is gone through, zoomed and read as a table, and a result opened");
+  step("by keys alone: a chart is gone through, zoomed, looked at closer and read as a table, a file is saved, and a result opened");
 }
 
 /** Finds, filters, orders and divides the list; selects several, labels, pauses and deletes them. */
