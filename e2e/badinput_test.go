@@ -213,7 +213,7 @@ func TestBadProbersAndChannels(t *testing.T) {
 	if r := s.do("GET", probers, nil); strings.Contains(string(r.body), `"eu"`) {
 		t.Errorf("a refused prober was stored: %s", r.body)
 	}
-	if r := s.do("GET", channels, nil); strings.Contains(string(r.body), "ops") {
+	if r := s.do("GET", channels, nil); strings.Contains(string(r.body), `"ops"`) {
 		t.Errorf("a refused channel was stored: %s", r.body)
 	}
 	if r := s.do("GET", "/api/uptime/audit", nil); strings.Contains(string(r.body), "prober.enrol") || strings.Contains(string(r.body), "channel.create") {
