@@ -42,12 +42,17 @@ build: ## build the static binary bin/frogup
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o bin/frogup ./cmd/frogup
 
 .PHONY: test
+# The scenarios of e2e wait more than they compute, so they go beside the others, first as one process and then as a suite. Their report
+# comes after: lines of two runs in one pipe would be torn.
 test: $(BIN)/testreport engines ## run the tests of every module, with the race detector
 	@$(if $(RACE),,echo 'No C compiler: the race detector is off.')
 	$(GO) build $(RACE) work
-	@( rc=0; \
-	   $(GO) test $(RACE) -json -count=1 -timeout 10m $(TESTFLAGS) work || rc=1; \
-	   FROGUP_E2E_FORM=suite $(GO) test -json -count=1 -timeout 12m -skip '^($(SOLO_ONLY))$$' $(TESTFLAGS) ./e2e || rc=1; \
+	@( rc=0; e2e=$$(mktemp); \
+	   ( rc=0; $(GO) test $(RACE) -json -count=1 -timeout 12m $(TESTFLAGS) ./e2e || rc=1; \
+	     FROGUP_E2E_FORM=suite $(GO) test -json -count=1 -timeout 12m -skip '^($(SOLO_ONLY))$$' $(TESTFLAGS) ./e2e || rc=1; exit $$rc ) >$$e2e & \
+	   beside=$$!; \
+	   $(GO) test $(RACE) -json -count=1 -timeout 10m $(TESTFLAGS) $$($(GO) list work | grep -v '^github.com/frogstats/uptime/e2e$$') || rc=1; \
+	   wait $$beside || rc=1; cat $$e2e; rm -f $$e2e; \
 	   $(GO) test -json -count=1 -timeout 5m -run '^($(ACCURACY))$$' $(TESTFLAGS) ./services/prober/nettest || rc=1; \
 	   for m in $(TOOL_MODULES); do GOWORK=off $(GO) -C $$m test -json -count=1 -timeout 8m $(TESTFLAGS) ./... || rc=1; done; \
 	   exit $$rc ) | $(BIN)/testreport
