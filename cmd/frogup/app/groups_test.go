@@ -29,7 +29,7 @@ func TestGroupIsShown(t *testing.T) {
 ✘ down  group 3, shop·[31m
 what sells
 4 members: 2 down, 1 in maintenance, 1 up; down when 2 are
-members are also who has team=shop
+members by label: team=shop
 channels are told of the group, and not of its members
 down since 2026-11-22 09:55:00 UTC
 

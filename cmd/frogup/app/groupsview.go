@@ -102,7 +102,7 @@ func (t terminal) group(g groupView, now time.Time) {
 	}
 	fmt.Fprintf(t, "%s: %s; down when %s\n", times(g.Counts.Total, "member"), g.Counts.words(), g.Rule.words())
 	if len(g.Labels) > 0 {
-		fmt.Fprintf(t, "members are also who has %s\n", clean(strings.Join(g.Labels, " and ")))
+		fmt.Fprintf(t, "members by label: %s\n", clean(strings.Join(g.Labels, " and ")))
 	}
 	if told, known := toldOf[g.AlertLevel]; known {
 		fmt.Fprintf(t, "channels are told of %s\n", told)
