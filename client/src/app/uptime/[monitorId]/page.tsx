@@ -24,7 +24,7 @@ import { RegionChart } from "../components/RegionChart";
 import { ResponseTimeChart } from "../components/ResponseTimeChart";
 import { StatusBanner } from "../components/StatusBanner";
 import { coverageWords, nothingObserved, UptimeChart, UptimeTable } from "../components/UptimeChart";
-import { type Range, type RangeSearch, rangeOf } from "./range";
+import { MOST_DAYS, type Range, type RangeSearch, rangeOf } from "./range";
 import { RangePicker } from "./RangePicker";
 
 /** Everything about one monitor. */
@@ -74,7 +74,7 @@ function MonitorDetail({ monitor }: { monitor: Monitor }) {
             : stats.data ? <ResponseTimeChart buckets={stats.data.distribution} onCloser={(a, b) => show({ from: new Date(a).toISOString(), to: new Date(b).toISOString() })} /> : stats.isPending && <Waiting rows={1} className="h-60" />}</div>
         </Section>
         <Section title="How long answers took">{stats.data ? <div aria-busy={stats.isPlaceholderData}><Histogram stats={stats.data} /></div> : stats.isPending && <Waiting rows={1} className="h-28" />}</Section>
-        <Section title={`Uptime, ${range.bars}`} tools={<span className="text-sm text-ink-2">{bars && coverageWords(bars)}</span>}>
+        <Section title={`Uptime, ${range.bars}${region ? ", from everywhere" : ""}`} tools={<span className="text-sm text-ink-2">{bars && (of && bars.length === 0 ? `bars reach back ${MOST_DAYS} days` : coverageWords(bars))}</span>}>
           <Failure error={buckets.error} retry={() => void buckets.refetch()} />
           <div aria-busy={buckets.isPlaceholderData} data-testid="bars"><UptimeChart buckets={bars} slots={of ? Math.max(bars?.length ?? 1, 1) : slots} width={width} height={44} /></div>
           <p className="mt-2 flex flex-wrap gap-x-4 gap-y-1 text-sm text-ink-2"><Key shape="fill-up" h={10} word="up" /><Key shape="fill-degraded" h={7} word="partly down" /><Key shape="fill-down" h={5} word="half or more down" /><Key shape="fill-none stroke-unknown" h={5} word="not known" /><Key shape="fill-maintenance" h={5} word="in maintenance" /><Key shape="fill-line" h={3} word="not watched yet" /></p>
@@ -91,7 +91,7 @@ function MonitorDetail({ monitor }: { monitor: Monitor }) {
   );
 }
 
-/** What the address asks for; the newest end of it goes on with time only when something else is asked. */
+/** What the address asks for, as of when it began to. */
 function useRange(search: RangeSearch): Range {
   const { range, from, to } = search;
   return useMemo(() => rangeOf({ range, from, to }, Date.now()), [range, from, to]);

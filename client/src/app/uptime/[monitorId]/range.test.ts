@@ -24,8 +24,9 @@ test("bars of a chosen range reach back to its begin, in a width that can be rea
   expect(of("2026-11-22T12:00:00Z", "2026-11-23T00:00:00Z")).toMatchObject({ width: "hour", slots: 26, ask: { from: "2026-11-22T12:00:00.000Z", to: "2026-11-23T00:00:00.000Z" } });
   expect(of("2026-10-24T12:00:00Z", "2026-11-23T12:00:00Z")).toMatchObject({ width: "day", slots: 32 });
   expect(of("2025-12-01T00:00:00Z", "2026-11-01T00:00:00Z")).toMatchObject({ width: "week", slots: 54 });
-  // The server has bars of 400 days.
-  expect(of("2023-01-01T00:00:00Z", "2023-01-02T00:00:00Z").slots).toBe(399 * 24);
+  // By the hour it would be all hours since then; and the server has bars of 400 days.
+  expect(of("2026-03-01T00:00:00Z", "2026-03-01T06:00:00Z")).toMatchObject({ width: "day", slots: 270 });
+  expect(of("2023-01-01T00:00:00Z", "2023-01-02T00:00:00Z")).toMatchObject({ width: "day", slots: 400 });
 });
 
 test("a bar that the range begins in is kept", () => {

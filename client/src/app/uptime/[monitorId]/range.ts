@@ -33,7 +33,9 @@ export interface Range {
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-const MOST_DAYS = 400; // of bars that the server has
+/** How many days back the server has bars. */
+export const MOST_DAYS = 400;
+const HOURLY_DAYS = 60; // how far back bars by the hour are asked for: all up to now come with them
 
 const isMoment = (text: unknown): text is string => typeof text === "string" && /^\d{4}-\d\d-\d\dT/.test(text) && !Number.isNaN(Date.parse(text));
 
@@ -54,10 +56,10 @@ export function rangeOf(search: RangeSearch, now: number): Range {
 function between(from: number, to: number, now: number): Range {
   const ask = { from: new Date(from).toISOString(), to: new Date(to).toISOString() };
   const length = to - from;
-  const width = length <= 3 * DAY ? "hour" : length <= 120 * DAY ? "day" : "week";
+  const width = length <= 3 * DAY && now - from <= HOURLY_DAYS * DAY ? "hour" : length <= 120 * DAY ? "day" : "week";
   const size = { hour: HOUR, day: DAY, week: 7 * DAY }[width];
   // Bars are counted back from now, and two more, as none begins where it was asked for.
-  const most = { hour: (MOST_DAYS - 1) * 24, day: MOST_DAYS, week: Math.floor(MOST_DAYS / 7) }[width];
+  const most = width === "week" ? Math.floor(MOST_DAYS / 7) : width === "day" ? MOST_DAYS : Infinity;
   const slots = Math.min(Math.ceil((now - from) / size) + 2, most);
   return { word: "chosen range", ask, width, slots, bars: `by ${width}, in the chosen range`, of: { from: from - size + 1, to } };
 }

@@ -1,1 +1,0 @@
-import{It as e}from"./index-DSz0bCQY.js";import{t}from"./jsx-runtime-DyZJNswf.js";var n=t();function r(){return(0,n.jsx)(e,{to:`/uptime`,replace:!0})}export{r as default};

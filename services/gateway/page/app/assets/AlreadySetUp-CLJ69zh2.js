@@ -1,0 +1,1 @@
+import{It as e}from"./index-DhdPKeTZ.js";import{t}from"./jsx-runtime-DyZJNswf.js";var n=t();function r(){return(0,n.jsx)(e,{to:`/uptime`,replace:!0})}export{r as default};
